@@ -1,1 +1,21 @@
-//! Tactful.
+//! Tactful picks the next step in the conversation with one customer, or says nothing.
+//!
+//! The layers, each seeing only those below it:
+//!
+//! - [`cli`]: one file a command
+//! - [`serve`]: listener, clock, reload, shutdown
+//! - [`grpc`]: one file a service; converts, asks, converts back
+//! - [`scenario`]: timelines, rule tests and replays, over the same engine
+//! - [`engine`]: the one place that knows rules, customers and consent together
+//! - [`store`], [`ledger`]: where customers and consent records are kept
+//! - [`domain`]: the pure rules of the game
+
+pub mod cli;
+pub mod domain;
+pub mod engine;
+pub mod grpc;
+pub mod ledger;
+pub mod rule_files;
+pub mod scenario;
+pub mod serve;
+pub mod store;

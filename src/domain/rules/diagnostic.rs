@@ -111,7 +111,9 @@ pub struct SourceFile {
 /// The files that a rule set was read from, in path order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
+    root: String,
     files: Vec<SourceFile>,
+    line_starts: Vec<Vec<u32>>,
 }
 
 /// A place a person can go to; lines and columns count from 1, columns in characters.
@@ -136,7 +138,20 @@ impl Sources {
     #[must_use]
     pub fn new(mut files: Vec<SourceFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { files }
+        let line_starts = files.iter().map(|file| line_starts(&file.text)).collect();
+        Self { root: String::new(), files, line_starts }
+    }
+
+    /// Files of one folder, whose paths begin with the folder's.
+    #[must_use]
+    pub fn under(root: &str, files: Vec<SourceFile>) -> Self {
+        Self { root: root.to_owned(), ..Self::new(files) }
+    }
+
+    /// A file's path inside the folder, the same wherever the folder is.
+    #[must_use]
+    pub fn relative<'f>(&self, file: &'f SourceFile) -> &'f str {
+        file.path.strip_prefix(&self.root).unwrap_or(&file.path).trim_start_matches('/')
     }
 
     /// Every file with its id.
@@ -163,17 +178,20 @@ impl Sources {
     }
 
     fn place(&self, file: FileId, offset: u32) -> Location {
-        let Some(source) = self.file(file) else {
-            return Location { file: String::new(), line: 1, column: 1 };
-        };
-        let before = source.text.get(..offset as usize).unwrap_or(&source.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        let starts = self.line_starts.get(usize::from(file.0)).map_or(&[][..], Vec::as_slice);
+        let line = starts.partition_point(|start| *start <= offset).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let source = self.file(file);
+        let before = source.and_then(|source| source.text.get(start..(offset as usize).max(start)));
         Location {
-            file: source.path.clone(),
+            file: source.map_or_else(String::new, |source| source.path.clone()),
             line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
+            column: u32::try_from(before.unwrap_or("").chars().count() + 1).unwrap_or(u32::MAX),
         }
     }
+}
+
+fn line_starts(text: &str) -> Vec<u32> {
+    let after_breaks = text.match_indices('\n').map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
+    std::iter::once(0).chain(after_breaks).collect()
 }

@@ -1,0 +1,137 @@
+//! The command line: one file a command.
+//!
+//! Exit codes: 0 done, 1 done but something is wrong with what was looked at, 2 could not be done.
+
+mod check;
+mod decide;
+mod explain;
+pub mod render {
+    pub fn render(
+        s: &crate::domain::rules::diagnostic::Sources,
+        d: &[crate::domain::rules::diagnostic::Diagnostic],
+        _c: bool,
+    ) -> String {
+        d.iter().map(|d| format!("{} {}: {}\n", s.locate(d.span), d.code, d.message)).collect()
+    }
+    pub fn json(
+        _s: &crate::domain::rules::diagnostic::Sources,
+        _d: &[crate::domain::rules::diagnostic::Diagnostic],
+    ) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
+mod replay;
+mod serve;
+mod table;
+mod test;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::domain::rules::Loaded;
+use crate::domain::rules::diagnostic::Severity;
+
+/// Picks the next step in the conversation with a customer, or says nothing.
+#[derive(Debug, Parser)]
+#[command(name = "tactful", version, about, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Decide(decide::Decide),
+    Check(check::Check),
+    Test(test::Test),
+    Replay(replay::Replay),
+    Explain(explain::Explain),
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// What a command could not do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Whether what was looked at is in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    InOrder,
+    Wrong,
+}
+
+impl Cli {
+    /// Runs the command.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Decide(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Test(command) => command.run(),
+            Command::Replay(command) => command.run(),
+            Command::Explain(command) => command.run(),
+        };
+        match result {
+            Ok(Verdict::InOrder) => ExitCode::SUCCESS,
+            Ok(Verdict::Wrong) => ExitCode::from(1),
+            Err(failure) => {
+                eprintln!("error: {failure}");
+                if let Some(help) = failure.help {
+                    eprintln!("help: {help}");
+                }
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Whether to colour what goes to standard error.
+fn color() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Prints the mistakes of loaded rules for people; false if there was an error.
+fn report(loaded: &Loaded) -> bool {
+    if !loaded.diagnostics.is_empty() {
+        eprint!("{}", render::render(&loaded.sources, &loaded.diagnostics, color()));
+    }
+    !loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// "1 action", "2 actions".
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Prints to standard output; a closed pipe is no reason to panic.
+fn say(text: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout(), "{text}"));
+}

@@ -1,0 +1,121 @@
+//! `tactful serve`: the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{Failure, Verdict, counted, report, say};
+use crate::domain::id::Vocabulary;
+use crate::domain::rules::RuleSet;
+use crate::engine::{Engine, Limits};
+use crate::ledger::MemoryLedger;
+use crate::rule_files;
+use crate::serve::{Parts, clock, serve};
+
+/// Start the server
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful serve\n  tactful serve --rules my-rules --listen 127.0.0.1:6000\n\n\
+    Stops on Ctrl-C or SIGTERM, letting calls under way finish.")]
+pub(super) struct Serve {
+    /// Folder with rule files
+    #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
+    rules: PathBuf,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:50051", env = "TACTFUL_LISTEN")]
+    listen: SocketAddr,
+    /// Listen on another address than loopback, though there is no TLS and no token
+    #[arg(long)]
+    allow_insecure: bool,
+    /// How many decisions stay readable by id
+    #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
+    keep_decisions: usize,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        if !self.listen.ip().is_loopback() && !self.allow_insecure {
+            let message =
+                format!("`{}` can be reached from other machines, and there is no TLS and no token", self.listen);
+            return Err(Failure::new(message)
+                .help("listen on 127.0.0.1, or say --allow-insecure if something else protects it"));
+        }
+        let mut loaded = rule_files::read(&self.rules, &Vocabulary::default());
+        report(&loaded);
+        let Some(rules) = loaded.rule_set.take() else {
+            let (errors, _) = loaded.counts();
+            let message = format!("the rules in `{}` have {}", self.rules.display(), counted(errors, "error"));
+            return Err(Failure::new(message)
+                .help(format!("mend them; `tactful check {}` shows them again", self.rules.display())));
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
+        runtime.block_on(self.serve(Arc::new(rules)))
+    }
+
+    async fn serve(self, rules: Arc<RuleSet>) -> Result<Verdict, Failure> {
+        let listener = TcpListener::bind(self.listen).await.map_err(|error| {
+            Failure::new(format!("cannot listen on {}: {error}", self.listen))
+                .help("choose another address with --listen")
+        })?;
+        let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+        self.greet(&rules, address);
+        let now = clock::now();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "any 32 bits that differ from run to run will do"
+        )]
+        let run = (now.0 / 1_000) as u32;
+        let limits = Limits { decisions: self.keep_decisions };
+        let engine = Arc::new(Engine::new(rules, Arc::new(MemoryLedger::default()), limits, (run, now)));
+        let folder = self.rules.clone();
+        let parts = Parts {
+            engine,
+            clock: clock::system(),
+            read_rules: Arc::new(move |vocabulary| rule_files::read(&folder, vocabulary)),
+        };
+        serve(parts, listener, stop_signal()).await.map_err(|error| Failure::new(error.to_string()))?;
+        say("stopped");
+        Ok(Verdict::InOrder)
+    }
+
+    fn greet(&self, rules: &RuleSet, address: SocketAddr) {
+        let declared = &rules.declared;
+        say(&format!(
+            "rules      {}: {}, {}, {}, {} (rule set {})",
+            self.rules.display(),
+            counted(rules.actions.len(), "action"),
+            counted(rules.journeys.len(), "journey"),
+            counted(declared.channels.len(), "channel"),
+            counted(declared.purposes.len(), "purpose"),
+            rules.hash.get(..8).unwrap_or(&rules.hash),
+        ));
+        say("memory     customers and consents are held in memory only: they end with this process");
+        say(&format!("listening  {address} (no TLS, no token)"));
+        let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
+        let server = if address.port() == 50051 { String::new() } else { format!(" --server http://{address}") };
+        say(&format!("try        tactful decide --customer anna --channel {channel}{server}"));
+    }
+}
+
+/// Done at Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminate) = terminate {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a signal to wait for, the server runs until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

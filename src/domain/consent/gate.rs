@@ -1,0 +1,157 @@
+//! The gate: one pure function that says whether a purpose may be served now.
+
+use super::record::ConsentStatus;
+use super::standing::{Registers, Standing};
+use crate::domain::id::PurposeId;
+use crate::domain::purpose::{Basis, Purpose};
+use crate::domain::time::Moment;
+
+/// What is about to happen to personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It arrives.
+    Collection,
+    /// It is kept.
+    Storage,
+    /// A rule reads it.
+    Evaluation,
+    /// It leaves.
+    Disclosure,
+}
+
+/// Why a purpose may not be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// Nobody ever said yes.
+    NoRecord,
+    /// The customer was asked and said no.
+    Refused,
+    /// The customer took it back.
+    Withdrawn,
+    /// Somebody else ended it.
+    Revoked,
+    /// It ran out.
+    Expired,
+    /// The customer objected.
+    Objected,
+    /// Processing is restricted to storage.
+    Restricted,
+    /// The customer was erased.
+    Erased,
+    /// The grant was for an older, narrower version of the purpose.
+    Superseded,
+    /// The rule set no longer declares the purpose.
+    Retired,
+    /// The ledger cannot be trusted now.
+    LedgerUnavailable,
+}
+
+impl Denial {
+    /// The word for it in answers and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoRecord => "no_record",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Objected => "objected",
+            Self::Restricted => "restricted",
+            Self::Erased => "erased",
+            Self::Superseded => "superseded",
+            Self::Retired => "retired",
+            Self::LedgerUnavailable => "ledger_unavailable",
+        }
+    }
+}
+
+/// The gate's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Allow {
+        /// The basis it rests on.
+        basis: Basis,
+        /// The ledger record it rests on; zero where none is needed.
+        position: u64,
+        /// It holds until here (exclusive).
+        until: Moment,
+    },
+    /// Stop.
+    Deny(Denial),
+}
+
+impl Verdict {
+    /// Whether it allows.
+    #[must_use]
+    pub fn allows(self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+
+    /// The reason it does not allow.
+    #[must_use]
+    pub fn denial(self) -> Option<Denial> {
+        match self {
+            Self::Allow { .. } => None,
+            Self::Deny(denial) => Some(denial),
+        }
+    }
+}
+
+/// Whether personal data of one customer may be used for a purpose now.
+///
+/// No record means no. An expiry is a half-open interval: at its end the grant is gone. A restriction on a
+/// wider purpose covers the narrower ones.
+#[must_use]
+pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
+    if standing.is_restricted() && stage != Stage::Storage {
+        return Verdict::Deny(Denial::Restricted);
+    }
+    let own = standing.registers(id);
+    let wider = || purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor));
+    let binding =
+        std::iter::once(own).chain(wider()).filter_map(|registers| registers.restriction).max_by_key(|no| no.key);
+    if purpose.stops_on_objection() && objected(&own, wider()) {
+        return Verdict::Deny(Denial::Objected);
+    }
+    if !purpose.basis.needs_consent() {
+        let erased = binding.is_some_and(|no| no.status == ConsentStatus::Erased);
+        return if erased { Verdict::Deny(Denial::Erased) } else { allow(purpose.basis, 0, Moment::DISTANT_FUTURE) };
+    }
+    let Some(grant) = own.grant.filter(|grant| binding.is_none_or(|no| grant.key > no.key)) else {
+        return Verdict::Deny(binding.map_or(Denial::NoRecord, |no| denial(no.status)));
+    };
+    if grant.version < purpose.version {
+        return Verdict::Deny(Denial::Superseded);
+    }
+    let longest = purpose.expires_after.map_or(Moment::DISTANT_FUTURE, |period| grant.key.at + period);
+    let until = grant.until.min(longest);
+    if now >= until {
+        return Verdict::Deny(Denial::Expired);
+    }
+    allow(purpose.basis, grant.position, until)
+}
+
+fn allow(basis: Basis, position: u64, until: Moment) -> Verdict {
+    Verdict::Allow { basis, position, until }
+}
+
+/// An objection stands until the customer grants again in person.
+fn objected(own: &Registers, wider: impl Iterator<Item = Registers>) -> bool {
+    let latest = wider.filter_map(|registers| registers.objection).chain(own.objection).max();
+    latest.is_some_and(|objection| own.live_grant.is_none_or(|grant| grant <= objection))
+}
+
+fn denial(status: ConsentStatus) -> Denial {
+    match status {
+        ConsentStatus::Refused => Denial::Refused,
+        ConsentStatus::Withdrawn => Denial::Withdrawn,
+        ConsentStatus::Revoked => Denial::Revoked,
+        ConsentStatus::Objected => Denial::Objected,
+        ConsentStatus::Erased => Denial::Erased,
+        ConsentStatus::Restricted => Denial::Restricted,
+        ConsentStatus::Expired => Denial::Expired,
+        ConsentStatus::Given | ConsentStatus::RestrictionLifted => Denial::NoRecord,
+    }
+}

@@ -1,0 +1,9 @@
+//! Consent: the record that is kept, the standing that follows, and the gate that asks the standing.
+
+pub mod gate;
+pub mod record;
+pub mod standing;
+
+pub use gate::{Denial, Stage, Verdict, lawful};
+pub use record::{ConsentRecord, ConsentStatus};
+pub use standing::Standing;

@@ -1,0 +1,140 @@
+//! One consent record: one customer, one purpose, one change. The ledger keeps these for ever.
+
+use compact_str::CompactString;
+
+use crate::domain::time::{Moment, Period};
+
+/// What a record says, in the words of the W3C Data Privacy Vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConsentStatus {
+    /// The customer agreed.
+    Given,
+    /// The customer was asked and said no.
+    Refused,
+    /// The customer took a yes back.
+    Withdrawn,
+    /// Somebody other than the customer ended it.
+    Revoked,
+    /// The customer objected (Article 21).
+    Objected,
+    /// Processing is restricted to storage (Article 18).
+    Restricted,
+    /// The restriction ended.
+    RestrictionLifted,
+    /// The grant ran out. Computed, never written.
+    Expired,
+    /// The customer was erased (Article 17).
+    Erased,
+}
+
+impl ConsentStatus {
+    /// The words that rule tests and timelines use.
+    pub const NAMES: [(&'static str, Self); 9] = [
+        ("given", Self::Given),
+        ("refused", Self::Refused),
+        ("withdrawn", Self::Withdrawn),
+        ("revoked", Self::Revoked),
+        ("objected", Self::Objected),
+        ("restricted", Self::Restricted),
+        ("restriction_lifted", Self::RestrictionLifted),
+        ("expired", Self::Expired),
+        ("erased", Self::Erased),
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, status)| *status == self).map_or("", |(name, _)| name)
+    }
+
+    /// The status with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
+    }
+
+    /// Whether it lets more happen. Such a change waits for the disk; every other binds at once.
+    #[must_use]
+    pub fn permits(self) -> bool {
+        matches!(self, Self::Given | Self::RestrictionLifted)
+    }
+
+    /// Whether it concerns the whole customer rather than one purpose.
+    #[must_use]
+    pub fn concerns_everything(self) -> bool {
+        matches!(self, Self::Restricted | Self::RestrictionLifted | Self::Erased)
+    }
+}
+
+/// A deferred source's clock is trusted this far and no further.
+pub const DEFERRED_SKEW: Period = Period(5 * 60_000);
+
+/// One change to one purpose, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentRecord {
+    /// Unique name of the record.
+    pub record_id: String,
+    /// Whose record.
+    pub customer: CompactString,
+    /// Which purpose, by name, so that a record outlives rule sets; empty when it concerns everything.
+    pub purpose: CompactString,
+    /// Version of the purpose that the customer was shown.
+    pub version: u32,
+    /// What changed.
+    pub status: ConsentStatus,
+    /// When it arrived here.
+    pub received: Moment,
+    /// Order of arrival; no two records share one.
+    pub sequence: u64,
+    /// When the source says it happened.
+    pub claimed: Option<Moment>,
+    /// It comes from an import or a queue rather than from the customer now.
+    pub deferred: bool,
+    /// A grant ends here (exclusive), if the customer limited it.
+    pub valid_until: Option<Moment>,
+    /// Hash or address of the notice that was shown.
+    pub notice: String,
+    /// Language of the notice.
+    pub language: String,
+    /// How it was expressed: `ticked`, `said on the phone`.
+    pub expression: String,
+    /// Where it came from.
+    pub source: ConsentSource,
+}
+
+/// Where a consent record came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsentSource {
+    /// The channel on which it was expressed.
+    pub channel: String,
+    /// Who acted: the customer, an agent, a parent.
+    pub actor: String,
+    /// A pointer to evidence, such as a call recording.
+    pub evidence: String,
+}
+
+/// The order of two changes: later moment wins, then later arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// When it counts from.
+    pub at: Moment,
+    /// Order of arrival; zero for a claimed time, so that it loses against anything live at that moment.
+    pub sequence: u64,
+}
+
+impl ConsentRecord {
+    /// Where this record stands in the customer's history.
+    ///
+    /// What arrives live, and every restriction, counts from its arrival. A deferred grant counts from the
+    /// earlier of claim and arrival, less the skew that its clock may have: a wrong clock can then make us
+    /// ask again, but never use data against a "no".
+    #[must_use]
+    pub fn order(&self) -> OrderKey {
+        if self.deferred && self.status.permits() {
+            let claimed = self.claimed.unwrap_or(self.received).min(self.received);
+            OrderKey { at: claimed - DEFERRED_SKEW, sequence: 0 }
+        } else {
+            OrderKey { at: self.received, sequence: self.sequence }
+        }
+    }
+}

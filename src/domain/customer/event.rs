@@ -1,0 +1,73 @@
+//! The events of one customer, oldest first, within a bound.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+use crate::domain::id::{EventTypeId, FieldId, PurposeSet};
+use crate::domain::time::Moment;
+use crate::domain::value::Value;
+
+/// How many events are kept for one customer.
+pub const MOST_EVENTS: usize = 256;
+
+/// One event as it is kept. Only fields that a purpose covers are in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// What happened.
+    pub kind: EventTypeId,
+    /// When.
+    pub at: Moment,
+    /// The purposes it was lawfully collected for and is still lawfully kept for.
+    pub purposes: PurposeSet,
+    /// Its fields, each with purposes of its own.
+    pub fields: SmallVec<[(FieldId, Value, PurposeSet); 2]>,
+}
+
+/// A bounded history, in time order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventHistory {
+    events: VecDeque<StoredEvent>,
+    forgotten: Option<Moment>,
+}
+
+impl EventHistory {
+    /// Adds an event at its place in time; the oldest leaves when there is no room.
+    pub fn insert(&mut self, event: StoredEvent) {
+        let place = self.events.partition_point(|held| held.at <= event.at);
+        self.events.insert(place, event);
+        if self.events.len() > MOST_EVENTS
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.forgotten = self.forgotten.max(Some(oldest.at));
+        }
+    }
+
+    /// The events, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &StoredEvent> {
+        self.events.iter().rev()
+    }
+
+    /// The moment of the newest event that had to be forgotten for want of room.
+    #[must_use]
+    pub fn forgotten(&self) -> Option<Moment> {
+        self.forgotten
+    }
+
+    /// How many are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Keeps what the closure wants to keep; it may also change an event.
+    pub fn retain(&mut self, keep: impl FnMut(&mut StoredEvent) -> bool) {
+        self.events.retain_mut(keep);
+    }
+}

@@ -1,0 +1,168 @@
+//! The state of one customer.
+
+use std::collections::VecDeque;
+
+use jiff::tz::TimeZone;
+use smallvec::SmallVec;
+
+use super::contact::{Contact, DecisionKey, MOST_CONTACTS, OutcomeEntry};
+use super::event::EventHistory;
+use crate::domain::action::Outcome;
+use crate::domain::id::{ActionId, AttributeId, JourneyId, PurposeId, PurposeSet, StageId};
+use crate::domain::time::Moment;
+use crate::domain::value::Value;
+
+/// How many event and outcome ids are remembered for one customer, so that a repeat counts once.
+pub const MOST_SEEN: usize = 256;
+
+/// A fact that is held, with the purposes it may serve. Facts that are not personal serve all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The fact.
+    pub value: Value,
+    /// The purposes it was lawfully collected for and is still lawfully kept for.
+    pub purposes: PurposeSet,
+}
+
+/// Where the customer is in one journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JourneyState {
+    /// Which journey.
+    pub journey: JourneyId,
+    /// Which stage.
+    pub stage: StageId,
+    /// When the journey began.
+    pub started: Moment,
+    /// When the stage was entered.
+    pub entered: Moment,
+    /// The purpose whose data moved it.
+    pub purpose: PurposeId,
+}
+
+/// Everything held about one customer but consent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CustomerState {
+    /// Declared attributes, by id.
+    pub attributes: SmallVec<[(AttributeId, Held); 4]>,
+    /// What the customer did.
+    pub events: EventHistory,
+    /// Journeys begun, by id.
+    pub journeys: SmallVec<[JourneyState; 2]>,
+    /// What was said, oldest first.
+    pub contacts: Vec<Contact>,
+    /// What came of it, oldest first.
+    pub outcomes: Vec<OutcomeEntry>,
+    /// Where the customer's clock is.
+    pub zone: Option<TimeZone>,
+    /// Contacts or outcomes had to be forgotten; the newest of them.
+    pub forgotten: Option<Moment>,
+    seen: VecDeque<u64>,
+}
+
+impl CustomerState {
+    /// What is held of an attribute.
+    #[must_use]
+    pub fn attribute(&self, id: AttributeId) -> Option<&Held> {
+        self.attributes.iter().find(|(held, _)| *held == id).map(|(_, held)| held)
+    }
+
+    /// Sets an attribute.
+    pub fn set_attribute(&mut self, id: AttributeId, held: Held) {
+        match self.attributes.binary_search_by_key(&id, |(known, _)| *known) {
+            Ok(index) => {
+                if let Some(slot) = self.attributes.get_mut(index) {
+                    slot.1 = held;
+                }
+            }
+            Err(index) => self.attributes.insert(index, (id, held)),
+        }
+    }
+
+    /// Where the customer is in a journey, if it has begun.
+    #[must_use]
+    pub fn journey(&self, id: JourneyId) -> Option<&JourneyState> {
+        self.journeys.iter().find(|state| state.journey == id)
+    }
+
+    /// Puts the customer at a stage.
+    pub fn set_journey(&mut self, state: JourneyState) {
+        match self.journeys.iter_mut().find(|held| held.journey == state.journey) {
+            Some(held) => *held = state,
+            None => self.journeys.push(state),
+        }
+    }
+
+    /// Adds a contact at its place in time.
+    pub fn add_contact(&mut self, contact: Contact) {
+        let place = self.contacts.partition_point(|held| held.at <= contact.at);
+        self.contacts.insert(place, contact);
+        if self.contacts.len() > MOST_CONTACTS {
+            self.forget_contact();
+        }
+    }
+
+    /// Adds an outcome at its place in time.
+    pub fn add_outcome(&mut self, entry: OutcomeEntry) {
+        let place = self.outcomes.partition_point(|held| held.at <= entry.at);
+        self.outcomes.insert(place, entry);
+        if self.outcomes.len() > MOST_CONTACTS {
+            let oldest = self.outcomes.remove(0);
+            self.forgotten = self.forgotten.max(Some(oldest.at));
+        }
+    }
+
+    /// The contact that a decision reserved for an action.
+    pub fn contact_mut(&mut self, decision: DecisionKey, action: ActionId) -> Option<&mut Contact> {
+        self.contacts.iter_mut().find(|contact| contact.decision == decision && contact.action == action)
+    }
+
+    /// Moments at which an action had an outcome, newest first. `presented` counts contacts.
+    pub fn outcome_times(&self, action: ActionId, outcome: Outcome, now: Moment) -> impl Iterator<Item = Moment> {
+        let presented = outcome == Outcome::Presented;
+        let contacts = self.contacts.iter().rev().filter(move |c| presented && c.action == action && c.counts(now));
+        let entries = self.outcomes.iter().rev().filter(move |e| e.action == action && e.outcome == outcome);
+        contacts.map(|contact| contact.at).chain(entries.map(|entry| entry.at))
+    }
+
+    /// Remembers an id; false if it was seen before.
+    pub fn first_seen(&mut self, id: u64) -> bool {
+        if self.seen.contains(&id) {
+            return false;
+        }
+        if self.seen.len() >= MOST_SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(id);
+        true
+    }
+
+    /// Whether an id was seen before.
+    #[must_use]
+    pub fn has_seen(&self, id: u64) -> bool {
+        self.seen.contains(&id)
+    }
+
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty()
+            && self.events.is_empty()
+            && self.journeys.is_empty()
+            && self.contacts.is_empty()
+            && self.outcomes.is_empty()
+            && self.zone.is_none()
+            && self.seen.is_empty()
+    }
+
+    /// Drops the oldest contact of the action that has most of them, so that a step said rarely, which a
+    /// limit is likelier to watch, is forgotten last.
+    fn forget_contact(&mut self) {
+        let count = |action: ActionId| self.contacts.iter().filter(|held| held.action == action).count();
+        let most = self.contacts.iter().map(|held| (count(held.action), held.action)).max();
+        let crowded = most.and_then(|(_, action)| self.contacts.iter().position(|held| held.action == action));
+        if let Some(index) = crowded {
+            let gone = self.contacts.remove(index);
+            self.forgotten = self.forgotten.max(Some(gone.at));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The score: relevance against intrusiveness, in points (DESIGN: "A decision").
+//!
+//! `score = relevance × worth × (1 − personal_discount × personal) − intrusiveness`
+
+use crate::domain::id::{ActionId, ChannelId};
+use crate::domain::rules::expr::Facts;
+use crate::domain::rules::section::action::Action;
+use crate::domain::rules::section::channel::ACTIVITY;
+use crate::domain::value::{Truth, Value};
+use crate::domain::view::{Scene, View};
+
+/// How an action came out, in points.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Score {
+    /// `relevance × worth × (1 − personal_discount × personal) − intrusiveness`
+    pub total: f64,
+    /// How much it matters to the customer now, from 0 to 100.
+    pub relevance: f64,
+    /// Factor on relevance.
+    pub worth: f64,
+    /// The highest sensitivity among the facts it used, from 0 to 1.
+    pub personal: f64,
+    /// Everything that speaks against it.
+    pub intrusiveness: f64,
+    /// Of that: what the channel interrupts.
+    pub interruption: f64,
+    /// Of that: recent contacts, weighted.
+    pub pressure: f64,
+    /// Of that: bad experiences, weighted; 0 for service and repair.
+    pub hurt: f64,
+}
+
+/// Points of relevance, before they are weighed.
+#[derive(Debug, Clone, Copy)]
+struct Relevance {
+    points: f64,
+    personal: f64,
+}
+
+/// The score of an action that passed every gate.
+pub(crate) fn score(
+    action: &Action,
+    view: &View<'_>,
+    (channel, sensitivity): (ChannelId, f64),
+    boost: Option<(ActionId, f64)>,
+) -> Score {
+    let extra = boost.filter(|(boosted, _)| *boosted == action.id).map_or(0.0, |(_, points)| points);
+    let relevance = relevance(action, view, extra);
+    let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.sensitivity);
+    let personal = sensitivity.max(relevance.personal).max(said);
+    weigh(action, view.scene, channel, Relevance { personal, ..relevance })
+}
+
+/// The score of a consent ask, whose relevance is what it would gain.
+pub(crate) fn score_ask(action: &Action, view: &View<'_>, (channel, gain): (ChannelId, f64)) -> Score {
+    let added = relevance(action, view, gain);
+    weigh(action, view.scene, channel, added)
+}
+
+fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
+    let mut sum = Relevance { points: action.relevance.base + extra, personal: 0.0 };
+    for points in &action.relevance.add {
+        let found = points.when.evaluate(view);
+        if found.truth == Truth::True {
+            sum.points += points.points;
+            sum.personal = sum.personal.max(found.sensitivity);
+        }
+    }
+    Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }
+}
+
+fn weigh(action: &Action, scene: &Scene<'_>, channel: ChannelId, relevance: Relevance) -> Score {
+    let weights = scene.rules.policy.arbitration;
+    let interruption = interruption(scene, channel);
+    let pressure = weights.pressure * scene.pressure();
+    let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt() };
+    let personal = relevance.personal;
+    let intrusiveness = action.intrusiveness + interruption + weights.personal * personal + pressure + hurt;
+    let gain = relevance.points * action.worth * (1.0 - weights.personal_discount * personal);
+    Score {
+        total: gain - intrusiveness,
+        relevance: relevance.points,
+        worth: action.worth,
+        personal,
+        intrusiveness,
+        interruption,
+        pressure,
+        hurt,
+    }
+}
+
+/// What it costs the customer to be interrupted here and now.
+fn interruption(scene: &Scene<'_>, channel: ChannelId) -> f64 {
+    let Some(declared) = scene.rules.declared.channels.get(channel) else { return 0.0 };
+    let activity = scene.rules.vocabulary.find(ACTIVITY).and_then(|id| scene.context(id));
+    let activity = match activity {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    declared.interruption.points(activity)
+}

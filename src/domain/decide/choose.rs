@@ -1,0 +1,99 @@
+//! Picks the best actions above silence that go together, and puts them in words.
+
+use std::cmp::Ordering;
+
+use super::arbitrate::Score;
+use super::{Chosen, Gate, Judgement, Outcome, Why, contact};
+use crate::domain::id::ChannelId;
+use crate::domain::rules::section::action::Action;
+use crate::domain::time::{Moment, Period};
+use crate::domain::view::{Scene, View};
+
+/// Picks up to `max` actions above the threshold and above silence.
+pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r>, max: usize) -> Outcome<'r> {
+    let threshold = scene.rules.policy.arbitration.threshold.max(0.0);
+    let mut order: Vec<(usize, Score, &'r Action)> = judgements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, judgement)| Some((index, judgement.score?, judgement.action)))
+        .collect();
+    order.sort_by(|a, b| better((a.1, a.2), (b.1, b.2), scene));
+    let mut chosen: Vec<(usize, &'r Action)> = Vec::new();
+    let mut last = 0.0;
+    for (index, score, action) in order {
+        let besides: Vec<&Action> = chosen.iter().map(|(_, action)| *action).collect();
+        let (gate, why) = if score.total <= threshold {
+            (Gate::BelowThreshold, Why::Gap(threshold - score.total))
+        } else if let Some(other) = besides.iter().find(|other| exclude(other, action)) {
+            (Gate::Excluded, Why::Excluded(other.id))
+        } else if chosen.len() >= max {
+            (Gate::Outranked, Why::Outranked(last - score.total))
+        } else if let Some(dropped) =
+            (!besides.is_empty()).then(|| contact::drop(action, scene, channel(scene)?, &besides)).flatten()
+        {
+            (dropped.gate, dropped.why)
+        } else {
+            chosen.push((index, action));
+            last = score.total;
+            (Gate::Chosen, Why::Chosen)
+        };
+        if let Some(judgement) = judgements.get_mut(index) {
+            judgement.gate = gate;
+            judgement.why = why;
+        }
+    }
+    Outcome { judgements, chosen: chosen.into_iter().map(|(index, _)| index).collect() }
+}
+
+/// Higher score first; then higher relevance, lower intrusiveness, then the id.
+fn better((a, action_a): (Score, &Action), (b, action_b): (Score, &Action), scene: &Scene<'_>) -> Ordering {
+    let name = |action: &Action| scene.rules.vocabulary.name(action.id);
+    b.total
+        .total_cmp(&a.total)
+        .then(b.relevance.total_cmp(&a.relevance))
+        .then(a.intrusiveness.total_cmp(&b.intrusiveness))
+        .then_with(|| name(action_a).cmp(name(action_b)))
+}
+
+fn exclude(a: &Action, b: &Action) -> bool {
+    a.excludes.contains(&b.id) || b.excludes.contains(&a.id)
+}
+
+fn channel(scene: &Scene<'_>) -> Option<ChannelId> {
+    scene.situation.channel
+}
+
+/// A chosen action with its text and its reasons.
+pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: &View<'_>) -> Option<Chosen> {
+    let action = judgement.action;
+    let treatment = action.treatments.get(channel)?;
+    let fired =
+        action.relevance.add.iter().filter(|points| points.points > 0.0 && points.when.evaluate(view).truth.holds());
+    let because = fired.filter_map(|points| points.because.as_ref()?.fill(view).ok());
+    Some(Chosen {
+        action: action.id,
+        content: treatment.content.clone(),
+        text: treatment.text.fill(view).ok()?,
+        score: judgement.score?,
+        because: because.collect(),
+    })
+}
+
+/// How long the answer may be used: until a reservation lapses, a grant it rests on ends, an action goes out
+/// of season or quiet hours begin; a day at most.
+pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Outcome<'_>) -> Moment {
+    let mut until = scene.now + Period::DAY;
+    let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));
+    let reserve = scene.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
+    limit(reserve.map(|period| scene.now + period));
+    limit(contact::quiet_hours(scene, on).map(|quiet| scene.now.next_local(quiet.from, scene.zone())));
+    for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
+        limit(judgement.action.until);
+        if let crate::domain::consent::Verdict::Allow { until, .. } =
+            scene.verdict(judgement.action.purpose, crate::domain::consent::Stage::Disclosure)
+        {
+            limit(Some(until));
+        }
+    }
+    until
+}

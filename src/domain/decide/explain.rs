@@ -1,0 +1,127 @@
+//! Every loser has a reason that names the gate and the place in the rules, and the smallest change that
+//! would flip it.
+
+use super::{Gate, Judgement, Outcome, Request, Score, Why, flip};
+use crate::domain::id::{ActionId, PurposeSet};
+use crate::domain::rules::diagnostic::Location;
+use crate::domain::value::Truth;
+use crate::domain::view::Scene;
+
+/// How much to explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Explain {
+    /// Reasons of the chosen actions only.
+    #[default]
+    Chosen,
+    /// Counts for each gate.
+    Funnel,
+    /// Every action.
+    Full,
+}
+
+/// Reasons, as far as they were asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// How many actions entered each gate, and how many were left behind it.
+    pub funnel: Vec<(Gate, u32, u32)>,
+    /// Every action with its reason, the best first.
+    pub candidates: Vec<Loser>,
+}
+
+/// One action and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loser {
+    /// Which action.
+    pub action: ActionId,
+    /// Where it dropped out, or `chosen`.
+    pub gate: Gate,
+    /// Why, in words.
+    pub reason: String,
+    /// The place in the rules that decided it.
+    pub rule: Location,
+    /// Its score, where it got that far.
+    pub score: Option<Score>,
+    /// The smallest change found that would have chosen it; verified by deciding again.
+    pub flip: Option<String>,
+    /// Purposes it waits for.
+    pub needs_purposes: PurposeSet,
+}
+
+/// For how many actions, the furthest first, a flip is looked for.
+const FLIPS: usize = 100;
+
+/// Explains an outcome.
+pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Option<Explanation> {
+    match request.explain {
+        Explain::Chosen => None,
+        Explain::Funnel => Some(Explanation { funnel: funnel(outcome), candidates: Vec::new() }),
+        Explain::Full => Some(Explanation { funnel: funnel(outcome), candidates: candidates(scene, request, outcome) }),
+    }
+}
+
+fn funnel(outcome: &Outcome<'_>) -> Vec<(Gate, u32, u32)> {
+    let mut left = outcome.judgements.len();
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let mut funnel = Vec::with_capacity(Gate::ALL.len());
+    for gate in Gate::ALL.into_iter().filter(|gate| *gate != Gate::Chosen) {
+        let dropped = outcome.judgements.iter().filter(|judgement| judgement.gate == gate).count();
+        funnel.push((gate, count(left), count(left - dropped)));
+        left -= dropped;
+    }
+    funnel
+}
+
+fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Vec<Loser> {
+    let mut order: Vec<&Judgement<'_>> = outcome.judgements.iter().collect();
+    let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
+    let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
+    order.sort_by(|a, b| b.gate.cmp(&a.gate).then(points(b).total_cmp(&points(a))).then(name(a).cmp(name(b))));
+    let explain = |(index, judgement): (usize, &Judgement<'_>)| Loser {
+        action: judgement.action.id,
+        gate: judgement.gate,
+        reason: reason(judgement, scene),
+        rule: scene.rules.locate(judgement.span()),
+        score: judgement.score,
+        flip: (index < FLIPS).then(|| flip::find(judgement, scene, request)).flatten(),
+        needs_purposes: needs(judgement),
+    };
+    order.into_iter().enumerate().map(explain).collect()
+}
+
+fn needs(judgement: &Judgement<'_>) -> PurposeSet {
+    match judgement.why {
+        Why::Consent(_) => PurposeSet::of(judgement.action.purpose),
+        _ => PurposeSet::EMPTY,
+    }
+}
+
+/// The reason in words. It names what the rules say, never what a withheld fact holds.
+pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
+    let rules = scene.rules;
+    let name = |id: ActionId| rules.vocabulary.name(id).to_owned();
+    match judgement.why {
+        Why::Group => "not one of the groups asked for".to_owned(),
+        Why::Channel => "no treatment for this channel".to_owned(),
+        Why::NotYet(from) => format!("begins at {from}"),
+        Why::Over => "is over".to_owned(),
+        Why::Consent(denial) => {
+            let purpose = rules.vocabulary.name(judgement.action.purpose);
+            format!("the purpose `{purpose}` may not be served: {}", denial.name().replace('_', " "))
+        }
+        Why::Condition(condition, truth) => {
+            let state = if truth == Truth::Unknown { "cannot be told" } else { "does not hold" };
+            format!("`{}` {state}", condition.text())
+        }
+        Why::AlreadyGiven => "the customer has already agreed".to_owned(),
+        Why::AskedBefore(until) => format!("the customer said no; not before {until}"),
+        Why::NeverAskAgain => "the customer must not be asked".to_owned(),
+        Why::Limit(limit, until) => format!("limit `{}` is used up until {until}", limit.label),
+        Why::Quiet(Some(until)) => format!("quiet hours until {until}"),
+        Why::Quiet(None) => "quiet hours".to_owned(),
+        Why::Text(fact) => format!("its text needs `{fact}`, which is not known here"),
+        Why::Gap(gap) => format!("lacked {gap:.1} points"),
+        Why::Excluded(other) => format!("does not go together with `{}`", name(other)),
+        Why::Outranked(gap) => format!("outranked by {gap:.1} points"),
+        Why::Chosen => "chosen".to_owned(),
+    }
+}

@@ -1,0 +1,290 @@
+//! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
+//!
+//! `engagement` asks whether an action may, fits and is good; `contact` whether it is too much; `arbitrate`
+//! what it scores; `ask` what a consent would gain; `choose` picks; `silence` says why nothing was picked;
+//! `explain` and `flip` tell every loser why, and what would have changed it.
+
+pub mod arbitrate;
+mod ask;
+mod choose;
+pub mod contact;
+mod engagement;
+pub mod explain;
+mod flip;
+mod silence;
+
+use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
+use crate::domain::rules::RuleSet;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::section::action::Action;
+use crate::domain::rules::section::condition::Condition;
+use crate::domain::rules::section::limit::Limit;
+use crate::domain::time::Moment;
+use crate::domain::value::Truth;
+use crate::domain::view::{Scene, Situation, Subject};
+
+pub use arbitrate::Score;
+pub use explain::{Explain, Explanation, Loser};
+pub use silence::{Silence, SilenceReason};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Where the conversation takes place.
+    pub channel: ChannelId,
+    /// The question's own facts.
+    pub situation: Situation<'a>,
+    /// Only actions of these groups; empty means all.
+    pub groups: &'a [GroupId],
+    /// At most this many actions.
+    pub max_actions: usize,
+    /// How much to explain.
+    pub explain: Explain,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The actions to take, best first.
+    pub actions: Vec<Chosen>,
+    /// Why nothing is said; there exactly when no action is.
+    pub silence: Option<Silence>,
+    /// Purposes whose data the chosen actions relied on.
+    pub purposes_used: PurposeSet,
+    /// The standing was at least as new as this record.
+    pub ledger_position: u64,
+    /// Ask again from here on.
+    pub valid_until: Moment,
+    /// A bounded history forgot something that a rule could still ask for.
+    pub history_truncated: bool,
+    /// Reasons, as far as they were asked for.
+    pub explanation: Option<Explanation>,
+}
+
+/// One action to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Which.
+    pub action: ActionId,
+    /// Key to content that is kept elsewhere.
+    pub content: String,
+    /// Text to show or say.
+    pub text: String,
+    /// How it came out.
+    pub score: Score,
+    /// Reasons that a person can say aloud.
+    pub because: Vec<String>,
+}
+
+/// Where actions drop out, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gate {
+    /// The request asked for other groups.
+    Group,
+    /// No treatment for the channel.
+    Channel,
+    /// Before its start or after its end.
+    Dates,
+    /// Its purpose may not be served.
+    Consent,
+    /// May we ever?
+    Eligible,
+    /// Does it fit now?
+    Applicable,
+    /// Is it good for them?
+    Suitable,
+    /// A consent ask that is not to be made now.
+    Ask,
+    /// A limit is used up.
+    Limit,
+    /// Too soon after an outcome.
+    CoolDown,
+    /// The customer's night.
+    QuietHours,
+    /// Its text holds a fact that is not known.
+    Text,
+    /// Not relevant enough for what it intrudes.
+    BelowThreshold,
+    /// It does not go together with a better one.
+    Excluded,
+    /// Better ones filled the answer.
+    Outranked,
+    /// It was chosen.
+    Chosen,
+}
+
+impl Gate {
+    /// Every gate, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Group,
+        Self::Channel,
+        Self::Dates,
+        Self::Consent,
+        Self::Eligible,
+        Self::Applicable,
+        Self::Suitable,
+        Self::Ask,
+        Self::Limit,
+        Self::CoolDown,
+        Self::QuietHours,
+        Self::Text,
+        Self::BelowThreshold,
+        Self::Excluded,
+        Self::Outranked,
+        Self::Chosen,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Channel => "channel",
+            Self::Dates => "dates",
+            Self::Consent => "consent",
+            Self::Eligible => "eligible",
+            Self::Applicable => "applicable",
+            Self::Suitable => "suitable",
+            Self::Ask => "ask",
+            Self::Limit => "limit",
+            Self::CoolDown => "cool_down",
+            Self::QuietHours => "quiet_hours",
+            Self::Text => "text",
+            Self::BelowThreshold => "below_threshold",
+            Self::Excluded => "excluded",
+            Self::Outranked => "outranked",
+            Self::Chosen => "chosen",
+        }
+    }
+
+    /// The gate with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|gate| gate.name() == name)
+    }
+}
+
+/// Why an action dropped out, before anybody put it in words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Why<'r> {
+    Group,
+    Channel,
+    NotYet(Moment),
+    Over,
+    Consent(crate::domain::consent::Denial),
+    Condition(&'r Condition, Truth),
+    AlreadyGiven,
+    AskedBefore(Moment),
+    NeverAskAgain,
+    Limit(&'r Limit, Moment),
+    Quiet(Option<Moment>),
+    Text(&'r str),
+    Gap(f64),
+    Excluded(ActionId),
+    Outranked(f64),
+    Chosen,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone)]
+pub(crate) struct Judgement<'r> {
+    pub action: &'r Action,
+    pub gate: Gate,
+    pub why: Why<'r>,
+    pub score: Option<Score>,
+}
+
+impl<'r> Judgement<'r> {
+    pub(crate) fn dropped(action: &'r Action, gate: Gate, why: Why<'r>) -> Self {
+        Self { action, gate, why, score: None }
+    }
+
+    /// The place in the rules that decided it.
+    pub(crate) fn span(&self) -> Span {
+        match self.why {
+            Why::Condition(condition, _) => condition.span(),
+            Why::Limit(limit, _) => limit.span,
+            _ => self.action.span,
+        }
+    }
+}
+
+/// A decision before it is put in words.
+pub(crate) struct Outcome<'r> {
+    pub judgements: Vec<Judgement<'r>>,
+    /// Places of the chosen ones in `judgements`, best first.
+    pub chosen: Vec<usize>,
+}
+
+/// Weighs every action and picks; `boost` adds points to the relevance of one action, for "what if".
+pub(crate) fn weigh<'r>(scene: &'r Scene<'r>, request: &Request<'_>, boost: Option<(ActionId, f64)>) -> Outcome<'r> {
+    let mut views = engagement::Views::new(scene);
+    let mut judgements: Vec<Judgement<'r>> = Vec::with_capacity(scene.rules.actions.len());
+    for (_, action) in scene.rules.actions.iter() {
+        judgements.push(judge(action, scene, request, (&mut views, boost)));
+    }
+    ask::settle(&mut judgements, scene, request, &mut views);
+    choose::choose(judgements, scene, request.max_actions)
+}
+
+fn judge<'r>(
+    action: &'r Action,
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    (views, boost): (&mut engagement::Views<'r>, Option<(ActionId, f64)>),
+) -> Judgement<'r> {
+    if let Some(dropped) = engagement::drop_early(action, scene, request) {
+        return dropped;
+    }
+    let view = views.of(action.purpose);
+    let engaged = match engagement::engage(action, view) {
+        Ok(engaged) => engaged,
+        Err(dropped) => return dropped,
+    };
+    if let Some(dropped) = contact::drop(action, scene, request.channel, &[]) {
+        return dropped;
+    }
+    if action.asks.is_some() {
+        return ask::pending(action, scene);
+    }
+    let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
+    if let Some(fact) = text {
+        return Judgement::dropped(action, Gate::Text, Why::Text(fact));
+    }
+    let score = arbitrate::score(action, view, (request.channel, engaged.sensitivity), boost);
+    Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: Some(score) }
+}
+
+/// Picks the next best actions for one customer now, or silence.
+#[must_use]
+pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
+    let situation = Situation { channel: Some(request.channel), ..request.situation };
+    let scene = Scene::new(rules, subject, situation, now);
+    let outcome = weigh(&scene, request, None);
+    let mut views = engagement::Views::new(&scene);
+    let mut purposes_used = PurposeSet::EMPTY;
+    let mut actions = Vec::with_capacity(outcome.chosen.len());
+    for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
+        let view = views.of(judgement.action.purpose);
+        actions.extend(choose::put_in_words(judgement, request.channel, view));
+        if scene.lawful.contains(judgement.action.purpose) {
+            purposes_used = purposes_used.with(judgement.action.purpose);
+        }
+    }
+    let silence = actions.is_empty().then(|| silence::explain(&scene, &outcome));
+    Decision {
+        silence,
+        purposes_used,
+        ledger_position: subject.standing.position(),
+        valid_until: choose::valid_until(&scene, request.channel, &outcome),
+        history_truncated: truncated(&scene),
+        explanation: explain::explain(&scene, request, &outcome),
+        actions,
+    }
+}
+
+fn truncated(scene: &Scene<'_>) -> bool {
+    let oldest_asked = scene.now - scene.rules.horizon;
+    let state = scene.subject.state;
+    state.events.forgotten().max(state.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
+}

@@ -1,0 +1,81 @@
+//! What a purpose is: why personal data may be used, on which lawful basis, and for how long.
+
+use crate::domain::id::PurposeSet;
+use crate::domain::time::Period;
+
+/// The lawful bases of Article 6 GDPR, and explicit consent (Article 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// The customer said yes.
+    Consent,
+    /// The customer said yes expressly, as special categories need.
+    ExplicitConsent,
+    /// Needed for a contract with the customer.
+    Contract,
+    /// Required by law.
+    LegalObligation,
+    /// Needed to protect somebody's life.
+    VitalInterest,
+    /// A task in the public interest.
+    PublicTask,
+    /// A balanced interest of the controller; the customer may object.
+    LegitimateInterest,
+}
+
+impl Basis {
+    /// The words that rule files use.
+    pub const NAMES: [(&'static str, Self); 7] = [
+        ("consent", Self::Consent),
+        ("explicit_consent", Self::ExplicitConsent),
+        ("contract", Self::Contract),
+        ("legal_obligation", Self::LegalObligation),
+        ("vital_interest", Self::VitalInterest),
+        ("public_task", Self::PublicTask),
+        ("legitimate_interest", Self::LegitimateInterest),
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, basis)| *basis == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether it rests on the customer's yes.
+    #[must_use]
+    pub fn needs_consent(self) -> bool {
+        matches!(self, Self::Consent | Self::ExplicitConsent)
+    }
+
+    /// Whether the customer may object to it (Article 21(1)).
+    #[must_use]
+    pub fn can_be_objected_to(self) -> bool {
+        matches!(self, Self::PublicTask | Self::LegitimateInterest)
+    }
+}
+
+/// A declared purpose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Purpose {
+    /// Why processing is lawful at all.
+    pub basis: Basis,
+    /// A grant of an older version does not cover this one.
+    pub version: u32,
+    /// Direct marketing: an objection is absolute (Article 21(2)).
+    pub direct_marketing: bool,
+    /// How long a grant lasts at most.
+    pub expires_after: Option<Period>,
+    /// How long after a "no" nobody asks again.
+    pub cooling_off: Option<Period>,
+    /// The notice that the customer is shown.
+    pub notice: Option<String>,
+    /// Wider purposes whose denial covers this one: `marketing` for `marketing.email`.
+    pub ancestors: PurposeSet,
+}
+
+impl Purpose {
+    /// Whether an objection stops it.
+    #[must_use]
+    pub fn stops_on_objection(&self) -> bool {
+        self.direct_marketing || self.basis.can_be_objected_to()
+    }
+}

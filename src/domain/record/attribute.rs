@@ -1,0 +1,31 @@
+//! Something known of the customer.
+
+use super::{Terms, journey};
+use crate::domain::consent::Stage;
+use crate::domain::customer::{CustomerState, Held};
+use crate::domain::id::{AttributeId, PurposeSet};
+use crate::domain::value::Value;
+
+/// Sets attributes, or removes those without a value. Gives back those that no purpose covers now.
+pub fn set_attributes(
+    state: &mut CustomerState,
+    attributes: Vec<(AttributeId, Option<Value>)>,
+    terms: Terms<'_>,
+) -> Vec<AttributeId> {
+    let lawful = terms.lawful(Stage::Collection);
+    let mut dropped = Vec::new();
+    for (id, value) in attributes {
+        let Some(declared) = terms.rules.declared.attributes.get(id) else { continue };
+        let purposes = declared.purposes.map(|purposes| purposes.intersection(lawful));
+        match (value, purposes) {
+            (None, _) => state.attributes.retain(|(held, _)| *held != id),
+            (Some(_), Some(PurposeSet::EMPTY)) => dropped.push(id),
+            (Some(value), purposes) => {
+                let purposes = purposes.unwrap_or(PurposeSet::EMPTY);
+                state.set_attribute(id, Held { value, purposes });
+            }
+        }
+    }
+    journey::follow(state, None, terms);
+    dropped
+}

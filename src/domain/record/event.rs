@@ -1,0 +1,65 @@
+//! Something the customer did or suffered.
+
+use smallvec::SmallVec;
+
+use super::{Terms, journey};
+use crate::domain::consent::Stage;
+use crate::domain::customer::{CustomerState, StoredEvent};
+use crate::domain::id::{EventTypeId, FieldId};
+use crate::domain::time::Moment;
+use crate::domain::value::Value;
+
+/// An event as it arrives, with names resolved and types checked.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Hash of its id; nothing if it has none.
+    pub id: Option<u64>,
+    /// What happened.
+    pub kind: EventTypeId,
+    /// When.
+    pub at: Moment,
+    /// Its fields.
+    pub fields: Vec<(FieldId, Value)>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// Kept; these fields were dropped, because no purpose covers them now.
+    Kept(Vec<FieldId>),
+    /// Seen before; it counts once.
+    Repeated,
+    /// Dropped: no purpose covers it now.
+    NoLawfulPurpose,
+    /// Dropped: it is older than events of its type are kept.
+    TooOld,
+}
+
+/// Records one event and moves the journeys that follow it.
+pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>) -> Recorded {
+    let Some(kind) = terms.rules.declared.events.get(event.kind) else { return Recorded::NoLawfulPurpose };
+    let lawful = terms.lawful(Stage::Collection);
+    let purposes = kind.purposes.intersection(lawful);
+    if purposes.is_empty() {
+        return Recorded::NoLawfulPurpose;
+    }
+    if terms.now.since(event.at) >= kind.keep {
+        return Recorded::TooOld;
+    }
+    if event.id.is_some_and(|id| !state.first_seen(id)) {
+        return Recorded::Repeated;
+    }
+    let mut fields = SmallVec::new();
+    let mut dropped = Vec::new();
+    for (id, value) in event.fields {
+        let allowed = terms.rules.declared.fields.get(id).map(|field| field.purposes.intersection(lawful));
+        match allowed.filter(|purposes| !purposes.is_empty()) {
+            Some(purposes) => fields.push((id, value, purposes)),
+            None => dropped.push(id),
+        }
+    }
+    let stored = StoredEvent { kind: event.kind, at: event.at, purposes, fields };
+    state.events.insert(stored.clone());
+    journey::follow(state, Some(&stored), terms);
+    Recorded::Kept(dropped)
+}

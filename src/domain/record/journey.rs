@@ -1,0 +1,96 @@
+//! Journeys move when something is recorded, and when time runs out in a stage.
+//!
+//! One event makes at most one step in each journey; a journey follows only what its purpose may read.
+
+use super::Terms;
+use crate::domain::customer::{CustomerState, JourneyState, StoredEvent};
+use crate::domain::id::{JourneyId, StageId};
+use crate::domain::rules::section::journey::{Journey, MoveOn, Trigger};
+use crate::domain::time::Moment;
+use crate::domain::view::{Scene, Situation, Subject};
+
+/// A journey can time out of this many stages at one touch, so that a circle of stages ends.
+const MOST_STEPS: usize = 1_000;
+
+/// Moves every journey that a recorded event, or another change, moves.
+pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, terms: Terms<'_>) {
+    let at = event.map_or(terms.now, |event| event.at);
+    let steps: Vec<JourneyState> = {
+        let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
+        let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
+        terms.rules.journeys.iter().filter_map(|(id, journey)| step((id, journey), event, at, &scene)).collect()
+    };
+    steps.into_iter().for_each(|step| state.set_journey(step));
+}
+
+fn step(
+    (id, journey): (JourneyId, &Journey),
+    event: Option<&StoredEvent>,
+    at: Moment,
+    scene: &Scene<'_>,
+) -> Option<JourneyState> {
+    let purpose = scene.rules.declared.journeys.get(id)?.purpose;
+    let follows = scene.lawful.contains(purpose) && event.is_none_or(|event| event.purposes.contains(purpose));
+    if !follows {
+        return None;
+    }
+    let now = scene.subject.state.journey(id).filter(|state| journey.stage(state.stage).is_some());
+    let fires = |trigger: &Trigger| fires(trigger, event, scene, purpose);
+    let stage = match now {
+        None => journey.starts.iter().any(fires).then(|| first(journey))??,
+        Some(state) => {
+            let ended = journey.stage(state.stage).is_some_and(|stage| stage.end || stage.goal);
+            let again = ended && journey.again_after.is_some_and(|wait| at >= state.entered + wait);
+            if again && journey.starts.iter().any(fires) {
+                first(journey)?
+            } else {
+                let moves = &journey.stage(state.stage)?.moves;
+                let step = moves.iter().find(|step| matches!(&step.on, MoveOn::Trigger(trigger) if fires(trigger)))?;
+                return Some(JourneyState { stage: step.to, entered: at, ..*state });
+            }
+        }
+    };
+    Some(JourneyState { journey: id, stage, started: at, entered: at, purpose })
+}
+
+fn first(journey: &Journey) -> Option<StageId> {
+    journey.stages.first().map(|stage| stage.id)
+}
+
+fn fires(
+    trigger: &Trigger,
+    event: Option<&StoredEvent>,
+    scene: &Scene<'_>,
+    purpose: crate::domain::id::PurposeId,
+) -> bool {
+    if trigger.event.is_some() && trigger.event != event.map(|event| event.kind) {
+        return false;
+    }
+    let Some(when) = &trigger.when else { return trigger.event.is_some() };
+    let view = scene.view(purpose);
+    match event.filter(|_| trigger.event.is_some()) {
+        Some(event) => when.evaluate(&view.at_event(event)).truth.holds(),
+        None => when.evaluate(&view).truth.holds(),
+    }
+}
+
+/// Moves every journey whose time in a stage has run out, at the moment at which it ran out.
+pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) {
+    for held in &mut state.journeys {
+        let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
+        for _ in 0..MOST_STEPS {
+            let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= terms.now) else { break };
+            held.stage = to;
+            held.entered = due;
+        }
+    }
+}
+
+/// The earliest way out of the stage by time alone.
+fn timeout(journey: &Journey, state: &JourneyState) -> Option<(StageId, Moment)> {
+    let timed = journey.stage(state.stage)?.moves.iter().filter_map(|step| match step.on {
+        MoveOn::After(wait) => Some((step.to, state.entered + wait)),
+        MoveOn::Trigger(_) => None,
+    });
+    timed.min_by_key(|(_, due)| *due)
+}

@@ -1,0 +1,90 @@
+//! What was decided, and what came of it.
+
+use super::Terms;
+use crate::domain::action::Outcome;
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry};
+use crate::domain::id::{ActionId, ChannelId};
+use crate::domain::time::Moment;
+
+/// An outcome as it arrives, with names resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct NewOutcome {
+    /// Hash of its id; nothing if it has none.
+    pub id: Option<u64>,
+    /// The decision it came of; zero if another system decided.
+    pub decision: DecisionKey,
+    /// Of which action.
+    pub action: ActionId,
+    /// On which channel, if that is known.
+    pub channel: Option<ChannelId>,
+    /// What happened.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Moment,
+}
+
+/// Counts the contacts that a decision makes, in the same breath as the decision.
+pub fn reserve(
+    state: &mut CustomerState,
+    decision: DecisionKey,
+    actions: &[ActionId],
+    on: ChannelId,
+    terms: Terms<'_>,
+) {
+    let reserve_for = terms.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
+    let counts = match reserve_for {
+        Some(period) => ContactState::Reserved { until: terms.now + period },
+        None => ContactState::Counted,
+    };
+    for action in actions.iter().filter_map(|id| terms.rules.actions.get(*id)) {
+        state.add_contact(Contact {
+            decision,
+            action: action.id,
+            kind: action.kind,
+            group: action.group,
+            channel: Some(on),
+            at: terms.now,
+            state: counts,
+        });
+    }
+}
+
+/// Records an outcome: it confirms or releases the contact, and is remembered. False if it was seen before.
+pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> bool {
+    let Some(action) = terms.rules.actions.get(new.action) else { return false };
+    if new.id.is_some_and(|id| !state.first_seen(id)) {
+        return false;
+    }
+    if new.outcome == Outcome::NotPresented {
+        state.contacts.retain(|held| (held.decision, held.action) != (new.decision, new.action));
+        return true;
+    }
+    let decided = new.decision != DecisionKey::default();
+    match state.contact_mut(new.decision, new.action).filter(|_| decided) {
+        Some(contact) => contact.state = ContactState::Counted,
+        // Another system's outcome cannot be matched with its contact, so only `presented` makes one.
+        None if decided || new.outcome == Outcome::Presented => state.add_contact(Contact {
+            decision: new.decision,
+            action: new.action,
+            kind: action.kind,
+            group: action.group,
+            channel: new.channel,
+            at: new.at,
+            state: ContactState::Counted,
+        }),
+        None => {}
+    }
+    if new.outcome != Outcome::Presented {
+        state.add_outcome(OutcomeEntry {
+            action: new.action,
+            kind: action.kind,
+            group: action.group,
+            purpose: action.purpose,
+            channel: new.channel,
+            outcome: new.outcome,
+            at: new.at,
+        });
+    }
+    true
+}

@@ -1,0 +1,18 @@
+//! Expressions: CEL syntax, a documented subset, checked and compiled when the rules load.
+//!
+//! Text becomes tokens (`lexer`), tokens a tree (`parser`, `ast`), the tree a typed program over facts
+//! (`check`, `fact`, `program`), and a program a value (`evaluate`). What could fail is refused at load.
+
+pub mod ast;
+pub mod check;
+pub mod evaluate;
+pub mod fact;
+pub mod lexer;
+pub mod parser;
+pub mod print;
+pub mod program;
+
+pub use check::{Scope, compile};
+pub use evaluate::{Facts, evaluate};
+pub use fact::{Fact, FactEntry, FactId, FactTable};
+pub use program::{Comparison, Node, Program};

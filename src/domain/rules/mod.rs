@@ -1,0 +1,17 @@
+//! Rules: files become documents, documents become one checked, immutable rule set.
+//!
+//! `source` reads YAML with places, `reader` and `section` turn it into what it means, `expr` checks and
+//! compiles expressions, `load` puts everything together and reports every mistake of every file at once.
+
+pub mod code;
+pub mod diagnostic;
+pub mod expr;
+pub mod load;
+pub mod reader;
+pub mod rule_set;
+pub mod section;
+pub mod sink;
+pub mod source;
+
+pub use load::{Loaded, load};
+pub use rule_set::RuleSet;

@@ -1,0 +1,231 @@
+//! Reads maps, lists and scalars of a rule file, and reports what does not fit, with the place and the fix.
+//!
+//! Every function answers `None` where it reported a mistake; the caller goes on with what it has.
+
+use super::code;
+use super::diagnostic::{Code, Diagnostic, Span};
+use super::sink::Sink;
+use super::source::{Entry, Node, NodeKind};
+use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
+
+/// The fields of one map; each may be asked for once, what nobody asked for is unknown.
+#[derive(Debug)]
+pub struct Fields<'n> {
+    what: &'static str,
+    span: Span,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+    sink: &'n Sink,
+}
+
+impl<'n> Fields<'n> {
+    /// The fields of a map; `what` names it in messages, as in "an action".
+    pub fn of(node: &'n Node, what: &'static str, sink: &'n Sink) -> Option<Self> {
+        let entries = map(node, what, sink)?;
+        Some(Self { what, span: node.span, entries, known: Vec::new(), sink })
+    }
+
+    /// The value of a key, if it is there.
+    pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.known.push(key);
+        self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
+    }
+
+    /// The value of a key that must be there.
+    pub fn required(&mut self, key: &'static str) -> Option<&'n Node> {
+        let found = self.optional(key);
+        if found.is_none() {
+            let message = format!("{} needs `{key}`", self.what);
+            self.sink.push(Diagnostic::error(code::MISSING_KEY, first_line(self.span, self.entries), message));
+        }
+        found
+    }
+
+    /// Reports every key that nobody asked for.
+    pub fn finish(self) {
+        for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.text.as_str())) {
+            let message = format!("{} has no key `{}`", self.what, entry.key.text);
+            let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
+            self.sink.push(suggest(diagnostic, &entry.key.text, self.known.iter().copied()));
+        }
+    }
+}
+
+/// A map without a known set of keys, such as names to declarations.
+pub fn map<'n>(node: &'n Node, what: &str, sink: &Sink) -> Option<&'n [Entry]> {
+    match &node.kind {
+        NodeKind::Map(entries) => Some(entries),
+        _ => wrong(node, &format!("{what} must be a map of `key: value` lines"), sink),
+    }
+}
+
+/// A list.
+pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
+    match &node.kind {
+        NodeKind::List(items) => Some(items),
+        _ => wrong(node, "expected a list, with `- ` before each item or in `[` `]`", sink),
+    }
+}
+
+/// A text. A number is taken as it was written where a text is due.
+pub fn text<'n>(node: &'n Node, sink: &Sink) -> Option<&'n str> {
+    match &node.kind {
+        NodeKind::Text(text) => Some(text),
+        _ => wrong(node, "expected a text", sink),
+    }
+}
+
+/// A list of texts, each with its place.
+pub fn texts<'n>(node: &'n Node, sink: &Sink) -> Option<Vec<(&'n str, Span)>> {
+    list(node, sink)?.iter().map(|item| Some((text(item, sink)?, item.span))).collect()
+}
+
+/// A finite number between two bounds, both included.
+pub fn number(node: &Node, bounds: (f64, f64), sink: &Sink) -> Option<f64> {
+    let NodeKind::Number(number) = node.kind else {
+        return wrong(node, "expected a number", sink);
+    };
+    if number.is_finite() && (bounds.0..=bounds.1).contains(&number) {
+        return Some(number);
+    }
+    let message = format!("{number} is not between {} and {}", bounds.0, bounds.1);
+    refuse(node.span, code::BAD_NUMBER, message, "choose a number inside the bounds", sink)
+}
+
+/// A whole number between two bounds, both included.
+pub fn whole(node: &Node, bounds: (u32, u32), sink: &Sink) -> Option<u32> {
+    let number = number(node, (f64::from(bounds.0), f64::from(bounds.1)), sink)?;
+    if number.fract() != 0.0 {
+        return refuse(node.span, code::BAD_NUMBER, format!("{number} is not a whole number"), "round it", sink);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and between two u32")]
+    Some(number as u32)
+}
+
+/// `true` or `false`.
+pub fn flag(node: &Node, sink: &Sink) -> Option<bool> {
+    match node.kind {
+        NodeKind::Flag(flag) => Some(flag),
+        _ => wrong(node, "expected `true` or `false`", sink),
+    }
+}
+
+/// A length of time such as `30 days`.
+pub fn period(node: &Node, sink: &Sink) -> Option<Period> {
+    let written = match &node.kind {
+        NodeKind::Text(text) => text.clone(),
+        NodeKind::Number(number) => number.to_string(),
+        _ => return wrong(node, "expected a length of time such as `30 days`", sink),
+    };
+    match Period::parse(&written) {
+        Ok(period) => Some(period),
+        Err(error) => {
+            let help = match &error {
+                PeriodError::NoUnit(number) => format!("say the unit: `{number} days`, `{number} hours`"),
+                _ => "write a length of time such as `30 days`, `2h 30m`, `13 months`".to_owned(),
+            };
+            refuse(node.span, code::BAD_DURATION, error.to_string(), &help, sink)
+        }
+    }
+}
+
+/// A moment with its offset, such as `2026-03-02T10:00:00+01:00`.
+pub fn moment(node: &Node, sink: &Sink) -> Option<Moment> {
+    let written = text(node, sink)?;
+    let help = "write a time with its offset, such as `2026-03-02T10:00:00+01:00` or `2026-03-02T09:00:00Z`";
+    match Moment::parse(written) {
+        Ok(moment) => Some(moment),
+        Err(_) => refuse(node.span, code::BAD_TIME, format!("`{written}` is not a moment in time"), help, sink),
+    }
+}
+
+/// A time of day such as `21:00`.
+pub fn time_of_day(node: &Node, sink: &Sink) -> Option<TimeOfDay> {
+    let help = "write hours and minutes in quotes: `\"21:00\"`";
+    let NodeKind::Text(written) = &node.kind else {
+        return refuse(node.span, code::BAD_TIME, "expected a time of day".to_owned(), help, sink);
+    };
+    TimeOfDay::parse(written)
+        .or_else(|| refuse(node.span, code::BAD_TIME, format!("`{written}` is not a time of day"), help, sink))
+}
+
+/// One of a fixed set of words.
+pub fn one_of<T: Copy>(node: &Node, names: &[(&'static str, T)], sink: &Sink) -> Option<T> {
+    let written = text(node, sink)?;
+    if let Some((_, value)) = names.iter().find(|(name, _)| *name == written) {
+        return Some(*value);
+    }
+    let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let message = format!("`{written}` is not one of {}", words.join(", "));
+    sink.push(suggest(Diagnostic::error(code::NOT_ONE_OF, node.span, message), written, words));
+    None
+}
+
+/// A name for a thing that is declared: letters, digits, `_`, `.` and `-`, beginning with a letter.
+pub fn check_id(text: &str, span: Span, dashes: bool, sink: &Sink) -> Option<()> {
+    let starts = text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_'));
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.' || (dashes && c == '-');
+    if starts && text.len() <= 100 && text.chars().all(inside) {
+        return Some(());
+    }
+    let allowed = if dashes { "`-`, `_` and `.`" } else { "`_` and `.` (expressions read `-` as minus)" };
+    let help = format!("use lowercase letters, digits, {allowed}, at most 100, beginning with a letter");
+    refuse(span, code::BAD_ID, format!("`{text}` cannot be a name here"), &help, sink)
+}
+
+/// Reports a mistake with its fix.
+pub fn refuse<T>(span: Span, code: Code, message: String, help: &str, sink: &Sink) -> Option<T> {
+    sink.push(Diagnostic::error(code, span, message).help(help));
+    None
+}
+
+/// Reports an unknown name, with the nearest known one.
+pub fn unknown<'a, T>(
+    (name, span): (&str, Span),
+    kind: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    sink: &Sink,
+) -> Option<T> {
+    let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, format!("no {kind} is called `{name}`"));
+    sink.push(suggest(diagnostic, name, known));
+    None
+}
+
+/// Adds "did you mean" where a known name is near.
+pub fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(written, name), *name))
+        .filter(|(distance, name)| *distance <= (name.len().max(written.len()) / 3).max(1))
+        .min();
+    match nearest {
+        Some((_, name)) => diagnostic.help(format!("did you mean `{name}`?")).replace(name),
+        None if known.is_empty() => diagnostic,
+        None => {
+            let mut names: Vec<&str> = known;
+            names.sort_unstable();
+            let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+            names.truncate(8);
+            diagnostic.help(format!("known here: {}{more}", names.join(", ")))
+        }
+    }
+}
+
+fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
+    let found = match &node.kind {
+        NodeKind::Null => "nothing".to_owned(),
+        NodeKind::Flag(flag) => format!("the flag `{flag}`"),
+        NodeKind::Number(number) => format!("the number `{number}`"),
+        NodeKind::Text(text) => format!("the text `{}`", text.chars().take(40).collect::<String>()),
+        NodeKind::List(_) => "a list".to_owned(),
+        NodeKind::Map(_) => "a map".to_owned(),
+    };
+    sink.push(Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}")));
+    None
+}
+
+/// A map may run over many lines; a missing key is shown at its first entry.
+fn first_line(span: Span, entries: &[Entry]) -> Span {
+    entries.first().map_or(span, |entry| entry.key.span)
+}

@@ -1,0 +1,87 @@
+//! Everything loaded from the rule files: checked, immutable, named by a hash of its contents.
+
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::{Location, Sources, Span};
+use super::expr::{Fact, FactTable};
+use super::section::Declarations;
+use super::section::action::Action;
+use super::section::journey::Journey;
+use super::section::limit::{Limit, LimitRule};
+use super::section::policy::Policy;
+use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, Vocabulary};
+use crate::domain::purpose::Purpose;
+use crate::domain::time::Period;
+
+/// A checked rule set. One decision uses one rule set.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    /// Hash of the rule files' paths and contents, in hexadecimal; test files do not count.
+    pub hash: String,
+    /// Names and numbers.
+    pub vocabulary: Vocabulary,
+    /// What is declared.
+    pub declared: Declarations,
+    /// Journeys.
+    pub journeys: IdMap<JourneyId, Journey>,
+    /// Actions.
+    pub actions: IdMap<ActionId, Action>,
+    /// What holds for all actions.
+    pub policy: Policy,
+    /// Every fact that rules read.
+    pub facts: FactTable,
+    /// How far back a rule may ask.
+    pub horizon: Period,
+    /// The files, to name lines in reasons.
+    pub sources: Sources,
+}
+
+impl RuleSet {
+    /// What a purpose is; nothing if it is no longer declared.
+    #[must_use]
+    pub fn purpose(&self, id: PurposeId) -> Option<&Purpose> {
+        self.declared.purposes.get(id)
+    }
+
+    /// File and line of a place in the rules.
+    #[must_use]
+    pub fn locate(&self, span: Span) -> Location {
+        self.sources.locate(span)
+    }
+}
+
+/// Names a set of rule files by its contents.
+#[must_use]
+pub fn hash(sources: &Sources) -> String {
+    let mut hasher = Sha256::new();
+    for (_, file) in sources.iter().filter(|(_, file)| !is_test(&file.path)) {
+        for part in [sources.relative(file), &file.text] {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+    }
+    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a file holds tests rather than rules.
+#[must_use]
+pub fn is_test(path: &str) -> bool {
+    path.ends_with(".test.yaml") || path.ends_with(".test.yml")
+}
+
+/// How far back rules and limits may ask.
+#[must_use]
+pub fn horizon(facts: &FactTable, actions: &IdMap<ActionId, Action>, policy: &Policy) -> Period {
+    let of_fact = |fact: &Fact| match fact {
+        Fact::EventCount { window, .. } | Fact::OutcomeCount { window, .. } => *window,
+        _ => Period::ZERO,
+    };
+    let of_limit = |limit: &Limit| match limit.rule {
+        LimitRule::AtMost { per, .. } => per,
+        LimitRule::After { wait, .. } => wait,
+    };
+    let facts = facts.iter().map(|(_, entry)| of_fact(&entry.fact));
+    let own = actions.iter().flat_map(|(_, action)| &action.limits);
+    let limits = policy.limits.iter().chain(own).map(of_limit);
+    facts.chain(limits).max().unwrap_or(Period::ZERO)
+}

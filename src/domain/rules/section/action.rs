@@ -1,0 +1,298 @@
+//! `actions:` what could be said or done.
+
+use super::condition::{self, Condition};
+use super::limit::{self, Limit};
+use super::template::{self, Template};
+use super::{ActionHead, Declarations, find, intern};
+use crate::domain::action::ActionKind;
+use crate::domain::id::{ActionId, ChannelId, GroupId, IdMap, PurposeId, Vocabulary};
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::expr::{FactTable, Scope};
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::Node;
+use crate::domain::time::Moment;
+
+/// A compiled action.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// Its id.
+    pub id: ActionId,
+    /// A title for people.
+    pub title: String,
+    /// What it is to the customer.
+    pub kind: ActionKind,
+    /// Its group.
+    pub group: Option<GroupId>,
+    /// The purpose it serves and whose facts it may read.
+    pub purpose: PurposeId,
+    /// The purpose it asks consent for.
+    pub asks: Option<PurposeId>,
+    /// May we ever?
+    pub eligible: Vec<Condition>,
+    /// Does it fit now?
+    pub applicable: Vec<Condition>,
+    /// Is it good for them?
+    pub suitable: Vec<Condition>,
+    /// How much it matters to the customer now.
+    pub relevance: Relevance,
+    /// Factor on relevance: what it is worth to both sides.
+    pub worth: f64,
+    /// Points of intrusiveness of its own.
+    pub intrusiveness: f64,
+    /// Limits and cool-downs of its own.
+    pub limits: Vec<Limit>,
+    /// How it looks on each channel.
+    pub treatments: IdMap<ChannelId, Treatment>,
+    /// Not before.
+    pub from: Option<Moment>,
+    /// Not from here on.
+    pub until: Option<Moment>,
+    /// Actions that do not go together with it in one answer.
+    pub excludes: Vec<ActionId>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Points of relevance.
+#[derive(Debug, Clone, Default)]
+pub struct Relevance {
+    /// Always.
+    pub base: f64,
+    /// Under conditions.
+    pub add: Vec<Points>,
+}
+
+/// Points that count when a condition holds.
+#[derive(Debug, Clone)]
+pub struct Points {
+    /// How many; they may be below zero.
+    pub points: f64,
+    /// When.
+    pub when: Condition,
+    /// The reason in words that a person can say aloud.
+    pub because: Option<Template>,
+}
+
+/// How an action looks on one channel.
+#[derive(Debug, Clone)]
+pub struct Treatment {
+    /// A key to content that is kept elsewhere.
+    pub content: String,
+    /// A text to show or say.
+    pub text: Template,
+}
+
+/// Reads an action's id and purpose, so that expressions can name it.
+pub fn read_head(
+    node: &Node,
+    vocabulary: &mut Vocabulary,
+    declared: &Declarations,
+    sink: &Sink,
+) -> Option<(ActionId, ActionHead)> {
+    let mut fields = Fields::of(node, "an action", sink)?;
+    let id_node = fields.required("id");
+    let purpose = fields.required("purpose").and_then(|node| {
+        let name = (reader::text(node, sink)?, node.span);
+        find(name, "purpose", (vocabulary, &declared.purposes), sink)
+    });
+    let id_node = id_node?;
+    let name = reader::text(id_node, sink)?;
+    reader::check_id(name, id_node.span, true, sink)?;
+    if let Some(group) = fields.optional("group") {
+        let name = reader::text(group, sink)?;
+        reader::check_id(name, group.span, true, sink)?;
+        intern::<GroupId>(vocabulary, name, group.span, sink)?;
+    }
+    let id = intern(vocabulary, name, id_node.span, sink)?;
+    Some((id, ActionHead { purpose: purpose?, span: id_node.span }))
+}
+
+/// Reads the rest of an action.
+pub fn read(
+    node: &Node,
+    (id, head): (ActionId, &ActionHead),
+    scope: Scope<'_>,
+    facts: &mut FactTable,
+) -> Option<Action> {
+    let sink = scope.sink;
+    let mut fields = Fields::of(node, "an action", sink)?;
+    fields.optional("id");
+    fields.optional("purpose");
+    let group = fields.optional("group").and_then(|node| scope.vocabulary.find(reader::text(node, sink)?));
+    let title = fields.required("title").and_then(|node| reader::text(node, sink)).map(str::to_owned);
+    let kind = fields.required("kind").and_then(|node| reader::one_of(node, &ActionKind::NAMES, sink));
+    let asks = asks(&mut fields, kind, scope);
+    let [eligible, applicable, suitable] =
+        ["eligible", "applicable", "suitable"].map(|key| match fields.optional(key) {
+            Some(node) => condition::read_list(node, scope, facts),
+            None => Some(Vec::new()),
+        });
+    let relevance = relevance(&mut fields, kind, scope, facts);
+    let worth = fields.optional("worth").map(|node| reader::number(node, (0.0, 100.0), sink));
+    let intrusiveness = fields.required("intrusiveness").and_then(|node| reader::number(node, (0.0, 1_000.0), sink));
+    let limits = limits(&mut fields, id, scope);
+    let treatments = fields.required("treatments").and_then(|node| treatments(node, scope, facts));
+    let from = fields.optional("from").map(|node| reader::moment(node, sink));
+    let until = fields.optional("until").map(|node| reader::moment(node, sink));
+    let excludes = excludes(&mut fields, scope);
+    fields.finish();
+    Some(Action {
+        id,
+        title: title?,
+        kind: kind?,
+        group,
+        purpose: head.purpose,
+        asks: asks?,
+        eligible: eligible?,
+        applicable: applicable?,
+        suitable: suitable?,
+        relevance: relevance?,
+        worth: worth.unwrap_or(Some(1.0))?,
+        intrusiveness: intrusiveness?,
+        limits: limits?,
+        treatments: treatments?,
+        from: from.map_or(Some(None), |moment| moment.map(Some))?,
+        until: until.map_or(Some(None), |moment| moment.map(Some))?,
+        excludes: excludes?,
+        span: head.span,
+    })
+}
+
+/// `asks:` belongs to consent asks, and only to them.
+fn asks(fields: &mut Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Option<Option<PurposeId>> {
+    let sink = scope.sink;
+    let ask = kind == Some(ActionKind::ConsentAsk);
+    let node = if ask { Some(fields.required("asks")?) } else { fields.optional("asks") };
+    let Some(node) = node else { return Some(None) };
+    if !ask {
+        let help = "make its kind `consent_ask`, or remove `asks`";
+        return reader::refuse(
+            node.span,
+            code::CONTRADICTION,
+            "only a consent ask asks for a purpose".into(),
+            help,
+            sink,
+        );
+    }
+    let name = reader::text(node, sink)?;
+    let id = find((name, node.span), "purpose", (scope.vocabulary, &scope.declared.purposes), sink)?;
+    let purpose = scope.declared.purposes.get(id)?;
+    if !purpose.basis.needs_consent() {
+        let message = format!("`{name}` rests on `{}`: there is nothing to ask", purpose.basis.name());
+        return reader::refuse(
+            node.span,
+            code::CONTRADICTION,
+            message,
+            "ask for a purpose whose basis is `consent`",
+            sink,
+        );
+    }
+    if purpose.cooling_off.is_none() {
+        let message = format!("`{name}` does not say how long to wait after a no");
+        let help = "add `cooling_off: 180 days` (or another time) to the purpose";
+        return reader::refuse(node.span, code::NO_DEFAULT_ALLOWED, message, help, sink);
+    }
+    Some(Some(id))
+}
+
+/// A consent ask's relevance is what the consent would gain; it may only add to it.
+fn relevance(
+    fields: &mut Fields<'_>,
+    kind: Option<ActionKind>,
+    scope: Scope<'_>,
+    facts: &mut FactTable,
+) -> Option<Relevance> {
+    let sink = scope.sink;
+    let ask = kind == Some(ActionKind::ConsentAsk);
+    let node = if ask { fields.optional("relevance") } else { Some(fields.required("relevance")?) };
+    let Some(node) = node else { return Some(Relevance::default()) };
+    let mut inner = Fields::of(node, "relevance", sink)?;
+    let base = if ask { inner.optional("base") } else { Some(inner.required("base")?) };
+    let base = match base {
+        Some(node) if ask => {
+            let help = "remove `base`; add points with `add` if you like";
+            let message = "a consent ask's relevance is what the consent would gain".to_owned();
+            return reader::refuse(node.span, code::CONTRADICTION, message, help, sink);
+        }
+        Some(node) => reader::number(node, (0.0, 100.0), sink),
+        None => Some(0.0),
+    };
+    let add: Vec<Option<Points>> = match inner.optional("add") {
+        Some(node) => reader::list(node, sink)?.iter().map(|item| points(item, scope, facts)).collect(),
+        None => Vec::new(),
+    };
+    inner.finish();
+    Some(Relevance { base: base?, add: add.into_iter().collect::<Option<_>>()? })
+}
+
+fn points(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Points> {
+    let mut fields = Fields::of(node, "points", scope.sink)?;
+    let points = fields.required("points").and_then(|node| reader::number(node, (-1_000.0, 1_000.0), scope.sink));
+    let when = fields.required("when").and_then(|node| condition::read(node, scope, facts));
+    let because = fields.optional("because").map(|node| template::read(node, scope, facts));
+    fields.finish();
+    Some(Points { points: points?, when: when?, because: because.map_or(Some(None), |read| read.map(Some))? })
+}
+
+fn limits(fields: &mut Fields<'_>, id: ActionId, scope: Scope<'_>) -> Option<Vec<Limit>> {
+    let Some(node) = fields.optional("limits") else { return Some(Vec::new()) };
+    let items = reader::list(node, scope.sink)?;
+    let read: Vec<Option<Limit>> =
+        items.iter().map(|item| limit::read(item, Some(id), (scope.vocabulary, scope.declared), scope.sink)).collect();
+    read.into_iter().collect()
+}
+
+fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<IdMap<ChannelId, Treatment>> {
+    let entries = reader::map(node, "treatments", scope.sink)?;
+    let mut treatments = IdMap::default();
+    for entry in entries {
+        let channel = find(
+            (&entry.key.text, entry.key.span),
+            "channel",
+            (scope.vocabulary, &scope.declared.channels),
+            scope.sink,
+        );
+        let mut fields = Fields::of(&entry.value, "a treatment", scope.sink)?;
+        let content =
+            fields.optional("content").and_then(|node| reader::text(node, scope.sink)).unwrap_or("").to_owned();
+        let text = match fields.optional("text") {
+            Some(node) => template::read(node, scope, facts),
+            None => Some(Template::default()),
+        };
+        fields.finish();
+        let treatment = Treatment { content, text: text? };
+        if treatment.content.is_empty() && treatment.text.is_empty() {
+            let help = "give it `content`, `text` or both";
+            return reader::refuse(
+                entry.key.span,
+                code::MISSING_KEY,
+                "a treatment needs something to show or say".into(),
+                help,
+                scope.sink,
+            );
+        }
+        treatments.insert(channel?, treatment);
+    }
+    if treatments.is_empty() {
+        let help = "add a treatment for each channel on which it may be said";
+        return reader::refuse(
+            node.span,
+            code::EMPTY_LIST,
+            "without a treatment it can never be said".into(),
+            help,
+            scope.sink,
+        );
+    }
+    Some(treatments)
+}
+
+fn excludes(fields: &mut Fields<'_>, scope: Scope<'_>) -> Option<Vec<ActionId>> {
+    let Some(node) = fields.optional("excludes") else { return Some(Vec::new()) };
+    let names = reader::texts(node, scope.sink)?;
+    names
+        .into_iter()
+        .map(|name| find(name, "action", (scope.vocabulary, &scope.declared.actions), scope.sink))
+        .collect()
+}

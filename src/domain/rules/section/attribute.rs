@@ -1,0 +1,125 @@
+//! `attributes:` what may be known of a customer, and for which purposes.
+
+use compact_str::CompactString;
+
+use super::purposes;
+use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::purpose::Purpose;
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::{Entry, Node};
+use crate::domain::value::{Type, Value};
+
+/// A declared attribute.
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    /// Its type and allowed values.
+    pub shape: Shape,
+    /// The purposes it may serve; nothing if it is not personal.
+    pub purposes: Option<PurposeSet>,
+    /// How personal it is to use it, from 0 to 1.
+    pub sensitivity: f64,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What values a fact may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// Its type.
+    pub kind: Type,
+    /// The only texts it may be, if they are listed.
+    pub one_of: Option<Vec<CompactString>>,
+}
+
+impl Shape {
+    /// A shape without a list of values.
+    #[must_use]
+    pub fn of(kind: Type) -> Self {
+        Self { kind, one_of: None }
+    }
+
+    /// Why a value does not fit, if it does not.
+    #[must_use]
+    pub fn refuses(&self, value: &Value) -> Option<String> {
+        if value.kind() != self.kind {
+            return Some(format!("must be a {}, not a {}", self.kind, value.kind()));
+        }
+        let allowed = self.one_of.as_ref()?;
+        let fits = match value {
+            Value::Text(text) => allowed.contains(text),
+            Value::List(items) => items.iter().all(|item| allowed.contains(item)),
+            _ => true,
+        };
+        (!fits).then(|| format!("must be one of {}", allowed.join(", ")))
+    }
+}
+
+/// Reads one attribute.
+pub fn read(
+    entry: &Entry,
+    (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),
+    sink: &Sink,
+) -> Option<Attribute> {
+    let name = &entry.key.text;
+    reader::check_id(name, entry.key.span, false, sink)?;
+    if !name.starts_with("customer.") {
+        let help = format!("call it `customer.{name}`");
+        let message = format!("an attribute's name begins with `customer.`; `{name}` does not");
+        return reader::refuse(entry.key.span, code::BAD_ID, message, &help, sink);
+    }
+    let mut fields = Fields::of(&entry.value, "an attribute", sink)?;
+    let shape = shape(&mut fields, sink);
+    let personal = fields.optional("personal").map(|node| (node, reader::flag(node, sink)));
+    let named = fields
+        .optional("purposes")
+        .and_then(|node| purposes(node, (vocabulary, declared), sink).map(|set| (node, set)));
+    let has_purposes = fields.optional("purposes").is_some();
+    let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
+    fields.finish();
+    let purposes = match (personal, named) {
+        (Some((node, Some(false))), Some(_)) => {
+            let help = "remove `personal: false`, or remove the purposes";
+            reader::refuse(node.span, code::CONTRADICTION, "not personal, yet it names purposes".into(), help, sink)?
+        }
+        (Some((_, Some(false))), None) => None,
+        (_, Some((_, set))) => Some(set),
+        (_, None) if has_purposes => return None,
+        (_, None) => {
+            let help = "say `personal: false`, or name its `purposes`: there is no default";
+            return reader::refuse(
+                entry.key.span,
+                code::NO_DEFAULT_ALLOWED,
+                format!("`{name}` does not say what it may be used for"),
+                help,
+                sink,
+            );
+        }
+    };
+    Some(Attribute { shape: shape?, purposes, sensitivity: sensitivity.unwrap_or(0.0), span: entry.key.span })
+}
+
+/// Reads `type:` and `one_of:`.
+pub fn shape(fields: &mut Fields<'_>, sink: &Sink) -> Option<Shape> {
+    let kind = fields.required("type").and_then(|node| reader::one_of(node, &Type::NAMES, sink))?;
+    let Some(node) = fields.optional("one_of") else {
+        return Some(Shape::of(kind));
+    };
+    if !matches!(kind, Type::Text | Type::List) {
+        let help = "remove `one_of`, or make it a `text`";
+        return reader::refuse(node.span, code::CONTRADICTION, format!("a {kind} cannot have `one_of`"), help, sink);
+    }
+    let values = allowed(node, sink)?;
+    Some(Shape { kind, one_of: Some(values) })
+}
+
+fn allowed(node: &Node, sink: &Sink) -> Option<Vec<CompactString>> {
+    let values = reader::texts(node, sink)?;
+    if values.is_empty() {
+        let help = "list the values, or leave `one_of` out to allow any";
+        return reader::refuse(node.span, code::EMPTY_LIST, "an empty `one_of` allows nothing".into(), help, sink);
+    }
+    Some(values.into_iter().map(|(value, _)| value.into()).collect())
+}

@@ -1,0 +1,174 @@
+//! Conditions: a list in which all must hold, with `any:`, `all:` and `none:` inside.
+
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::expr::{self, FactTable, Facts, Program, Scope, evaluate};
+use crate::domain::rules::reader;
+use crate::domain::rules::source::{Entry, Node, NodeKind};
+use crate::domain::value::Truth;
+
+/// A condition with its place.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// One expression.
+    Expression(Program),
+    /// All must hold.
+    All(Vec<Self>, Span),
+    /// One must hold.
+    Any(Vec<Self>, Span),
+    /// None may hold.
+    None(Vec<Self>, Span),
+}
+
+/// What a condition came to, and how personal were the facts that made it so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finding {
+    /// Whether it holds.
+    pub truth: Truth,
+    /// The highest sensitivity among the facts that the result rests on.
+    pub sensitivity: f64,
+}
+
+impl Condition {
+    /// Where it is written.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Expression(program) => program.span,
+            Self::All(_, span) | Self::Any(_, span) | Self::None(_, span) => *span,
+        }
+    }
+
+    /// Whether it holds, and what that rests on.
+    ///
+    /// Of several true branches under `any`, the least personal one carries the result.
+    pub fn evaluate(&self, facts: &impl Facts) -> Finding {
+        match self {
+            Self::Expression(program) => {
+                Finding { truth: evaluate(&program.node, facts).truth(), sensitivity: program.sensitivity }
+            }
+            Self::All(parts, _) => all(parts, facts),
+            Self::Any(parts, _) => any(parts, facts),
+            Self::None(parts, _) => {
+                let found = any(parts, facts);
+                let sensitivity = parts.iter().map(Self::most_sensitive).fold(0.0, f64::max);
+                Finding { truth: found.truth.not(), sensitivity }
+            }
+        }
+    }
+
+    /// The first part that keeps the condition from holding, to name in a reason.
+    pub fn culprit<'c>(&'c self, facts: &impl Facts) -> &'c Self {
+        match self {
+            Self::All(parts, _) => {
+                let failing = parts.iter().find(|part| !part.evaluate(facts).truth.holds());
+                failing.map_or(self, |part| part.culprit(facts))
+            }
+            Self::None(parts, _) => {
+                let firing = parts.iter().find(|part| part.evaluate(facts).truth != Truth::False);
+                firing.filter(|part| matches!(part, Self::Expression(_))).unwrap_or(self)
+            }
+            _ => self,
+        }
+    }
+
+    /// As it is written, for explanations.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let join = |parts: &[Self]| parts.iter().map(Self::text).collect::<Vec<_>>().join("; ");
+        match self {
+            Self::Expression(program) => program.text.clone(),
+            Self::All(parts, _) => format!("all of: {}", join(parts)),
+            Self::Any(parts, _) => format!("any of: {}", join(parts)),
+            Self::None(parts, _) => format!("none of: {}", join(parts)),
+        }
+    }
+
+    /// Visits every expression inside.
+    pub fn visit(&self, visit: &mut impl FnMut(&Program)) {
+        match self {
+            Self::Expression(program) => visit(program),
+            Self::All(parts, _) | Self::Any(parts, _) | Self::None(parts, _) => {
+                parts.iter().for_each(|part| part.visit(visit));
+            }
+        }
+    }
+
+    fn most_sensitive(&self) -> f64 {
+        let mut most = 0.0_f64;
+        self.visit(&mut |program| most = most.max(program.sensitivity));
+        most
+    }
+}
+
+/// Whether all hold; the result rests on every part.
+pub fn all(parts: &[Condition], facts: &impl Facts) -> Finding {
+    let mut result = Finding { truth: Truth::True, sensitivity: 0.0 };
+    for part in parts {
+        let found = part.evaluate(facts);
+        result.truth = result.truth.and(found.truth);
+        result.sensitivity = result.sensitivity.max(found.sensitivity);
+        if result.truth == Truth::False {
+            break;
+        }
+    }
+    result
+}
+
+fn any(parts: &[Condition], facts: &impl Facts) -> Finding {
+    let mut result = Finding { truth: Truth::False, sensitivity: f64::INFINITY };
+    for part in parts {
+        let found = part.evaluate(facts);
+        result.truth = result.truth.or(found.truth);
+        if found.truth.holds() {
+            result.sensitivity = result.sensitivity.min(found.sensitivity);
+        }
+    }
+    if !result.sensitivity.is_finite() {
+        result.sensitivity = 0.0;
+    }
+    result
+}
+
+/// Reads a list of conditions.
+pub fn read_list(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Condition>> {
+    let items: Vec<Option<Condition>> =
+        reader::list(node, scope.sink)?.iter().map(|item| read(item, scope, facts)).collect();
+    items.into_iter().collect()
+}
+
+/// Reads one condition: an expression, or a map with `any:`, `all:` or `none:`.
+pub fn read(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Condition> {
+    match &node.kind {
+        NodeKind::Map(entries) => match entries.as_slice() {
+            [entry] => nested(entry, scope, facts),
+            _ => {
+                let help = "write `- any:`, `- all:` or `- none:` with a list under it, each in an item of its own";
+                reader::refuse(
+                    node.span,
+                    code::WRONG_TYPE,
+                    "a condition has one of `any`, `all`, `none`".into(),
+                    help,
+                    scope.sink,
+                )
+            }
+        },
+        _ => expr::compile(node, scope, facts).map(Condition::Expression),
+    }
+}
+
+fn nested(entry: &Entry, scope: Scope<'_>, facts: &mut FactTable) -> Option<Condition> {
+    let span = entry.key.span;
+    let make = match entry.key.text.as_str() {
+        "all" => Condition::All,
+        "any" => Condition::Any,
+        "none" => Condition::None,
+        other => return reader::unknown((other, span), "group of conditions", ["all", "any", "none"], scope.sink),
+    };
+    let parts = read_list(&entry.value, scope, facts)?;
+    if parts.is_empty() {
+        let message = format!("`{}` of nothing", entry.key.text);
+        return reader::refuse(span, code::EMPTY_LIST, message, "list the conditions, or remove it", scope.sink);
+    }
+    Some(make(parts, span))
+}

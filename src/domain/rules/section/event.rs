@@ -1,0 +1,137 @@
+//! `events:` what a customer can do or suffer, for which purposes it is kept and for how long.
+
+use super::attribute::{Shape, shape};
+use super::{find, intern, purposes};
+use crate::domain::id::{EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::purpose::Purpose;
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::{Entry, Node, NodeKind};
+use crate::domain::time::Period;
+use crate::domain::value::Type;
+
+/// A declared event type.
+#[derive(Debug, Clone)]
+pub struct EventType {
+    /// Its fields.
+    pub fields: Vec<FieldId>,
+    /// The purposes it may be kept for.
+    pub purposes: PurposeSet,
+    /// How long it is kept.
+    pub keep: Period,
+    /// How bad an experience it is, in points of hurt.
+    pub hurt: f64,
+    /// Event types whose hurt it ends.
+    pub repairs: Vec<EventTypeId>,
+    /// How personal it is to use it, from 0 to 1.
+    pub sensitivity: f64,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A field of an event type.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type and allowed values.
+    pub shape: Shape,
+    /// The purposes it may serve: the event's, or fewer.
+    pub purposes: PurposeSet,
+}
+
+/// Reads one event type; `repairs` is set by [`link`] when all are known.
+pub fn read(
+    entry: &Entry,
+    (vocabulary, declared): (&mut Vocabulary, &IdMap<PurposeId, Purpose>),
+    fields_out: &mut IdMap<FieldId, Field>,
+    sink: &Sink,
+) -> Option<EventType> {
+    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    let mut fields = Fields::of(&entry.value, "an event", sink)?;
+    let set = fields.required("purposes").and_then(|node| purposes(node, (vocabulary, declared), sink));
+    let keep = fields.required("keep").and_then(|node| reader::period(node, sink));
+    let hurt = fields.optional("hurt").and_then(|node| reader::number(node, (0.0, 1_000.0), sink));
+    let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
+    fields.optional("repairs");
+    let mut ids = Vec::new();
+    if let (Some(node), Some(set)) = (fields.optional("fields"), set) {
+        for field in reader::map(node, "fields", sink)? {
+            let name = format!("{}.{}", entry.key.text, field.key.text);
+            let Some(read) = read_field(field, set, (vocabulary, declared), sink) else { continue };
+            let id = intern(vocabulary, &name, field.key.span, sink)?;
+            fields_out.insert(id, read);
+            ids.push(id);
+        }
+    }
+    fields.finish();
+    Some(EventType {
+        fields: ids,
+        purposes: set?,
+        keep: keep?,
+        hurt: hurt.unwrap_or(0.0),
+        repairs: Vec::new(),
+        sensitivity: sensitivity.unwrap_or(0.0),
+        span: entry.key.span,
+    })
+}
+
+/// Reads `repairs:` of one event type.
+pub fn link(
+    entry: &Entry,
+    (vocabulary, declared): (&Vocabulary, &IdMap<EventTypeId, EventType>),
+    sink: &Sink,
+) -> Option<Vec<EventTypeId>> {
+    let NodeKind::Map(entries) = &entry.value.kind else { return None };
+    let node = &entries.iter().find(|field| field.key.text == "repairs")?.value;
+    let names = match &node.kind {
+        NodeKind::List(_) => reader::texts(node, sink)?,
+        _ => vec![(reader::text(node, sink)?, node.span)],
+    };
+    names.into_iter().map(|name| find(name, "event", (vocabulary, declared), sink)).collect()
+}
+
+/// `page: text`, or `page: {type: text, one_of: […], purposes: […]}`.
+fn read_field(
+    entry: &Entry,
+    event: PurposeSet,
+    declared: (&Vocabulary, &IdMap<PurposeId, Purpose>),
+    sink: &Sink,
+) -> Option<Field> {
+    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    let name = entry.key.text.clone();
+    if let NodeKind::Text(_) = entry.value.kind {
+        let kind: Type = reader::one_of(&entry.value, &Type::NAMES, sink)?;
+        return Some(Field { name, shape: Shape::of(kind), purposes: event });
+    }
+    let mut fields = Fields::of(&entry.value, "a field", sink)?;
+    let shape = shape(&mut fields, sink);
+    let own = match fields.optional("purposes") {
+        Some(node) => narrower(node, event, declared, sink)?,
+        None => event,
+    };
+    fields.finish();
+    Some(Field { name, shape: shape?, purposes: own })
+}
+
+fn narrower(
+    node: &Node,
+    event: PurposeSet,
+    declared: (&Vocabulary, &IdMap<PurposeId, Purpose>),
+    sink: &Sink,
+) -> Option<PurposeSet> {
+    let own = purposes(node, declared, sink)?;
+    if own.intersection(event) == own {
+        return Some(own);
+    }
+    let help = "a field serves the event's purposes or fewer; add the purpose to the event";
+    reader::refuse(
+        node.span,
+        code::CONTRADICTION,
+        "a field may not serve more purposes than its event".into(),
+        help,
+        sink,
+    )
+}

@@ -1,0 +1,253 @@
+//! `journeys:` the way a customer goes with us, in stages.
+
+use std::collections::HashSet;
+
+use super::condition::{self, Condition};
+use super::{Declarations, JourneyHead, find, intern};
+use crate::domain::id::{EventTypeId, StageId, Vocabulary};
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::{Diagnostic, Span};
+use crate::domain::rules::expr::{FactTable, Scope};
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::{Entry, Node, NodeKind};
+use crate::domain::time::Period;
+
+/// A compiled journey.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// What begins it: any of these.
+    pub starts: Vec<Trigger>,
+    /// Its stages in the order written; the first is where it starts.
+    pub stages: Vec<Stage>,
+    /// How long after its end it may begin again; never, if it does not say.
+    pub again_after: Option<Period>,
+}
+
+/// An event that counts, perhaps under a condition.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// The event; any event at all if there is none.
+    pub event: Option<EventTypeId>,
+    /// What must hold.
+    pub when: Option<Condition>,
+}
+
+/// One stage.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its id.
+    pub id: StageId,
+    /// Ways out, tried in the order written.
+    pub moves: Vec<Move>,
+    /// The journey's aim.
+    pub goal: bool,
+    /// The journey ends here.
+    pub end: bool,
+}
+
+/// A way from one stage to another.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// Where it leads.
+    pub to: StageId,
+    /// What makes it.
+    pub on: MoveOn,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What makes a move.
+#[derive(Debug, Clone)]
+pub enum MoveOn {
+    /// An event or a condition, looked at when something is recorded.
+    Trigger(Trigger),
+    /// Time spent in the stage.
+    After(Period),
+}
+
+impl Journey {
+    /// A stage by its id.
+    #[must_use]
+    pub fn stage(&self, id: StageId) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.id == id)
+    }
+}
+
+/// Reads a journey's name, purpose and stages, so that expressions can name them.
+pub fn read_head(
+    entry: &Entry,
+    vocabulary: &mut Vocabulary,
+    declared: &Declarations,
+    sink: &Sink,
+) -> Option<JourneyHead> {
+    let name = &entry.key.text;
+    reader::check_id(name, entry.key.span, false, sink)?;
+    let mut fields = Fields::of(&entry.value, "a journey", sink)?;
+    let purpose = fields.required("purpose").and_then(|node| {
+        let name = (reader::text(node, sink)?, node.span);
+        find(name, "purpose", (vocabulary, &declared.purposes), sink)
+    });
+    let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
+    let mut stages = Vec::new();
+    for stage in reader::map(fields.required("stages")?, "stages", sink)? {
+        reader::check_id(&stage.key.text, stage.key.span, true, sink)?;
+        if stage.key.text == "none" {
+            let help = "choose another name";
+            return reader::refuse(
+                stage.key.span,
+                code::BAD_ID,
+                "`none` is the stage of a journey not begun".into(),
+                help,
+                sink,
+            );
+        }
+        let id = intern(vocabulary, &format!("{name}/{}", stage.key.text), stage.key.span, sink)?;
+        stages.push((stage.key.text.clone(), id));
+    }
+    if stages.is_empty() {
+        let help = "a journey has at least one stage";
+        return reader::refuse(entry.key.span, code::EMPTY_LIST, format!("`{name}` has no stages"), help, sink);
+    }
+    Some(JourneyHead { purpose: purpose?, sensitivity: sensitivity.unwrap_or(0.0), stages, span: entry.key.span })
+}
+
+/// Reads the rest of a journey.
+pub fn read(entry: &Entry, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Journey> {
+    let sink = scope.sink;
+    let mut fields = Fields::of(&entry.value, "a journey", sink)?;
+    fields.optional("purpose");
+    fields.optional("sensitivity");
+    let again_after = fields.optional("again_after").and_then(|node| reader::period(node, sink));
+    let starts = fields.required("start").and_then(|node| starts(node, scope, facts));
+    let stages = fields.required("stages").map(|node| stages(node, head, scope, facts));
+    fields.finish();
+    let stages = stages??;
+    warn_unreachable(&stages, head, sink);
+    Some(Journey { starts: starts?, stages, again_after })
+}
+
+fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Trigger>> {
+    let items = match &node.kind {
+        NodeKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let read = |item: &Node, facts: &mut FactTable| {
+        let mut fields = Fields::of(item, "a start", scope.sink)?;
+        fields.required("event")?;
+        let trigger = trigger(&mut fields, scope, facts);
+        fields.finish();
+        trigger
+    };
+    let starts: Vec<Option<Trigger>> = items.iter().map(|item| read(item, facts)).collect();
+    starts.into_iter().collect()
+}
+
+fn trigger(fields: &mut Fields<'_>, scope: Scope<'_>, facts: &mut FactTable) -> Option<Trigger> {
+    let event = match fields.optional("event") {
+        Some(node) => Some(known_event(node, scope)?),
+        None => None,
+    };
+    let when = match fields.optional("when") {
+        Some(node) => Some(condition::read(node, Scope { event, ..scope }, facts)?),
+        None => None,
+    };
+    Some(Trigger { event, when })
+}
+
+fn known_event(node: &Node, scope: Scope<'_>) -> Option<EventTypeId> {
+    let name = reader::text(node, scope.sink)?;
+    let id = find((name, node.span), "event", (scope.vocabulary, &scope.declared.events), scope.sink)?;
+    let purposes = scope.declared.events.get(id)?.purposes;
+    if purposes.contains(scope.purpose) {
+        return Some(id);
+    }
+    let own = scope.vocabulary.name(scope.purpose);
+    let message = format!("a journey for `{own}` may not follow `{name}`, which is not kept for it");
+    let help = format!("add `{own}` to the purposes of `{name}` if the notice covers it");
+    reader::refuse(node.span, code::EXPRESSION_PURPOSE, message, &help, scope.sink)
+}
+
+fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Stage>> {
+    let entries = reader::map(node, "stages", scope.sink)?;
+    let read: Vec<Option<Stage>> =
+        entries.iter().zip(&head.stages).map(|(entry, (_, id))| stage(entry, *id, head, (scope, facts))).collect();
+    read.into_iter().collect()
+}
+
+fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<'_>, &mut FactTable)) -> Option<Stage> {
+    let sink = scope.sink;
+    let mut fields = Fields::of(&entry.value, "a stage", sink)?;
+    let goal = fields.optional("goal").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
+    let end = fields.optional("end").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
+    let moves: Vec<Option<Move>> = match fields.optional("moves") {
+        Some(node) => reader::list(node, sink)?.iter().map(|item| read_move(item, head, scope, facts)).collect(),
+        None => Vec::new(),
+    };
+    fields.finish();
+    let moves: Vec<Move> = moves.into_iter().collect::<Option<_>>()?;
+    if moves.is_empty() && !goal && !end {
+        let help = "add `moves:`, or say `end: true` or `goal: true`";
+        let message = format!("nobody can leave the stage `{}`", entry.key.text);
+        sink.push(Diagnostic::warning(code::UNREACHABLE_STAGE, entry.key.span, message).help(help));
+    }
+    Some(Stage { id, moves, goal, end })
+}
+
+fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Move> {
+    let sink = scope.sink;
+    let mut fields = Fields::of(node, "a move", sink)?;
+    let to = fields.required("to").and_then(|node| stage_named(node, head, sink));
+    let after = fields.optional("after").map(|node| reader::period(node, sink));
+    let trigger = trigger(&mut fields, scope, facts);
+    fields.finish();
+    let on = match (after, trigger?) {
+        (Some(after), Trigger { event: None, when: None }) => MoveOn::After(after?),
+        (None, trigger) if trigger.event.is_some() || trigger.when.is_some() => MoveOn::Trigger(trigger),
+        _ => {
+            let help =
+                "write `{to: lapsed, after: 30 days}`, or `{to: ordered, event: order}`, with `when` if you like";
+            return reader::refuse(
+                node.span,
+                code::MISSING_KEY,
+                "a move needs `after`, `event` or `when`".into(),
+                help,
+                sink,
+            );
+        }
+    };
+    Some(Move { to: to?, on, span: node.span })
+}
+
+fn stage_named(node: &Node, head: &JourneyHead, sink: &Sink) -> Option<StageId> {
+    let name = reader::text(node, sink)?;
+    let found = head.stages.iter().find(|(stage, _)| stage == name).map(|(_, id)| *id);
+    found.or_else(|| {
+        reader::unknown(
+            (name, node.span),
+            "stage of this journey",
+            head.stages.iter().map(|(stage, _)| stage.as_str()),
+            sink,
+        )
+    })
+}
+
+fn warn_unreachable(stages: &[Stage], head: &JourneyHead, sink: &Sink) {
+    let mut reached: HashSet<StageId> = stages.first().map(|stage| stage.id).into_iter().collect();
+    let mut open: Vec<StageId> = reached.iter().copied().collect();
+    while let Some(id) = open.pop() {
+        let stage = stages.iter().find(|stage| stage.id == id);
+        for to in stage.into_iter().flat_map(|stage| &stage.moves).map(|step| step.to) {
+            if reached.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    for (name, id) in head.stages.iter().filter(|(_, id)| !reached.contains(id)) {
+        debug_assert!(!reached.contains(id));
+        let message = format!("no move leads to the stage `{name}`");
+        sink.push(
+            Diagnostic::warning(code::UNREACHABLE_STAGE, head.span, message).help("add a move to it, or remove it"),
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Limits and cool-downs, of one action and of the whole policy.
+
+use super::Declarations;
+use super::find;
+use crate::domain::action::{ActionKind, Outcome};
+use crate::domain::id::{ActionId, ChannelId, GroupId, Vocabulary};
+use crate::domain::rules::code;
+use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::Node;
+use crate::domain::time::Period;
+
+/// One limit or cool-down.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// How answers name it: `3 per 7 days`.
+    pub label: String,
+    /// What it forbids.
+    pub rule: LimitRule,
+    /// What it counts and stops.
+    pub scope: LimitScope,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What a limit forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitRule {
+    /// More than a number within a sliding window.
+    AtMost {
+        /// How many are allowed.
+        count: u32,
+        /// Within any span of this length.
+        per: Period,
+        /// Counting this outcome.
+        outcome: Outcome,
+    },
+    /// Anything for a while after an outcome.
+    After {
+        /// The outcome that starts the wait.
+        outcome: Outcome,
+        /// How long to wait.
+        wait: Period,
+    },
+}
+
+/// What a limit counts and stops: everything that passes every filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitScope {
+    /// Only this action.
+    pub action: Option<ActionId>,
+    /// Only these kinds.
+    pub kinds: Vec<ActionKind>,
+    /// Only these groups; empty means all.
+    pub groups: Vec<GroupId>,
+    /// Only on these channels; empty means all.
+    pub channels: Vec<ChannelId>,
+}
+
+impl LimitScope {
+    /// Whether a step falls under the limit. A contact on an unknown channel falls under all.
+    #[must_use]
+    pub fn covers(
+        &self,
+        action: ActionId,
+        kind: ActionKind,
+        group: Option<GroupId>,
+        channel: Option<ChannelId>,
+    ) -> bool {
+        self.action.is_none_or(|own| own == action)
+            && (self.action.is_some() || self.kinds.contains(&kind))
+            && (self.groups.is_empty() || group.is_some_and(|group| self.groups.contains(&group)))
+            && (self.channels.is_empty() || channel.is_none_or(|channel| self.channels.contains(&channel)))
+    }
+}
+
+/// Reads one limit; `action` is set for the limits of an action.
+pub fn read(
+    node: &Node,
+    action: Option<ActionId>,
+    (vocabulary, declared): (&Vocabulary, &Declarations),
+    sink: &Sink,
+) -> Option<Limit> {
+    let mut fields = Fields::of(node, "a limit", sink)?;
+    let rule = rule(&mut fields, node, sink);
+    let label = fields.optional("id").and_then(|node| reader::text(node, sink)).map(str::to_owned);
+    let channels = fields.optional("channels").map(|node| {
+        let names = reader::texts(node, sink)?;
+        names
+            .into_iter()
+            .map(|name| find(name, "channel", (vocabulary, &declared.channels), sink))
+            .collect::<Option<Vec<_>>>()
+    });
+    let mut scope = LimitScope { action, ..LimitScope::default() };
+    if action.is_none() {
+        scope.kinds = kinds(&mut fields, sink)?;
+        scope.groups = groups(&mut fields, vocabulary, sink)?;
+    }
+    if let Some(channels) = channels {
+        scope.channels = channels?;
+    }
+    fields.finish();
+    let rule = rule?;
+    Some(Limit { label: label.unwrap_or_else(|| describe(rule)), rule, scope, span: node.span })
+}
+
+fn rule(fields: &mut Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> {
+    let at_most = fields.optional("at_most");
+    let after = fields.optional("after");
+    let per = fields.optional("per");
+    let wait = fields.optional("wait");
+    let outcome = fields.optional("outcome");
+    match (at_most, per, after, wait) {
+        (Some(count), Some(per), None, None) => {
+            let outcome = match outcome {
+                Some(node) => reader::one_of(node, &Outcome::NAMES, sink)?,
+                None => Outcome::Presented,
+            };
+            Some(LimitRule::AtMost { count: at_most_count(count, sink)?, per: reader::period(per, sink)?, outcome })
+        }
+        (None, None, Some(after), Some(wait)) if outcome.is_none() => {
+            let outcome = reader::one_of(after, &Outcome::NAMES, sink)?;
+            Some(LimitRule::After { outcome, wait: reader::period(wait, sink)? })
+        }
+        _ => {
+            let help = "write `{at_most: 3, per: 7 days}` or `{after: rejected, wait: 90 days}`";
+            reader::refuse(node.span, code::MISSING_KEY, "this is neither a limit nor a cool-down".into(), help, sink)
+        }
+    }
+}
+
+fn at_most_count(node: &Node, sink: &Sink) -> Option<u32> {
+    let count = reader::whole(node, (0, 100), sink)?;
+    if count > 0 {
+        return Some(count);
+    }
+    let help = "`at_most: 0` would never let it be said; remove the action, or give it an end date";
+    reader::refuse(node.span, code::BAD_NUMBER, "a limit of 0 silences for ever".into(), help, sink)
+}
+
+/// Service and repair are counted and stopped only where a limit names them.
+fn kinds(fields: &mut Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
+    let Some(node) = fields.optional("kinds") else {
+        return Some(ActionKind::NAMES.iter().map(|(_, kind)| *kind).filter(|kind| !kind.helps()).collect());
+    };
+    let items = reader::list(node, sink)?;
+    if items.is_empty() {
+        let help = "leave `kinds` out to limit everything but service and repair";
+        return reader::refuse(node.span, code::EMPTY_LIST, "an empty `kinds` limits nothing".into(), help, sink);
+    }
+    items.iter().map(|item| reader::one_of(item, &ActionKind::NAMES, sink)).collect()
+}
+
+fn groups(fields: &mut Fields<'_>, vocabulary: &Vocabulary, sink: &Sink) -> Option<Vec<GroupId>> {
+    let Some(node) = fields.optional("groups") else { return Some(Vec::new()) };
+    let names = reader::texts(node, sink)?;
+    let known = |(name, span): (&str, Span)| {
+        vocabulary.find(name).or_else(|| reader::unknown((name, span), "group of actions", [], sink))
+    };
+    names.into_iter().map(known).collect()
+}
+
+fn describe(rule: LimitRule) -> String {
+    match rule {
+        LimitRule::AtMost { count, per, outcome: Outcome::Presented } => format!("{count} per {per}"),
+        LimitRule::AtMost { count, per, outcome } => format!("{count} {} per {per}", outcome.name()),
+        LimitRule::After { outcome, wait } => format!("{wait} after {}", outcome.name()),
+    }
+}

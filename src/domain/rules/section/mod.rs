@@ -1,0 +1,105 @@
+//! The sections of rule files: one file each, holding what a section means and how it is read.
+//!
+//! Names are declared before expressions are compiled, so the order of files and sections does not matter.
+
+pub mod action;
+pub mod attribute;
+pub mod channel;
+pub mod condition;
+pub mod context;
+pub mod event;
+pub mod journey;
+pub mod limit;
+pub mod policy;
+pub mod purpose;
+pub mod template;
+
+use super::diagnostic::Span;
+use super::reader;
+use super::sink::Sink;
+use super::source::Node;
+use crate::domain::id::{ActionId, AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, StageId};
+use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::purpose::Purpose;
+use attribute::Attribute;
+use channel::Channel;
+use context::ContextFact;
+use event::{EventType, Field};
+
+/// Everything that expressions may name.
+#[derive(Debug, Clone, Default)]
+pub struct Declarations {
+    /// Purposes.
+    pub purposes: IdMap<PurposeId, Purpose>,
+    /// Customer attributes.
+    pub attributes: IdMap<AttributeId, Attribute>,
+    /// Facts of the moment.
+    pub context: IdMap<ContextId, ContextFact>,
+    /// Event types.
+    pub events: IdMap<EventTypeId, EventType>,
+    /// Fields of event types.
+    pub fields: IdMap<FieldId, Field>,
+    /// Channels.
+    pub channels: IdMap<ChannelId, Channel>,
+    /// Journeys, as far as expressions need to know them.
+    pub journeys: IdMap<JourneyId, JourneyHead>,
+    /// Actions, as far as expressions need to know them.
+    pub actions: IdMap<ActionId, ActionHead>,
+}
+
+/// A journey's name, purpose and stages.
+#[derive(Debug, Clone)]
+pub struct JourneyHead {
+    /// The purpose whose data it may use, and whose actions may read it.
+    pub purpose: PurposeId,
+    /// How personal it is to show that one knows the stage.
+    pub sensitivity: f64,
+    /// Its stages in the order written; the first is where it starts.
+    pub stages: Vec<(String, StageId)>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// An action's name and purpose.
+#[derive(Debug, Clone)]
+pub struct ActionHead {
+    /// The purpose it serves.
+    pub purpose: PurposeId,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The number of a name; reports when there are too many names.
+pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span, sink: &Sink) -> Option<I> {
+    match vocabulary.intern(name) {
+        Ok(id) => Some(id),
+        Err(full) => {
+            reader::refuse(span, super::code::TOO_MANY, full.to_string(), "restart the server, or use fewer", sink)
+        }
+    }
+}
+
+/// Looks a name up among what is declared.
+pub(super) fn find<I: Id, T>(
+    (name, span): (&str, Span),
+    kind: &str,
+    (vocabulary, declared): (&Vocabulary, &IdMap<I, T>),
+    sink: &Sink,
+) -> Option<I> {
+    let id = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
+    id.or_else(|| reader::unknown((name, span), kind, declared.ids().map(|id| vocabulary.name(id)), sink))
+}
+
+/// A list of purposes, at least one.
+pub(super) fn purposes(
+    node: &Node,
+    (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),
+    sink: &Sink,
+) -> Option<PurposeSet> {
+    let names = reader::texts(node, sink)?;
+    if names.is_empty() {
+        let help = "name at least one purpose; no purpose would mean that the data may never be used";
+        return reader::refuse(node.span, super::code::EMPTY_LIST, "this list of purposes is empty".into(), help, sink);
+    }
+    names.into_iter().map(|name| find(name, "purpose", (vocabulary, declared), sink)).collect()
+}

@@ -1,0 +1,182 @@
+//! `policy:` what holds for all actions: arbitration, pressure, hurt, limits and the time zone.
+
+use jiff::tz::TimeZone;
+
+use super::limit::{self, Limit};
+use super::{Declarations, find};
+use crate::domain::action::Outcome;
+use crate::domain::id::{ChannelId, IdMap, Vocabulary};
+use crate::domain::rules::code;
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::{Entry, Key, Node, NodeKind};
+use crate::domain::time::{self, Period};
+
+/// What holds for all actions.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How relevance is weighed against intrusiveness.
+    pub arbitration: Arbitration,
+    /// How contacts add up.
+    pub pressure: Pressure,
+    /// How bad experiences add up.
+    pub hurt: Hurt,
+    /// Limits over many actions.
+    pub limits: Vec<Limit>,
+    /// The clock of customers whose own is not known.
+    pub zone: TimeZone,
+    /// Its name.
+    pub zone_name: String,
+}
+
+/// Weights of the score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arbitration {
+    /// How much of the relevance is lost on the most personal fact, from 0 to 1.
+    pub personal_discount: f64,
+    /// Points of intrusiveness of the most personal fact.
+    pub personal: f64,
+    /// Points of intrusiveness for each point of pressure.
+    pub pressure: f64,
+    /// Points of intrusiveness for each point of hurt.
+    pub hurt: f64,
+    /// A score must be above this, and above silence, which scores 0.
+    pub threshold: f64,
+}
+
+/// How contacts add up to pressure and fade.
+#[derive(Debug, Clone)]
+pub struct Pressure {
+    /// A contact weighs half as much after this time.
+    pub half_life: Period,
+    /// What one contact weighs.
+    pub per_contact: IdMap<ChannelId, f64>,
+}
+
+/// How bad experiences add up to hurt and fade.
+#[derive(Debug, Clone)]
+pub struct Hurt {
+    /// An experience weighs half as much after this time.
+    pub half_life: Period,
+    /// What an outcome weighs, as `complained`.
+    pub per_outcome: Vec<(Outcome, f64)>,
+}
+
+/// Reads the policy; its keys may stand in several files.
+pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &Sink) -> Option<Policy> {
+    let Some(first) = entries.first() else {
+        return None;
+    };
+    let merged = Node {
+        kind: NodeKind::Map(entries.iter().map(|entry| (*entry).clone()).collect()),
+        ..Node::clone(&Entry::clone(first).value)
+    };
+    let mut fields = Fields::of(&merged, "the policy", sink)?;
+    let arbitration = match fields.optional("arbitration") {
+        Some(node) => arbitration(node, sink),
+        None => arbitration_of(None, None, None),
+    };
+    let pressure = fields.required("pressure").and_then(|node| pressure(node, declared, sink));
+    let hurt = fields.required("hurt").and_then(|node| hurt(node, sink));
+    let limits = match fields.optional("limits") {
+        Some(node) => limits(node, declared, sink),
+        None => Some(Vec::new()),
+    };
+    let zone = fields.required("time_zone").and_then(|node| zone(node, sink));
+    fields.finish();
+    let (zone_name, zone) = zone?;
+    Some(Policy { arbitration: arbitration?, pressure: pressure?, hurt: hurt?, limits: limits?, zone, zone_name })
+}
+
+fn arbitration(node: &Node, sink: &Sink) -> Option<Arbitration> {
+    let mut fields = Fields::of(node, "arbitration", sink)?;
+    let discount = fields.optional("personal_discount").map(|node| reader::number(node, (0.0, 1.0), sink));
+    let threshold = fields.optional("threshold").map(|node| reader::number(node, (0.0, 1_000.0), sink));
+    let weights = fields.optional("weights").map(|node| weights(node, sink));
+    fields.finish();
+    arbitration_of(
+        discount.map_or(Some(None), |read| read.map(Some))?,
+        threshold.map_or(Some(None), |read| read.map(Some))?,
+        weights.map_or(Some(None), |read| read.map(Some))?,
+    )
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "stands where a read policy stands")]
+fn arbitration_of(discount: Option<f64>, threshold: Option<f64>, weights: Option<[f64; 3]>) -> Option<Arbitration> {
+    let [personal, pressure, hurt] = weights.unwrap_or([20.0, 1.0, 1.0]);
+    Some(Arbitration {
+        personal_discount: discount.unwrap_or(0.5),
+        personal,
+        pressure,
+        hurt,
+        threshold: threshold.unwrap_or(0.0),
+    })
+}
+
+fn weights(node: &Node, sink: &Sink) -> Option<[f64; 3]> {
+    let mut fields = Fields::of(node, "weights", sink)?;
+    let mut weight = |key, otherwise| match fields.optional(key) {
+        Some(node) => reader::number(node, (0.0, 1_000.0), sink),
+        None => Some(otherwise),
+    };
+    let weights = [weight("personal", 20.0), weight("pressure", 1.0), weight("hurt", 1.0)];
+    fields.finish();
+    let [personal, pressure, hurt] = weights;
+    Some([personal?, pressure?, hurt?])
+}
+
+fn pressure(node: &Node, (vocabulary, declared): (&Vocabulary, &Declarations), sink: &Sink) -> Option<Pressure> {
+    let mut fields = Fields::of(node, "pressure", sink)?;
+    let half_life = fields.required("half_life").and_then(|node| reader::period(node, sink));
+    let weights = fields.required("per_contact");
+    fields.finish();
+    let node = weights?;
+    let mut per_contact = IdMap::default();
+    for entry in reader::map(node, "per_contact", sink)? {
+        let Key { text, span } = &entry.key;
+        let channel = find((text, *span), "channel", (vocabulary, &declared.channels), sink);
+        per_contact.insert(channel?, reader::number(&entry.value, (0.0, 1_000.0), sink)?);
+    }
+    for id in declared.channels.ids().filter(|id| per_contact.get(*id).is_none()) {
+        let name = vocabulary.name(id);
+        let help = format!("add `{name}: 5` (or another number; 0 if it weighs nothing)");
+        let message = format!("`per_contact` does not say what a contact on `{name}` weighs");
+        reader::refuse::<()>(node.span, code::NO_DEFAULT_ALLOWED, message, &help, sink);
+    }
+    Some(Pressure { half_life: half_life?, per_contact })
+}
+
+fn hurt(node: &Node, sink: &Sink) -> Option<Hurt> {
+    let mut fields = Fields::of(node, "hurt", sink)?;
+    let half_life = fields.required("half_life").and_then(|node| reader::period(node, sink));
+    let outcomes = fields.optional("per_outcome");
+    fields.finish();
+    let mut per_outcome = Vec::new();
+    if let Some(node) = outcomes {
+        for entry in reader::map(node, "per_outcome", sink)? {
+            let Some(outcome) = Outcome::named(&entry.key.text) else {
+                let names = Outcome::NAMES.iter().map(|(name, _)| *name);
+                return reader::unknown((&entry.key.text, entry.key.span), "outcome", names, sink);
+            };
+            per_outcome.push((outcome, reader::number(&entry.value, (0.0, 1_000.0), sink)?));
+        }
+    }
+    Some(Hurt { half_life: half_life?, per_outcome })
+}
+
+fn limits(node: &Node, declared: (&Vocabulary, &Declarations), sink: &Sink) -> Option<Vec<Limit>> {
+    let items = reader::list(node, sink)?;
+    let read: Vec<Option<Limit>> = items.iter().map(|item| limit::read(item, None, declared, sink)).collect();
+    read.into_iter().collect()
+}
+
+fn zone(node: &Node, sink: &Sink) -> Option<(String, TimeZone)> {
+    let name = reader::text(node, sink)?;
+    match time::zone(name) {
+        Some(zone) => Some((name.to_owned(), zone)),
+        None => {
+            let help = "name a zone of the IANA database, such as `Europe/Berlin`";
+            reader::refuse(node.span, code::BAD_ZONE, format!("`{name}` is not a time zone"), help, sink)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `purposes:` why personal data may be used.
+
+use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::purpose::{Basis, Purpose};
+use crate::domain::rules::code;
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::Entry;
+
+/// Reads one purpose; its ancestors are set by [`link`] when all are known.
+pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
+    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    let mut fields = Fields::of(&entry.value, "a purpose", sink)?;
+    let basis = fields.required("basis").and_then(|node| reader::one_of(node, &Basis::NAMES, sink));
+    let purpose = Purpose {
+        basis: basis.unwrap_or(Basis::Consent),
+        version: fields.optional("version").and_then(|node| reader::whole(node, (1, 1_000_000), sink)).unwrap_or(1),
+        direct_marketing: fields
+            .optional("direct_marketing")
+            .and_then(|node| reader::flag(node, sink))
+            .unwrap_or(false),
+        expires_after: fields.optional("expires_after").and_then(|node| reader::period(node, sink)),
+        cooling_off: fields.optional("cooling_off").and_then(|node| reader::period(node, sink)),
+        notice: fields.optional("notice").and_then(|node| reader::text(node, sink)).map(str::to_owned),
+        ancestors: PurposeSet::EMPTY,
+    };
+    for key in ["expires_after", "cooling_off"] {
+        if basis.is_some_and(|basis| !basis.needs_consent())
+            && let Some(node) = fields.optional(key)
+        {
+            let help = format!("remove `{key}`, or make the basis `consent`");
+            let message =
+                format!("`{key}` means nothing where nobody is asked: the basis is `{}`", purpose.basis.name());
+            reader::refuse::<()>(node.span, code::CONTRADICTION, message, &help, sink);
+        }
+    }
+    fields.finish();
+    basis.map(|_| purpose)
+}
+
+/// Sets each purpose's ancestors: `marketing` is one of `marketing.email`, never of `marketingx`.
+pub fn link(purposes: &mut IdMap<PurposeId, Purpose>, vocabulary: &Vocabulary) {
+    let ids: Vec<PurposeId> = purposes.ids().collect();
+    for id in ids {
+        let name = vocabulary.name(id);
+        let wider = name.match_indices('.').filter_map(|(at, _)| vocabulary.find(name.get(..at)?));
+        let ancestors = wider.filter(|wider| purposes.get(*wider).is_some()).collect();
+        if let Some(purpose) = purposes.get_mut(id) {
+            purpose.ancestors = ancestors;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Where mistakes are collected while a rule set is read, so that every one is reported and not the first.
+
+use std::cell::RefCell;
+
+use super::diagnostic::{Diagnostic, Severity};
+
+/// Collects diagnostics from everybody who reads.
+#[derive(Debug, Default)]
+pub struct Sink {
+    list: RefCell<Vec<Diagnostic>>,
+}
+
+impl Sink {
+    /// Adds one.
+    pub fn push(&self, diagnostic: Diagnostic) {
+        self.list.borrow_mut().push(diagnostic);
+    }
+
+    /// Adds several.
+    pub fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        self.list.borrow_mut().extend(diagnostics);
+    }
+
+    /// Whether an error was collected.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.list.borrow().iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Everything collected, by file and place.
+    #[must_use]
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut list = self.list.into_inner();
+        list.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.code));
+        list.dedup();
+        list
+    }
+}

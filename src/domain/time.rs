@@ -1,0 +1,246 @@
+//! Moments and periods in milliseconds, and what the clock says where the customer is.
+//!
+//! The domain never reads a clock; it is told what time it is.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
+/// A moment in UTC, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(pub i64);
+
+/// A length of time in milliseconds. A day is 24 hours, a month 30 days, a year 365 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Period(pub i64);
+
+/// Why a text is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// A number alone.
+    #[error("`{0}` has no unit")]
+    NoUnit(String),
+    /// Anything else.
+    #[error("`{0}` is not a length of time")]
+    Unreadable(String),
+    /// Zero or less.
+    #[error("`{0}` is not longer than nothing")]
+    NotPositive(String),
+}
+
+impl Moment {
+    /// The distant past: when something that never happened last happened.
+    pub const DISTANT_PAST: Self = Self(-62_135_596_800_000);
+    /// The distant future: when something that never ends ends.
+    pub const DISTANT_FUTURE: Self = Self(253_402_300_799_000);
+
+    /// Reads an RFC 3339 time such as `2026-03-02T10:00:00+01:00`.
+    ///
+    /// # Errors
+    /// When the text is not such a time; the message says why.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond())).map_err(|error| error.to_string())
+    }
+
+    /// How long after another moment this one is; negative before it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Period {
+        Period(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Calendar and clock in a time zone.
+    #[must_use]
+    pub fn local(self, zone: &TimeZone) -> Local {
+        let zoned = self.timestamp().to_zoned(zone.clone());
+        Local {
+            hour: zoned.hour().unsigned_abs(),
+            minute: zoned.minute().unsigned_abs(),
+            month: zoned.month().unsigned_abs(),
+            weekday: weekday(zoned.weekday()),
+            date: zoned.date().to_string(),
+        }
+    }
+
+    /// The next moment, after this one, at which local clocks in the zone show a time of day.
+    #[must_use]
+    pub fn next_local(self, at: TimeOfDay, zone: &TimeZone) -> Self {
+        let now = self.timestamp().to_zoned(zone.clone());
+        let at_day = |date: jiff::civil::Date| {
+            let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
+            zone.to_ambiguous_timestamp(civil).compatible().map(|time| Self(time.as_millisecond()))
+        };
+        let today = at_day(now.date());
+        let tomorrow = now.date().tomorrow().and_then(at_day);
+        match (today, tomorrow) {
+            (Ok(today), _) if today > self => today,
+            (_, Ok(tomorrow)) => tomorrow,
+            _ => self + Period::DAY,
+        }
+    }
+
+    fn timestamp(self) -> jiff::Timestamp {
+        let clamped = self.0.clamp(Self::DISTANT_PAST.0, Self::DISTANT_FUTURE.0);
+        jiff::Timestamp::from_millisecond(clamped).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.timestamp())
+    }
+}
+
+impl Add<Period> for Moment {
+    type Output = Self;
+    fn add(self, period: Period) -> Self {
+        Self(self.0.saturating_add(period.0))
+    }
+}
+
+impl Sub<Period> for Moment {
+    type Output = Self;
+    fn sub(self, period: Period) -> Self {
+        Self(self.0.saturating_sub(period.0))
+    }
+}
+
+impl Period {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// 24 hours.
+    pub const DAY: Self = Self(86_400_000);
+
+    /// Reads `7 days`, `2h 30m`, `13 months`.
+    ///
+    /// # Errors
+    /// When the unit is missing, the text is not a length of time, or it is not above zero.
+    pub fn parse(text: &str) -> Result<Self, PeriodError> {
+        let trimmed = text.trim();
+        if trimmed.parse::<f64>().is_ok() {
+            return Err(PeriodError::NoUnit(trimmed.to_owned()));
+        }
+        let span: jiff::Span = trimmed.parse().map_err(|_| PeriodError::Unreadable(trimmed.to_owned()))?;
+        let days = i64::from(span.get_years()) * 365
+            + i64::from(span.get_months()) * 30
+            + i64::from(span.get_weeks()) * 7
+            + i64::from(span.get_days());
+        let milliseconds = days
+            .checked_mul(Self::DAY.0)
+            .and_then(|sum| sum.checked_add(i64::from(span.get_hours()).checked_mul(3_600_000)?))
+            .and_then(|sum| sum.checked_add(span.get_minutes().checked_mul(60_000)?))
+            .and_then(|sum| sum.checked_add(span.get_seconds().checked_mul(1_000)?))
+            .and_then(|sum| sum.checked_add(span.get_milliseconds()))
+            .ok_or_else(|| PeriodError::Unreadable(trimmed.to_owned()))?;
+        if milliseconds <= 0 {
+            return Err(PeriodError::NotPositive(trimmed.to_owned()));
+        }
+        Ok(Self(milliseconds))
+    }
+}
+
+impl fmt::Display for Period {
+    /// The largest units first, as in `2 days 3 h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+        let mut rest = self.0.unsigned_abs();
+        let mut parts = Vec::new();
+        for (name, length) in units {
+            let count = rest / length;
+            rest %= length;
+            if count > 0 {
+                let plural = if name == "day" && count > 1 { "s" } else { "" };
+                parts.push(format!("{count} {name}{plural}"));
+            }
+            if parts.len() == 2 {
+                break;
+            }
+        }
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") })
+    }
+}
+
+/// What calendar and clock show in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 1 to 12.
+    pub month: u8,
+    /// `mon` to `sun`.
+    pub weekday: &'static str,
+    /// `2026-03-02`.
+    pub date: String,
+}
+
+/// The days of the week as rules name them.
+pub const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+fn weekday(day: Weekday) -> &'static str {
+    let index = usize::from(day.to_monday_zero_offset().unsigned_abs());
+    WEEKDAYS.get(index).copied().unwrap_or("mon")
+}
+
+/// A time of day on a local clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay {
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+}
+
+impl TimeOfDay {
+    /// Reads `21:00`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (hour, minute) = text.split_once(':')?;
+        if hour.is_empty() || hour.len() > 2 || minute.len() != 2 {
+            return None;
+        }
+        let time = Self { hour: hour.parse().ok()?, minute: minute.parse().ok()? };
+        (time.hour < 24 && time.minute < 60).then_some(time)
+    }
+}
+
+/// Finds a time zone of the bundled IANA database, whatever the machine has installed.
+#[must_use]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    jiff::tz::TimeZoneDatabase::bundled().get(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_read_and_print() {
+        let cases = [
+            ("7 days", 7 * 86_400_000, "7 days"),
+            ("14d", 14 * 86_400_000, "14 days"),
+            ("2h 30m", 9_000_000, "2 h 30 min"),
+            ("13 months", 390 * 86_400_000, "390 days"),
+            ("1 year", 365 * 86_400_000, "365 days"),
+            ("90 seconds", 90_000, "1 min 30 s"),
+        ];
+        for (text, milliseconds, printed) in cases {
+            let period = Period::parse(text).unwrap();
+            assert_eq!((period.0, period.to_string().as_str()), (milliseconds, printed), "{text}");
+        }
+        for text in ["", "7", "days", "-3 days", "0 days", "7 parsecs", "99999999999 years"] {
+            assert!(Period::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn next_local_skips_over_a_clock_change() {
+        let berlin = zone("Europe/Berlin").unwrap();
+        let evening = Moment::parse("2026-03-28T22:30:00+01:00").unwrap();
+        let morning = evening.next_local(TimeOfDay { hour: 8, minute: 0 }, &berlin);
+        assert_eq!(morning, Moment::parse("2026-03-29T08:00:00+02:00").unwrap());
+    }
+}

@@ -1,0 +1,270 @@
+//! Typed values, and truth that may be unknown.
+
+use std::fmt;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::domain::time::{Moment, Period};
+
+/// What a fact can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// A text.
+    Text,
+    /// A number; whole and fractional alike.
+    Number,
+    /// True or false.
+    Flag,
+    /// A moment in time.
+    Moment,
+    /// A length of time.
+    Duration,
+    /// A list of texts.
+    List,
+}
+
+impl Type {
+    /// The words that rule files use for the types.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("text", Self::Text),
+        ("number", Self::Number),
+        ("flag", Self::Flag),
+        ("moment", Self::Moment),
+        ("duration", Self::Duration),
+        ("list", Self::List),
+    ];
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, kind)| kind == self).map_or("value", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+/// A value that is kept.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// A text.
+    Text(CompactString),
+    /// A finite number.
+    Number(f64),
+    /// True or false.
+    Flag(bool),
+    /// A moment.
+    Moment(Moment),
+    /// A length of time.
+    Duration(Period),
+    /// Texts.
+    List(Arc<[CompactString]>),
+}
+
+impl Value {
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self) -> Type {
+        self.operand().kind().unwrap_or(Type::Text)
+    }
+
+    /// The same value, borrowed.
+    #[must_use]
+    pub fn operand(&self) -> Operand<'_> {
+        match self {
+            Self::Text(text) => Operand::Text(text),
+            Self::Number(number) => Operand::Number(*number),
+            Self::Flag(flag) => Operand::Flag(*flag),
+            Self::Moment(moment) => Operand::Moment(*moment),
+            Self::Duration(period) => Operand::Duration(*period),
+            Self::List(items) => Operand::List(items),
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    /// Says the type only: values are personal data, and logs are not the place for them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.kind())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operand().fmt(f)
+    }
+}
+
+/// A value while an expression is evaluated: borrowed, and possibly unknown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Operand<'a> {
+    /// Withheld, or never given.
+    Unknown,
+    /// A text.
+    Text(&'a str),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Flag(bool),
+    /// A moment.
+    Moment(Moment),
+    /// A length of time.
+    Duration(Period),
+    /// Texts.
+    List(&'a [CompactString]),
+}
+
+impl Operand<'_> {
+    /// Its type; nothing for the unknown.
+    #[must_use]
+    pub fn kind(&self) -> Option<Type> {
+        Some(match self {
+            Self::Unknown => return None,
+            Self::Text(_) => Type::Text,
+            Self::Number(_) => Type::Number,
+            Self::Flag(_) => Type::Flag,
+            Self::Moment(_) => Type::Moment,
+            Self::Duration(_) => Type::Duration,
+            Self::List(_) => Type::List,
+        })
+    }
+
+    /// The same value, kept; nothing for the unknown.
+    #[must_use]
+    pub fn to_value(&self) -> Option<Value> {
+        Some(match *self {
+            Self::Unknown => return None,
+            Self::Text(text) => Value::Text(text.into()),
+            Self::Number(number) => Value::Number(number),
+            Self::Flag(flag) => Value::Flag(flag),
+            Self::Moment(moment) => Value::Moment(moment),
+            Self::Duration(period) => Value::Duration(period),
+            Self::List(items) => Value::List(items.into()),
+        })
+    }
+
+    /// As a truth value: unknown unless it is a flag.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        match self {
+            Self::Flag(true) => Truth::True,
+            Self::Flag(false) => Truth::False,
+            _ => Truth::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Operand<'_> {
+    /// As a person would read it in a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Moment(moment) => write!(f, "{moment}"),
+            Self::Duration(period) => write!(f, "{period}"),
+            Self::List(items) => f.write_str(&items.join(", ")),
+        }
+    }
+}
+
+/// Kleene's three-valued truth. A condition fires on [`Truth::True`] alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// Holds.
+    True,
+    /// Does not hold.
+    False,
+    /// Cannot be told from what may be read.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(flag: bool) -> Self {
+        if flag { Self::True } else { Self::False }
+    }
+}
+
+impl Truth {
+    /// Both hold: false as soon as one is false, whatever the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::False, _) | (_, Self::False) => Self::False,
+            (Self::True, Self::True) => Self::True,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// One holds: true as soon as one is true, whatever the other.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        self.not().and(other.not()).not()
+    }
+
+    /// The opposite; the unknown stays unknown.
+    #[expect(clippy::should_implement_trait, reason = "`!` on a truth would hide that it has three values")]
+    #[must_use]
+    pub fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// Whether it fires a condition.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        self == Self::True
+    }
+
+    /// As an operand.
+    #[must_use]
+    pub fn operand(self) -> Operand<'static> {
+        match self {
+            Self::True => Operand::Flag(true),
+            Self::False => Operand::Flag(false),
+            Self::Unknown => Operand::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Truth::{self, False, True, Unknown};
+
+    const ALL: [Truth; 3] = [True, False, Unknown];
+
+    #[test]
+    fn kleene_laws_hold_for_every_combination() {
+        for a in ALL {
+            assert_eq!(a.not().not(), a);
+            assert_eq!(a.and(True), a);
+            assert_eq!(a.and(False), False);
+            assert_eq!(a.or(False), a);
+            assert_eq!(a.or(True), True);
+            for b in ALL {
+                assert_eq!(a.and(b), b.and(a));
+                assert_eq!(a.and(b).not(), a.not().or(b.not()));
+                for c in ALL {
+                    assert_eq!(a.and(b).and(c), a.and(b.and(c)));
+                    assert_eq!(a.and(b.or(c)), a.and(b).or(a.and(c)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn learning_more_never_turns_a_result_around() {
+        let refine = |truth| if truth == Unknown { vec![True, False] } else { vec![truth] };
+        for a in ALL {
+            for b in ALL {
+                for (x, y) in refine(a).into_iter().flat_map(|x| refine(b).into_iter().map(move |y| (x, y))) {
+                    assert!(a.and(b) == Unknown || a.and(b) == x.and(y));
+                    assert!(a.or(b) == Unknown || a.or(b) == x.or(y));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What is held about one customer, as the customer's channels may see it.
+
+use super::resolve::Resolver;
+use super::{Customer, Engine, EngineError};
+use crate::domain::consent::Stage;
+use crate::domain::decide::contact::usage;
+use crate::domain::record::settle;
+use crate::domain::rules::section::limit::LimitRule;
+use crate::domain::time::Moment;
+use crate::domain::value::Value;
+use crate::domain::view::{Scene, Situation, Subject};
+
+/// What is held about one customer now.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerView {
+    /// Journeys begun.
+    pub journeys: Vec<JourneyView>,
+    /// Contact pressure, in points.
+    pub pressure: f64,
+    /// Hurt, in points.
+    pub hurt: f64,
+    /// Limits of the policy and of actions that have been said.
+    pub limits: Vec<LimitView>,
+    /// Attributes that some purpose may disclose now.
+    pub attributes: Vec<(String, Value)>,
+}
+
+/// Where the customer is in one journey.
+#[derive(Debug, Clone)]
+pub struct JourneyView {
+    /// Which journey.
+    pub journey: String,
+    /// Which stage.
+    pub stage: String,
+    /// When the stage was entered.
+    pub entered: Moment,
+    /// When the journey began.
+    pub started: Moment,
+}
+
+/// How much of a limit is used.
+#[derive(Debug, Clone)]
+pub struct LimitView {
+    /// Which limit.
+    pub limit: String,
+    /// Counted now.
+    pub used: u32,
+    /// How many are allowed.
+    pub at_most: u32,
+    /// When the oldest one that counts leaves the window.
+    pub refills: Option<Moment>,
+}
+
+impl Engine {
+    /// What is held about one customer now.
+    ///
+    /// # Errors
+    /// When the customer id is wrong.
+    pub fn customer(&self, id: &str, now: Moment) -> Result<CustomerView, EngineError> {
+        let active = self.rules.load();
+        let mut resolver = Resolver::new(&active.set);
+        resolver.id("customer_id", id);
+        if !resolver.violations.is_empty() {
+            return Err(EngineError::Invalid(resolver.violations));
+        }
+        let now = self.steady(now);
+        let mut customer = self.customers.read(id, Customer::clone).unwrap_or_default();
+        let Customer { state, standing, .. } = &mut customer;
+        settle(state, self.terms(&active.set, standing, now));
+        let subject = Subject { state, standing, ledger_trusted: self.trusted() };
+        Ok(look(&Scene::new(&active.set, subject, Situation::default(), now)))
+    }
+}
+
+fn look(scene: &Scene<'_>) -> CustomerView {
+    let rules = scene.rules;
+    let state = scene.subject.state;
+    let may_disclose = |purposes: crate::domain::id::PurposeSet| {
+        purposes.iter().any(|purpose| scene.verdict(purpose, Stage::Disclosure).allows())
+    };
+    let journeys = state.journeys.iter().filter(|journey| scene.verdict(journey.purpose, Stage::Disclosure).allows());
+    let attributes = state.attributes.iter().filter(|(id, held)| {
+        let personal = rules.declared.attributes.get(*id).is_none_or(|attribute| attribute.purposes.is_some());
+        !personal || may_disclose(held.purposes)
+    });
+    CustomerView {
+        journeys: journeys
+            .map(|journey| JourneyView {
+                journey: rules.vocabulary.name(journey.journey).to_owned(),
+                stage: rules.vocabulary.name(journey.stage).split_once('/').map_or("", |(_, stage)| stage).to_owned(),
+                entered: journey.entered,
+                started: journey.started,
+            })
+            .collect(),
+        pressure: scene.pressure(),
+        hurt: scene.hurt(),
+        limits: limits(scene),
+        attributes: attributes.map(|(id, held)| (rules.vocabulary.name(*id).to_owned(), held.value.clone())).collect(),
+    }
+}
+
+fn limits(scene: &Scene<'_>) -> Vec<LimitView> {
+    let rules = scene.rules;
+    let own = rules.actions.iter().flat_map(|(id, action)| action.limits.iter().map(move |limit| (Some(id), limit)));
+    let all = rules.policy.limits.iter().map(|limit| (None, limit)).chain(own);
+    let used = all.filter_map(|(action, limit)| {
+        let LimitRule::AtMost { count, per, outcome } = limit.rule else { return None };
+        let usage = usage(&limit.scope, (outcome, per), scene);
+        let name =
+            action.map_or_else(|| limit.label.clone(), |id| format!("{}: {}", rules.vocabulary.name(id), limit.label));
+        (action.is_none() || usage.used > 0).then_some(LimitView {
+            limit: name,
+            used: usage.used,
+            at_most: count,
+            refills: usage.refills,
+        })
+    });
+    used.collect()
+}

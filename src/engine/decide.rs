@@ -1,0 +1,234 @@
+//! A question from names to answer: resolved, decided and reserved in one critical section.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::log::DecisionRecord;
+use super::resolve::{Resolver, hash_id};
+use super::{ActiveRules, Customer, Engine, EngineError};
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::decide::{Decision, Explain, Request, decide};
+use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId};
+use crate::domain::record::{reserve, settle};
+use crate::domain::rules::RuleSet;
+use crate::domain::time::{Moment, Period};
+use crate::domain::value::Value;
+use crate::domain::view::{Situation, Subject};
+
+/// What a channel asks, with names.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Question {
+    /// Whose next step.
+    pub customer: String,
+    /// On which channel.
+    pub channel: String,
+    /// The same id within ten minutes gets the same answer and counts once.
+    pub request_id: String,
+    /// Facts of the moment.
+    pub context: Vec<(String, Value)>,
+    /// At most this many actions; 0 means 1.
+    pub max_actions: u32,
+    /// Only actions of these groups.
+    pub groups: Vec<String>,
+    /// How much to explain.
+    pub explain: Explain,
+    /// Decide, but reserve, count and record nothing.
+    pub validate_only: bool,
+}
+
+/// A request that was answered, kept for a while.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    request: u64,
+    record: Arc<DecisionRecord>,
+    /// Forgotten from here on.
+    pub until: Moment,
+}
+
+/// How long a request id is remembered.
+const REMEMBERED: Period = Period(10 * 60_000);
+/// How many request ids are remembered for one customer.
+const MOST_REMEMBERED: usize = 32;
+/// The most actions one answer may hold.
+const MOST_ACTIONS: u32 = 20;
+
+/// A question with names resolved.
+struct Resolved {
+    channel: ChannelId,
+    context: Vec<(ContextId, Value)>,
+    groups: Vec<GroupId>,
+    max_actions: usize,
+}
+
+impl Engine {
+    /// The next best actions for one customer on one channel now, or silence.
+    ///
+    /// # Errors
+    /// When the question does not fit the rules, or its request id was used for another question.
+    pub fn decide(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        let active = self.rules.load();
+        let resolved = resolve(&question, &active.set)?;
+        let now = self.steady(now);
+        if question.validate_only {
+            return Ok(Arc::new(self.rehearse(question, &resolved, &active, now)));
+        }
+        let record = self.customers.update_if_kept(&question.customer.clone(), |customer| {
+            self.decide_for(customer, question, &resolved, (&active, now))
+        })?;
+        if self.feed.receiver_count() > 0 {
+            // Nobody listening any more is no fault of the decision.
+            drop(self.feed.send(Arc::clone(&record)));
+        }
+        Ok(record)
+    }
+
+    /// Decides under other rules or at another time, and touches nothing.
+    ///
+    /// # Errors
+    /// When the question does not fit the rules.
+    pub fn simulate(
+        &self,
+        question: Question,
+        rules: Arc<RuleSet>,
+        now: Moment,
+    ) -> Result<DecisionRecord, EngineError> {
+        let resolved = resolve(&question, &rules)?;
+        Ok(self.rehearse(question, &resolved, &ActiveRules::new(rules, now), now))
+    }
+
+    /// A past decision with its reasons, as it was made.
+    ///
+    /// # Errors
+    /// When no decision with this id is kept.
+    pub fn decision(&self, id: &str) -> Result<Arc<DecisionRecord>, EngineError> {
+        let key = self.parse_id(id);
+        key.and_then(|key| self.decisions.get(key))
+            .ok_or_else(|| EngineError::UnknownDecision(id.chars().take(64).collect()))
+    }
+
+    fn rehearse(&self, question: Question, resolved: &Resolved, active: &ActiveRules, now: Moment) -> DecisionRecord {
+        let mut customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
+        let decision = self.decide_now(&mut customer, &question, resolved, (active, now));
+        record(question, decision, (active, DecisionKey::default(), now), String::new())
+    }
+
+    fn decide_for(
+        &self,
+        customer: &mut Customer,
+        question: Question,
+        resolved: &Resolved,
+        (active, now): (&ActiveRules, Moment),
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
+        customer.requests.retain(|answered| answered.until > now);
+        let request = hash_id(&question.request_id);
+        if let Some(answered) = self.answered(customer, &question, request, (active, now))? {
+            return Ok(answered);
+        }
+        let decision = self.decide_now(customer, &question, resolved, (active, now));
+        let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));
+        let actions: Vec<ActionId> = decision.actions.iter().map(|chosen| chosen.action).collect();
+        if !actions.is_empty() {
+            let Customer { state, standing, .. } = &mut *customer;
+            reserve(state, key, &actions, resolved.channel, self.terms(&active.set, standing, now));
+        }
+        let record = Arc::new(record(question, decision, (active, key, now), self.id(key)));
+        if let Some(request) = request {
+            customer.requests.truncate(MOST_REMEMBERED - 1);
+            customer.requests.push_front(Answered { request, record: Arc::clone(&record), until: now + REMEMBERED });
+        }
+        self.decisions.push(Arc::clone(&record));
+        Ok(record)
+    }
+
+    /// The answer this request got before, unless it rests on a purpose that may no longer be served.
+    fn answered(
+        &self,
+        customer: &mut Customer,
+        question: &Question,
+        request: Option<u64>,
+        (active, now): (&ActiveRules, Moment),
+    ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
+        let Some(request) = request else { return Ok(None) };
+        let Some(index) = customer.requests.iter().position(|answered| answered.request == request) else {
+            return Ok(None);
+        };
+        let Some(record) = customer.requests.get(index).map(|answered| Arc::clone(&answered.record)) else {
+            return Ok(None);
+        };
+        if record.question != *question {
+            return Err(EngineError::RequestIdReused(question.request_id.clone()));
+        }
+        let lawful = self.terms(&active.set, &customer.standing, now).lawful(crate::domain::consent::Stage::Disclosure);
+        let used = record.decision.purposes_used;
+        if used.intersection(lawful) == used {
+            return Ok(Some(record));
+        }
+        customer.requests.remove(index);
+        Ok(None)
+    }
+
+    fn decide_now(
+        &self,
+        customer: &mut Customer,
+        question: &Question,
+        resolved: &Resolved,
+        (active, now): (&ActiveRules, Moment),
+    ) -> Decision {
+        let Customer { state, standing, .. } = customer;
+        settle(state, self.terms(&active.set, standing, now));
+        let subject = Subject { state, standing, ledger_trusted: self.trusted() };
+        let request = Request {
+            channel: resolved.channel,
+            situation: Situation { context: &resolved.context, ..Situation::default() },
+            groups: &resolved.groups,
+            max_actions: resolved.max_actions,
+            explain: question.explain,
+        };
+        decide(&active.set, subject, &request, now)
+    }
+
+    /// `d-` and two numbers: this process's and the decision's.
+    fn id(&self, key: DecisionKey) -> String {
+        format!("d-{:08x}-{:x}", self.run, key.0)
+    }
+
+    /// The number in a decision id, if this process gave it out.
+    pub(super) fn parse_id(&self, id: &str) -> Option<DecisionKey> {
+        let (run, number) = id.strip_prefix("d-")?.split_once('-')?;
+        let run = u32::from_str_radix(run, 16).ok().filter(|run| *run == self.run);
+        run.and_then(|_| u64::from_str_radix(number, 16).ok()).map(DecisionKey)
+    }
+}
+
+fn record(
+    question: Question,
+    decision: Decision,
+    (active, key, at): (&ActiveRules, DecisionKey, Moment),
+    id: String,
+) -> DecisionRecord {
+    let customer = question.customer.as_str().into();
+    DecisionRecord { id, key, customer, question, decision, rules: Arc::clone(&active.set), at }
+}
+
+fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {
+    let mut resolver = Resolver::new(rules);
+    resolver.id("customer_id", &question.customer);
+    resolver.optional_id("request_id", &question.request_id);
+    let channel = resolver.channel("channel", &question.channel);
+    let context = resolver.context(&question.context);
+    let groups = question
+        .groups
+        .iter()
+        .enumerate()
+        .filter_map(|(index, name)| resolver.group(&format!("groups[{index}]"), name))
+        .collect();
+    if question.max_actions > MOST_ACTIONS {
+        resolver.refuse("max_actions", format!("is {}, at most {MOST_ACTIONS} are allowed", question.max_actions));
+    }
+    match channel {
+        Some(channel) if resolver.violations.is_empty() => {
+            Ok(Resolved { channel, context, groups, max_actions: question.max_actions.max(1) as usize })
+        }
+        _ => Err(EngineError::Invalid(resolver.violations)),
+    }
+}

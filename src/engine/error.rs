@@ -1,0 +1,52 @@
+//! What can be wrong with a call, told apart by what the caller can do about it.
+
+/// One wrong field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// Which field, as in `context[topic]` or `events[3].type`.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub description: String,
+}
+
+impl FieldViolation {
+    /// A wrong field.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into() }
+    }
+}
+
+/// Why a call was refused. Nothing of it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The request is wrong.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<FieldViolation>),
+    /// The request id was used for another request.
+    #[error("request id `{0}` was used for another request in the last 10 minutes")]
+    RequestIdReused(String),
+    /// The idempotency key was used for another body.
+    #[error("idempotency key `{0}` was used with another body")]
+    IdempotencyKeyReused(String),
+    /// No decision with this id is kept.
+    #[error("no decision `{0}` is kept; decisions stay readable for a bounded time and number")]
+    UnknownDecision(String),
+    /// The ledger does not take records now; restrictions already bind in memory.
+    #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
+    LedgerUnavailable(String),
+}
+
+impl EngineError {
+    /// One wrong field.
+    pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldViolation::new(field, description)])
+    }
+}
+
+fn summary(violations: &[FieldViolation]) -> String {
+    let first = violations.first().map_or_else(String::new, |first| format!("{}: {}", first.field, first.description));
+    match violations.len() {
+        0 | 1 => first,
+        many => format!("{first}, and {} more", many - 1),
+    }
+}

@@ -1,0 +1,73 @@
+//! Decisions that stay readable by id: the newest, up to a number.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use compact_str::CompactString;
+
+use super::decide::Question;
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::decide::Decision;
+use crate::domain::rules::RuleSet;
+use crate::domain::time::Moment;
+
+/// A decision as it was made.
+#[derive(Debug, Clone)]
+pub struct DecisionRecord {
+    /// Its id, as answers give it.
+    pub id: String,
+    /// Its number; zero for one that nothing was recorded of.
+    pub key: DecisionKey,
+    /// Whose.
+    pub customer: CompactString,
+    /// What was asked.
+    pub question: Question,
+    /// What was answered.
+    pub decision: Decision,
+    /// The rules that were used.
+    pub rules: Arc<RuleSet>,
+    /// When.
+    pub at: Moment,
+}
+
+const SHARDS: usize = 16;
+
+/// A ring of the newest decisions, in shards so that writers do not meet.
+#[derive(Debug)]
+pub struct DecisionLog {
+    shards: Vec<Mutex<Vec<Option<Arc<DecisionRecord>>>>>,
+    capacity: usize,
+}
+
+impl DecisionLog {
+    /// A log that keeps about `capacity` decisions.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.div_ceil(SHARDS).max(1);
+        Self { shards: (0..SHARDS).map(|_| Mutex::new(Vec::new())).collect(), capacity }
+    }
+
+    /// Keeps a decision; the oldest leaves.
+    pub fn push(&self, record: Arc<DecisionRecord>) {
+        let (shard, slot) = self.place(record.key);
+        let Some(shard) = self.shards.get(shard) else { return };
+        let mut ring = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot >= ring.len() {
+            ring.resize_with(slot + 1, || None);
+        }
+        if let Some(held) = ring.get_mut(slot) {
+            *held = Some(record);
+        }
+    }
+
+    /// The decision with this number, if it is still kept.
+    pub fn get(&self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
+        let (shard, slot) = self.place(key);
+        let ring = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.get(slot)?.clone().filter(|record| record.key == key)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "only the remainders are used")]
+    fn place(&self, key: DecisionKey) -> (usize, usize) {
+        let number = key.0 as usize;
+        (number % SHARDS, number / SHARDS % self.capacity)
+    }
+}

@@ -1,0 +1,155 @@
+//! The one place that knows rules, customers and consent together.
+//!
+//! Questions and records come in with names and leave as answers; inside, one critical section for each
+//! customer reads state and standing, decides and reserves. Every call is told what time it is.
+
+mod consent;
+mod customer;
+mod decide;
+mod error;
+mod log;
+mod record;
+mod resolve;
+mod rules;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast;
+
+use crate::domain::consent::Standing;
+use crate::domain::customer::CustomerState;
+use crate::domain::record::Terms;
+use crate::domain::rules::RuleSet;
+use crate::domain::time::Moment;
+use crate::ledger::Ledger;
+use crate::store::{Customers, Kept};
+
+pub use consent::{ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, StandingView};
+pub use customer::{CustomerView, JourneyView, LimitView};
+pub use decide::Question;
+pub use error::{EngineError, FieldViolation};
+pub use log::DecisionRecord;
+pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};
+pub use rules::ActiveRules;
+
+use log::DecisionLog;
+
+/// Everything held about one customer.
+#[derive(Debug, Clone, Default)]
+pub struct Customer {
+    /// Attributes, events, journeys, contacts.
+    pub state: CustomerState,
+    /// What the ledger says.
+    pub standing: Standing,
+    /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
+    requests: VecDeque<decide::Answered>,
+    /// Recent consent requests by idempotency key.
+    consent_keys: consent::AnsweredKeys,
+}
+
+impl Kept for Customer {
+    fn is_worth_keeping(&self) -> bool {
+        let empty = self.state.is_empty() && self.standing.is_empty();
+        !(empty && self.requests.is_empty() && self.consent_keys.is_empty())
+    }
+}
+
+/// Bounds of what the engine keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many decisions stay readable by id.
+    pub decisions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { decisions: 100_000 }
+    }
+}
+
+/// The engine. Shared by every call; one critical section for each customer.
+#[derive(Debug)]
+pub struct Engine {
+    rules: ArcSwap<ActiveRules>,
+    customers: Customers<Customer>,
+    ledger: Arc<dyn Ledger>,
+    ledger_trusted: AtomicBool,
+    decisions: DecisionLog,
+    feed: broadcast::Sender<Arc<DecisionRecord>>,
+    run: u32,
+    next_decision: AtomicU64,
+    next_record: AtomicU64,
+    latest: AtomicI64,
+    dropped_facts: AtomicU64,
+}
+
+/// How many decisions a slow watcher may lag behind before it misses some.
+const FEED: usize = 1_024;
+
+impl Engine {
+    /// An engine over a rule set and a ledger. `run` tells this process's decisions from another's.
+    #[must_use]
+    pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, (run, now): (u32, Moment)) -> Self {
+        Self {
+            rules: ArcSwap::from_pointee(ActiveRules::new(rules, now)),
+            customers: Customers::default(),
+            ledger,
+            ledger_trusted: AtomicBool::new(true),
+            decisions: DecisionLog::new(limits.decisions),
+            feed: broadcast::channel(FEED).0,
+            run,
+            next_decision: AtomicU64::new(1),
+            next_record: AtomicU64::new(1),
+            latest: AtomicI64::new(i64::MIN),
+            dropped_facts: AtomicU64::new(0),
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<ActiveRules> {
+        self.rules.load_full()
+    }
+
+    /// Decisions as they are made.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Arc<DecisionRecord>> {
+        self.feed.subscribe()
+    }
+
+    /// How many facts were dropped because no purpose covered them.
+    #[must_use]
+    pub fn dropped_facts(&self) -> u64 {
+        self.dropped_facts.load(Ordering::Relaxed)
+    }
+
+    /// How many customers are held.
+    #[must_use]
+    pub fn customer_count(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// A clock that never steps back, so that no expired grant revives.
+    fn steady(&self, now: Moment) -> Moment {
+        Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+    }
+
+    fn trusted(&self) -> bool {
+        self.ledger_trusted.load(Ordering::Acquire)
+    }
+
+    fn terms<'a>(&self, rules: &'a RuleSet, standing: &'a Standing, now: Moment) -> Terms<'a> {
+        Terms { rules, standing, ledger_trusted: self.trusted(), now }
+    }
+
+    /// Drops what has lapsed with customers whom nobody touches.
+    pub fn sweep(&self, now: Moment) {
+        self.customers.retain(|customer| {
+            customer.requests.retain(|answered| answered.until > now);
+            customer.is_worth_keeping()
+        });
+    }
+}

@@ -1,0 +1,274 @@
+//! Events, outcomes and attributes, from names to state. Wrong items are refused one by one; the others
+//! are applied.
+
+use std::sync::atomic::Ordering;
+
+use super::resolve::{Resolver, hash_id, unknown};
+use super::{Customer, Engine, EngineError};
+use crate::domain::action::Outcome;
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::id::AttributeId;
+use crate::domain::record::{NewEvent, NewOutcome, Recorded, record_event, record_outcome, set_attributes, settle};
+use crate::domain::rules::RuleSet;
+use crate::domain::time::{self, Moment};
+use crate::domain::value::Value;
+
+/// The most items of one call.
+pub const MOST_ITEMS: usize = 1_000;
+
+/// An event as it arrives, with names.
+#[derive(Debug, Clone, Default)]
+pub struct EventInput {
+    /// The same id counts once.
+    pub event_id: String,
+    /// Whose.
+    pub customer: String,
+    /// What happened.
+    pub kind: String,
+    /// Where; may be empty.
+    pub channel: String,
+    /// When; now if nobody says.
+    pub occurred: Option<Moment>,
+    /// Its fields.
+    pub fields: Vec<(String, Value)>,
+}
+
+/// An outcome as it arrives, with names.
+#[derive(Debug, Clone)]
+pub struct OutcomeInput {
+    /// The same id counts once.
+    pub outcome_id: String,
+    /// The decision it came of; may be empty.
+    pub decision_id: String,
+    /// Whose; may be empty if the decision says it.
+    pub customer: String,
+    /// Of which action.
+    pub action: String,
+    /// On which channel, where no decision says it; may be empty.
+    pub channel: String,
+    /// What happened.
+    pub outcome: Outcome,
+    /// When; now if nobody says.
+    pub occurred: Option<Moment>,
+}
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ItemResult {
+    /// Whether it was applied, now or before.
+    pub accepted: bool,
+    /// A stable word, and for a wrong item what is wrong with it.
+    pub reason: String,
+    /// Fields that were dropped, because no purpose covers them now.
+    pub dropped_fields: Vec<String>,
+}
+
+impl ItemResult {
+    fn applied() -> Self {
+        Self { accepted: true, ..Self::default() }
+    }
+
+    fn repeated() -> Self {
+        Self { accepted: true, reason: "repeated".into(), dropped_fields: Vec::new() }
+    }
+
+    fn refused(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
+
+    fn wrong(resolver: Resolver<'_>) -> Self {
+        Self::refused(EngineError::Invalid(resolver.violations).to_string())
+    }
+}
+
+/// Attributes to set (or, without a value, to remove) and a time zone.
+#[derive(Debug, Clone, Default)]
+pub struct AttributeChange {
+    /// Whose.
+    pub customer: String,
+    /// Which.
+    pub attributes: Vec<(String, Option<Value>)>,
+    /// A zone of the IANA database; empty leaves it as it is.
+    pub time_zone: String,
+}
+
+impl Engine {
+    /// Records events, each by itself.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn record_events(&self, events: Vec<EventInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
+        bounded("events", events.len())?;
+        let now = self.steady(now);
+        let active = self.rules.load();
+        Ok(events.into_iter().map(|event| self.record_one(event, &active.set, now)).collect())
+    }
+
+    fn record_one(&self, input: EventInput, rules: &RuleSet, now: Moment) -> ItemResult {
+        let mut resolver = Resolver::new(rules);
+        resolver.id("customer_id", &input.customer);
+        resolver.optional_id("event_id", &input.event_id);
+        if !input.channel.is_empty() {
+            resolver.channel("channel", &input.channel);
+        }
+        let at = resolver.occurred("occurred_at", input.occurred, now);
+        let kind = resolver.event("type", &input.kind);
+        let fields = kind.map(|kind| resolver.event_fields("", kind, &input.fields)).unwrap_or_default();
+        let Some(kind) = kind.filter(|_| resolver.violations.is_empty()) else {
+            return ItemResult::wrong(resolver);
+        };
+        let event = NewEvent { id: hash_id(&input.event_id), kind, at, fields };
+        let recorded = self.customers.update_if_kept(&input.customer, |customer: &mut Customer| {
+            let Customer { state, standing, .. } = customer;
+            let terms = self.terms(rules, standing, now);
+            settle(state, terms);
+            record_event(state, event, terms)
+        });
+        self.event_result(recorded, rules)
+    }
+
+    fn event_result(&self, recorded: Recorded, rules: &RuleSet) -> ItemResult {
+        match recorded {
+            Recorded::Kept(dropped) => {
+                self.count_dropped(dropped.len());
+                let names =
+                    dropped.iter().filter_map(|id| rules.declared.fields.get(*id)).map(|field| field.name.clone());
+                ItemResult { dropped_fields: names.collect(), ..ItemResult::applied() }
+            }
+            Recorded::Repeated => ItemResult::repeated(),
+            Recorded::TooOld => ItemResult::refused("too_old"),
+            Recorded::NoLawfulPurpose => {
+                self.count_dropped(1);
+                ItemResult::refused("no_lawful_purpose")
+            }
+        }
+    }
+
+    /// Records outcomes, each by itself.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn record_outcomes(&self, outcomes: Vec<OutcomeInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
+        bounded("outcomes", outcomes.len())?;
+        let now = self.steady(now);
+        let active = self.rules.load();
+        Ok(outcomes.iter().map(|outcome| self.outcome_one(outcome, &active.set, now)).collect())
+    }
+
+    fn outcome_one(&self, input: &OutcomeInput, rules: &RuleSet, now: Moment) -> ItemResult {
+        let decided = match self.decision_of(input) {
+            Ok(decided) => decided,
+            Err(reason) => return ItemResult::refused(reason),
+        };
+        let customer = decided.as_ref().map_or(input.customer.as_str(), |record| record.customer.as_str());
+        let mut resolver = Resolver::new(rules);
+        resolver.id("customer_id", customer);
+        resolver.optional_id("outcome_id", &input.outcome_id);
+        let at = resolver.occurred("occurred_at", input.occurred, now);
+        let action = resolver.action("action_id", &input.action);
+        let channel = match &decided {
+            Some(record) => rules.vocabulary.find(&record.question.channel),
+            None if input.channel.is_empty() => None,
+            None => resolver.channel("channel", &input.channel),
+        };
+        let offered = |record: &super::DecisionRecord| {
+            action.is_some_and(|action| record.decision.actions.iter().any(|chosen| chosen.action == action))
+        };
+        if action.is_some() && decided.as_deref().is_some_and(|record| !offered(record)) {
+            resolver.refuse("action_id", format!("decision `{}` did not choose `{}`", input.decision_id, input.action));
+        }
+        let Some(action) = action.filter(|_| resolver.violations.is_empty()) else {
+            return ItemResult::wrong(resolver);
+        };
+        let decision = decided.as_ref().map_or(DecisionKey::default(), |record| record.key);
+        let new = NewOutcome { id: hash_id(&input.outcome_id), decision, action, channel, outcome: input.outcome, at };
+        let first = self.customers.update(customer, |held| {
+            let Customer { state, standing, .. } = held;
+            record_outcome(state, new, self.terms(rules, standing, now))
+        });
+        if first { ItemResult::applied() } else { ItemResult::repeated() }
+    }
+
+    /// The decision that an outcome names, if it names one.
+    fn decision_of(&self, input: &OutcomeInput) -> Result<Option<std::sync::Arc<super::DecisionRecord>>, String> {
+        if input.decision_id.is_empty() {
+            return Ok(None);
+        }
+        let record = self.decision(&input.decision_id).map_err(|error| format!("decision_id: {error}"))?;
+        if !input.customer.is_empty() && input.customer != record.customer.as_str() {
+            return Err(format!("customer_id: decision `{}` was for another customer", input.decision_id));
+        }
+        Ok(Some(record))
+    }
+
+    /// Sets declared attributes; gives back the names of those that no purpose covers now.
+    ///
+    /// # Errors
+    /// When a name, a value or the time zone is wrong; nothing is set then.
+    pub fn set_attributes(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
+        bounded("attributes", change.attributes.len())?;
+        let now = self.steady(now);
+        let active = self.rules.load();
+        let rules = &active.set;
+        let mut resolver = Resolver::new(rules);
+        resolver.id("customer_id", &change.customer);
+        let attributes = resolve_attributes(&mut resolver, change.attributes);
+        let zone = match change.time_zone.as_str() {
+            "" => None,
+            name => time::zone(name),
+        };
+        if zone.is_none() && !change.time_zone.is_empty() {
+            resolver.refuse("time_zone", "is not a zone of the IANA database, such as `Europe/Berlin`");
+        }
+        if !resolver.violations.is_empty() {
+            return Err(EngineError::Invalid(resolver.violations));
+        }
+        let dropped = self.customers.update_if_kept(&change.customer, |customer: &mut Customer| {
+            let Customer { state, standing, .. } = customer;
+            let terms = self.terms(rules, standing, now);
+            settle(state, terms);
+            if zone.is_some() {
+                state.zone = zone;
+            }
+            set_attributes(state, attributes, terms)
+        });
+        self.count_dropped(dropped.len());
+        Ok(dropped.into_iter().map(|id| rules.vocabulary.name(id).to_owned()).collect())
+    }
+
+    fn count_dropped(&self, count: usize) {
+        self.dropped_facts.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+fn bounded(field: &str, count: usize) -> Result<(), EngineError> {
+    if count > MOST_ITEMS {
+        return Err(EngineError::field(
+            field,
+            format!("has {count} items, at most {MOST_ITEMS} are allowed; split the call"),
+        ));
+    }
+    Ok(())
+}
+
+fn resolve_attributes(
+    resolver: &mut Resolver<'_>,
+    given: Vec<(String, Option<Value>)>,
+) -> Vec<(AttributeId, Option<Value>)> {
+    let rules = resolver.rules;
+    let declared = &rules.declared.attributes;
+    let mut resolved = Vec::with_capacity(given.len());
+    for (name, value) in given {
+        let field = format!("attributes[{name}]");
+        let Some((id, attribute)) = rules.vocabulary.find(&name).and_then(|id| Some((id, declared.get(id)?))) else {
+            let known: Vec<&str> = declared.ids().map(|id| rules.vocabulary.name(id)).collect();
+            resolver.refuse(field, unknown("attribute", &name, &known));
+            continue;
+        };
+        let fits = value.as_ref().is_none_or(|value| resolver.fits(&field, value, attribute.shape.refuses(value)));
+        if fits {
+            resolved.push((id, value));
+        }
+    }
+    resolved
+}

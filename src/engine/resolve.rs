@@ -1,0 +1,195 @@
+//! Names become ids once, at the edge; what does not fit is named with its field and its fix.
+
+use super::error::FieldViolation;
+use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
+use crate::domain::rules::RuleSet;
+use crate::domain::time::{Moment, Period};
+use crate::domain::value::{Type, Value};
+
+/// The longest customer id, and every other id, in bytes.
+const LONGEST_ID: usize = 256;
+/// The longest text of a fact, in bytes.
+const LONGEST_TEXT: usize = 4_096;
+/// The most items of a list, and the most facts of one call.
+const MOST_ITEMS: usize = 64;
+/// How far ahead of our clock a source's may be.
+const AHEAD: Period = Period(5 * 60_000);
+
+/// Collects what is wrong with a request, against the rules in force.
+pub(super) struct Resolver<'r> {
+    pub rules: &'r RuleSet,
+    pub violations: Vec<FieldViolation>,
+}
+
+impl<'r> Resolver<'r> {
+    pub fn new(rules: &'r RuleSet) -> Self {
+        Self { rules, violations: Vec::new() }
+    }
+
+    pub fn refuse(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.violations.push(FieldViolation::new(field, description));
+    }
+
+    /// An id that must be there.
+    pub fn id(&mut self, field: &str, id: &str) {
+        if id.is_empty() {
+            self.refuse(field, "is required");
+        }
+        self.optional_id(field, id);
+    }
+
+    pub fn optional_id(&mut self, field: &str, id: &str) {
+        if id.len() > LONGEST_ID {
+            self.refuse(field, format!("is {} bytes long, at most {LONGEST_ID} are allowed", id.len()));
+        }
+    }
+
+    pub fn channel(&mut self, field: &str, name: &str) -> Option<ChannelId> {
+        self.declared((field, "channel"), name, &self.rules.declared.channels)
+    }
+
+    pub fn action(&mut self, field: &str, name: &str) -> Option<ActionId> {
+        self.declared((field, "action"), name, &self.rules.actions)
+    }
+
+    pub fn event(&mut self, field: &str, name: &str) -> Option<EventTypeId> {
+        self.declared((field, "event type"), name, &self.rules.declared.events)
+    }
+
+    /// A group that no action has simply matches nothing, so an unknown one is a mistake worth telling.
+    pub fn group(&mut self, field: &str, name: &str) -> Option<GroupId> {
+        let known = self.rules.vocabulary.find::<GroupId>(name);
+        let used = known.filter(|id| self.rules.actions.iter().any(|(_, action)| action.group == Some(*id)));
+        if used.is_none() {
+            self.refuse(field, format!("no action has the group `{name}`"));
+        }
+        used
+    }
+
+    pub fn context(&mut self, facts: &[(String, Value)]) -> Vec<(ContextId, Value)> {
+        if facts.len() > MOST_ITEMS {
+            self.refuse("context", format!("has {} facts, at most {MOST_ITEMS} are allowed", facts.len()));
+            return Vec::new();
+        }
+        let mut resolved = Vec::with_capacity(facts.len());
+        for (name, value) in facts {
+            let field = format!("context[{name}]");
+            let rules = self.rules;
+            let Some(id) = self.declared::<ContextId, _>((&field, "context fact"), name, &rules.declared.context)
+            else {
+                continue;
+            };
+            let refused = rules.declared.context.get(id).and_then(|fact| fact.shape.refuses(value));
+            if self.fits(&field, value, refused) {
+                resolved.push((id, value.clone()));
+            }
+        }
+        resolved
+    }
+
+    pub fn event_fields(
+        &mut self,
+        prefix: &str,
+        kind: EventTypeId,
+        given: &[(String, Value)],
+    ) -> Vec<(FieldId, Value)> {
+        let rules = self.rules;
+        let ids = rules.declared.events.get(kind).map_or(&[][..], |kind| kind.fields.as_slice());
+        let mut resolved = Vec::with_capacity(given.len());
+        for (name, value) in given.iter() {
+            let place = format!("{prefix}fields[{name}]");
+            let known = ids.iter().filter_map(|id| Some((*id, rules.declared.fields.get(*id)?)));
+            let known: Vec<_> = known.collect();
+            let Some((id, field)) = known.iter().find(|(_, field)| field.name == *name) else {
+                let names: Vec<&str> = known.iter().map(|(_, field)| field.name.as_str()).collect();
+                self.refuse(place, unknown("field", name, &names));
+                continue;
+            };
+            if self.fits(&place, value, field.shape.refuses(value)) {
+                resolved.push((*id, value.clone()));
+            }
+        }
+        resolved
+    }
+
+    /// Whether a value may be kept, both by its declaration and by its size.
+    pub fn fits(&mut self, field: &str, value: &Value, refused: Option<String>) -> bool {
+        let text_too_long = |text: &str| text.len() > LONGEST_TEXT;
+        let size = match value {
+            Value::Text(text) => text_too_long(text),
+            Value::List(items) => items.len() > MOST_ITEMS || items.iter().any(|item| text_too_long(item)),
+            Value::Number(number) => {
+                if !number.is_finite() {
+                    self.refuse(field, "must be a finite number");
+                    return false;
+                }
+                false
+            }
+            Value::Flag(_) | Value::Moment(_) | Value::Duration(_) => false,
+        };
+        if size {
+            let kind = if value.kind() == Type::List { "list" } else { "text" };
+            self.refuse(field, format!("is too long a {kind}: {LONGEST_TEXT} bytes a text, {MOST_ITEMS} items a list"));
+        }
+        if let Some(reason) = &refused {
+            self.refuse(field, reason.clone());
+        }
+        !size && refused.is_none()
+    }
+
+    /// When something happened: now if nobody said, never in the future.
+    pub fn occurred(&mut self, field: &str, at: Option<Moment>, now: Moment) -> Moment {
+        match at {
+            Some(at) if at > now + AHEAD => {
+                self.refuse(field, format!("{at} is more than {AHEAD} in the future; check the clock of the source"));
+                now
+            }
+            Some(at) => at,
+            None => now,
+        }
+    }
+
+    fn declared<I: Id, T>(&mut self, (field, kind): (&str, &str), name: &str, declared: &IdMap<I, T>) -> Option<I> {
+        let vocabulary = &self.rules.vocabulary;
+        let found = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
+        if found.is_none() {
+            let known: Vec<&str> = declared.ids().map(|id| vocabulary.name(id)).collect();
+            let message =
+                if name.is_empty() { format!("is required: {}", listed(&known)) } else { unknown(kind, name, &known) };
+            self.refuse(field, message);
+        }
+        found
+    }
+}
+
+/// "no channel is called `wb`; did you mean `web`?"
+pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+    let shown: String = name.chars().take(64).collect();
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&shown, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len().max(shown.len()) / 3).max(1))
+        .min();
+    match nearest {
+        Some((_, near)) => format!("no {kind} is called `{shown}`; did you mean `{near}`?"),
+        None => format!("no {kind} is called `{shown}`; {}", listed(known)),
+    }
+}
+
+fn listed(known: &[&str]) -> String {
+    if known.is_empty() {
+        return "the rules declare none".to_owned();
+    }
+    let mut names = known.to_vec();
+    names.sort_unstable();
+    let more = names.len().saturating_sub(8);
+    names.truncate(8);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("the rules declare {}{more}", names.join(", "))
+}
+
+/// A stable hash of an id, for remembering which were seen.
+pub(super) fn hash_id(id: &str) -> Option<u64> {
+    use std::hash::BuildHasher;
+    (!id.is_empty()).then(|| foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one(id))
+}

@@ -1,0 +1,315 @@
+//! Between the wire and the engine's own words.
+
+use std::collections::HashMap;
+
+use prost_types::Timestamp;
+use tonic::Status;
+
+use super::proto;
+use super::status::wrong_field;
+use crate::domain::action;
+use crate::domain::consent::ConsentStatus;
+use crate::domain::decide::{Decision, Explain, Loser, Score, Silence, SilenceReason};
+use crate::domain::id::{Id, PurposeSet};
+use crate::domain::rules::RuleSet;
+use crate::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources};
+use crate::domain::time::{Moment, Period};
+use crate::domain::value::Value;
+use crate::engine::{DecisionRecord, ItemResult, Question, StandingView};
+
+pub fn moment(timestamp: Timestamp) -> Moment {
+    let milliseconds = i64::from(timestamp.nanos / 1_000_000);
+    Moment(timestamp.seconds.saturating_mul(1_000).saturating_add(milliseconds))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a remainder below 1000, times a million, fits")]
+pub fn timestamp(moment: Moment) -> Timestamp {
+    Timestamp { seconds: moment.0.div_euclid(1_000), nanos: moment.0.rem_euclid(1_000) as i32 * 1_000_000 }
+}
+
+/// A value, or nothing for one without a kind.
+pub fn value(value: proto::Value) -> Option<Value> {
+    use proto::value::Kind;
+    Some(match value.kind? {
+        Kind::Text(text) => Value::Text(text.into()),
+        Kind::Number(number) => Value::Number(number),
+        Kind::Flag(flag) => Value::Flag(flag),
+        Kind::Moment(at) => Value::Moment(moment(at)),
+        Kind::Span(span) => {
+            let milliseconds = span.seconds.saturating_mul(1_000).saturating_add(i64::from(span.nanos / 1_000_000));
+            Value::Duration(Period(milliseconds))
+        }
+        Kind::List(list) => Value::List(list.items.into_iter().map(Into::into).collect()),
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a remainder below 1000, times a million, fits")]
+pub fn wire_value(value: &Value) -> proto::Value {
+    use proto::value::Kind;
+    let kind = match value {
+        Value::Text(text) => Kind::Text(text.to_string()),
+        Value::Number(number) => Kind::Number(*number),
+        Value::Flag(flag) => Kind::Flag(*flag),
+        Value::Moment(at) => Kind::Moment(timestamp(*at)),
+        Value::Duration(period) => Kind::Span(prost_types::Duration {
+            seconds: period.0 / 1_000,
+            nanos: (period.0 % 1_000) as i32 * 1_000_000,
+        }),
+        Value::List(items) => Kind::List(proto::TextList { items: items.iter().map(ToString::to_string).collect() }),
+    };
+    proto::Value { kind: Some(kind) }
+}
+
+/// Facts by name, in name order, so that equal requests are equal.
+pub fn facts(prefix: &str, given: HashMap<String, proto::Value>) -> Result<Vec<(String, Value)>, Status> {
+    let mut facts = Vec::with_capacity(given.len());
+    for (name, wire) in given {
+        let Some(known) = value(wire) else {
+            return Err(wrong_field(
+                &format!("{prefix}[{name}]"),
+                "has no value; set one of text, number, flag, moment, span, list",
+            ));
+        };
+        facts.push((name, known));
+    }
+    facts.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(facts)
+}
+
+pub fn question(request: proto::DecideRequest) -> Result<Question, Status> {
+    let explain = match proto::ExplainLevel::try_from(request.explain) {
+        Ok(proto::ExplainLevel::Unspecified) => Explain::Chosen,
+        Ok(proto::ExplainLevel::Funnel) => Explain::Funnel,
+        Ok(proto::ExplainLevel::Full) => Explain::Full,
+        Err(_) => return Err(wrong_field("explain", "is not a known level")),
+    };
+    Ok(Question {
+        customer: request.customer_id,
+        channel: request.channel,
+        request_id: request.request_id,
+        context: facts("context", request.context)?,
+        max_actions: request.max_actions,
+        groups: request.groups,
+        explain,
+        validate_only: request.validate_only,
+    })
+}
+
+fn wire_question(question: &Question) -> proto::DecideRequest {
+    let explain = match question.explain {
+        Explain::Chosen => proto::ExplainLevel::Unspecified,
+        Explain::Funnel => proto::ExplainLevel::Funnel,
+        Explain::Full => proto::ExplainLevel::Full,
+    };
+    proto::DecideRequest {
+        customer_id: question.customer.clone(),
+        channel: question.channel.clone(),
+        request_id: question.request_id.clone(),
+        context: question.context.iter().map(|(name, value)| (name.clone(), wire_value(value))).collect(),
+        max_actions: question.max_actions,
+        groups: question.groups.clone(),
+        explain: explain.into(),
+        validate_only: question.validate_only,
+    }
+}
+
+pub fn past_decision(record: &DecisionRecord) -> proto::GetDecisionResponse {
+    proto::GetDecisionResponse {
+        request: Some(wire_question(&record.question)),
+        decision: Some(decision(record)),
+        decided_at: Some(timestamp(record.at)),
+    }
+}
+
+pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
+    let Decision { actions, silence, purposes_used, explanation, .. } = &record.decision;
+    let rules = &record.rules;
+    proto::DecideResponse {
+        decision_id: record.id.clone(),
+        rule_set: rules.hash.clone(),
+        actions: actions.iter().filter_map(|chosen| next_action(chosen, rules)).collect(),
+        silence: silence.as_ref().map(|silence| wire_silence(silence, rules)),
+        purposes_used: purposes(*purposes_used, rules),
+        ledger_position: record.decision.ledger_position,
+        valid_until: Some(timestamp(record.decision.valid_until)),
+        explanation: explanation.as_ref().map(|explanation| proto::Explanation {
+            funnel: explanation
+                .funnel
+                .iter()
+                .map(|(gate, entered, left)| proto::GateCount {
+                    gate: gate.name().to_owned(),
+                    entered: *entered,
+                    left: *left,
+                })
+                .collect(),
+            candidates: explanation.candidates.iter().map(|loser| candidate(loser, rules)).collect(),
+        }),
+        history_truncated: record.decision.history_truncated,
+    }
+}
+
+fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> Option<proto::NextAction> {
+    let action = rules.actions.get(chosen.action)?;
+    Some(proto::NextAction {
+        action_id: name(chosen.action, rules),
+        title: action.title.clone(),
+        kind: action.kind.name().to_owned(),
+        group: action.group.map_or_else(String::new, |group| name(group, rules)),
+        content: chosen.content.clone(),
+        text: chosen.text.clone(),
+        score: Some(score(chosen.score)),
+        because: chosen.because.clone(),
+    })
+}
+
+fn score(score: Score) -> proto::Score {
+    proto::Score {
+        total: score.total,
+        relevance: score.relevance,
+        worth: score.worth,
+        personal: score.personal,
+        intrusiveness: score.intrusiveness,
+        interruption: score.interruption,
+        pressure: score.pressure,
+        hurt: score.hurt,
+    }
+}
+
+fn wire_silence(silence: &Silence, rules: &RuleSet) -> proto::Silence {
+    let reason = match silence.reason {
+        SilenceReason::NothingEligible => proto::SilenceReason::NothingEligible,
+        SilenceReason::BelowThreshold => proto::SilenceReason::BelowThreshold,
+        SilenceReason::ContactLimit => proto::SilenceReason::ContactLimit,
+        SilenceReason::QuietHours => proto::SilenceReason::QuietHours,
+        SilenceReason::NoConsent => proto::SilenceReason::NoConsent,
+        SilenceReason::Restricted => proto::SilenceReason::Restricted,
+        SilenceReason::Degraded => proto::SilenceReason::Degraded,
+    };
+    proto::Silence {
+        reason: reason.into(),
+        detail: silence.detail.clone(),
+        nearest_action_id: silence.nearest.map_or_else(String::new, |(action, _)| name(action, rules)),
+        nearest_gap: silence.nearest.map_or(0.0, |(_, gap)| gap),
+        retry_after: silence.retry_after.map(timestamp),
+    }
+}
+
+fn candidate(loser: &Loser, rules: &RuleSet) -> proto::Candidate {
+    proto::Candidate {
+        action_id: name(loser.action, rules),
+        gate: loser.gate.name().to_owned(),
+        reason: loser.reason.clone(),
+        rule_file: loser.rule.file.clone(),
+        rule_line: loser.rule.line,
+        score: loser.score.map(score),
+        flip: loser.flip.clone().unwrap_or_default(),
+        needs_purposes: purposes(loser.needs_purposes, rules),
+    }
+}
+
+fn name<I: Id>(id: I, rules: &RuleSet) -> String {
+    rules.vocabulary.name(id).to_owned()
+}
+
+fn purposes(set: PurposeSet, rules: &RuleSet) -> Vec<String> {
+    set.iter().map(|id| name(id, rules)).collect()
+}
+
+pub fn outcome(wire: i32) -> Option<action::Outcome> {
+    use proto::Outcome as Wire;
+    Some(match Wire::try_from(wire).ok()? {
+        Wire::Unspecified => return None,
+        Wire::Presented => action::Outcome::Presented,
+        Wire::Clicked => action::Outcome::Clicked,
+        Wire::Accepted => action::Outcome::Accepted,
+        Wire::Rejected => action::Outcome::Rejected,
+        Wire::NotNow => action::Outcome::NotNow,
+        Wire::AlreadyDone => action::Outcome::AlreadyDone,
+        Wire::Dismissed => action::Outcome::Dismissed,
+        Wire::Complained => action::Outcome::Complained,
+        Wire::NotPresented => action::Outcome::NotPresented,
+    })
+}
+
+pub fn consent_status(wire: i32) -> Option<ConsentStatus> {
+    use proto::ConsentStatus as Wire;
+    Some(match Wire::try_from(wire).ok()? {
+        Wire::Unspecified => return None,
+        Wire::Given => ConsentStatus::Given,
+        Wire::Refused => ConsentStatus::Refused,
+        Wire::Withdrawn => ConsentStatus::Withdrawn,
+        Wire::Revoked => ConsentStatus::Revoked,
+        Wire::Objected => ConsentStatus::Objected,
+        Wire::Restricted => ConsentStatus::Restricted,
+        Wire::RestrictionLifted => ConsentStatus::RestrictionLifted,
+        Wire::Expired => ConsentStatus::Expired,
+        Wire::Erased => ConsentStatus::Erased,
+    })
+}
+
+fn wire_consent_status(status: Option<ConsentStatus>) -> proto::ConsentStatus {
+    use proto::ConsentStatus as Wire;
+    match status {
+        None => Wire::Unspecified,
+        Some(ConsentStatus::Given) => Wire::Given,
+        Some(ConsentStatus::Refused) => Wire::Refused,
+        Some(ConsentStatus::Withdrawn) => Wire::Withdrawn,
+        Some(ConsentStatus::Revoked) => Wire::Revoked,
+        Some(ConsentStatus::Objected) => Wire::Objected,
+        Some(ConsentStatus::Restricted) => Wire::Restricted,
+        Some(ConsentStatus::RestrictionLifted) => Wire::RestrictionLifted,
+        Some(ConsentStatus::Expired) => Wire::Expired,
+        Some(ConsentStatus::Erased) => Wire::Erased,
+    }
+}
+
+pub fn standing(view: StandingView) -> proto::Standing {
+    proto::Standing {
+        purpose: view.purpose,
+        status: wire_consent_status(view.status).into(),
+        usable: view.usable,
+        lawful_basis: view.basis.to_owned(),
+        since: view.since.map(timestamp),
+        until: view.until.map(timestamp),
+        ledger_position: view.position,
+        needs_reconfirm: view.needs_reconfirm,
+    }
+}
+
+pub fn results(results: Vec<ItemResult>) -> Vec<proto::RecordResult> {
+    (0..)
+        .zip(results)
+        .map(|(index, result)| proto::RecordResult {
+            index,
+            accepted: result.accepted,
+            reason: result.reason,
+            dropped_fields: result.dropped_fields,
+        })
+        .collect()
+}
+
+pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<proto::Diagnostic> {
+    let convert = |diagnostic: &Diagnostic| {
+        let (start, end) = (sources.locate(diagnostic.span), sources.locate_end(diagnostic.span));
+        let severity = match diagnostic.severity {
+            Severity::Error => proto::Severity::Error,
+            Severity::Warning => proto::Severity::Warning,
+        };
+        proto::Diagnostic {
+            severity: severity.into(),
+            code: diagnostic.code.to_string(),
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone().unwrap_or_default(),
+            file: start.file,
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+        }
+    };
+    diagnostics.iter().map(convert).collect()
+}
+
+pub fn sources(files: Vec<proto::RuleFile>) -> Sources {
+    Sources::new(files.into_iter().map(|file| SourceFile { path: file.path, text: file.text }).collect())
+}

@@ -1,0 +1,102 @@
+//! DecisionService.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::proto::decision_service_server::DecisionService;
+use super::status::status;
+use super::{Shared, convert, proto};
+use crate::engine::{DecisionRecord, OutcomeInput};
+
+/// DecisionService over an engine.
+#[derive(Debug)]
+pub struct DecisionApi(pub Shared);
+
+#[tonic::async_trait]
+impl DecisionService for DecisionApi {
+    async fn decide(&self, request: Request<proto::DecideRequest>) -> Result<Response<proto::DecideResponse>, Status> {
+        let question = convert::question(request.into_inner())?;
+        let record = self.0.engine.decide(question, self.0.clock.now()).map_err(|error| status(&error))?;
+        Ok(Response::new(convert::decision(&record)))
+    }
+
+    async fn record_outcomes(
+        &self,
+        request: Request<proto::RecordOutcomesRequest>,
+    ) -> Result<Response<proto::RecordOutcomesResponse>, Status> {
+        let outcomes: Result<Vec<OutcomeInput>, Status> =
+            request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
+        let results = self.0.engine.record_outcomes(outcomes?, self.0.clock.now()).map_err(|error| status(&error))?;
+        Ok(Response::new(proto::RecordOutcomesResponse { results: convert::results(results) }))
+    }
+
+    async fn get_decision(
+        &self,
+        request: Request<proto::GetDecisionRequest>,
+    ) -> Result<Response<proto::GetDecisionResponse>, Status> {
+        let record = self.0.engine.decision(&request.into_inner().decision_id).map_err(|error| status(&error))?;
+        Ok(Response::new(convert::past_decision(&record)))
+    }
+
+    type WatchDecisionsStream = ReceiverStream<Result<proto::WatchDecisionsResponse, Status>>;
+
+    async fn watch_decisions(
+        &self,
+        request: Request<proto::WatchDecisionsRequest>,
+    ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
+        let wanted = request.into_inner();
+        let (sender, receiver) = mpsc::channel(64);
+        tokio::spawn(forward(self.0.engine.watch(), wanted, sender, self.0.stopping.clone()));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInput, Status> {
+    let Some(outcome) = convert::outcome(record.outcome) else {
+        let field = format!("outcomes[{index}].outcome");
+        return Err(super::status::wrong_field(&field, "is required; one of PRESENTED, CLICKED, ACCEPTED, …"));
+    };
+    Ok(OutcomeInput {
+        outcome_id: record.outcome_id,
+        decision_id: record.decision_id,
+        customer: record.customer_id,
+        action: record.action_id,
+        channel: record.channel,
+        outcome,
+        occurred: record.occurred_at.map(convert::moment),
+    })
+}
+
+/// Sends what a watcher wants to see until either side ends; what a slow one misses is left out.
+async fn forward(
+    mut feed: broadcast::Receiver<Arc<DecisionRecord>>,
+    wanted: proto::WatchDecisionsRequest,
+    sender: mpsc::Sender<Result<proto::WatchDecisionsResponse, Status>>,
+    mut stopping: tokio::sync::watch::Receiver<bool>,
+) {
+    let wants = |record: &DecisionRecord| {
+        (wanted.customer_id.is_empty() || wanted.customer_id == record.customer.as_str())
+            && (wanted.channel.is_empty() || wanted.channel == record.question.channel)
+    };
+    loop {
+        let next = tokio::select! {
+            next = feed.recv() => next,
+            () = sender.closed() => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let record = match next {
+            Ok(record) => record,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        let decision = wants(&record).then(|| convert::past_decision(&record));
+        if let Some(decision) = decision
+            && sender.send(Ok(proto::WatchDecisionsResponse { decision: Some(decision) })).await.is_err()
+        {
+            return;
+        }
+    }
+}

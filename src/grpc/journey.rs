@@ -1,0 +1,104 @@
+//! JourneyService.
+
+use std::pin::Pin;
+
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::proto::journey_service_server::JourneyService;
+use super::status::status;
+use super::{Shared, convert, proto};
+use crate::engine::{AttributeChange, EventInput, JourneyView, LimitView};
+
+/// JourneyService over an engine.
+#[derive(Debug)]
+pub struct JourneyApi(pub Shared);
+
+#[tonic::async_trait]
+impl JourneyService for JourneyApi {
+    async fn record_events(
+        &self,
+        request: Request<proto::RecordEventsRequest>,
+    ) -> Result<Response<proto::RecordEventsResponse>, Status> {
+        record(&self.0, request.into_inner()).map(Response::new)
+    }
+
+    type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::RecordEventsResponse, Status>> + Send>>;
+
+    async fn stream_events(
+        &self,
+        request: Request<Streaming<proto::RecordEventsRequest>>,
+    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+        let shared = self.0.clone();
+        let answers = request.into_inner().map(move |message| record(&shared, message?));
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn set_attributes(
+        &self,
+        request: Request<proto::SetAttributesRequest>,
+    ) -> Result<Response<proto::SetAttributesResponse>, Status> {
+        let request = request.into_inner();
+        let mut attributes: Vec<_> =
+            request.attributes.into_iter().map(|(name, wire)| (name, convert::value(wire))).collect();
+        attributes.sort_by(|a, b| a.0.cmp(&b.0));
+        let change = AttributeChange { customer: request.customer_id, attributes, time_zone: request.time_zone };
+        let dropped = self.0.engine.set_attributes(change, self.0.clock.now()).map_err(|error| status(&error))?;
+        Ok(Response::new(proto::SetAttributesResponse { dropped }))
+    }
+
+    async fn get_customer(
+        &self,
+        request: Request<proto::GetCustomerRequest>,
+    ) -> Result<Response<proto::GetCustomerResponse>, Status> {
+        let customer_id = request.into_inner().customer_id;
+        let view = self.0.engine.customer(&customer_id, self.0.clock.now()).map_err(|error| status(&error))?;
+        Ok(Response::new(proto::GetCustomerResponse {
+            customer_id,
+            journeys: view.journeys.into_iter().map(journey).collect(),
+            pressure: view.pressure,
+            hurt: view.hurt,
+            limits: view.limits.into_iter().map(limit).collect(),
+            attributes: view
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), convert::wire_value(value)))
+                .collect(),
+        }))
+    }
+}
+
+fn record(shared: &Shared, request: proto::RecordEventsRequest) -> Result<proto::RecordEventsResponse, Status> {
+    let events: Result<Vec<EventInput>, Status> = request.events.into_iter().enumerate().map(event).collect();
+    let results = shared.engine.record_events(events?, shared.clock.now()).map_err(|error| status(&error))?;
+    Ok(proto::RecordEventsResponse { results: convert::results(results) })
+}
+
+fn event((index, event): (usize, proto::Event)) -> Result<EventInput, Status> {
+    Ok(EventInput {
+        event_id: event.event_id,
+        customer: event.customer_id,
+        kind: event.r#type,
+        channel: event.channel,
+        occurred: event.occurred_at.map(convert::moment),
+        fields: convert::facts(&format!("events[{index}].fields"), event.fields)?,
+    })
+}
+
+fn journey(view: JourneyView) -> proto::JourneyState {
+    proto::JourneyState {
+        journey: view.journey,
+        stage: view.stage,
+        entered_at: Some(convert::timestamp(view.entered)),
+        started_at: Some(convert::timestamp(view.started)),
+    }
+}
+
+fn limit(view: LimitView) -> proto::LimitState {
+    proto::LimitState {
+        limit: view.limit,
+        used: view.used,
+        at_most: view.at_most,
+        refills_at: view.refills.map(convert::timestamp),
+    }
+}

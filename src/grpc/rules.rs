@@ -1,0 +1,133 @@
+//! RuleService.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::proto::rule_service_server::RuleService;
+use super::status::{status, wrong_field};
+use super::{Shared, convert, proto};
+use crate::domain::id::{Id, IdMap, Vocabulary};
+use crate::domain::rules::{Loaded, RuleSet, load};
+
+/// Reads the rule folder again and loads it.
+pub type ReadRules = Arc<dyn Fn(&Vocabulary) -> Loaded + Send + Sync>;
+
+/// The most bytes of rule files that a caller may send.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// RuleService over an engine.
+#[derive(Clone)]
+pub struct RuleApi {
+    /// The engine and the clock.
+    pub shared: Shared,
+    /// Reads the rule folder.
+    pub read: ReadRules,
+}
+
+impl std::fmt::Debug for RuleApi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RuleApi")
+    }
+}
+
+#[tonic::async_trait]
+impl RuleService for RuleApi {
+    async fn get_rule_set(
+        &self,
+        _request: Request<proto::GetRuleSetRequest>,
+    ) -> Result<Response<proto::GetRuleSetResponse>, Status> {
+        let active = self.shared.engine.rules();
+        let set = &active.set;
+        Ok(Response::new(proto::GetRuleSetResponse {
+            rule_set: set.hash.clone(),
+            active_since: Some(convert::timestamp(active.since)),
+            actions: count(set.actions.len()),
+            journeys: count(set.journeys.len()),
+            last_reload_failed: active.failed.is_some(),
+            diagnostics: active
+                .failed
+                .as_ref()
+                .map(|failed| convert::diagnostics(&failed.diagnostics, &failed.sources))
+                .unwrap_or_default(),
+            purposes: names(&set.declared.purposes, set),
+            channels: names(&set.declared.channels, set),
+            action_ids: names(&set.actions, set),
+        }))
+    }
+
+    async fn check_rules(
+        &self,
+        request: Request<proto::CheckRulesRequest>,
+    ) -> Result<Response<proto::CheckRulesResponse>, Status> {
+        let loaded = self.load_sent(request.into_inner().files).await?;
+        Ok(Response::new(proto::CheckRulesResponse {
+            diagnostics: convert::diagnostics(&loaded.diagnostics, &loaded.sources),
+            rule_set: loaded.rule_set.map(|set| set.hash).unwrap_or_default(),
+        }))
+    }
+
+    async fn simulate_decision(
+        &self,
+        request: Request<proto::SimulateDecisionRequest>,
+    ) -> Result<Response<proto::SimulateDecisionResponse>, Status> {
+        let request = request.into_inner();
+        let question = convert::question(request.request.ok_or_else(|| wrong_field("request", "is required"))?)?;
+        let now = request.at.map_or_else(|| self.shared.clock.now(), convert::moment);
+        let (rules, diagnostics) = if request.files.is_empty() {
+            (Some(Arc::clone(&self.shared.engine.rules().set)), Vec::new())
+        } else {
+            let loaded = self.load_sent(request.files).await?;
+            let diagnostics = convert::diagnostics(&loaded.diagnostics, &loaded.sources);
+            (loaded.rule_set.map(Arc::new), diagnostics)
+        };
+        let decided = rules.map(|rules| self.shared.engine.simulate(question, rules, now)).transpose();
+        let decision = decided.map_err(|error| status(&error))?.map(|record| convert::decision(&record));
+        Ok(Response::new(proto::SimulateDecisionResponse { decision, diagnostics }))
+    }
+
+    async fn reload_rules(
+        &self,
+        _request: Request<proto::ReloadRulesRequest>,
+    ) -> Result<Response<proto::ReloadRulesResponse>, Status> {
+        let api = self.clone();
+        let active = off_thread(move || {
+            let loaded = (api.read)(&api.shared.engine.rules().set.vocabulary);
+            api.shared.engine.replace_rules(loaded, api.shared.clock.now())
+        });
+        let active = active.await?;
+        Ok(Response::new(proto::ReloadRulesResponse {
+            rule_set: active.set.hash.clone(),
+            diagnostics: active
+                .failed
+                .as_ref()
+                .map(|failed| convert::diagnostics(&failed.diagnostics, &failed.sources))
+                .unwrap_or_default(),
+        }))
+    }
+}
+
+impl RuleApi {
+    /// Loads files that a caller sent, beside the names in force.
+    async fn load_sent(&self, files: Vec<proto::RuleFile>) -> Result<Loaded, Status> {
+        let bytes: usize = files.iter().map(|file| file.path.len() + file.text.len()).sum();
+        if bytes > MOST_BYTES {
+            return Err(wrong_field("files", "are larger than 1 MiB together"));
+        }
+        let active = self.shared.engine.rules();
+        off_thread(move || load(convert::sources(files), &active.set.vocabulary)).await
+    }
+}
+
+/// Loading rules takes milliseconds: too long for a thread that answers calls.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("loading the rules failed unexpectedly"))
+}
+
+fn names<I: Id, T>(declared: &IdMap<I, T>, set: &RuleSet) -> Vec<String> {
+    declared.ids().map(|id| set.vocabulary.name(id).to_owned()).collect()
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

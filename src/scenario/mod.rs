@@ -1,0 +1,7 @@
+//! Scenarios in virtual time: rule tests and replays of recorded calls, through the same engine as the server.
+
+pub mod estimate;
+pub mod line;
+pub mod replay;
+pub mod step;
+pub mod test;

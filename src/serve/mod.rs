@@ -1,0 +1,113 @@
+//! The server process: services on a listener until told to stop, then a bounded drain.
+
+pub mod clock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::domain::time::Moment;
+use crate::engine::Engine;
+use crate::grpc::proto::consent_service_server::ConsentServiceServer;
+use crate::grpc::proto::decision_service_server::DecisionServiceServer;
+use crate::grpc::proto::journey_service_server::JourneyServiceServer;
+use crate::grpc::proto::rule_service_server::RuleServiceServer;
+use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, ReadRules, RuleApi, Shared};
+
+/// How long calls under way may take after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(8);
+/// How often lapsed entries of untouched customers are dropped.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How many calls one connection may have under way.
+const STREAMS: u32 = 256;
+
+/// What a server is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Tells what time it is.
+    pub clock: Clock,
+    /// Reads the rule folder again.
+    pub read_rules: ReadRules,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+/// Why a server ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The transport failed.
+    #[error("serving failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Reflection cannot be offered.
+    #[error("the protocol definitions cannot be offered by reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves until `stop` is done, then lets calls under way finish, within bounds.
+///
+/// # Errors
+/// When the transport fails.
+pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let (stopping, stopped) = watch::channel(false);
+    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping: stopped };
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
+    health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
+    health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
+    health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
+    let reflection =
+        || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    let health_descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
+    let router = Server::builder()
+        .max_concurrent_streams(Some(STREAMS))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_service(health)
+        .add_service(reflection().register_encoded_file_descriptor_set(health_descriptors).build_v1()?)
+        .add_service(reflection().register_encoded_file_descriptor_set(health_descriptors).build_v1alpha()?)
+        .add_service(DecisionServiceServer::new(DecisionApi(shared.clone())))
+        .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
+        .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
+        .add_service(RuleServiceServer::new(RuleApi { shared, read: parts.read_rules.clone() }));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let drained = stopping.subscribe();
+    let serving = router.serve_with_incoming_shutdown(incoming, told_to_stop(drained.clone()));
+    tokio::pin!(serving);
+    tokio::pin!(stop);
+    let sweeping = sweep(Arc::clone(&parts.engine), parts.clock.clone());
+    tokio::select! {
+        result = &mut serving => return Ok(result?),
+        () = &mut stop => {}
+        () = sweeping => {}
+    }
+    health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    stopping.send_replace(true);
+    // A connection that never says anything would keep the transport waiting for ever.
+    match tokio::time::timeout(DRAIN, serving).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn told_to_stop(mut stopping: watch::Receiver<bool>) {
+    // A dropped sender means the same as being told.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+async fn sweep(engine: Arc<Engine>, clock: Clock) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        let now: Moment = clock.now();
+        engine.sweep(now);
+    }
+}

@@ -1,0 +1,73 @@
+//! Customers in memory: one critical section for each, no lock that a caller can hold on to.
+
+use compact_str::CompactString;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+/// A map of customers. Access is by closure, so that no lock outlives a call or crosses an await.
+#[derive(Debug)]
+pub struct Customers<C> {
+    map: DashMap<CompactString, C, foldhash::quality::RandomState>,
+}
+
+/// Something that may turn out to hold nothing.
+pub trait Kept {
+    /// Whether there is something to keep.
+    fn is_worth_keeping(&self) -> bool;
+}
+
+impl<C> Default for Customers<C> {
+    fn default() -> Self {
+        Self { map: DashMap::with_hasher(foldhash::quality::RandomState::default()) }
+    }
+}
+
+impl<C: Default> Customers<C> {
+    /// Changes one customer, known or new, while nobody else can.
+    pub fn update<T>(&self, id: &str, change: impl FnOnce(&mut C) -> T) -> T {
+        match self.map.entry(CompactString::from(id)) {
+            Entry::Occupied(mut held) => change(held.get_mut()),
+            Entry::Vacant(vacant) => change(vacant.insert(C::default()).value_mut()),
+        }
+    }
+
+    /// As [`Self::update`], but a new customer of whom nothing is left to keep leaves no trace.
+    pub fn update_if_kept<T>(&self, id: &str, change: impl FnOnce(&mut C) -> T) -> T
+    where
+        C: Kept,
+    {
+        match self.map.entry(CompactString::from(id)) {
+            Entry::Occupied(mut held) => change(held.get_mut()),
+            Entry::Vacant(vacant) => {
+                let mut customer = C::default();
+                let result = change(&mut customer);
+                if customer.is_worth_keeping() {
+                    vacant.insert(customer);
+                }
+                result
+            }
+        }
+    }
+
+    /// Looks at one customer.
+    pub fn read<T>(&self, id: &str, look: impl FnOnce(&C) -> T) -> Option<T> {
+        self.map.get(id).map(|held| look(held.value()))
+    }
+
+    /// Keeps what the closure wants to keep; it may also change a customer.
+    pub fn retain(&self, mut keep: impl FnMut(&mut C) -> bool) {
+        self.map.retain(|_, customer| keep(customer));
+    }
+
+    /// How many are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+}

@@ -1,0 +1,5 @@
+//! Where customers are held. Today: in memory.
+
+mod memory;
+
+pub use memory::{Customers, Kept};
