@@ -5,21 +5,7 @@
 mod check;
 mod decide;
 mod explain;
-pub mod render {
-    pub fn render(
-        s: &crate::domain::rules::diagnostic::Sources,
-        d: &[crate::domain::rules::diagnostic::Diagnostic],
-        _c: bool,
-    ) -> String {
-        d.iter().map(|d| format!("{} {}: {}\n", s.locate(d.span), d.code, d.message)).collect()
-    }
-    pub fn json(
-        _s: &crate::domain::rules::diagnostic::Sources,
-        _d: &[crate::domain::rules::diagnostic::Diagnostic],
-    ) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-}
+pub mod render;
 mod replay;
 mod serve;
 mod table;

@@ -181,7 +181,9 @@ impl Engine {
             return ItemResult::wrong(resolver);
         };
         let decision = decided.as_ref().map_or(DecisionKey::default(), |record| record.key);
-        let new = NewOutcome { id: hash_id(&input.outcome_id), decision, action, channel, outcome: input.outcome, at };
+        let decided = decided.as_ref().map(|record| record.at);
+        let id = hash_id(&input.outcome_id);
+        let new = NewOutcome { id, decision, action, channel, outcome: input.outcome, at, decided };
         let first = self.customers.update(customer, |held| {
             let Customer { state, standing, .. } = held;
             record_outcome(state, new, self.terms(rules, standing, now))

@@ -22,6 +22,8 @@ pub struct NewOutcome {
     pub outcome: Outcome,
     /// When.
     pub at: Moment,
+    /// When it was decided, if that is known: a contact counts from then, whether it had lapsed or not.
+    pub decided: Option<Moment>,
 }
 
 /// Counts the contacts that a decision makes, in the same breath as the decision.
@@ -70,7 +72,7 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
             kind: action.kind,
             group: action.group,
             channel: new.channel,
-            at: new.at,
+            at: new.decided.unwrap_or(new.at),
             state: ContactState::Counted,
         }),
         None => {}

@@ -216,3 +216,21 @@ pub fn explain(code: Code) -> Option<(&'static str, &'static str)> {
     let place = CATALOGUE.binary_search_by_key(&code, |entry| entry.0).ok()?;
     CATALOGUE.get(place).map(|entry| (entry.1, entry.2))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CATALOGUE, explain};
+    use crate::domain::rules::diagnostic::Code;
+
+    #[test]
+    fn explains_every_code_with_an_example() {
+        assert!(CATALOGUE.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted, each code once");
+        for (code, title, text) in CATALOGUE {
+            assert_eq!(explain(*code), Some((*title, *text)));
+            assert!(title.len() < 50 && !title.ends_with('.'), "{title}");
+            assert!(text.contains("\nWrong:\n\n    ") && text.contains("\nRight:\n\n    "), "{code}");
+            assert!(text.lines().all(|line| line.chars().count() <= 90), "{code}");
+        }
+        assert_eq!(explain(Code(9999)), None);
+    }
+}

@@ -111,7 +111,7 @@ pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Opti
 /// reads again, to report the next one too.
 fn read_guarded(file: FileId, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
     let passes = (MAX_BYTES_REREAD / text.len().max(1)).clamp(1, MAX_PASSES);
-    let mut patched = text.to_owned();
+    let mut patched = line::without_last_blanks(text).to_owned();
     let mut blanked: Vec<Range<usize>> = Vec::new();
     for _ in 0..passes {
         let mut problems = Vec::new();

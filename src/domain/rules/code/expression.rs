@@ -2,17 +2,185 @@
 //!
 //! Each says what is wrong and why it is refused, then shows it wrong and right.
 
-pub(super) const EXPRESSION_SYNTAX: &str = "The expression cannot be parsed.";
-pub(super) const EXPRESSION_UNKNOWN_NAME: &str = "The expression names a fact that was declared nowhere.";
-pub(super) const EXPRESSION_WRONG_TYPE: &str = "An operator or function was given a value of the wrong type.";
-pub(super) const EXPRESSION_NOT_ONE_OF: &str = "A fact is compared with a value that it can never have.";
-pub(super) const EXPRESSION_ARGUMENTS: &str = "A function was given too few or too many arguments.";
-pub(super) const EXPRESSION_UNKNOWN_FUNCTION: &str = "The expression calls a function that does not exist.";
-pub(super) const EXPRESSION_PURPOSE: &str = "The expression reads a fact that its purpose does not cover.";
-pub(super) const EXPRESSION_WINDOW: &str = "The expression looks further back than the events are kept.";
-pub(super) const EXPRESSION_ZERO: &str = "The expression divides by something that is always or may be zero.";
-pub(super) const EXPRESSION_REGEX: &str = "A pattern given to `matches` cannot be compiled.";
-pub(super) const EXPRESSION_TOO_COSTLY: &str = "The expression exceeds a limit of length, depth or cost.";
-pub(super) const EXPRESSION_NOT_CONDITION: &str = "A condition must be true or false; this is something else.";
-pub(super) const EXPRESSION_DURATION: &str = "A duration in an expression cannot be read.";
-pub(super) const EXPRESSION_NOT_HERE: &str = "The fact exists, but not in this place.";
+pub(super) const EXPRESSION_SYNTAX: &str = r#"The expression cannot be parsed. Expressions are written in the
+syntax of CEL (cel.dev): `==` compares, `&&`, `||` and `!` join and negate, `in`
+looks into a list, text stands in straight quotes. Left out on purpose: `null`,
+bytes, unsigned numbers, `[...]` behind a value, maps.
+
+Wrong:
+
+    context.topic = "speed" and not customer.age < 18
+
+Right:
+
+    context.topic == "speed" && !(customer.age < 18)
+"#;
+
+pub(super) const EXPRESSION_UNKNOWN_NAME: &str = r"The expression names a fact that no rule file declares.
+Facts are `customer.*` and `context.*` as declared, `event.*` where an event is
+at hand, `journey.ID.*`, `events`, `outcomes`, `pressure`, `hurt`, `channel`,
+`now`, `local.*` and `consent`.
+
+Wrong:
+
+    customer.agee >= 18
+
+Right:
+
+    customer.age >= 18
+";
+
+pub(super) const EXPRESSION_WRONG_TYPE: &str = r#"An operator or a function was given a value of the wrong
+type. Nothing is converted by itself: text is not a number, and a moment is not
+a duration.
+
+Wrong:
+
+    customer.age >= "18"
+
+Right:
+
+    customer.age >= 18
+"#;
+
+pub(super) const EXPRESSION_NOT_ONE_OF: &str = r#"A fact is compared with a value that its `one_of` does not
+hold, so the comparison can never come out true.
+
+Wrong:
+
+    customer.contract == "DSL"
+
+Right:
+
+    customer.contract == "dsl"
+"#;
+
+pub(super) const EXPRESSION_ARGUMENTS: &str = r#"A function was given too few or too many arguments.
+
+Wrong:
+
+    events.count("page_view")
+
+Right:
+
+    events.count("page_view", "7d")
+"#;
+
+pub(super) const EXPRESSION_UNKNOWN_FUNCTION: &str = r#"The expression calls a function that does not exist,
+or calls it on something that does not have it.
+
+Wrong:
+
+    context.topic.lower() == "speed"
+
+Right:
+
+    context.topic.matches("(?i)^speed$")
+"#;
+
+pub(super) const EXPRESSION_PURPOSE: &str = r"The expression reads a fact that is not collected for the
+purpose of this action or journey, so it would be unknown always. Add the
+purpose to the fact if the customer's consent covers it, or drop the condition.
+
+Wrong:
+
+    customer.age: {type: number, purposes: [service]}
+    # and in an action with `purpose: personalisation`
+    - customer.age >= 18
+
+Right:
+
+    customer.age: {type: number, purposes: [service, personalisation]}
+";
+
+pub(super) const EXPRESSION_WINDOW: &str = r#"The expression looks further back than the events are kept, so
+it would count less than it says. Keep the events longer, or look back less far.
+
+Wrong:
+
+    page_view: {keep: 30 days, ...}
+    - events.count("page_view", "90d") >= 3
+
+Right:
+
+    page_view: {keep: 90 days, ...}
+    - events.count("page_view", "90d") >= 3
+"#;
+
+pub(super) const EXPRESSION_ZERO: &str = r"The expression divides by something that is zero. What could fail
+while a customer waits is refused when the rules load.
+
+Wrong:
+
+    customer.spend / 0 > 10
+
+Right:
+
+    customer.spend / 12 > 10
+";
+
+pub(super) const EXPRESSION_REGEX: &str = r#"The pattern given to `matches` is not a regular expression, or
+its compiled form is too large. The syntax is that of the Rust crate regex: no
+back references and no look-around, and therefore always linear time.
+
+Wrong:
+
+    context.page.matches("fibre(")
+
+Right:
+
+    context.page.matches("fibre[(]")
+"#;
+
+pub(super) const EXPRESSION_TOO_COSTLY: &str = r"An expression may have 2,048 bytes, 512 parts, 32 levels of
+brackets and 128 operators one upon another, so that every decision stays fast.
+Split it: a condition is a list, and all entries of it must hold; `any:` and
+`none:` nest.
+
+Wrong:
+
+    - a == 1 || a == 2 || a == 3 || ...          # hundreds
+
+Right:
+
+    - a in [1, 2, 3]
+";
+
+pub(super) const EXPRESSION_NOT_CONDITION: &str = r#"A condition must come out as true or false; this
+expression comes out as a number, a text or something else. Compare it with
+something.
+
+Wrong:
+
+    - events.count("page_view", "7d")
+
+Right:
+
+    - events.count("page_view", "7d") >= 3
+"#;
+
+pub(super) const EXPRESSION_DURATION: &str = r#"A duration in an expression is a text of a number and a unit,
+`"14d"`, `"12h"`, `"30m"`; outside a window it stands in `duration(...)`.
+
+Wrong:
+
+    events.last("complaint") > now - 14d
+
+Right:
+
+    events.last("complaint") > now - duration("14d")
+"#;
+
+pub(super) const EXPRESSION_NOT_HERE: &str = r#"The fact exists, but not in this place: `event.*` is known
+only where an event is at hand, in journeys and in the filter of `events.count`.
+
+Wrong:
+
+    eligible:
+      - event.page == "fibre"
+
+Right:
+
+    eligible:
+      - 'events.count("page_view", "7d", event.page == "fibre") >= 1'
+"#;

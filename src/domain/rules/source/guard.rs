@@ -24,10 +24,8 @@ pub(super) fn check(file: FileId, text: &str) -> Vec<Diagnostic> {
     check_characters(file, text, &mut problems);
     check_lines(file, text, &mut problems);
     if problems.is_empty() && is_empty(text) {
-        problems.push(
-            Diagnostic::error(EMPTY_FILE, span(file, 0, 0), "this file is empty")
-                .help("fill it or remove it"),
-        );
+        problems
+            .push(Diagnostic::error(EMPTY_FILE, span(file, 0, 0), "this file is empty").help("fill it or remove it"));
     }
     problems
 }
@@ -92,23 +90,19 @@ fn bad_character(file: FileId, offset: usize, c: char) -> Diagnostic {
     let problem = Diagnostic::error(CONTROL_CHARACTER, span(file, offset, offset + c.len_utf8()), message);
     match c {
         '\r' => problem.help("end lines with a line feed, or with a carriage return and a line feed"),
-        _ => {
-            problem.help("remove it; where it is needed, write its escape inside \"...\", such as `\\u200e`")
-        }
+        _ => problem.help("remove it; where it is needed, write its escape inside \"...\", such as `\\u200e`"),
     }
 }
 
-/// Finds tabs in the indentation, and directives.
+/// Finds tabs in the indentation and behind dashes, and directives.
 fn check_lines(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
-        let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let blanks = line.len() - line.trim_start_matches([' ', '\t', '-']).len();
         let indent = line.get(..blanks).unwrap_or("");
-        if let Some(tab) = indent.find('\t')
-            && !line.trim().is_empty()
-        {
+        if let Some(tab) = indent.find('\t') {
             let message = "a tab cannot indent a line in YAML";
-            let place = span(file, offset + tab, offset + blanks);
+            let place = span(file, offset + tab, offset + tab + 1);
             problems.push(Diagnostic::error(TAB_INDENT, place, message).help("indent with spaces"));
         }
         if line.starts_with('%') {
@@ -129,9 +123,7 @@ fn directive(file: FileId, offset: usize, length: usize) -> Diagnostic {
 /// Whether there is nothing but blanks, comments and document marks.
 fn is_empty(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.lines()
-        .map(str::trim)
-        .all(|line| line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..."))
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..."))
 }
 
 /// A byte range as a span.

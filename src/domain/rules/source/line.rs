@@ -37,6 +37,11 @@ pub(super) fn line_before(text: &str, start: usize) -> Option<Range<usize>> {
     None
 }
 
+/// The text without blanks behind its last line break, where readers differ about text blocks.
+pub(super) fn without_last_blanks(text: &str) -> &str {
+    Some(text.trim_end_matches(' ')).filter(|rest| rest.ends_with('\n')).unwrap_or(text)
+}
+
 /// The range without the blanks at its beginning and its end.
 pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     let content = text.get(range.clone()).unwrap_or("");
@@ -89,9 +94,10 @@ pub(super) fn key_end(text: &str, range: Range<usize>) -> Option<usize> {
         None => 0,
     };
     let rest = content.get(skip..)?;
-    let colon = rest.match_indices(':').map(|(place, _)| place).find(|place| {
-        rest.get(place + 1..).is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t']))
-    })?;
+    let colon = rest
+        .match_indices(':')
+        .map(|(place, _)| place)
+        .find(|place| rest.get(place + 1..).is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t'])))?;
     Some(range.start + skip + colon)
 }
 
@@ -193,9 +199,7 @@ impl Scan {
             return;
         }
         match c {
-            '"' | '\'' if !self.after_word || matches!(self.word.as_str(), "in" | "r") => {
-                self.quote = Some(c)
-            }
+            '"' | '\'' if !self.after_word || matches!(self.word.as_str(), "in" | "r") => self.quote = Some(c),
             '(' | '[' | '{' => self.depth += 1,
             ')' | ']' | '}' => self.depth = self.depth.saturating_sub(1),
             _ => {}

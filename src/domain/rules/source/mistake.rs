@@ -62,13 +62,7 @@ pub(super) fn explain(failure: &Failure<'_>) -> Stop {
         let end = boundary(failure.text, failure.at + 1);
         return Stop::here(tree::too_deep(span(failure.file, failure.at, end)));
     }
-    if has(&[
-        "unknown anchor",
-        "unexpected character",
-        "expected comment or line break",
-        "a tag",
-        "anchor or alias",
-    ]) {
+    if has(&["unknown anchor", "unexpected character", "expected comment or line break", "a tag", "anchor or alias"]) {
         return sign(failure.file, failure.text, failure.at);
     }
     if has(&["trailing content after"]) {
@@ -138,10 +132,7 @@ fn tab(failure: &Failure<'_>) -> Option<Stop> {
     let line = line_at(failure.text, failure.at);
     let place = line.start + failure.slice(line.start..failure.at.min(line.end)).rfind('\t')?;
     let problem = failure.error(TAB_INDENT, place..place + 1, "a tab stands where YAML wants blanks");
-    Some(Stop {
-        diagnostic: problem.help("write a blank").replace(" "),
-        blank: Some((place..place + 1, " ")),
-    })
+    Some(Stop { diagnostic: problem.help("write a blank").replace(" "), blank: Some((place..place + 1, " ")) })
 }
 
 fn other(failure: &Failure<'_>) -> Stop {

@@ -1,6 +1,7 @@
 //! What is read, where it stands, what each mistake is called, and that no input does harm.
 
 use super::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, Node, NodeKind, Style, compare_readers, read};
+use crate::domain::rules::code::CATALOGUE;
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 use proptest::prelude::*;
 
@@ -29,9 +30,7 @@ fn show(text: &str, node: &Node) -> String {
             format!("[{}]", items.join(", "))
         }
         NodeKind::Map(entries) => {
-            let entry = |entry: &super::Entry| {
-                format!("{}: {}", slice(text, entry.key.span), show(text, &entry.value))
-            };
+            let entry = |entry: &super::Entry| format!("{}: {}", slice(text, entry.key.span), show(text, &entry.value));
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }
@@ -52,14 +51,10 @@ fn check_mistakes(text: &str, expected: &[(&str, &str, &str)]) {
     let (_, diagnostics) = read_all(text);
     let found: Vec<(String, &str, String)> = diagnostics
         .iter()
-        .map(|found| {
-            (found.code.to_string(), slice(text, found.span), found.replacement.clone().unwrap_or_default())
-        })
+        .map(|found| (found.code.to_string(), slice(text, found.span), found.replacement.clone().unwrap_or_default()))
         .collect();
-    let expected: Vec<(String, &str, String)> = expected
-        .iter()
-        .map(|(code, marked, replacement)| ((*code).into(), *marked, (*replacement).into()))
-        .collect();
+    let expected: Vec<(String, &str, String)> =
+        expected.iter().map(|(code, marked, replacement)| ((*code).into(), *marked, (*replacement).into())).collect();
     assert_eq!(found, expected, "{text}");
 }
 
@@ -109,11 +104,7 @@ fn check_inner(text: &str, pairs: &[(&str, &str)]) {
     let NodeKind::Text(value) = &node.kind else { panic!("not text") };
     for (inner, marked) in pairs {
         let start = value.find(inner).unwrap();
-        assert_eq!(
-            slice(text, node.inner_span(text, start, start + inner.len())),
-            *marked,
-            "{text}: {inner}"
-        );
+        assert_eq!(slice(text, node.inner_span(text, start, start + inner.len())), *marked, "{text}: {inner}");
     }
 }
 
@@ -167,10 +158,7 @@ fn says_where_a_duplicate_first_stood() {
 fn names_values_that_begin_with_a_sign() {
     check_mistakes("when: !context.x", &[("T0017", "!context.x", "'!context.x'")]);
     check_mistakes("- !has(x) && y == 'z'", &[("T0017", "!has(x) && y == 'z'", "\"!has(x) && y == 'z'\"")]);
-    check_mistakes(
-        "a: {when: !has(x) && f(y, z), b: c}",
-        &[("T0017", "!has(x) && f(y, z)", "'!has(x) && f(y, z)'")],
-    );
+    check_mistakes("a: {when: !has(x) && f(y, z), b: c}", &[("T0017", "!has(x) && f(y, z)", "'!has(x) && f(y, z)'")]);
     check_mistakes("when: *a == b", &[("T0017", "*a == b", "'*a == b'")]);
     check_mistakes("when: && b", &[("T0017", "&& b", "'&& b'")]);
     check_mistakes("when: > 3 # x", &[("T0017", "> 3", "'> 3'")]);
@@ -184,10 +172,7 @@ fn names_values_that_begin_with_a_sign() {
 
 #[test]
 fn names_values_that_yaml_splits() {
-    check_mistakes(
-        "{when: a in [\"x\", \"y\"], b: 3}",
-        &[("T0020", "a in [\"x\", \"y\"]", "'a in [\"x\", \"y\"]'")],
-    );
+    check_mistakes("{when: a in [\"x\", \"y\"], b: 3}", &[("T0020", "a in [\"x\", \"y\"]", "'a in [\"x\", \"y\"]'")]);
     check_mistakes("{when: f(\"a\", \"b\")}", &[("T0020", "f(\"a\", \"b\")", "'f(\"a\", \"b\")'")]);
     check_mistakes("{when: f(a, b), c: d}", &[("T0020", "f(a, b)", "'f(a, b)'")]);
     check_mistakes("{when: a == \"x, z\"}", &[("T0020", "a == \"x, z\"", "'a == \"x, z\"'")]);
@@ -323,5 +308,23 @@ proptest! {
         let end = super::line::boundary(&text, start + length).max(start);
         text.replace_range(start..end, &with);
         check_any(&text);
+    }
+}
+
+/// The example behind a heading of an explanation.
+fn example(explanation: &str, heading: &str) -> String {
+    let (_, behind) = explanation.split_once(&format!("\n{heading}:\n\n")).unwrap();
+    let lines = behind.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    lines.map(|line| line.strip_prefix("    ").unwrap_or("").to_owned() + "\n").collect()
+}
+
+#[test]
+fn agrees_with_the_explanations() {
+    let literal = [4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 27, 28];
+    for (code, _, explanation) in CATALOGUE.iter().filter(|entry| literal.contains(&entry.0.0)) {
+        let (_, wrong) = read_all(&example(explanation, "Wrong"));
+        assert!(wrong.iter().any(|found| found.code == *code), "{code}: {wrong:?}");
+        let (_, right) = read_all(&example(explanation, "Right"));
+        assert_eq!(right, [], "{code}");
     }
 }

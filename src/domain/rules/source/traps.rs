@@ -31,9 +31,7 @@ impl<'t> Walk<'t, '_> {
         }
         match &node.kind {
             NodeKind::List(items) => items.iter().for_each(|item| self.node(item, node.style == Style::Flow)),
-            NodeKind::Map(entries) => {
-                entries.iter().for_each(|entry| self.entry(entry, node.style == Style::Flow))
-            }
+            NodeKind::Map(entries) => entries.iter().for_each(|entry| self.entry(entry, node.style == Style::Flow)),
             _ if node.style == Style::Plain => self.plain(node, flow),
             _ => {}
         }
@@ -51,15 +49,11 @@ impl<'t> Walk<'t, '_> {
             let message = format!("YAML readers do not agree what the key `{}` is", key.text);
             self.quote(key.span, Diagnostic::error(AMBIGUOUS_BOOLEAN, key.span, message));
         }
-        let lonely =
-            flow && entry.value.kind == NodeKind::Null && entry.value.span.start == entry.value.span.end;
+        let lonely = flow && entry.value.kind == NodeKind::Null && entry.value.span.start == entry.value.span.end;
         if let Some(place) = key.text.find(':').filter(|_| lonely && entry.value.span.start >= key.span.end) {
             let at = key.span.start as usize + place;
-            let problem = Diagnostic::error(
-                MISSING_BLANK,
-                span(key.span.file, at, at + 1),
-                "a blank is missing after the `:`",
-            );
+            let problem =
+                Diagnostic::error(MISSING_BLANK, span(key.span.file, at, at + 1), "a blank is missing after the `:`");
             self.problems.push(problem.help("write `: `").replace(": "));
         } else if lonely {
             self.cut(key.span);
@@ -76,8 +70,7 @@ impl<'t> Walk<'t, '_> {
         let corrected = quoted(self.slice(whole));
         let message = "a `: ` makes YAML read a key and a value here";
         let problem = Diagnostic::error(COLON_IN_VALUE, whole, message);
-        self.problems
-            .push(problem.help(format!("quote the whole expression: `{corrected}`")).replace(corrected));
+        self.problems.push(problem.help(format!("quote the whole expression: `{corrected}`")).replace(corrected));
     }
 
     fn plain(&mut self, node: &Node, flow: bool) {
@@ -114,12 +107,10 @@ impl<'t> Walk<'t, '_> {
             return;
         }
         let start = place.start as usize;
-        let end =
-            expression_end(self.text, start..line_at(self.text, start).end, true).max(place.end as usize);
+        let end = expression_end(self.text, start..line_at(self.text, start).end, true).max(place.end as usize);
         let corrected = quoted(self.text.get(start..end).unwrap_or(""));
         let place = span(place.file, start, end);
-        let problem =
-            Diagnostic::error(FLOW_SPLIT, place, "YAML splits this value at its commas, brackets or quotes");
+        let problem = Diagnostic::error(FLOW_SPLIT, place, "YAML splits this value at its commas, brackets or quotes");
         let help = format!("quote the whole value: `{corrected}`");
         self.problems.push(problem.help(help).replace(corrected));
     }
@@ -134,8 +125,7 @@ impl<'t> Walk<'t, '_> {
             let start = place.start as usize;
             let whole = span(place.file, start, expression_end(self.text, start..behind.end, false));
             let corrected = quoted(self.slice(whole));
-            let problem =
-                Diagnostic::error(COMMENT_CUT, whole, "a ` #` begins a comment and cuts this value");
+            let problem = Diagnostic::error(COMMENT_CUT, whole, "a ` #` begins a comment and cuts this value");
             let help = format!("quote the whole value: `{corrected}`");
             self.problems.push(problem.help(help).replace(corrected));
         }
@@ -155,8 +145,7 @@ impl<'t> Walk<'t, '_> {
         let message = "this line is indented too deep: YAML reads it as part of the value above";
         let problem = Diagnostic::error(FOLDED_LINE, span(value.file, content.start, content.end), message)
             .related(span(value.file, above.start, above.end), "the value above");
-        self.problems
-            .push(problem.help("indent it like the line above, or quote the value if it has two lines"));
+        self.problems.push(problem.help("indent it like the line above, or quote the value if it has two lines"));
     }
 
     fn slice(&self, place: Span) -> &'t str {
@@ -177,8 +166,7 @@ fn is_ambiguous_number(written: &str) -> bool {
     let lower = digits.to_ascii_lowercase();
     let all = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_digit() || more.contains(c));
     let zero_led = lower.len() > 1 && lower.starts_with('0') && all(&lower, "_");
-    let radix =
-        |prefix: &str| lower.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && all(rest, "_"));
+    let radix = |prefix: &str| lower.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && all(rest, "_"));
     let grouped = lower.contains('_') && all(&lower, "_.");
     let clock = lower.contains(':') && all(&lower, ":._") && !lower.ends_with(':');
     let exponent = !lower.contains('.')

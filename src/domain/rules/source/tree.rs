@@ -28,8 +28,7 @@ pub(super) fn build(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
             Err(error) => {
                 let at = offsets.byte(error.marker().index());
                 let open = builder.open.iter().rev().find(|open| open.style == Style::Flow);
-                let failure =
-                    Failure { file, text, info: error.info(), at, open: open.map(|open| open.start) };
+                let failure = Failure { file, text, info: error.info(), at, open: open.map(|open| open.start) };
                 return Err(mistake::explain(&failure));
             }
         }
@@ -208,11 +207,7 @@ impl Builder<'_, '_> {
 
 /// Nested deeper than [`MAX_DEPTH`].
 pub(super) fn too_deep(place: Span) -> Diagnostic {
-    Diagnostic::error(
-        NESTED_TOO_DEEP,
-        place,
-        format!("lists and maps nest more than {MAX_DEPTH} levels deep"),
-    )
+    Diagnostic::error(NESTED_TOO_DEEP, place, format!("lists and maps nest more than {MAX_DEPTH} levels deep"))
 }
 
 fn bad_key(place: Span, nothing: bool) -> Diagnostic {

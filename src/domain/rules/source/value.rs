@@ -3,10 +3,11 @@
 //! Only scalars that could be anything but text are shown to it, all in one list, which is three times as
 //! fast as showing it the whole file; [`compare_readers`] does that too, for a check that may take its time.
 
-use super::{Node, NodeKind, Style};
+use super::{Node, NodeKind, Style, line};
 use crate::domain::rules::code::READERS_DISAGREE;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What serde_yaml makes of a value; maps keep their order and their duplicates.
@@ -44,8 +45,7 @@ pub(super) fn decide(root: &mut Node, problems: &mut Vec<Diagnostic>) {
 
 /// Gathers every plain scalar that may be something else than text.
 fn collect<'n>(node: &'n mut Node, candidates: &mut Vec<&'n mut Node>) {
-    let candidate =
-        matches!(&node.kind, NodeKind::Text(text) if node.style == Style::Plain && may_be_value(text));
+    let candidate = matches!(&node.kind, NodeKind::Text(text) if node.style == Style::Plain && may_be_value(text));
     if candidate {
         candidates.push(node);
         return;
@@ -84,7 +84,10 @@ fn assign(node: &mut Node, value: Second) {
 /// what [`super::read`] made of `text`, so the text is known to be harmless. Takes twice as long as reading.
 pub fn compare_readers(text: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match serde_yaml::from_str::<Second>(text) {
+    let text = line::without_last_blanks(text);
+    // saphyr-parser adds a last line break where there is none.
+    let text = if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
+    match serde_yaml::from_str::<Second>(&text) {
         Ok(second) => compare(node, &second, diagnostics),
         Err(error) => diagnostics.push(disagree(node.span, error.to_string())),
     }

@@ -7,8 +7,7 @@ use crate::domain::rules::source::line::{Value, line_at, line_before, trimmed, v
 /// How many lines back an unclosed quote is looked for.
 const LINES_BACK: usize = 200;
 /// Signs with which an expression goes on behind a text.
-const OPERATORS: &[&str] =
-    &["==", "!=", "<", ">", "&&", "||", "?", "+", "-", "*", "/", "%", "in ", ".", "]", ")"];
+const OPERATORS: &[&str] = &["==", "!=", "<", ">", "&&", "||", "?", "+", "-", "*", "/", "%", "in ", ".", "]", ")"];
 
 /// Something stands behind a closing quote; the parser's place is behind the quote and blanks.
 pub(super) fn trailing(failure: &Failure<'_>) -> Stop {
@@ -32,11 +31,8 @@ pub(super) fn trailing(failure: &Failure<'_>) -> Stop {
 /// `'it's'`, `"say "hi""`.
 fn closed_early(failure: &Failure<'_>, quote: &str, value: &Value) -> Stop {
     let content = failure.slice(value.range.clone());
-    let problem = failure.error(
-        YAML_SYNTAX,
-        value.range.clone(),
-        format!("this text goes on behind its closing `{quote}`"),
-    );
+    let problem =
+        failure.error(YAML_SYNTAX, value.range.clone(), format!("this text goes on behind its closing `{quote}`"));
     let (problem, other_quote) = match quote {
         "'" => (problem.help("inside '...' an apostrophe is written twice; or use \"...\""), '"'),
         _ => (problem.help("inside \"...\" a quote is written `\\\"`; or use '...'"), '\''),
@@ -71,10 +67,8 @@ pub(super) fn unclosed(failure: &Failure<'_>, at: usize) -> Stop {
     let line = line_at(failure.text, at);
     let range = trimmed(failure.text, at..line.end.max(at));
     let quote = failure.slice(at..at + 1);
-    let problem =
-        failure.error(YAML_UNCLOSED, range.clone(), format!("this text is never closed with `{quote}`"));
-    let problem =
-        problem.help("close it on the same line; an expression that begins with a text is quoted as a whole");
+    let problem = failure.error(YAML_UNCLOSED, range.clone(), format!("this text is never closed with `{quote}`"));
+    let problem = problem.help("close it on the same line; an expression that begins with a text is quoted as a whole");
     let flow = failure.open.is_some() || value_at(failure.text, at).is_some_and(|value| value.flow);
     if flow { Stop::here(problem) } else { Stop::word(problem, range) }
 }
@@ -104,8 +98,7 @@ pub(super) fn escape(failure: &Failure<'_>) -> Stop {
     let scalar = content.get(..end).unwrap_or(content);
     let range = failure.at..failure.at + scalar.len();
     let message = format!("`{}` is not an escape of \"...\" in YAML", wrong.unwrap_or("\\"));
-    let problem =
-        failure.error(YAML_SYNTAX, range.clone(), message).help("inside '...' a backslash stands for itself");
+    let problem = failure.error(YAML_SYNTAX, range.clone(), message).help("inside '...' a backslash stands for itself");
     let inner = scalar.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
     let problem = match inner.filter(|inner| !inner.contains(['\'', '"'])) {
         Some(inner) => problem.replace(format!("'{inner}'")),

@@ -1,9 +1,7 @@
 //! Lines, colons, dashes and brackets that do not fit together.
 
 use super::{Failure, Stop, other, sign};
-use crate::domain::rules::code::{
-    COLON_IN_VALUE, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK, YAML_SYNTAX, YAML_UNCLOSED,
-};
+use crate::domain::rules::code::{COLON_IN_VALUE, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK, YAML_SYNTAX, YAML_UNCLOSED};
 use crate::domain::rules::source::guard::span;
 use crate::domain::rules::source::line::{
     Value, block_value, expression_end, indent, key_end, line_at, line_before, quoted, trimmed, value_at,
@@ -21,9 +19,7 @@ pub(super) fn colon(failure: &Failure<'_>) -> Stop {
         return split(failure, &value);
     }
     match line_before(failure.text, line.start) {
-        Some(above)
-            if indent(failure.text, &above) < indent(failure.text, &line) || is_entry(failure, &above) =>
-        {
+        Some(above) if indent(failure.text, &above) < indent(failure.text, &line) || is_entry(failure, &above) => {
             folded(failure, line)
         }
         Some(above) => without_colon(failure, above),
@@ -55,8 +51,8 @@ fn folded(failure: &Failure<'_>, line: Range<usize>) -> Stop {
         let end = expression_end(failure.text, start..above.end, false);
         problem = problem.related(span(failure.file, start, end), "the value above");
         let column = entry_column(failure, &above) + 1;
-        problem = problem
-            .help(format!("begin it in column {column}; or to nest it there, leave the value above empty"));
+        problem =
+            problem.help(format!("begin it in column {column}; or to nest it there, leave the value above empty"));
     }
     Stop::comment(problem, with_children(failure, line))
 }
@@ -149,8 +145,8 @@ fn fits_above(failure: &Failure<'_>, line: &Range<usize>) -> bool {
 /// A bracket is not closed, closed with the wrong one, or the value inside is cut.
 pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
     let value = value_at(failure.text, failure.at);
-    if let Some(value) = value
-        .filter(|value| value.flow && value.range.contains(&failure.at) && value.range.start < failure.at)
+    if let Some(value) =
+        value.filter(|value| value.flow && value.range.contains(&failure.at) && value.range.start < failure.at)
     {
         return split(failure, &value);
     }
@@ -165,8 +161,7 @@ pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
             Stop::here(problem.related(span(failure.file, open, open + 1), "opened here"))
         }
         _ if here == "," => {
-            let problem =
-                failure.error(YAML_SYNTAX, failure.at..failure.at + 1, "a value is missing before this `,`");
+            let problem = failure.error(YAML_SYNTAX, failure.at..failure.at + 1, "a value is missing before this `,`");
             Stop::here(problem)
         }
         _ => other(failure),
@@ -179,8 +174,7 @@ fn unclosed(failure: &Failure<'_>, open: usize) -> Stop {
     let opening = failure.slice(open..open + 1);
     let closing = if opening == "[" { "]" } else { "}" };
     let message = format!("this `{opening}` is never closed");
-    let problem =
-        failure.error(YAML_UNCLOSED, open..open + 1, message).help(format!("add the missing `{closing}`"));
+    let problem = failure.error(YAML_UNCLOSED, open..open + 1, message).help(format!("add the missing `{closing}`"));
     let below = failure.slice(line.end..failure.text.len()).trim_start_matches(['\n', '\r']);
     let next = line_at(failure.text, failure.text.len() - below.len());
     let one_line = below.is_empty() || indent(failure.text, &next) <= indent(failure.text, &line);
@@ -192,8 +186,7 @@ pub(super) fn list_on_line(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     let range = trimmed(failure.text, failure.at..line.end);
     let item = failure.slice(range.clone()).trim_start_matches('-').trim_start();
-    let help =
-        format!("put `- {item}` on the next line, or write `[{item}]`; a negative number has no blank");
+    let help = format!("put `- {item}` on the next line, or write `[{item}]`; a negative number has no blank");
     Stop::word(
         failure.error(YAML_SYNTAX, range.clone(), "a list cannot begin on the line of its key").help(help),
         range,
@@ -220,8 +213,7 @@ fn with_children(failure: &Failure<'_>, line: Range<usize>) -> Range<usize> {
     while end < failure.text.len() {
         let next = line_at(failure.text, end + 1);
         let blank = failure.slice(next.clone()).trim().is_empty();
-        if next.start > failure.text.len() || next.end <= end || !blank && indent(failure.text, &next) <= own
-        {
+        if next.start > failure.text.len() || next.end <= end || !blank && indent(failure.text, &next) <= own {
             break;
         }
         end = next.end;

@@ -7,8 +7,7 @@ use crate::domain::rules::source::guard::span;
 use crate::domain::rules::source::line::{Value, expression_end, line_at, quoted, value_at};
 
 /// Types that YAML itself has tags for.
-const YAML_TYPES: &[&str] =
-    &["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!binary", "!!set"];
+const YAML_TYPES: &[&str] = &["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!binary", "!!set"];
 
 /// What to say about the sign at `at`: either an expression was meant, or one of YAML's own devices.
 pub(in super::super) fn sign(file: FileId, text: &str, at: usize) -> Stop {
@@ -69,7 +68,6 @@ fn device(file: FileId, content: &str, range: std::ops::Range<usize>) -> Stop {
         _ => (RESERVED_START, "leading sign", "put the value in quotes"),
     };
     let place = span(file, range.start, range.start + word.len());
-    let problem =
-        Diagnostic::error(code, place, format!("rule files have no {message} such as `{word}`")).help(help);
+    let problem = Diagnostic::error(code, place, format!("rule files have no {message} such as `{word}`")).help(help);
     Stop::word(problem, range.start..range.start + word.len())
 }

@@ -1,0 +1,129 @@
+//! Limits are exact: against a simple model, and under parallel calls.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tactful::domain::action::Outcome;
+use tactful::domain::time::{Moment, Period};
+use tactful::engine::OutcomeInput;
+
+use super::support::{ask, chosen, engine, monday, rules_of};
+
+const RULES: &str = r#"
+purposes:
+  service: {basis: contract}
+channels:
+  web: {direction: inbound, interruption: 0, reserve_for: 10 minutes}
+actions:
+  - id: hello
+    title: Hello
+    kind: offer
+    purpose: service
+    relevance: {base: 50}
+    intrusiveness: 1
+    limits: [{at_most: 2, per: 1 hour}]
+    treatments: {web: {text: Hello}}
+policy:
+  pressure: {half_life: 1 day, per_contact: {web: 0}}
+  hurt: {half_life: 1 day}
+  time_zone: Europe/Berlin
+"#;
+
+/// What one caller does next.
+#[derive(Debug, Clone)]
+enum Move {
+    Decide,
+    Report(usize, Outcome),
+    Wait(i64),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let outcome = prop_oneof![Just(Outcome::Presented), Just(Outcome::NotPresented), Just(Outcome::Accepted)];
+    let one = prop_oneof![
+        4 => Just(Move::Decide),
+        2 => (0_usize..12, outcome).prop_map(|(index, outcome)| Move::Report(index, outcome)),
+        3 => (1_i64..20 * 60_000).prop_map(Move::Wait),
+    ];
+    proptest::collection::vec(one, 1..60)
+}
+
+/// The same limits in their simplest form: a list of contacts.
+#[derive(Default)]
+struct Model {
+    contacts: Vec<(String, Moment, Moment)>,
+}
+
+impl Model {
+    fn allows(&self, now: Moment) -> bool {
+        let counted = self.contacts.iter().filter(|(_, at, until)| now < *until && now < *at + Period(3_600_000));
+        counted.count() < 2
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn limits_agree_with_the_model_at_every_millisecond(moves in moves()) {
+        let rules = rules_of(RULES);
+        let engine = engine(&rules);
+        let mut model = Model::default();
+        let mut now = monday();
+        let mut made: Vec<String> = Vec::new();
+        let mut decided: Vec<Moment> = Vec::new();
+        for step in moves {
+            match step {
+                Move::Wait(milliseconds) => now = now + Period(milliseconds),
+                Move::Decide => {
+                    let record = engine.decide(ask("anna", "web", &[]), now).unwrap();
+                    let presented = !record.decision.actions.is_empty();
+                    prop_assert_eq!(presented, model.allows(now), "at {}", now);
+                    if presented {
+                        model.contacts.push((record.id.clone(), now, now + Period(600_000)));
+                        made.push(record.id.clone());
+                        decided.push(now);
+                    }
+                }
+                Move::Report(index, outcome) => {
+                    let Some(decision) = made.get(index) else { continue };
+                    let input = OutcomeInput {
+                        outcome_id: String::new(),
+                        decision_id: decision.clone(),
+                        customer: String::new(),
+                        action: "hello".into(),
+                        channel: String::new(),
+                        outcome,
+                        occurred: None,
+                    };
+                    engine.record_outcomes(vec![input], now).unwrap();
+                    model.contacts.retain(|(id, ..)| id != decision);
+                    if outcome != Outcome::NotPresented {
+                        // Whether it had lapsed or not, it counts from the moment of the decision.
+                        model.contacts.push((decision.clone(), decided[index], Moment::DISTANT_FUTURE));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parallel_calls_never_exceed_a_limit() {
+    let rules = rules_of(RULES);
+    let engine = Arc::new(engine(&rules));
+    for round in 0..50 {
+        let customer = format!("customer-{round}");
+        let presented: usize = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..8)
+                .map(|_| {
+                    let (engine, customer) = (Arc::clone(&engine), customer.clone());
+                    scope.spawn(move || {
+                        (0..5).map(|_| chosen(&engine.decide(ask(&customer, "web", &[]), monday()).unwrap()).len()).sum::<usize>()
+                    })
+                })
+                .collect();
+            callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+        });
+        assert_eq!(presented, 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the tests share: rules, an engine with a clock to turn, a server on a free port.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tactful::domain::consent::ConsentStatus;
+use tactful::domain::id::Vocabulary;
+use tactful::domain::rules::RuleSet;
+use tactful::domain::time::{Moment, Period};
+use tactful::domain::value::Value;
+use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
+use tactful::grpc::Clock;
+use tactful::ledger::MemoryLedger;
+use tactful::rule_files;
+use tactful::serve::{Parts, serve};
+use tokio::sync::oneshot;
+use tonic::transport::Channel;
+
+/// A Monday morning in Berlin.
+pub fn monday() -> Moment {
+    Moment::parse("2026-03-02T10:00:00+01:00").unwrap()
+}
+
+pub fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn rules(path: &str) -> Arc<RuleSet> {
+    let loaded = rule_files::read(&folder(path), &Vocabulary::default());
+    let messages: Vec<String> =
+        loaded.diagnostics.iter().map(|d| format!("{} {}: {}", loaded.sources.locate(d.span), d.code, d.message)).collect();
+    Arc::new(loaded.rule_set.unwrap_or_else(|| panic!("{path} has errors:\n{}", messages.join("\n"))))
+}
+
+pub fn rules_of(text: &str) -> Arc<RuleSet> {
+    use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: text.into() }]);
+    let loaded = tactful::domain::rules::load(sources, &Vocabulary::default());
+    Arc::new(loaded.rule_set.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics)))
+}
+
+pub fn engine(rules: &Arc<RuleSet>) -> Engine {
+    Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), Limits { decisions: 10_000 }, (7, monday()))
+}
+
+pub fn ask(customer: &str, channel: &str, context: &[(&str, &str)]) -> Question {
+    Question {
+        customer: customer.into(),
+        channel: channel.into(),
+        context: context.iter().map(|(name, text)| ((*name).into(), Value::Text((*text).into()))).collect(),
+        ..Question::default()
+    }
+}
+
+pub fn consent(customer: &str, purpose: &str, status: ConsentStatus) -> ConsentRequest {
+    let change = ConsentChange {
+        purpose: purpose.into(),
+        status,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        claimed: None,
+        valid_until: None,
+    };
+    ConsentRequest { customer: customer.into(), changes: vec![change], ..ConsentRequest::default() }
+}
+
+pub fn event(customer: &str, kind: &str, fields: &[(&str, &str)]) -> EventInput {
+    EventInput {
+        customer: customer.into(),
+        kind: kind.into(),
+        fields: fields.iter().map(|(name, text)| ((*name).into(), Value::Text((*text).into()))).collect(),
+        ..EventInput::default()
+    }
+}
+
+pub fn attributes(customer: &str, values: &[(&str, Value)]) -> AttributeChange {
+    AttributeChange {
+        customer: customer.into(),
+        attributes: values.iter().map(|(name, value)| ((*name).into(), Some(value.clone()))).collect(),
+        time_zone: String::new(),
+    }
+}
+
+/// The ids of the chosen actions.
+pub fn chosen(record: &tactful::engine::DecisionRecord) -> Vec<&str> {
+    record.decision.actions.iter().map(|chosen| record.rules.vocabulary.name(chosen.action)).collect()
+}
+
+/// A server in this process, with a clock that the test turns.
+pub struct TestServer {
+    pub engine: Arc<Engine>,
+    pub channel: Channel,
+    time: Arc<AtomicI64>,
+    stop: Option<oneshot::Sender<()>>,
+    done: tokio::task::JoinHandle<()>,
+}
+
+impl TestServer {
+    pub async fn start(rules: Arc<RuleSet>, folder: PathBuf) -> Self {
+        let time = Arc::new(AtomicI64::new(monday().0));
+        let engine = Arc::new(engine(&rules));
+        let clock = Arc::clone(&time);
+        let parts = Parts {
+            engine: Arc::clone(&engine),
+            clock: Clock(Arc::new(move || Moment(clock.load(Ordering::SeqCst)))),
+            read_rules: Arc::new(move |vocabulary| rule_files::read(&folder, vocabulary)),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let done = tokio::spawn(async move {
+            serve(parts, listener, async { drop(stopped.await) }).await.unwrap();
+        });
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self { engine, channel, time, stop: Some(stop), done }
+    }
+
+    pub fn set_time(&self, now: Moment) {
+        self.time.store(now.0, Ordering::SeqCst);
+    }
+
+    pub fn pass(&self, period: Period) {
+        self.time.fetch_add(period.0, Ordering::SeqCst);
+    }
+
+    pub async fn stop(mut self) {
+        drop(self.channel);
+        drop(self.stop.take());
+        self.done.await.unwrap();
+    }
+}
