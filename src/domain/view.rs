@@ -134,7 +134,7 @@ impl<'a> Scene<'a> {
             Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
             None => heaviest,
         };
-        counted.map(|contact| weigh(contact.channel) * fade(at.since(contact.at), policy.half_life)).sum()
+        total(counted.map(|contact| weigh(contact.channel) * fade(at.since(contact.at), policy.half_life)))
     }
 
     /// Hurt: Σ points × 2^(−age / half-life) over bad experiences that nothing has repaired since.
@@ -154,7 +154,7 @@ impl<'a> Scene<'a> {
             let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
             Some((entry.at, *points))
         });
-        events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)).sum()
+        total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
     }
 
     fn repaired(&self, hurt: &StoredEvent) -> bool {
@@ -168,6 +168,11 @@ impl<'a> Scene<'a> {
         let lawful = self.lawful;
         self.subject.state.events.newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
     }
+}
+
+/// The sum, which for nothing is 0 and not −0.
+fn total(points: impl Iterator<Item = f64>) -> f64 {
+    points.fold(0.0, |sum, points| sum + points)
 }
 
 /// What is left of a weight after a time.

@@ -43,7 +43,6 @@ pub fn value(value: proto::Value) -> Option<Value> {
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a remainder below 1000, times a million, fits")]
 pub fn wire_value(value: &Value) -> proto::Value {
     use proto::value::Kind;
     let kind = match value {

@@ -64,8 +64,11 @@ async fn a_step_that_needs_consent_comes_with_it_and_goes_with_it() {
     let before = decisions.decide(decide("anna")).await.unwrap().into_inner();
     assert_eq!(before.silence.unwrap().reason(), SilenceReason::NoConsent);
 
-    let given = consents.record_consent(consent("anna", "personalisation", ConsentStatus::Given)).await.unwrap().into_inner();
-    assert!(given.results[0].accepted && given.results[0].standing.as_ref().unwrap().usable && given.ledger_position == 1);
+    let given =
+        consents.record_consent(consent("anna", "personalisation", ConsentStatus::Given)).await.unwrap().into_inner();
+    assert!(
+        given.results[0].accepted && given.results[0].standing.as_ref().unwrap().usable && given.ledger_position == 1
+    );
     fill(&server, "anna").await;
     let with = decisions.decide(decide("anna")).await.unwrap().into_inner();
     assert_eq!(with.actions[0].action_id, "fibre-upgrade");
@@ -76,11 +79,13 @@ async fn a_step_that_needs_consent_comes_with_it_and_goes_with_it() {
     let after = decisions.decide(decide("anna")).await.unwrap().into_inner();
     assert_eq!(after.silence.unwrap().reason(), SilenceReason::NoConsent);
     let mut journeys = JourneyServiceClient::new(server.channel.clone());
-    let held = journeys.get_customer(proto::GetCustomerRequest { customer_id: "anna".into() }).await.unwrap().into_inner();
+    let held =
+        journeys.get_customer(proto::GetCustomerRequest { customer_id: "anna".into() }).await.unwrap().into_inner();
     assert!(held.journeys.is_empty() && !held.attributes.contains_key("customer.age"), "{held:?}");
 
     consents.record_consent(consent("anna", "personalisation", ConsentStatus::Given)).await.unwrap();
-    let again = journeys.get_customer(proto::GetCustomerRequest { customer_id: "anna".into() }).await.unwrap().into_inner();
+    let again =
+        journeys.get_customer(proto::GetCustomerRequest { customer_id: "anna".into() }).await.unwrap().into_inner();
     assert!(again.journeys.is_empty(), "a new grant brings nothing back: {again:?}");
     server.stop().await;
 }
@@ -114,7 +119,11 @@ async fn a_repeated_request_is_answered_the_same_until_consent_is_gone() {
     let first = decisions.decide(request.clone()).await.unwrap().into_inner();
     let second = decisions.decide(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, second);
-    let past = decisions.get_decision(proto::GetDecisionRequest { decision_id: first.decision_id.clone() }).await.unwrap().into_inner();
+    let past = decisions
+        .get_decision(proto::GetDecisionRequest { decision_id: first.decision_id.clone() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((past.decision.as_ref(), past.request.as_ref()), (Some(&first), Some(&request_with_one(&request))));
 
     let other = proto::DecideRequest { channel: "phone".into(), ..request.clone() };
@@ -142,24 +151,50 @@ async fn wrong_requests_name_the_field_and_the_fix_and_change_nothing() {
     let mut decisions = DecisionServiceClient::new(server.channel.clone());
     let long = "x".repeat(300);
     let cases = [
-        (proto::DecideRequest { customer_id: String::new(), ..decide("d") }, "customer_id", "is required", "INVALID_REQUEST"),
+        (
+            proto::DecideRequest { customer_id: String::new(), ..decide("d") },
+            "customer_id",
+            "is required",
+            "INVALID_REQUEST",
+        ),
         (proto::DecideRequest { customer_id: long, ..decide("d") }, "customer_id", "at most 256", "INVALID_REQUEST"),
-        (proto::DecideRequest { channel: "wbe".into(), ..decide("d") }, "channel", "did you mean `web`?", "UNKNOWN_CHANNEL"),
-        (proto::DecideRequest { channel: String::new(), ..decide("d") }, "channel", "the rules declare", "UNKNOWN_CHANNEL"),
+        (
+            proto::DecideRequest { channel: "wbe".into(), ..decide("d") },
+            "channel",
+            "did you mean `web`?",
+            "UNKNOWN_CHANNEL",
+        ),
+        (
+            proto::DecideRequest { channel: String::new(), ..decide("d") },
+            "channel",
+            "the rules declare",
+            "UNKNOWN_CHANNEL",
+        ),
         (with_context("topc", text("speed")), "context[topc]", "did you mean `topic`?", "INVALID_REQUEST"),
         (with_context("activity", text("sleeping")), "context[activity]", "must be one of", "INVALID_REQUEST"),
         (with_context("topic", proto::Value { kind: None }), "context[topic]", "has no value", "INVALID_REQUEST"),
-        (with_context("topic", proto::Value { kind: Some(Kind::Number(f64::NAN)) }), "context[topic]", "finite", "INVALID_REQUEST"),
+        (
+            with_context("topic", proto::Value { kind: Some(Kind::Number(f64::NAN)) }),
+            "context[topic]",
+            "finite",
+            "INVALID_REQUEST",
+        ),
         (with_context("topic", text(&"x".repeat(5_000))), "context[topic]", "too long", "INVALID_REQUEST"),
         (proto::DecideRequest { max_actions: 21, ..decide("d") }, "max_actions", "at most 20", "INVALID_REQUEST"),
-        (proto::DecideRequest { groups: vec!["nope".into()], ..decide("d") }, "groups[0]", "no action has", "INVALID_REQUEST"),
+        (
+            proto::DecideRequest { groups: vec!["nope".into()], ..decide("d") },
+            "groups[0]",
+            "no action has",
+            "INVALID_REQUEST",
+        ),
         (proto::DecideRequest { explain: 9, ..decide("d") }, "explain", "not a known", "INVALID_REQUEST"),
     ];
     for (request, field, words, why) in cases {
         let status = decisions.decide(request).await.unwrap_err();
         let details = status.get_error_details();
         let violations = &details.bad_request().unwrap().field_violations;
-        let named = violations.iter().any(|violation| violation.field == field && violation.description.contains(words));
+        let named =
+            violations.iter().any(|violation| violation.field == field && violation.description.contains(words));
         assert!(named, "{field}: {violations:?}");
         assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, why));
         assert!(status.details().len() <= 4_096);
@@ -194,7 +229,13 @@ async fn wrong_items_are_refused_one_by_one_and_the_others_applied() {
     };
     let mut late = event("complaint", "e4");
     late.occurred_at = Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 });
-    let events = vec![event("complaint", "e1"), event("complaind", "e2"), event("complaint", "e1"), event("page_view", "e3"), late];
+    let events = vec![
+        event("complaint", "e1"),
+        event("complaind", "e2"),
+        event("complaint", "e1"),
+        event("page_view", "e3"),
+        late,
+    ];
     let results = journeys.record_events(proto::RecordEventsRequest { events }).await.unwrap().into_inner().results;
     let told: Vec<(bool, &str)> = results.iter().map(|result| (result.accepted, result.reason.as_str())).collect();
     assert_eq!(told[0], (true, ""));
@@ -202,7 +243,8 @@ async fn wrong_items_are_refused_one_by_one_and_the_others_applied() {
     assert_eq!(told[2], (true, "repeated"));
     assert_eq!(told[3], (false, "no_lawful_purpose"));
     assert!(!told[4].0 && told[4].1.contains("in the future"));
-    let held = journeys.get_customer(proto::GetCustomerRequest { customer_id: "eva".into() }).await.unwrap().into_inner();
+    let held =
+        journeys.get_customer(proto::GetCustomerRequest { customer_id: "eva".into() }).await.unwrap().into_inner();
     assert!((held.hurt - 40.0).abs() < 1e-9, "{held:?}");
     server.stop().await;
 }
@@ -228,7 +270,10 @@ async fn an_unconfirmed_contact_lapses_and_a_confirmed_one_stays() {
         outcome: Outcome::Presented.into(),
         ..Default::default()
     };
-    let results = decisions.record_outcomes(proto::RecordOutcomesRequest { outcomes: vec![outcome.clone(), outcome] }).await.unwrap();
+    let results = decisions
+        .record_outcomes(proto::RecordOutcomesRequest { outcomes: vec![outcome.clone(), outcome] })
+        .await
+        .unwrap();
     let results = results.into_inner().results;
     assert!(results[0].accepted && results[1].reason == "repeated");
     server.pass(Period(29 * 86_400_000));
@@ -253,7 +298,10 @@ async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
     std::fs::write(&path, good.replace("customer.age >= 18", "customer.aeg >= 18")).unwrap();
     let reload = client.reload_rules(proto::ReloadRulesRequest {}).await.unwrap().into_inner();
     let told = &reload.diagnostics[0];
-    assert!(told.message.contains("customer.aeg") && told.help.contains("customer.age") && told.line > 1 && told.column > 1, "{told:?}");
+    assert!(
+        told.message.contains("customer.aeg") && told.help.contains("customer.age") && told.line > 1 && told.column > 1,
+        "{told:?}"
+    );
     let kept = client.get_rule_set(proto::GetRuleSetRequest {}).await.unwrap().into_inner();
     assert_eq!((kept.rule_set, kept.last_reload_failed), (before.rule_set.clone(), true));
 
@@ -262,7 +310,8 @@ async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
     assert!(reload.diagnostics.is_empty() && reload.rule_set != before.rule_set);
 
     let file = |text: String| vec![proto::RuleFile { path: "draft.yaml".into(), text }];
-    let checked = client.check_rules(proto::CheckRulesRequest { files: file("purposes: 3\nwat: 1".into()) }).await.unwrap();
+    let checked =
+        client.check_rules(proto::CheckRulesRequest { files: file("purposes: 3\nwat: 1".into()) }).await.unwrap();
     assert!(checked.get_ref().diagnostics.len() >= 2 && checked.get_ref().rule_set.is_empty());
     let draft = good.replace("purpose: personalisation\n    eligible", "purpose: service\n    eligible");
     let request = proto::SimulateDecisionRequest { request: Some(decide("gül")), files: file(draft), at: None };
@@ -298,7 +347,8 @@ async fn health_and_both_reflections_answer() {
         let request = tonic_health::pb::HealthCheckRequest { service: service.into() };
         assert_eq!(health.check(request).await.unwrap().get_ref().status, 1, "{service}");
     }
-    let names = ["tactful.v1.DecisionService", "tactful.v1.JourneyService", "tactful.v1.RuleService", "grpc.health.v1.Health"];
+    let names =
+        ["tactful.v1.DecisionService", "tactful.v1.JourneyService", "tactful.v1.RuleService", "grpc.health.v1.Health"];
     let ask = v1::ServerReflectionRequest {
         host: String::new(),
         message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),

@@ -13,7 +13,8 @@ fn shown(record: &DecisionRecord) -> String {
     let name = |action| record.rules.vocabulary.name(action).to_owned();
     let mut text = String::new();
     for chosen in &record.decision.actions {
-        text += &format!("{}: {:?} because {:?}\n  {:?}\n", name(chosen.action), chosen.text, chosen.because, chosen.score);
+        text +=
+            &format!("{}: {:?} because {:?}\n  {:?}\n", name(chosen.action), chosen.text, chosen.because, chosen.score);
     }
     if let Some(silence) = &record.decision.silence {
         let again = silence.retry_after.map(|at| at.to_string());
@@ -23,7 +24,13 @@ fn shown(record: &DecisionRecord) -> String {
     for loser in record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates) {
         if loser.gate != Gate::Channel {
             let flip = loser.flip.as_deref().unwrap_or("-");
-            text += &format!("  {} at {}: {} ({}) flip: {flip}\n", name(loser.action), loser.gate.name(), loser.reason, file(loser));
+            text += &format!(
+                "  {} at {}: {} ({}) flip: {flip}\n",
+                name(loser.action),
+                loser.gate.name(),
+                loser.reason,
+                file(loser)
+            );
         }
     }
     text

@@ -118,7 +118,9 @@ fn parallel_calls_never_exceed_a_limit() {
                 .map(|_| {
                     let (engine, customer) = (Arc::clone(&engine), customer.clone());
                     scope.spawn(move || {
-                        (0..5).map(|_| chosen(&engine.decide(ask(&customer, "web", &[]), monday()).unwrap()).len()).sum::<usize>()
+                        (0..5)
+                            .map(|_| chosen(&engine.decide(ask(&customer, "web", &[]), monday()).unwrap()).len())
+                            .sum::<usize>()
                     })
                 })
                 .collect();

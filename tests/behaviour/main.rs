@@ -2,10 +2,18 @@
 //!
 //! One binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails should panic, wherever it stands"
+)]
+
 mod api;
 mod commands;
 mod golden;
-mod non_interference;
 mod limits;
+mod non_interference;
 mod replay;
 mod support;

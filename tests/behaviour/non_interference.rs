@@ -87,7 +87,15 @@ fn facts() -> impl Strategy<Value = Facts> {
     let age = proptest::option::of(18_u8..90);
     let flag = || proptest::option::of(any::<bool>());
     (flag(), age, flag(), visits, days(), any::<bool>(), any::<bool>()).prop_map(
-        |(plan, age, vip, visits, complaints, stage, rejected)| Facts { plan, age, vip, visits, complaints, stage, rejected },
+        |(plan, age, vip, visits, complaints, stage, rejected)| Facts {
+            plan,
+            age,
+            vip,
+            visits,
+            complaints,
+            stage,
+            rejected,
+        },
     )
 }
 
@@ -154,7 +162,13 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
     if facts.stage {
         let journey = rules.vocabulary.find("purchase").unwrap();
         let stage = rules.vocabulary.find("purchase/looking").unwrap();
-        state.set_journey(JourneyState { journey, stage, started: monday(), entered: monday(), purpose: personalisation });
+        state.set_journey(JourneyState {
+            journey,
+            stage,
+            started: monday(),
+            entered: monday(),
+            purpose: personalisation,
+        });
     }
     if facts.rejected {
         let action = rules.vocabulary.find("plan-basic").unwrap();

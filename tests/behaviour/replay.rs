@@ -77,21 +77,26 @@ async fn call(server: &TestServer, customer: &str, step: &Step) -> Option<Vec<St
     let customer_id = customer.to_owned();
     match step {
         Step::Consent(purpose, status) => {
-            let change = proto::ConsentChange { purpose: (*purpose).into(), status: (*status).into(), ..Default::default() };
+            let change =
+                proto::ConsentChange { purpose: (*purpose).into(), status: (*status).into(), ..Default::default() };
             let request = proto::RecordConsentRequest { customer_id, changes: vec![change], ..Default::default() };
             ConsentServiceClient::new(server.channel.clone()).record_consent(request).await.unwrap();
         }
         Step::Contract(contract) => {
             let age = proto::Value { kind: Some(Kind::Number(40.0)) };
-            let attributes = HashMap::from([("customer.contract".into(), text(contract)), ("customer.age".into(), age)]);
+            let attributes =
+                HashMap::from([("customer.contract".into(), text(contract)), ("customer.age".into(), age)]);
             let request = proto::SetAttributesRequest { customer_id, attributes, time_zone: String::new() };
             JourneyServiceClient::new(server.channel.clone()).set_attributes(request).await.unwrap();
         }
         Step::Event(kind) => record(server, customer_id, kind, HashMap::new()).await,
-        Step::PageView(page) => record(server, customer_id, "page_view", HashMap::from([("page".into(), text(page))])).await,
+        Step::PageView(page) => {
+            record(server, customer_id, "page_view", HashMap::from([("page".into(), text(page))])).await
+        }
         Step::Decide(channel, topic) => {
             let context = HashMap::from([("topic".into(), text(topic)), ("activity".into(), text("browsing"))]);
-            let request = proto::DecideRequest { customer_id, channel: (*channel).into(), context, ..Default::default() };
+            let request =
+                proto::DecideRequest { customer_id, channel: (*channel).into(), context, ..Default::default() };
             let answer = DecisionServiceClient::new(server.channel.clone()).decide(request).await.unwrap().into_inner();
             return Some(answer.actions.into_iter().map(|action| action.action_id).collect());
         }
@@ -132,8 +137,14 @@ fn a_wrong_line_is_refused_with_its_reason() {
         (r#"{"at": "yesterday", "customer": "a", "decide": {"channel": "web"}}"#, "not a moment"),
         (r#"{"at": "2026-03-02T09:00:00Z", "customer": "a"}"#, "expected one of"),
         (r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "decide": {"channel": "wbe"}}"#, "did you mean `web`"),
-        (r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "event": {"type": "order", "fields": {"x": 1}}}"#, "fields[x]"),
-        (r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "attributes": {"customer.age": "old"}}"#, "must be a number"),
+        (
+            r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "event": {"type": "order", "fields": {"x": 1}}}"#,
+            "fields[x]",
+        ),
+        (
+            r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "attributes": {"customer.age": "old"}}"#,
+            "must be a number",
+        ),
         (r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "wat": 1}"#, "unknown field `wat`"),
         (
             r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "decide": {"channel": "web", "logged": {"propensity": 0}}}"#,
@@ -146,6 +157,7 @@ fn a_wrong_line_is_refused_with_its_reason() {
     }
     let mut replay = Replay::new(rules(DESIGN));
     replay.play(r#"{"at": "2026-03-02T09:00:00Z", "customer": "a", "decide": {"channel": "web"}}"#).unwrap();
-    let early = replay.play(r#"{"at": "2026-03-02T08:59:59Z", "customer": "a", "decide": {"channel": "web"}}"#).unwrap_err();
+    let early =
+        replay.play(r#"{"at": "2026-03-02T08:59:59Z", "customer": "a", "decide": {"channel": "web"}}"#).unwrap_err();
     assert!(early.contains("earlier"), "{early}");
 }

@@ -28,8 +28,11 @@ pub fn folder(path: &str) -> PathBuf {
 
 pub fn rules(path: &str) -> Arc<RuleSet> {
     let loaded = rule_files::read(&folder(path), &Vocabulary::default());
-    let messages: Vec<String> =
-        loaded.diagnostics.iter().map(|d| format!("{} {}: {}", loaded.sources.locate(d.span), d.code, d.message)).collect();
+    let messages: Vec<String> = loaded
+        .diagnostics
+        .iter()
+        .map(|d| format!("{} {}: {}", loaded.sources.locate(d.span), d.code, d.message))
+        .collect();
     Arc::new(loaded.rule_set.unwrap_or_else(|| panic!("{path} has errors:\n{}", messages.join("\n"))))
 }
 

@@ -1,6 +1,8 @@
 //! Every loser has a reason that names the gate and the place in the rules, and the smallest change that
 //! would flip it.
 
+use std::cmp::Ordering;
+
 use super::{Gate, Judgement, Outcome, Request, Score, Why, flip};
 use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::rules::diagnostic::Location;
@@ -13,7 +15,7 @@ pub enum Explain {
     /// Reasons of the chosen actions only.
     #[default]
     Chosen,
-    /// Counts for each gate.
+    /// Counts for each gate, and the nearest loser.
     Funnel,
     /// Every action.
     Full,
@@ -54,7 +56,15 @@ const FLIPS: usize = 100;
 pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Option<Explanation> {
     match request.explain {
         Explain::Chosen => None,
-        Explain::Funnel => Some(Explanation { funnel: funnel(outcome), candidates: Vec::new() }),
+        Explain::Funnel => {
+            let nearest = outcome
+                .judgements
+                .iter()
+                .filter(|judgement| judgement.gate != Gate::Chosen)
+                .max_by(|a, b| nearer(a, b, scene));
+            let candidates = nearest.map(|judgement| told(judgement, scene, None)).into_iter().collect();
+            Some(Explanation { funnel: funnel(outcome), candidates })
+        }
         Explain::Full => Some(Explanation { funnel: funnel(outcome), candidates: candidates(scene, request, outcome) }),
     }
 }
@@ -73,19 +83,31 @@ fn funnel(outcome: &Outcome<'_>) -> Vec<(Gate, u32, u32)> {
 
 fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Vec<Loser> {
     let mut order: Vec<&Judgement<'_>> = outcome.judgements.iter().collect();
-    let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
-    let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
-    order.sort_by(|a, b| b.gate.cmp(&a.gate).then(points(b).total_cmp(&points(a))).then(name(a).cmp(name(b))));
-    let explain = |(index, judgement): (usize, &Judgement<'_>)| Loser {
+    order.sort_by(|a, b| nearer(b, a, scene));
+    let flip = |index: usize, judgement: &Judgement<'_>| {
+        (index < FLIPS).then(|| flip::find(judgement, scene, request)).flatten()
+    };
+    let told = |(index, judgement): (usize, &Judgement<'_>)| told(judgement, scene, flip(index, judgement));
+    order.into_iter().enumerate().map(told).collect()
+}
+
+fn told(judgement: &Judgement<'_>, scene: &Scene<'_>, flip: Option<String>) -> Loser {
+    Loser {
         action: judgement.action.id,
         gate: judgement.gate,
         reason: reason(judgement, scene),
         rule: scene.rules.locate(judgement.span()),
         score: judgement.score,
-        flip: (index < FLIPS).then(|| flip::find(judgement, scene, request)).flatten(),
+        flip,
         needs_purposes: needs(judgement),
-    };
-    order.into_iter().enumerate().map(explain).collect()
+    }
+}
+
+/// Who came nearer to being chosen: who passed more gates, then who has more points, then the id.
+fn nearer(a: &Judgement<'_>, b: &Judgement<'_>, scene: &Scene<'_>) -> Ordering {
+    let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
+    let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
+    a.gate.cmp(&b.gate).then(points(a).total_cmp(&points(b))).then_with(|| name(b).cmp(name(a)))
 }
 
 fn needs(judgement: &Judgement<'_>) -> PurposeSet {

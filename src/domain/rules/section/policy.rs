@@ -64,13 +64,9 @@ pub struct Hurt {
 
 /// Reads the policy; its keys may stand in several files.
 pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &Sink) -> Option<Policy> {
-    let Some(first) = entries.first() else {
-        return None;
-    };
-    let merged = Node {
-        kind: NodeKind::Map(entries.iter().map(|entry| (*entry).clone()).collect()),
-        ..Node::clone(&Entry::clone(first).value)
-    };
+    let first = entries.first()?;
+    let entries = entries.iter().map(|entry| (*entry).clone()).collect();
+    let merged = Node { span: first.key.span, kind: NodeKind::Map(entries), style: first.value.style };
     let mut fields = Fields::of(&merged, "the policy", sink)?;
     let arbitration = match fields.optional("arbitration") {
         Some(node) => arbitration(node, sink),
