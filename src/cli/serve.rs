@@ -1,17 +1,18 @@
 //! `tactful serve`: the server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{Failure, Verdict, counted, report, say};
-use crate::domain::id::Vocabulary;
+use crate::domain::consent::ConsentRecord;
+use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
 use crate::engine::{Engine, Limits};
-use crate::ledger::MemoryLedger;
+use crate::ledger::{ClosedLedger, FileLedger, Ledger, OpenError};
 use crate::rule_files;
 use crate::serve::{Parts, clock, serve};
 
@@ -23,6 +24,9 @@ pub(super) struct Serve {
     /// Folder with rule files
     #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
     rules: PathBuf,
+    /// Folder for the consent ledger
+    #[arg(long, default_value = "data", env = "TACTFUL_DATA")]
+    data: PathBuf,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:50051", env = "TACTFUL_LISTEN")]
     listen: SocketAddr,
@@ -42,7 +46,8 @@ impl Serve {
             return Err(Failure::new(message)
                 .help("listen on 127.0.0.1, or say --allow-insecure if something else protects it"));
         }
-        let mut loaded = rule_files::read(&self.rules, &Vocabulary::default());
+        let ledger = open_ledger(&self.data)?;
+        let mut loaded = rule_files::read(&self.rules, &ledger.vocabulary);
         report(&loaded);
         let Some(rules) = loaded.rule_set.take() else {
             let (errors, _) = loaded.counts();
@@ -52,16 +57,16 @@ impl Serve {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
-        runtime.block_on(self.serve(Arc::new(rules)))
+        runtime.block_on(self.serve(Arc::new(rules), ledger))
     }
 
-    async fn serve(self, rules: Arc<RuleSet>) -> Result<Verdict, Failure> {
+    async fn serve(self, rules: Arc<RuleSet>, ledger: OpenLedger) -> Result<Verdict, Failure> {
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             Failure::new(format!("cannot listen on {}: {error}", self.listen))
                 .help("choose another address with --listen")
         })?;
         let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-        self.greet(&rules, address);
+        self.greet(&rules, &ledger, address);
         let now = clock::now();
         #[expect(
             clippy::cast_possible_truncation,
@@ -70,7 +75,9 @@ impl Serve {
         )]
         let run = (now.0 / 1_000) as u32;
         let limits = Limits { decisions: self.keep_decisions };
-        let engine = Arc::new(Engine::new(rules, Arc::new(MemoryLedger::default()), limits, (run, now)));
+        let engine = Arc::new(Engine::new(rules, ledger.ledger, limits, (run, now)));
+        engine.restore(&ledger.records);
+        engine.trust_ledger(ledger.trouble.is_none());
         let folder = self.rules.clone();
         let parts = Parts {
             engine,
@@ -82,7 +89,7 @@ impl Serve {
         Ok(Verdict::InOrder)
     }
 
-    fn greet(&self, rules: &RuleSet, address: SocketAddr) {
+    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, address: SocketAddr) {
         let declared = &rules.declared;
         say(&format!(
             "rules      {}: {}, {}, {}, {} (rule set {})",
@@ -93,12 +100,51 @@ impl Serve {
             counted(declared.purposes.len(), "purpose"),
             rules.hash.get(..8).unwrap_or(&rules.hash),
         ));
-        say("memory     customers and consents are held in memory only: they end with this process");
+        match &ledger.trouble {
+            None => say(&format!("consents   {}: {}", self.data.display(), counted(ledger.records.len(), "record"))),
+            Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
+        }
+        say("customers  journeys and contacts are held in memory: they end with this process");
         say(&format!("listening  {address} (no TLS, no token)"));
         let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
         let server = if address.port() == 50051 { String::new() } else { format!(" --server http://{address}") };
         say(&format!("try        tactful decide --customer anna --channel {channel}{server}"));
     }
+}
+
+/// The ledger as it was found.
+struct OpenLedger {
+    ledger: Arc<dyn Ledger>,
+    records: Vec<(u64, ConsentRecord)>,
+    /// Every purpose that a record names, so that none is forgotten while the rules do not declare it.
+    vocabulary: Vocabulary,
+    /// Why no personal data may be used.
+    trouble: Option<String>,
+}
+
+/// Opens the ledger. One that is damaged is left as it is, and the server goes on without personal data.
+fn open_ledger(folder: &Path) -> Result<OpenLedger, Failure> {
+    let mut vocabulary = Vocabulary::default();
+    let opened = match FileLedger::open(folder) {
+        Ok(opened) => opened,
+        Err(damaged @ OpenError::Damaged { .. }) => {
+            let trouble = damaged.to_string();
+            eprintln!("error: {trouble}\nhelp: the file is left as it is; restore it from a copy, or move it away");
+            let ledger = Arc::new(ClosedLedger(trouble.clone()));
+            return Ok(OpenLedger { ledger, records: Vec::new(), vocabulary, trouble: Some(trouble) });
+        }
+        Err(error) => return Err(Failure::new(error.to_string()).help("choose another folder with --data")),
+    };
+    if let Some(copy) = &opened.repaired {
+        eprintln!("warning: the last record was never finished, so it was cut off; it is kept in `{}`", copy.display());
+    }
+    for (_, record) in &opened.records {
+        let known = record.purpose.is_empty() || vocabulary.intern::<PurposeId>(&record.purpose).is_ok();
+        if !known {
+            return Err(Failure::new("the ledger names more than 64 purposes"));
+        }
+    }
+    Ok(OpenLedger { ledger: Arc::new(opened.ledger), records: opened.records, vocabulary, trouble: None })
 }
 
 /// Done at Ctrl-C or SIGTERM.

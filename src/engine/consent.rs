@@ -151,6 +151,17 @@ impl Engine {
         Ok(active.set.declared.purposes.ids().filter_map(|id| view(id, &standing, &active.set, now)).collect())
     }
 
+    /// Folds in what the ledger holds, before the first call. The rules must know every purpose it names.
+    pub fn restore(&self, records: &[(u64, ConsentRecord)]) {
+        let rules = self.rules.load();
+        for (position, record) in records {
+            let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
+            self.customers.update(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
+            self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
+            self.steady(record.received);
+        }
+    }
+
     fn answered_before(&self, request: &ConsentRequest) -> Result<Option<ConsentAnswer>, EngineError> {
         let Some(key) = hash_id(&request.idempotency_key) else { return Ok(None) };
         let found = self.customers.read(&request.customer, |customer| {

@@ -1,5 +1,7 @@
 //! ConsentService.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 
 use super::proto::consent_service_server::ConsentService;
@@ -19,7 +21,11 @@ impl ConsentService for ConsentApi {
         request: Request<proto::RecordConsentRequest>,
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
         let request = consent(request.into_inner())?;
-        let answer = self.0.engine.record_consent(request, self.0.clock.now()).map_err(|error| status(&error))?;
+        let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
+        // The ledger answers when the disk has synced: too long for a thread that answers calls.
+        let recorded = tokio::task::spawn_blocking(move || engine.record_consent(request, now));
+        let recorded = recorded.await.map_err(|_| Status::internal("recording the consent failed unexpectedly"))?;
+        let answer = recorded.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
             results: answer.results.into_iter().map(result).collect(),
             ledger_position: answer.position,

@@ -3,10 +3,16 @@
 //! A ledger answers after a record is as durable as it can make it. The order of effects is the engine's:
 //! restrictions bind in memory before they are appended, grants only after.
 
+mod closed;
+mod file;
+mod frame;
 mod memory;
+mod payload;
 
 use crate::domain::consent::ConsentRecord;
 
+pub use closed::ClosedLedger;
+pub use file::{FileLedger, OpenError, Opened};
 pub use memory::MemoryLedger;
 
 /// Why a record was not taken.

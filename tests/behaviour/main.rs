@@ -13,6 +13,7 @@
 mod api;
 mod commands;
 mod golden;
+mod ledger;
 mod limits;
 mod non_interference;
 mod replay;

@@ -1,8 +1,8 @@
 //! Reads the YAML of one rule file into nodes that know their place; what the keys mean is not known here.
 //!
-//! Four steps, each a child module: [`guard`] looks at the bytes, [`tree`] builds nodes from the events of
-//! saphyr-parser within limits of depth and number, [`value`] lets serde_yaml say which plain scalars are
-//! numbers, flags or nothing, [`traps`] finds what parses and is probably not meant. [`mistake`] puts the
+//! Four steps, each a child module: `guard` looks at the bytes, `tree` builds nodes from the events of
+//! saphyr-parser within limits of depth and number, `value` lets serde_yaml say which plain scalars are
+//! numbers, flags or nothing, `traps` finds what parses and is probably not meant. `mistake` puts the
 //! parser's errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
 
 mod guard;

@@ -91,8 +91,8 @@ Right:
     [[a, b], [c, d]]
 ";
 
-pub(super) const TOO_MANY_NODES: &str = r"A file may have 100,000 keys and values. Split it: sections of the
-same name in several files are merged.
+pub(super) const TOO_MANY_NODES: &str = r"A file may have 100,000 keys and values, and as many lines. Split
+it: sections of the same name in several files are merged.
 
 Wrong:
 

@@ -1,7 +1,7 @@
 //! Splits an expression into tokens, and names the slips that show in single characters.
 //!
 //! Spans here are byte ranges within the expression's own text; the parser carries them over to the rule
-//! file. Literals of text are decoded in [`text`], numbers in [`number`]. What tokens mean together is the
+//! file. Literals of text are decoded in `text`, numbers in `number`. What tokens mean together is the
 //! parser's matter.
 
 mod number;

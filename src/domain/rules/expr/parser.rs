@@ -4,7 +4,7 @@
 //! [`MAX_NODES`] nodes and [`MAX_HEIGHT`] levels, so that whoever walks it by recursion is safe. Chains of
 //! `&&` and `||` become balanced trees, which changes neither their value nor their order. Left out on
 //! purpose: `null`, bytes, unsigned numbers, indexing, map and message literals. Names and types are the
-//! checker's matter; what a wrong token calls for is said in [`mistake`].
+//! checker's matter; what a wrong token calls for is said in `mistake`.
 
 mod mistake;
 

@@ -7,7 +7,7 @@ use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 
 /// The largest rule file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
-/// How many keys and values a file may have.
+/// How many keys and values, or lines, a file may have.
 pub const MAX_NODES: usize = 100_000;
 /// After so many mistakes nobody needs more.
 const ENOUGH: usize = 20;
@@ -17,7 +17,7 @@ pub(super) fn check(file: FileId, text: &str) -> Vec<Diagnostic> {
     if text.len() > MAX_FILE_BYTES {
         return vec![too_large(file, text.len())];
     }
-    if separators(text) > MAX_NODES {
+    if count(text, b",:") > MAX_NODES || count(text, b"\n") > MAX_NODES {
         return vec![too_many(span(file, 0, 0))];
     }
     let mut problems = Vec::new();
@@ -36,15 +36,15 @@ fn too_large(file: FileId, bytes: usize) -> Diagnostic {
         .help("split it: sections of the same name in several files are merged")
 }
 
-/// How many signs separate keys and values in flow style. The parser holds all of a flow collection in memory before
-/// it shows the first value of it, so its own count would come too late.
-fn separators(text: &str) -> usize {
-    text.bytes().filter(|byte| matches!(byte, b',' | b':')).count()
+/// How often the signs stand in the text. Lines bound the values in block style, `,` and `:` those in flow
+/// style, of which the parser holds a whole collection in memory before it shows the first value.
+fn count(text: &str, signs: &[u8]) -> usize {
+    text.bytes().filter(|byte| signs.contains(byte)).count()
 }
 
 /// More than [`MAX_NODES`].
 pub(super) fn too_many(place: Span) -> Diagnostic {
-    let message = format!("this file has more than {MAX_NODES} keys and values");
+    let message = format!("this file has more than {MAX_NODES} keys, values or lines");
     Diagnostic::error(TOO_MANY_NODES, place, message).help("split it into several files")
 }
 
