@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{Failure, Format, Verdict, counted, render, report, say};
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::Severity;
+use crate::domain::rules::diagnostic::{Diagnostic, Severity};
+use crate::domain::rules::{Loaded, source};
 use crate::rule_files;
 use crate::scenario::test;
 
@@ -30,6 +31,7 @@ impl Check {
             let (_, found) = test::read(&loaded.tests, rules);
             loaded.diagnostics.extend(found);
         }
+        loaded.diagnostics.extend(read_twice(&loaded));
         let (errors, warnings) = loaded.counts();
         if self.format == Format::Json {
             let list = render::json(&loaded.sources, &loaded.diagnostics);
@@ -53,4 +55,15 @@ impl Check {
         let wrong = loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         Ok(if wrong { Verdict::Wrong } else { Verdict::InOrder })
     }
+}
+
+/// Holds our reading of every file against a second YAML reader's.
+fn read_twice(loaded: &Loaded) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (id, file) in loaded.sources.iter() {
+        if let Some(node) = source::read(id, &file.text, &mut Vec::new()) {
+            source::compare_readers(&file.text, &node, &mut found);
+        }
+    }
+    found
 }

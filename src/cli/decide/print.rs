@@ -1,5 +1,6 @@
 //! An answer for people and for programs.
 
+use comfy_table::{ColumnConstraint, Width};
 use serde_json::{Value, json};
 
 use super::{proto, table};
@@ -69,8 +70,12 @@ fn explained(explanation: &proto::Explanation) -> String {
     if explanation.candidates.is_empty() {
         return text;
     }
-    let mut rows = table(&["action", "gate", "score", "why, where, and what would change it"]);
-    for candidate in &explanation.candidates {
+    let early = ["group", "channel", "dates"];
+    let mut rows = table(&["action", "gate", "score", "why, where, and what would have changed it"]);
+    if let Some(why) = rows.column_mut(3) {
+        why.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(42)));
+    }
+    for candidate in explanation.candidates.iter().filter(|candidate| !early.contains(&candidate.gate.as_str())) {
         let score = candidate.score.as_ref().map_or_else(String::new, |score| format!("{:.1}", score.total));
         let mut why = vec![candidate.reason.clone(), format!("{}:{}", candidate.rule_file, candidate.rule_line)];
         if !candidate.flip.is_empty() {
@@ -82,6 +87,15 @@ fn explained(explanation: &proto::Explanation) -> String {
         rows.add_row([candidate.action_id.clone(), candidate.gate.clone(), score, why.join("\n")]);
     }
     text.push_str(&rows.to_string());
+    let left_out: Vec<&str> = explanation
+        .candidates
+        .iter()
+        .filter(|candidate| early.contains(&candidate.gate.as_str()))
+        .map(|candidate| candidate.action_id.as_str())
+        .collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("\nnot asked for, or not here and now: {}", left_out.join(", ")));
+    }
     text
 }
 

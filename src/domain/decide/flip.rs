@@ -33,6 +33,8 @@ impl Supposed {
     fn add(&mut self, change: Change) {
         match change {
             Change::Fact(fact, value, words) => {
+                let subject = words.split(" were ").next().unwrap_or("").to_owned() + " were ";
+                self.words.retain(|said| !said.starts_with(&subject));
                 self.facts.retain(|(known, _)| *known != fact);
                 self.facts.push((fact, value));
                 self.words.push(words);

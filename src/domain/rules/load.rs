@@ -73,7 +73,19 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         policy,
         facts,
     });
-    Loaded { rule_set, tests, diagnostics: sink.into_sorted(), sources }
+    Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted()), sources }
+}
+
+/// What cannot be understood where the YAML itself is broken is only an echo of that.
+fn without_echoes(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let broken =
+        |diagnostic: &&Diagnostic| diagnostic.code < code::UNKNOWN_KEY && diagnostic.severity == Severity::Error;
+    let broken: Vec<Span> = diagnostics.iter().filter(broken).map(|diagnostic| diagnostic.span).collect();
+    let overlaps = |a: Span, b: Span| a.file == b.file && a.start <= b.end && b.start <= a.end;
+    let echo = |diagnostic: &Diagnostic| {
+        diagnostic.code >= code::UNKNOWN_KEY && broken.iter().any(|span| overlaps(*span, diagnostic.span))
+    };
+    diagnostics.into_iter().filter(|diagnostic| !echo(diagnostic)).collect()
 }
 
 /// The sections of all files, side by side.

@@ -43,10 +43,11 @@ impl RuleSet {
         self.declared.purposes.get(id)
     }
 
-    /// File and line of a place in the rules.
+    /// File, inside the rule folder, and line of a place in the rules.
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {
-        self.sources.locate(span)
+        let file = self.sources.file(span.file).map_or("", |file| self.sources.relative(file));
+        Location { file: file.to_owned(), ..self.sources.locate(span) }
     }
 }
 
