@@ -21,7 +21,7 @@ all_yes=$(grep -c '"outcome":"accepted"' "$work/timeline.jsonl")
 
 # What a replay's summary says of calls and of acceptances kept.
 calls_in() { sed -n 's/.*"term-deposit-call": *\([0-9]*\).*/\1/p' "$1" | head -n 1; }
-yes_in() { sed -n 's/.*"matched_reward": *\([0-9.]*\).*/\1/p' "$1" | head -n 1; }
+yes_in() { sed -n 's/.*"reward_kept": *\([0-9.]*\).*/\1/p' "$1" | head -n 1; }
 
 # play NAME SETTING RULES: one line of the table
 play() {
