@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Format, Verdict, counted, render, report, say};
+use super::{Failure, Format, Verdict, counted, load, render, report, say};
 use crate::domain::id::Vocabulary;
 use crate::domain::rules::diagnostic::{Diagnostic, Severity};
 use crate::domain::rules::{Loaded, source};
-use crate::rule_files;
 use crate::scenario::test;
 
 /// Check rule files: every mistake of every file, with its place and its fix
@@ -26,7 +25,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let mut loaded = rule_files::read(&self.rules, &Vocabulary::default());
+        let mut loaded = load(&self.rules, &Vocabulary::default())?;
         if let Some(rules) = &loaded.rule_set {
             let (_, found) = test::read(&loaded.tests, rules);
             loaded.diagnostics.extend(found);

@@ -12,12 +12,15 @@ mod table;
 mod test;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::domain::id::Vocabulary;
 use crate::domain::rules::Loaded;
 use crate::domain::rules::diagnostic::Severity;
+use crate::rule_files;
 
 /// Picks the next step in the conversation with a customer, or says nothing.
 #[derive(Debug, Parser)]
@@ -101,6 +104,15 @@ impl Cli {
 /// Whether to colour what goes to standard error.
 fn color() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Loads rules; a path that is not there is bad usage, not a mistake in the rules.
+fn load(rules: &Path, vocabulary: &Vocabulary) -> Result<Loaded, Failure> {
+    if !rules.exists() {
+        let message = format!("no file or folder is called `{}`", rules.display());
+        return Err(Failure::new(message).help("name the folder with your rule files"));
+    }
+    Ok(rule_files::read(rules, vocabulary))
 }
 
 /// Prints the mistakes of loaded rules for people; false if there was an error.

@@ -9,9 +9,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::table::table;
-use super::{Failure, Verdict, counted, report, say};
+use super::{Failure, Verdict, counted, load, report, say};
 use crate::domain::id::Vocabulary;
-use crate::rule_files;
 use crate::scenario::estimate::Estimate;
 use crate::scenario::replay::{self, LoggedSummary, Summary};
 
@@ -37,7 +36,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let mut loaded = rule_files::read(&self.rules, &Vocabulary::default());
+        let mut loaded = load(&self.rules, &Vocabulary::default())?;
         if self.json {
             loaded
                 .diagnostics

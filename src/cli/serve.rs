@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Failure, Verdict, counted, report, say};
+use super::{Failure, Verdict, counted, load, report, say};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
@@ -47,7 +47,7 @@ impl Serve {
                 .help("listen on 127.0.0.1, or say --allow-insecure if something else protects it"));
         }
         let ledger = open_ledger(&self.data)?;
-        let mut loaded = rule_files::read(&self.rules, &ledger.vocabulary);
+        let mut loaded = load(&self.rules, &ledger.vocabulary)?;
         report(&loaded);
         let Some(rules) = loaded.rule_set.take() else {
             let (errors, _) = loaded.counts();

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, Format, Verdict, counted, render, report, say};
+use super::{Failure, Format, Verdict, counted, load, render, report, say};
 use crate::domain::id::Vocabulary;
-use crate::rule_files;
 use crate::scenario::test::{self, TestResult};
 
 /// Run the rule tests (`*.test.yaml`) beside the rules, in virtual time
@@ -25,7 +24,7 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let mut loaded = rule_files::read(&self.rules, &Vocabulary::default());
+        let mut loaded = load(&self.rules, &Vocabulary::default())?;
         let rules = loaded.rule_set.take().map(Arc::new);
         let (tests, found) = rules.as_ref().map(|rules| test::read(&loaded.tests, rules)).unwrap_or_default();
         loaded.diagnostics.extend(found);

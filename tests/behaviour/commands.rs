@@ -64,7 +64,7 @@ fn every_mistake_of_every_file_comes_in_one_run_with_its_place() {
 #[test]
 fn exit_codes_tell_wrong_rules_from_wrong_usage() {
     assert_eq!(tactful(&["check", "tests/fixtures/design"]).status.code(), Some(0));
-    assert_eq!(tactful(&["check", "no/such/folder"]).status.code(), Some(1));
+    assert_eq!(tactful(&["check", "no/such/folder"]).status.code(), Some(2));
     assert_eq!(tactful(&["check", "--wat"]).status.code(), Some(2));
     assert_eq!(tactful(&["serve", "--listen", "0.0.0.0:1"]).status.code(), Some(2));
     assert_eq!(
