@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::table::table;
 use super::{Failure, Verdict, counted, load, report, say};
 use crate::domain::id::Vocabulary;
+use crate::domain::rules::diagnostic::Severity;
 use crate::scenario::estimate::Estimate;
 use crate::scenario::replay::{self, LoggedSummary, Summary};
 
@@ -37,11 +38,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let mut loaded = load(&self.rules, &Vocabulary::default())?;
-        if self.json {
-            loaded
-                .diagnostics
-                .retain(|diagnostic| diagnostic.severity == crate::domain::rules::diagnostic::Severity::Error);
-        }
+        loaded.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
         report(&loaded);
         let Some(rules) = loaded.rule_set.take() else {
             return Err(Failure::new(format!("the rules in `{}` have errors", self.rules.display())));

@@ -9,8 +9,10 @@ use tokio::net::TcpListener;
 
 use super::{Failure, Verdict, counted, load, report, say};
 use crate::domain::consent::ConsentRecord;
-use crate::domain::id::{PurposeId, Vocabulary};
+use crate::domain::id::{ContextId, PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
+use crate::domain::rules::diagnostic::Severity;
+use crate::domain::rules::section::context::ContextFact;
 use crate::engine::{Engine, Limits};
 use crate::ledger::{ClosedLedger, FileLedger, Ledger, OpenError};
 use crate::rule_files;
@@ -48,7 +50,13 @@ impl Serve {
         }
         let ledger = open_ledger(&self.data)?;
         let mut loaded = load(&self.rules, &ledger.vocabulary)?;
+        let (_, warnings) = loaded.counts();
+        loaded.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
         report(&loaded);
+        if warnings > 0 {
+            let warnings = counted(warnings, "warning");
+            eprintln!("{warnings} about the rules; `tactful check {}` shows them", self.rules.display());
+        }
         let Some(rules) = loaded.rule_set.take() else {
             let (errors, _) = loaded.counts();
             let message = format!("the rules in `{}` have {}", self.rules.display(), counted(errors, "error"));
@@ -108,7 +116,12 @@ impl Serve {
         say(&format!("listening  {address} (no TLS, no token)"));
         let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
         let server = if address.port() == 50051 { String::new() } else { format!(" --server http://{address}") };
-        say(&format!("try        tactful decide --customer anna --channel {channel}{server}"));
+        let first = |(id, fact): (ContextId, &ContextFact)| {
+            let value = fact.shape.one_of.as_ref()?.first()?;
+            Some(format!(" --context {}={value}", rules.vocabulary.name(id)))
+        };
+        let context: String = declared.context.iter().filter_map(first).collect();
+        say(&format!("try        tactful decide --customer anna --channel {channel}{context}{server}"));
     }
 }
 

@@ -169,6 +169,11 @@ impl Vocabulary {
         self.tables.get(I::KIND as usize)?.numbers.get(name).map(|index| I::at(*index))
     }
 
+    /// Every name of a kind.
+    pub fn names<I: Id>(&self) -> impl Iterator<Item = &str> {
+        self.tables.get(I::KIND as usize).into_iter().flat_map(|table| table.names.iter().map(CompactString::as_str))
+    }
+
     /// The name behind a number; empty for a number of another vocabulary.
     #[must_use]
     pub fn name<I: Id>(&self, id: I) -> &str {

@@ -81,6 +81,10 @@ fn read_test(node: &Node, rules: &RuleSet, sink: &Sink) -> Option<RuleTest> {
 fn read_given(node: &Node, at: Moment, rules: &RuleSet, sink: &Sink) -> Option<Vec<(Step, Span)>> {
     let items = reader::list(node, sink)?.iter().map(|item| {
         let line: Line = from_node(item, sink)?;
+        if line.customer.is_some() {
+            let help = "a test has one customer; remove the name";
+            return reader::refuse(item.span, code::UNKNOWN_KEY, "`customer` does not belong here".into(), help, sink);
+        }
         let when = match (&line.at, &line.ago) {
             (None, None) => Ok(at),
             (Some(text), None) => moment(text),
@@ -222,6 +226,7 @@ fn compare(expect: &Expect, record: &DecisionRecord) -> Result<(), String> {
             .filter(|wanted| !names.contains(&wanted.as_str()))
             .filter_map(|wanted| why_not(wanted, record))
             .collect();
+        let wanted = if wanted.is_empty() { &vec!["no action".to_owned()] } else { wanted };
         return Err(format!("expected {}, got {}{}", wanted.join(", "), outcome(record), lines(&why)));
     }
     if let Some(wanted) = expect.silence

@@ -247,3 +247,30 @@ proptest! {
         prop_assert_eq!(only_personal(&with), only_personal(&without));
     }
 }
+
+/// `!has(x)` fires where absence is certain, and never on what is withheld.
+#[test]
+fn absence_is_known_only_where_nothing_can_be_hidden() {
+    let rules = rules_of(&source());
+    let none =
+        Facts { plan: None, age: None, vip: None, visits: vec![], complaints: vec![], stage: false, rejected: false };
+    let standing = standing(&rules, Consents { personalisation: true, marketing: true });
+    let request = Request {
+        channel: rules.vocabulary.find("web").unwrap(),
+        situation: Situation::default(),
+        groups: &[],
+        max_actions: 20,
+        explain: Explain::Chosen,
+    };
+    let chosen = |state: &CustomerState| {
+        let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true }, &request, monday());
+        decision.actions.iter().map(|chosen| rules.vocabulary.name(chosen.action).to_owned()).collect::<Vec<_>>()
+    };
+    let hidden = customer(&rules, &Facts { plan: Some(false), ..none.clone() }, &["service"]);
+    assert!(!chosen(&hidden).contains(&"no-plan".to_owned()), "the plan is withheld from personalisation");
+    assert!(!chosen(&hidden).contains(&"serve".to_owned()), "service sees that the plan is basic");
+    let empty = customer(&rules, &none, &[]);
+    assert!(!chosen(&empty).contains(&"no-plan".to_owned()), "personalisation cannot tell absent from withheld");
+    assert!(chosen(&empty).contains(&"serve".to_owned()), "nothing can be hidden from service");
+    assert!(chosen(&empty).contains(&"vip".to_owned()), "only marketing may hold it, so its absence is certain");
+}

@@ -42,16 +42,24 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
     text
 }
 
-/// "38.0 = 45.0 relevance × 1.2 worth − 16.0 intrusiveness (2.0 interruption, 4.0 pressure)"
+/// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness (11.0 own, 2.0 interruption, 6.0 pressure)`
 fn sum(score: &proto::Score) -> String {
-    let parts = [("interruption", score.interruption), ("pressure", score.pressure), ("hurt", score.hurt)];
+    let own = score.intrusiveness - score.interruption - score.pressure - score.hurt;
+    let own_name = if score.personal > 0.0 { "own and personal" } else { "own" };
+    let parts =
+        [(own_name, own), ("interruption", score.interruption), ("pressure", score.pressure), ("hurt", score.hurt)];
     let named: Vec<String> =
-        parts.iter().filter(|(_, points)| *points > 0.0).map(|(name, points)| format!("{points:.1} {name}")).collect();
-    let of = if named.is_empty() { String::new() } else { format!(" (of it {})", named.join(", ")) };
-    let personal = if score.personal > 0.0 { format!(", {:.1} personal", score.personal) } else { String::new() };
+        parts.iter().filter(|(_, points)| *points > 0.05).map(|(name, points)| format!("{points:.1} {name}")).collect();
+    let before = score.relevance * score.worth;
+    let factor = if before > 0.0 { (score.total + score.intrusiveness) / before } else { 1.0 };
+    let personal = if score.personal > 0.0 { format!(" × {factor:.2} personal") } else { String::new() };
     format!(
-        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness{of}",
-        score.total, score.relevance, score.worth, score.intrusiveness
+        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness ({})",
+        score.total,
+        score.relevance,
+        score.worth,
+        score.intrusiveness,
+        named.join(", ")
     )
 }
 

@@ -178,7 +178,7 @@ mod tests {
             Just(ConsentStatus::Refused),
             Just(ConsentStatus::Objected),
         ];
-        let step = (status, 0_i64..100_000_000, prop_oneof![Just(0_i64), 1_i64..50_000_000], -300_000_i64..300_000)
+        let step = (status, 0_i64..2_000_000, prop_oneof![Just(0_i64), 1_i64..2_000_000], -300_000_i64..300_000)
             .prop_map(|(status, at, delay, skew)| Step { status, at, delay, skew });
         proptest::collection::vec(step, 0..7)
     }
@@ -206,6 +206,24 @@ mod tests {
                 source: crate::domain::consent::record::ConsentSource::default(),
             })
             .collect()
+    }
+
+    #[test]
+    fn a_tie_is_a_no() {
+        let mut yes = records(&[Step { status: ConsentStatus::Given, at: 5, delay: 0, skew: 0 }]);
+        let mut no = yes.clone();
+        no[0].status = ConsentStatus::Withdrawn;
+        yes.append(&mut no);
+        let verdict = lawful(&fold(&yes), PURPOSE, &terms(), Stage::Evaluation, Moment(10));
+        assert!(!verdict.allows());
+    }
+
+    #[test]
+    fn a_grant_ends_at_the_very_moment_at_which_it_ends() {
+        let mut records = records(&[Step { status: ConsentStatus::Given, at: 5, delay: 0, skew: 0 }]);
+        records[0].valid_until = Some(Moment(10));
+        let at = |now| lawful(&fold(&records), PURPOSE, &terms(), Stage::Evaluation, Moment(now)).allows();
+        assert_eq!((at(5), at(9), at(10), at(11)), (true, true, false, false));
     }
 
     fn fold<'a>(records: impl IntoIterator<Item = &'a ConsentRecord>) -> Standing {

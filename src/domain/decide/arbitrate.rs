@@ -44,17 +44,25 @@ pub(crate) fn score(
     (channel, sensitivity): (ChannelId, f64),
     boost: Option<(ActionId, f64)>,
 ) -> Score {
-    let extra = boost.filter(|(boosted, _)| *boosted == action.id).map_or(0.0, |(_, points)| points);
-    let relevance = relevance(action, view, extra);
+    let relevance = relevance(action, view, extra(action, boost));
     let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.sensitivity);
     let personal = sensitivity.max(relevance.personal).max(said);
     weigh(action, view.scene, channel, Relevance { personal, ..relevance })
 }
 
 /// The score of a consent ask, whose relevance is what it would gain.
-pub(crate) fn score_ask(action: &Action, view: &View<'_>, (channel, gain): (ChannelId, f64)) -> Score {
-    let added = relevance(action, view, gain);
+pub(crate) fn score_ask(
+    action: &Action,
+    view: &View<'_>,
+    (channel, gain): (ChannelId, f64),
+    boost: Option<(ActionId, f64)>,
+) -> Score {
+    let added = relevance(action, view, gain + extra(action, boost));
     weigh(action, view.scene, channel, added)
+}
+
+fn extra(action: &Action, boost: Option<(ActionId, f64)>) -> f64 {
+    boost.filter(|(boosted, _)| *boosted == action.id).map_or(0.0, |(_, points)| points)
 }
 
 fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {

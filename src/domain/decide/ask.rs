@@ -9,7 +9,7 @@ use super::engagement::{self, Views};
 use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::Denial;
 use crate::domain::consent::Stage;
-use crate::domain::id::PurposeId;
+use crate::domain::id::{ActionId, PurposeId};
 use crate::domain::rules::section::action::Action;
 use crate::domain::time::Moment;
 use crate::domain::view::Scene;
@@ -41,7 +41,7 @@ pub(crate) fn settle<'r>(
     judgements: &mut [Judgement<'r>],
     scene: &'r Scene<'r>,
     request: &Request<'_>,
-    views: &mut Views<'r>,
+    (views, boost): (&mut Views<'r>, Option<(ActionId, f64)>),
 ) {
     let best_now =
         judgements.iter().filter_map(|judgement| judgement.score).map(|score| score.total).fold(0.0, f64::max);
@@ -50,9 +50,12 @@ pub(crate) fn settle<'r>(
         let possible = judgements.iter().filter(|other| waits_for(other, purpose));
         let best_then = possible.filter_map(|other| possible_score(other.action, scene, request, views));
         let gain = best_then.map(|score| score.total).fold(best_now, f64::max) - best_now;
-        let score = arbitrate::score_ask(action, views.of(action.purpose), (request.channel, gain));
+        let score = arbitrate::score_ask(action, views.of(action.purpose), (request.channel, gain), boost);
         if let Some(judgement) = judgements.get_mut(index) {
-            judgement.score = Some(score);
+            *judgement = match score.relevance > 0.0 {
+                true => Judgement { score: Some(score), ..judgement.clone() },
+                false => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
+            };
         }
     }
 }

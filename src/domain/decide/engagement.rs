@@ -4,7 +4,7 @@
 use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage};
 use crate::domain::id::PurposeId;
-use crate::domain::rules::expr::Facts;
+use crate::domain::rules::expr::Fact;
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::condition::Condition;
 use crate::domain::value::Truth;
@@ -86,17 +86,44 @@ pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged,
     Ok(Engaged { sensitivity })
 }
 
-/// Whether the engagement policy could still hold, were the unknown known: nothing in it is false.
-pub(crate) fn might_engage(action: &Action, view: &impl Facts) -> Option<Engaged> {
+/// Whether the engagement policy could still hold, were the withheld known: nothing in it is false, and what
+/// cannot be told could be told from personal facts.
+pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> {
     let mut sensitivity = 0.0_f64;
     for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
         let found = condition.evaluate(view);
-        if found.truth == Truth::False {
+        let possible = match found.truth {
+            Truth::True => true,
+            Truth::False => false,
+            Truth::Unknown => reads_personal_facts(condition, view.scene),
+        };
+        if !possible {
             return None;
         }
         sensitivity = sensitivity.max(found.sensitivity);
     }
     Some(Engaged { sensitivity })
+}
+
+fn reads_personal_facts(condition: &Condition, scene: &Scene<'_>) -> bool {
+    let personal = |id| match scene.rules.facts.get(id).map(|entry| &entry.fact) {
+        Some(Fact::Attribute(id)) => {
+            scene.rules.declared.attributes.get(*id).is_some_and(|attribute| attribute.purposes.is_some())
+        }
+        Some(
+            Fact::EventCount { .. }
+            | Fact::EventLast { .. }
+            | Fact::OutcomeCount { .. }
+            | Fact::OutcomeLast { .. }
+            | Fact::Stage(_)
+            | Fact::Entered(_)
+            | Fact::InStageFor(_),
+        ) => true,
+        _ => false,
+    };
+    let mut found = false;
+    condition.visit(&mut |program| program.node.visit_facts(&mut |id| found |= personal(id)));
+    found
 }
 
 fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {

@@ -136,7 +136,11 @@ pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
         }
         Why::AlreadyGiven => "the customer has already agreed".to_owned(),
         Why::AskedBefore(until) => format!("the customer said no; not before {until}"),
+        Why::NothingToGain => "there is nothing to gain by it now".to_owned(),
         Why::NeverAskAgain => "the customer must not be asked".to_owned(),
+        Why::Limit(limit, until) if judgement.gate == Gate::CoolDown => {
+            format!("quiet for `{}`, until {until}", limit.label)
+        }
         Why::Limit(limit, until) => format!("limit `{}` is used up until {until}", limit.label),
         Why::Quiet(Some(until)) => format!("quiet hours until {until}"),
         Why::Quiet(None) => "quiet hours".to_owned(),

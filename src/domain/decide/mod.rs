@@ -93,14 +93,14 @@ pub enum Gate {
     Applicable,
     /// Is it good for them?
     Suitable,
-    /// A consent ask that is not to be made now.
-    Ask,
     /// A limit is used up.
     Limit,
     /// Too soon after an outcome.
     CoolDown,
     /// The customer's night.
     QuietHours,
+    /// A consent ask that is not to be made now.
+    Ask,
     /// Its text holds a fact that is not known.
     Text,
     /// Not relevant enough for what it intrudes.
@@ -123,10 +123,10 @@ impl Gate {
         Self::Eligible,
         Self::Applicable,
         Self::Suitable,
-        Self::Ask,
         Self::Limit,
         Self::CoolDown,
         Self::QuietHours,
+        Self::Ask,
         Self::Text,
         Self::BelowThreshold,
         Self::Excluded,
@@ -176,6 +176,7 @@ pub(crate) enum Why<'r> {
     AlreadyGiven,
     AskedBefore(Moment),
     NeverAskAgain,
+    NothingToGain,
     Limit(&'r Limit, Moment),
     Quiet(Option<Moment>),
     Text(&'r str),
@@ -223,7 +224,7 @@ pub(crate) fn weigh<'r>(scene: &'r Scene<'r>, request: &Request<'_>, boost: Opti
     for (_, action) in scene.rules.actions.iter() {
         judgements.push(judge(action, scene, request, (&mut views, boost)));
     }
-    ask::settle(&mut judgements, scene, request, &mut views);
+    ask::settle(&mut judgements, scene, request, (&mut views, boost));
     choose::choose(judgements, scene, request.max_actions)
 }
 

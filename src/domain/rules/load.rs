@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::code;
 use super::diagnostic::{Diagnostic, Severity, Sources, Span};
 use super::expr::{FactTable, Scope};
+use super::lint;
 use super::reader;
 use super::rule_set::{RuleSet, hash, horizon, is_test};
 use super::section::action::{self, Action};
@@ -73,17 +74,21 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         policy,
         facts,
     });
-    Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted()), sources }
+    if let Some(rules) = &rule_set {
+        sink.extend(lint::lint(rules));
+    }
+    Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &sources), sources }
 }
 
-/// What cannot be understood where the YAML itself is broken is only an echo of that.
-fn without_echoes(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let broken =
-        |diagnostic: &&Diagnostic| diagnostic.code < code::UNKNOWN_KEY && diagnostic.severity == Severity::Error;
-    let broken: Vec<Span> = diagnostics.iter().filter(broken).map(|diagnostic| diagnostic.span).collect();
-    let overlaps = |a: Span, b: Span| a.file == b.file && a.start <= b.end && b.start <= a.end;
+/// What cannot be understood on a line where the YAML itself is broken is only an echo of that.
+fn without_echoes(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    let lines = |span: Span| (span.file, sources.locate(span).line, sources.locate_end(span).line);
+    let yaml = |diagnostic: &Diagnostic| diagnostic.code < code::UNKNOWN_KEY && diagnostic.severity == Severity::Error;
+    let broken: Vec<_> = diagnostics.iter().filter(|found| yaml(found)).map(|found| lines(found.span)).collect();
     let echo = |diagnostic: &Diagnostic| {
-        diagnostic.code >= code::UNKNOWN_KEY && broken.iter().any(|span| overlaps(*span, diagnostic.span))
+        let (file, first, last) = lines(diagnostic.span);
+        let near = |(other, from, to): &(_, u32, u32)| *other == file && first <= *to && *from <= last;
+        diagnostic.code >= code::UNKNOWN_KEY && broken.iter().any(near)
     };
     diagnostics.into_iter().filter(|diagnostic| !echo(diagnostic)).collect()
 }
@@ -174,7 +179,8 @@ impl Builder<'_> {
         let sink = self.sink;
         for entry in &sections.purposes {
             let read = purpose::read(entry, sink);
-            declare(&mut self.vocabulary, &mut self.declared.purposes, entry, read, sink);
+            let id = declare(&mut self.vocabulary, &mut self.declared.purposes, entry, read, sink);
+            id.map(|id| self.declared.purpose_spans.insert(id, entry.key.span));
         }
         purpose::link(&mut self.declared.purposes, &self.vocabulary);
         for entry in &sections.attributes {
@@ -298,7 +304,11 @@ fn declare<I: Id, T>(
     if declared.get(id).is_some() {
         return None;
     }
-    declared.insert(id, read?);
+    let Some(read) = read else {
+        sink.forgive(&entry.key.text);
+        return None;
+    };
+    declared.insert(id, read);
     Some(id)
 }
 

@@ -35,7 +35,7 @@ impl<'n> Fields<'n> {
     pub fn required(&mut self, key: &'static str) -> Option<&'n Node> {
         let found = self.optional(key);
         if found.is_none() {
-            let message = format!("{} needs `{key}`", self.what);
+            let message = format!("`{key}` is missing from {}", self.what);
             self.sink.push(Diagnostic::error(code::MISSING_KEY, first_line(self.span, self.entries), message));
         }
         found
@@ -67,7 +67,7 @@ pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
     }
 }
 
-/// A text. A number is taken as it was written where a text is due.
+/// A text. A number or a flag is none, unless it stands in quotes.
 pub fn text<'n>(node: &'n Node, sink: &Sink) -> Option<&'n str> {
     match &node.kind {
         NodeKind::Text(text) => Some(text),
@@ -186,6 +186,9 @@ pub fn unknown<'a, T>(
     known: impl IntoIterator<Item = &'a str>,
     sink: &Sink,
 ) -> Option<T> {
+    if sink.is_broken(name) {
+        return None;
+    }
     let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, format!("no {kind} is called `{name}`"));
     sink.push(suggest(diagnostic, name, known));
     None

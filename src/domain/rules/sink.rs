@@ -1,6 +1,7 @@
 //! Where mistakes are collected while a rule set is read, so that every one is reported and not the first.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use super::diagnostic::{Diagnostic, Severity};
 
@@ -8,6 +9,7 @@ use super::diagnostic::{Diagnostic, Severity};
 #[derive(Debug, Default)]
 pub struct Sink {
     list: RefCell<Vec<Diagnostic>>,
+    broken: RefCell<HashSet<String>>,
 }
 
 impl Sink {
@@ -19,6 +21,17 @@ impl Sink {
     /// Adds several.
     pub fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         self.list.borrow_mut().extend(diagnostics);
+    }
+
+    /// Remembers a name whose declaration is wrong, so that nobody reports it as unknown besides.
+    pub fn forgive(&self, name: &str) {
+        self.broken.borrow_mut().extend([name.to_owned(), format!("context.{name}")]);
+    }
+
+    /// Whether the declaration of this name is wrong.
+    #[must_use]
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.broken.borrow().contains(name)
     }
 
     /// Whether an error was collected.

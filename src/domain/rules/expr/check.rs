@@ -313,7 +313,7 @@ impl Checker<'_, '_> {
         let (code, help) = if kind == Type::Flag {
             (code::EXPRESSION_NOT_CONDITION, "compare it, as in `customer.age >= 18`, or use a flag")
         } else {
-            (code::EXPRESSION_WRONG_TYPE, "see docs/expressions.md for what goes where")
+            (code::EXPRESSION_WRONG_TYPE, "see docs/rules.md for what goes where")
         };
         self.refuse(span, code, &format!("expected a {kind}, found a {}", checked.kind), help)
     }

@@ -136,7 +136,13 @@ pub fn read(
     let treatments = fields.required("treatments").and_then(|node| treatments(node, scope, facts));
     let from = fields.optional("from").map(|node| reader::moment(node, sink));
     let until = fields.optional("until").map(|node| reader::moment(node, sink));
-    let excludes = excludes(&mut fields, scope);
+    let excludes = excludes(&mut fields, scope, id);
+    if let (Some(Some(from)), Some(Some(until)), Some(node)) = (from, until, fields.optional("until"))
+        && until <= from
+    {
+        let help = "let `until` be later than `from`";
+        return reader::refuse(node.span, code::CONTRADICTION, "this is over before it begins".into(), help, sink);
+    }
     fields.finish();
     Some(Action {
         id,
@@ -288,11 +294,21 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
     Some(treatments)
 }
 
-fn excludes(fields: &mut Fields<'_>, scope: Scope<'_>) -> Option<Vec<ActionId>> {
+fn excludes(fields: &mut Fields<'_>, scope: Scope<'_>, own: ActionId) -> Option<Vec<ActionId>> {
     let Some(node) = fields.optional("excludes") else { return Some(Vec::new()) };
-    let names = reader::texts(node, scope.sink)?;
-    names
-        .into_iter()
-        .map(|name| find(name, "action", (scope.vocabulary, &scope.declared.actions), scope.sink))
-        .collect()
+    let names = reader::texts(node, scope.sink)?.into_iter().map(|name| {
+        let id = find(name, "action", (scope.vocabulary, &scope.declared.actions), scope.sink)?;
+        if id == own {
+            let help = "remove it from the list";
+            return reader::refuse(
+                name.1,
+                code::CONTRADICTION,
+                "an action cannot exclude itself".into(),
+                help,
+                scope.sink,
+            );
+        }
+        Some(id)
+    });
+    names.collect()
 }

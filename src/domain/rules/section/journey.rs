@@ -144,11 +144,12 @@ fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Tr
 }
 
 fn trigger(fields: &mut Fields<'_>, scope: Scope<'_>, facts: &mut FactTable) -> Option<Trigger> {
-    let event = match fields.optional("event") {
+    let (event, when) = (fields.optional("event"), fields.optional("when"));
+    let event = match event {
         Some(node) => Some(known_event(node, scope)?),
         None => None,
     };
-    let when = match fields.optional("when") {
+    let when = match when {
         Some(node) => Some(condition::read(node, Scope { event, ..scope }, facts)?),
         None => None,
     };
@@ -210,7 +211,7 @@ fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut Fact
             return reader::refuse(
                 node.span,
                 code::MISSING_KEY,
-                "a move needs `after`, `event` or `when`".into(),
+                "a move has either `after`, or `event` and `when`".into(),
                 help,
                 sink,
             );
@@ -243,8 +244,7 @@ fn warn_unreachable(stages: &[Stage], head: &JourneyHead, sink: &Sink) {
             }
         }
     }
-    for (name, id) in head.stages.iter().filter(|(_, id)| !reached.contains(id)) {
-        debug_assert!(!reached.contains(id));
+    for (name, _) in head.stages.iter().filter(|(_, id)| !reached.contains(id)) {
         let message = format!("no move leads to the stage `{name}`");
         sink.push(
             Diagnostic::warning(code::UNREACHABLE_STAGE, head.span, message).help("add a move to it, or remove it"),

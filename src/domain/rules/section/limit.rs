@@ -156,15 +156,18 @@ fn groups(fields: &mut Fields<'_>, vocabulary: &Vocabulary, sink: &Sink) -> Opti
     let Some(node) = fields.optional("groups") else { return Some(Vec::new()) };
     let names = reader::texts(node, sink)?;
     let known = |(name, span): (&str, Span)| {
-        vocabulary.find(name).or_else(|| reader::unknown((name, span), "group of actions", [], sink))
+        vocabulary
+            .find(name)
+            .or_else(|| reader::unknown((name, span), "group of actions", vocabulary.names::<GroupId>(), sink))
     };
     names.into_iter().map(known).collect()
 }
 
 fn describe(rule: LimitRule) -> String {
+    let every = |per: Period| per.to_string().strip_prefix("1 ").map_or_else(|| per.to_string(), str::to_owned);
     match rule {
-        LimitRule::AtMost { count, per, outcome: Outcome::Presented } => format!("{count} per {per}"),
-        LimitRule::AtMost { count, per, outcome } => format!("{count} {} per {per}", outcome.name()),
+        LimitRule::AtMost { count, per, outcome: Outcome::Presented } => format!("{count} per {}", every(per)),
+        LimitRule::AtMost { count, per, outcome } => format!("{count} {} per {}", outcome.name(), every(per)),
         LimitRule::After { outcome, wait } => format!("{wait} after {}", outcome.name()),
     }
 }

@@ -31,6 +31,8 @@ use event::{EventType, Field};
 pub struct Declarations {
     /// Purposes.
     pub purposes: IdMap<PurposeId, Purpose>,
+    /// Where purposes are declared.
+    pub purpose_spans: IdMap<PurposeId, Span>,
     /// Customer attributes.
     pub attributes: IdMap<AttributeId, Attribute>,
     /// Facts of the moment.

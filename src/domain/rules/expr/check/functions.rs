@@ -43,12 +43,8 @@ impl Checker<'_, '_> {
             (Some("outcomes"), _, "count") => self.outcome_count(whole, arguments),
             (Some("outcomes"), _, "last") => self.outcome_last(whole, arguments),
             (Some("consent"), _, "given") => self.consent_given(whole, arguments),
-            (Some(root @ ("events" | "outcomes")), ..) => self.unknown_function(
-                &format!("{root}.{function}"),
-                span,
-                &[format!("{root}.count").as_str(), format!("{root}.last").as_str()],
-            ),
-            (Some("consent"), ..) => self.unknown_function(&format!("consent.{function}"), span, &["consent.given"]),
+            (Some("events" | "outcomes"), ..) => self.unknown_function(function, span, &["count", "last"]),
+            (Some("consent"), ..) => self.unknown_function(function, span, &["given"]),
             (_, None, "has") => self.has(whole, arguments),
             (_, None, "duration") => self.duration(whole, arguments),
             (_, None, "timestamp") => self.timestamp(whole, arguments),
@@ -101,7 +97,7 @@ impl Checker<'_, '_> {
         let found = self.scope.vocabulary.find::<EventTypeId>(&name).and_then(|id| Some((id, declared.get(id)?)));
         let Some((id, kind)) = found else {
             let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(&name, "event", argument.span, &known);
+            return self.unknown_text(&name, "event", argument.span, &known);
         };
         self.readable(&name, kind.purposes, argument.span)?;
         Some((id, name))
@@ -157,7 +153,7 @@ impl Checker<'_, '_> {
         let found = self.scope.vocabulary.find::<ActionId>(&name).and_then(|id| Some((id, declared.get(id)?)));
         let Some((id, head)) = found else {
             let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(&name, "action", argument.span, &known);
+            return self.unknown_text(&name, "action", argument.span, &known);
         };
         self.readable(&format!("outcomes of {name}"), PurposeSet::of(head.purpose), argument.span)?;
         Some(id)
@@ -166,7 +162,7 @@ impl Checker<'_, '_> {
     fn outcome(&self, argument: &Expr) -> Option<Outcome> {
         let name = self.literal(argument, "an outcome in quotes")?;
         let known: Vec<String> = Outcome::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Outcome::named(&name).or_else(|| self.unknown(&name, "outcome", argument.span, &known))
+        Outcome::named(&name).or_else(|| self.unknown_text(&name, "outcome", argument.span, &known))
     }
 
     fn consent_given(&mut self, whole: &Expr, arguments: &[Expr]) -> Option<Checked> {
@@ -177,7 +173,7 @@ impl Checker<'_, '_> {
         let declared = &self.scope.declared.purposes;
         let Some(id) = self.scope.vocabulary.find(&name).filter(|id| declared.get(*id).is_some()) else {
             let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(&name, "purpose", purpose.span, &known);
+            return self.unknown_text(&name, "purpose", purpose.span, &known);
         };
         let text = print(whole);
         self.intern(text.clone(), entry(Fact::ConsentGiven(id), &Shape::of(Type::Flag), 0.0, &text))
@@ -288,6 +284,10 @@ impl Checker<'_, '_> {
             && let ([inner], "duration") = (arguments.as_slice(), function.as_str())
         {
             return self.period(inner);
+        }
+        if let ExprKind::Number(number) = argument.kind {
+            let help = format!("say the unit, in quotes: `\"{number}d\"`, `\"{number}h\"`");
+            return self.refuse(argument.span, code::EXPRESSION_DURATION, &format!("`{number}` has no unit"), &help);
         }
         let text = self.literal(argument, "a length of time in quotes, such as `\"7d\"`")?;
         match Period::parse(&text) {

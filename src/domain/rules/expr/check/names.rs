@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
             ["customer", _, ..] => self.attribute(&path, expr.span),
             ["context", ..] if parts.len() > 1 => self.context(&path, expr.span),
             ["event", field] => self.event_field(field, &path, expr.span),
-            ["journey", journey, what] => self.journey(journey, what, expr.span),
+            ["journey", journey, what] => self.journey((journey, what), expr),
             ["pressure"] => self.plain(Fact::Pressure, Shape::of(Type::Number), &path),
             ["hurt"] => self.plain(Fact::Hurt, Shape::of(Type::Number), &path),
             ["now"] => self.plain(Fact::Now, Shape::of(Type::Moment), &path),
@@ -45,8 +45,22 @@ impl Checker<'_, '_> {
             ["local", "month"] => self.plain(Fact::LocalMonth, Shape::of(Type::Number), &path),
             ["local", "date"] => self.plain(Fact::LocalDate, Shape::of(Type::Text), &path),
             ["local", "weekday"] => self.plain(Fact::LocalWeekday, listed(WEEKDAYS.iter().copied()), &path),
+            [word] => self.bare_word(word, expr.span),
             _ => self.unknown(&path, "name", expr.span, &ROOTS.map(str::to_owned)),
         }
+    }
+
+    /// A word alone that names nothing is most often a text without its quotes.
+    fn bare_word<T>(&self, word: &str, span: Span) -> Option<T> {
+        let near = ROOTS.iter().any(|root| strsim::damerau_levenshtein(root, word) <= (root.len() / 3).max(1));
+        if near {
+            return self.unknown(word, "name", span, &ROOTS.map(str::to_owned));
+        }
+        let message = format!("no name is called `{word}`");
+        let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
+        let help = "a text stands in double quotes";
+        self.scope.sink.push(diagnostic.help(help).replace(format!("\"{word}\"")));
+        None
     }
 
     fn attribute(&mut self, path: &str, span: Span) -> Option<Checked> {
@@ -103,12 +117,19 @@ impl Checker<'_, '_> {
         self.intern(key, entry)
     }
 
-    fn journey(&mut self, name: &str, what: &str, span: Span) -> Option<Checked> {
+    fn journey(&mut self, (name, what): (&str, &str), expr: &Expr) -> Option<Checked> {
+        let (name_span, what_span, span) = match &expr.kind {
+            ExprKind::Select(inner, _, what) => match &inner.kind {
+                ExprKind::Select(_, _, name) => (*name, *what, expr.span),
+                _ => (expr.span, *what, expr.span),
+            },
+            _ => (expr.span, expr.span, expr.span),
+        };
         let declared = &self.scope.declared.journeys;
         let found = self.scope.vocabulary.find(name).and_then(|id| Some((id, declared.get(id)?)));
         let Some((id, head)) = found else {
             let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(name, "journey", span, &known);
+            return self.unknown(name, "journey", name_span, &known);
         };
         let path = format!("journey.{name}.{what}");
         self.readable(&path, PurposeSet::of(head.purpose), span)?;
@@ -123,7 +144,7 @@ impl Checker<'_, '_> {
                 return self.unknown(
                     what,
                     "fact of a journey",
-                    span,
+                    what_span,
                     &["stage", "entered", "in_stage_for"].map(str::to_owned),
                 );
             }
@@ -162,7 +183,23 @@ impl Checker<'_, '_> {
         self.refuse(span, code::EXPRESSION_PURPOSE, &message, &help)
     }
 
+    /// As [`Self::unknown`], for a name that stands in quotes.
+    pub(super) fn unknown_text<T>(&self, name: &str, kind: &str, span: Span, known: &[String]) -> Option<T> {
+        if self.scope.sink.is_broken(name) {
+            return None;
+        }
+        let message = format!("no {kind} is called `{name}`");
+        let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
+        let quoted: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
+        let known = quoted.iter().map(String::as_str);
+        self.scope.sink.push(reader::suggest(diagnostic, &format!("\"{name}\""), known));
+        None
+    }
+
     pub(super) fn unknown<T>(&self, name: &str, kind: &str, span: Span, known: &[String]) -> Option<T> {
+        if self.scope.sink.is_broken(name) {
+            return None;
+        }
         let message = format!("no {kind} is called `{name}`");
         let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
         self.scope.sink.push(reader::suggest(diagnostic, name, known.iter().map(String::as_str)));
