@@ -37,7 +37,7 @@ fn asked<'r>(action: &'r Action, purpose: PurposeId, scene: &Scene<'_>) -> Judge
 }
 
 /// Scores every pending ask by what it would gain over the best that can be said now.
-pub(crate) fn settle<'r>(
+pub(crate) fn score_asks<'r>(
     judgements: &mut [Judgement<'r>],
     scene: &'r Scene<'r>,
     request: &Request<'_>,

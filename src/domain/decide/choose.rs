@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 
 use super::arbitrate::Score;
-use super::{Chosen, Gate, Judgement, Outcome, Why, contact};
+use super::{Chosen, Gate, Judgement, Weighed, Why, contact};
 use crate::domain::id::ChannelId;
 use crate::domain::rules::section::action::Action;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, View};
 
 /// Picks up to `max` actions above the threshold and above silence.
-pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r>, max: usize) -> Outcome<'r> {
+pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r>, max: usize) -> Weighed<'r> {
     let threshold = scene.rules.policy.arbitration.threshold.max(0.0);
     let mut order: Vec<(usize, Score, &'r Action)> = judgements
         .iter()
@@ -42,7 +42,7 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
             judgement.why = why;
         }
     }
-    Outcome { judgements, chosen: chosen.into_iter().map(|(index, _)| index).collect() }
+    Weighed { judgements, chosen: chosen.into_iter().map(|(index, _)| index).collect() }
 }
 
 /// Higher score first; then higher relevance, lower intrusiveness, then the id.
@@ -81,7 +81,7 @@ pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: 
 
 /// How long the answer may be used: until a reservation lapses, a grant it rests on ends, an action goes out
 /// of season or quiet hours begin; a day at most.
-pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Outcome<'_>) -> Moment {
+pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Weighed<'_>) -> Moment {
     let mut until = scene.now + Period::DAY;
     let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));
     let reserve = scene.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);

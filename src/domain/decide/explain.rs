@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Gate, Judgement, Outcome, Request, Score, Why, flip};
+use super::{Gate, Judgement, Weighed, Request, Score, Why, flip};
 use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::rules::diagnostic::Location;
 use crate::domain::value::Truth;
@@ -53,7 +53,7 @@ pub struct Loser {
 const FLIPS: usize = 100;
 
 /// Explains an outcome.
-pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Option<Explanation> {
+pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Option<Explanation> {
     match request.explain {
         Explain::Chosen => None,
         Explain::Funnel => {
@@ -69,7 +69,7 @@ pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcom
     }
 }
 
-fn funnel(outcome: &Outcome<'_>) -> Vec<(Gate, u32, u32)> {
+fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
     let mut left = outcome.judgements.len();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut funnel = Vec::with_capacity(Gate::ALL.len());
@@ -81,7 +81,7 @@ fn funnel(outcome: &Outcome<'_>) -> Vec<(Gate, u32, u32)> {
     funnel
 }
 
-fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Outcome<'_>) -> Vec<Loser> {
+fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Vec<Loser> {
     let mut order: Vec<&Judgement<'_>> = outcome.judgements.iter().collect();
     order.sort_by(|a, b| nearer(b, a, scene));
     let flip = |index: usize, judgement: &Judgement<'_>| {

@@ -211,20 +211,20 @@ impl<'r> Judgement<'r> {
 }
 
 /// A decision before it is put in words.
-pub(crate) struct Outcome<'r> {
+pub(crate) struct Weighed<'r> {
     pub judgements: Vec<Judgement<'r>>,
     /// Places of the chosen ones in `judgements`, best first.
     pub chosen: Vec<usize>,
 }
 
 /// Weighs every action and picks; `boost` adds points to the relevance of one action, for "what if".
-pub(crate) fn weigh<'r>(scene: &'r Scene<'r>, request: &Request<'_>, boost: Option<(ActionId, f64)>) -> Outcome<'r> {
+pub(crate) fn weigh<'r>(scene: &'r Scene<'r>, request: &Request<'_>, boost: Option<(ActionId, f64)>) -> Weighed<'r> {
     let mut views = engagement::Views::new(scene);
     let mut judgements: Vec<Judgement<'r>> = Vec::with_capacity(scene.rules.actions.len());
     for (_, action) in scene.rules.actions.iter() {
         judgements.push(judge(action, scene, request, (&mut views, boost)));
     }
-    ask::settle(&mut judgements, scene, request, (&mut views, boost));
+    ask::score_asks(&mut judgements, scene, request, (&mut views, boost));
     choose::choose(judgements, scene, request.max_actions)
 }
 

@@ -1,7 +1,7 @@
 //! Silence: why nothing is said, what came nearest, and when to ask again.
 
 use super::explain::reason;
-use super::{Gate, Judgement, Outcome, Why};
+use super::{Gate, Judgement, Weighed, Why};
 use crate::domain::id::ActionId;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::Scene;
@@ -58,7 +58,7 @@ pub struct Silence {
 }
 
 /// Explains a silence by the action that came furthest.
-pub(crate) fn explain(scene: &Scene<'_>, outcome: &Outcome<'_>) -> Silence {
+pub(crate) fn explain(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Silence {
     let nearest = outcome.judgements.iter().max_by(|a, b| {
         let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
         let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
@@ -115,7 +115,7 @@ fn overall(scene: &Scene<'_>, furthest: Option<Gate>) -> SilenceReason {
 
 /// The earliest of: a limit refills, a cool-down or quiet hours end, a season begins, and pressure and hurt
 /// have faded enough for the best of those that came to points.
-fn retry_after(scene: &Scene<'_>, outcome: &Outcome<'_>) -> Option<Moment> {
+fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     let waits = outcome.judgements.iter().filter_map(|judgement| match judgement.why {
         Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) => Some(at),
         Why::Quiet(at) => at,
