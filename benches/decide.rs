@@ -61,7 +61,8 @@ fn made(count: usize) -> RuleSet {
 }
 
 fn measure(name: &str, rules: &Arc<RuleSet>, explain: Explain, start: Moment) {
-    let engine = Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), Limits { decisions: 1_000 }, (1, start));
+    let engine =
+        Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), Limits { decisions: 1_000 }, (1, start));
     (0..CUSTOMERS).for_each(|index| prepare(&engine, &format!("customer-{index}"), index, start));
     let mut times = Vec::with_capacity(CUSTOMERS * ROUNDS);
     for round in 0..ROUNDS {
@@ -104,7 +105,9 @@ fn prepare(engine: &Engine, customer: &str, index: usize, now: Moment) {
         ("customer.age".to_owned(), Some(Value::Number((18 + index % 60) as f64))),
         ("customer.contract".to_owned(), Some(text("dsl"))),
     ];
-    engine.set_attributes(AttributeChange { customer: customer.into(), attributes, time_zone: String::new() }, now).unwrap();
+    engine
+        .set_attributes(AttributeChange { customer: customer.into(), attributes, time_zone: String::new() }, now)
+        .unwrap();
     let event = |page: &str| EventInput {
         customer: customer.into(),
         kind: "page_view".into(),

@@ -1,5 +1,6 @@
 //! Reads the rule files of a folder. What cannot be read is reported like any other mistake.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,7 @@ const MOST_FILES: usize = 10_000;
 /// Loads every `*.yaml` under a folder, or one file. Hidden files and folders are left out.
 #[must_use]
 pub fn read(root: &Path, vocabulary: &Vocabulary) -> Loaded {
-    let mut paths = Vec::new();
-    let mut failures: Vec<(PathBuf, io::Error)> = Vec::new();
-    collect(root, &mut paths, &mut failures);
+    let Walk { paths, mut failures, .. } = Walk::of(root, MOST_FILES);
     let mut files = Vec::new();
     for path in paths {
         match fs::read(&path) {
@@ -51,6 +50,7 @@ fn failure(sources: &Sources, path: &Path, error: &io::Error) -> Option<Diagnost
     let file = find(sources, &shown(path))?;
     let (code, help) = match error.kind() {
         io::ErrorKind::InvalidData => (code::NOT_UTF8, "save it as UTF-8"),
+        io::ErrorKind::QuotaExceeded => (code::TOO_MANY, "put several rules into one file, or name a smaller folder"),
         _ => (code::UNREADABLE_FILE, "check the path and who may read it"),
     };
     let message = format!("`{}` cannot be read: {error}", path.display());
@@ -61,28 +61,80 @@ fn find(sources: &Sources, path: &str) -> Option<FileId> {
     sources.iter().find(|(_, file)| file.path == path).map(|(id, _)| id)
 }
 
-fn collect(path: &Path, paths: &mut Vec<PathBuf>, failures: &mut Vec<(PathBuf, io::Error)>) {
-    if paths.len() >= MOST_FILES {
-        return;
-    }
-    if path.is_file() {
-        paths.push(path.to_owned());
-        return;
-    }
-    let entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) => return failures.push((path.to_owned(), error)),
-    };
-    for entry in entries {
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if !hidden && (path.is_dir() || yaml) {
-            collect(&path, paths, failures);
+/// A walk through folders, links followed. Each folder is entered once, so links in a circle come to an end.
+#[derive(Default)]
+struct Walk {
+    paths: Vec<PathBuf>,
+    failures: Vec<(PathBuf, io::Error)>,
+    entered: HashSet<PathBuf>,
+    full: bool,
+}
+
+impl Walk {
+    fn of(root: &Path, most: usize) -> Self {
+        let mut walk = Self::default();
+        walk.visit(root, most);
+        if walk.full {
+            let why = format!("it holds more than {most} rule files");
+            walk.paths.clear();
+            walk.failures = vec![(root.to_owned(), io::Error::new(io::ErrorKind::QuotaExceeded, why))];
         }
+        walk
+    }
+
+    fn visit(&mut self, path: &Path, most: usize) {
+        if path.is_file() {
+            self.full |= self.paths.len() >= most;
+            return self.paths.push(path.to_owned());
+        }
+        let entries = match self.enter(path) {
+            Ok(entries) => entries,
+            Err(error) => return self.failures.push((path.to_owned(), error)),
+        };
+        for entry in entries {
+            if self.full {
+                return;
+            }
+            let path = entry.path();
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+            if !hidden && (path.is_dir() || yaml) {
+                self.visit(&path, most);
+            }
+        }
+    }
+
+    /// What a folder holds, in the order of names; nothing where we have been before.
+    fn enter(&mut self, path: &Path) -> io::Result<Vec<fs::DirEntry>> {
+        if !self.entered.insert(fs::canonicalize(path)?) {
+            return Ok(Vec::new());
+        }
+        let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+        // Folders before links to them, so that a file is shown where it really is.
+        entries.sort_by_key(|entry| (entry.file_type().is_ok_and(|kind| kind.is_symlink()), entry.file_name()));
+        Ok(entries)
     }
 }
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/").trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_files_are_an_error_and_never_a_part_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.yaml", "b.yml", "c.yaml", "d.txt"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let whole = Walk::of(folder.path(), 3);
+        assert_eq!((whole.paths.len(), whole.failures.len()), (3, 0));
+        let cut = Walk::of(folder.path(), 2);
+        let (path, error) = cut.failures.first().unwrap();
+        assert_eq!((path.as_path(), cut.paths.len()), (folder.path(), 0));
+        assert!(error.to_string().contains("more than 2 rule files"), "{error}");
+    }
 }

@@ -75,6 +75,8 @@ pub struct PurposeSet(pub u64);
 impl PurposeSet {
     /// No purpose.
     pub const EMPTY: Self = Self(0);
+    /// Every purpose.
+    pub const ALL: Self = Self(u64::MAX);
 
     /// The set with one purpose.
     #[must_use]
@@ -86,6 +88,12 @@ impl PurposeSet {
     #[must_use]
     pub fn with(self, purpose: PurposeId) -> Self {
         Self(self.0 | Self::of(purpose).0)
+    }
+
+    /// What either set holds.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// What both sets hold.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use jiff::civil::Weekday;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 /// A moment in UTC, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -67,23 +67,27 @@ impl Moment {
     #[must_use]
     pub fn next_local(self, at: TimeOfDay, zone: &TimeZone) -> Self {
         let now = self.timestamp().to_zoned(zone.clone());
-        let at_day = |date: jiff::civil::Date| {
-            let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
-            zone.to_ambiguous_timestamp(civil).compatible().map(|time| Self(time.as_millisecond()))
-        };
-        let today = at_day(now.date());
-        let tomorrow = now.date().tomorrow().and_then(at_day);
-        match (today, tomorrow) {
-            (Ok(today), _) if today > self => today,
-            (_, Ok(tomorrow)) => tomorrow,
-            _ => self + Period::DAY,
-        }
+        let days = [Ok(now.date()), now.date().tomorrow()].into_iter().flatten();
+        let moments = days.flat_map(|date| moments(at, date, zone)).filter(|moment| *moment > self);
+        moments.min().unwrap_or(self + Period::DAY)
     }
 
+    /// The nearest moment that the calendar can show.
     fn timestamp(self) -> jiff::Timestamp {
-        let clamped = self.0.clamp(Self::DISTANT_PAST.0, Self::DISTANT_FUTURE.0);
+        let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
+        let clamped = self.0.clamp(first.as_millisecond(), last.as_millisecond());
         jiff::Timestamp::from_millisecond(clamped).unwrap_or_default()
     }
+}
+
+/// When clocks show a time of day: twice where they are put back over it; where they are put forward over
+/// it, as much later as they are put forward.
+fn moments(at: TimeOfDay, date: jiff::civil::Date, zone: &TimeZone) -> impl Iterator<Item = Moment> {
+    let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
+    let at = || zone.to_ambiguous_timestamp(civil);
+    let second = matches!(at().offset(), AmbiguousOffset::Fold { .. }).then(|| at().later());
+    let both = [Some(at().compatible()), second].into_iter().flatten().flatten();
+    both.map(|time| Moment(time.as_millisecond()))
 }
 
 impl fmt::Display for Moment {
@@ -242,5 +246,34 @@ mod tests {
         let evening = Moment::parse("2026-03-28T22:30:00+01:00").unwrap();
         let morning = evening.next_local(TimeOfDay { hour: 8, minute: 0 }, &berlin);
         assert_eq!(morning, Moment::parse("2026-03-29T08:00:00+02:00").unwrap());
+    }
+
+    #[test]
+    fn next_local_knows_hours_that_come_twice_or_never() {
+        let berlin = zone("Europe/Berlin").unwrap();
+        let cases = [
+            // Clocks go back from 03:00 to 02:00: 02:45 comes twice.
+            ("2026-10-25T02:10:00+02:00", "2026-10-25T02:45:00+02:00"),
+            ("2026-10-25T02:50:00+02:00", "2026-10-25T02:45:00+01:00"),
+            ("2026-10-25T02:10:00+01:00", "2026-10-25T02:45:00+01:00"),
+            ("2026-10-25T02:45:00+01:00", "2026-10-26T02:45:00+01:00"),
+            // Clocks go forward from 02:00 to 03:00: 02:45 never comes.
+            ("2026-03-29T01:30:00+01:00", "2026-03-29T03:45:00+02:00"),
+            ("2026-03-29T03:50:00+02:00", "2026-03-30T02:45:00+02:00"),
+        ];
+        for (now, wanted) in cases {
+            let next = Moment::parse(now).unwrap().next_local(TimeOfDay { hour: 2, minute: 45 }, &berlin);
+            assert_eq!(next, Moment::parse(wanted).unwrap(), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_print_as_such() {
+        assert!(Moment::DISTANT_FUTURE.to_string().starts_with("9999-12-30"), "{}", Moment::DISTANT_FUTURE);
+        assert!(Moment(i64::MAX).to_string().starts_with("9999-12-30"));
+        assert!(Moment(i64::MIN).to_string().starts_with("-009999"));
+        assert_eq!(Moment::DISTANT_PAST.to_string(), "0001-01-01T00:00:00Z");
+        let last = Moment::DISTANT_FUTURE.next_local(TimeOfDay { hour: 8, minute: 0 }, &TimeZone::UTC);
+        assert!(last > Moment::DISTANT_FUTURE);
     }
 }

@@ -241,12 +241,18 @@ impl<'a> View<'a> {
             Fact::OutcomeCount { action, outcome, window } => {
                 let since = scene.now - *window;
                 self.history(|| {
-                    count(scene.subject.state.outcome_times(*action, *outcome, scene.now).filter(|at| *at > since))
+                    count(
+                        scene
+                            .subject
+                            .state
+                            .outcome_times((*action, *outcome), self.purpose, scene.now)
+                            .filter(|at| *at > since),
+                    )
                 })
             }
-            Fact::OutcomeLast { action, outcome } => {
-                self.history(|| last(scene.subject.state.outcome_times(*action, *outcome, scene.now).max()))
-            }
+            Fact::OutcomeLast { action, outcome } => self.history(|| {
+                last(scene.subject.state.outcome_times((*action, *outcome), self.purpose, scene.now).max())
+            }),
             Fact::Stage(id) => self.history(|| Operand::Text(self.stage(*id))),
             Fact::Entered(id) => self.history(|| last(self.entered(*id))),
             Fact::InStageFor(id) => self.history(|| {

@@ -11,14 +11,13 @@ use super::{Customer, Engine, EngineError};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standing, Verdict, lawful};
 use crate::domain::id::{PurposeId, Vocabulary};
-use crate::domain::record::settle;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 
 /// The most changes of one call.
 const MOST_CHANGES: usize = 64;
 /// How many idempotency keys are remembered for one customer.
-const MOST_KEYS: usize = 64;
+const MOST_KEYS: usize = 16;
 
 /// Consent changes of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,7 +108,7 @@ struct ConsentInFlight {
 }
 
 /// Remembered answers by idempotency key.
-pub(super) type AnsweredKeys = VecDeque<(u64, ConsentRequest, ConsentAnswer)>;
+pub(super) type AnsweredKeys = VecDeque<(u64, ConsentRequest, Option<ConsentAnswer>)>;
 
 impl Engine {
     /// Records consent changes and answers when they are durable.
@@ -117,19 +116,21 @@ impl Engine {
     /// # Errors
     /// When the request is wrong, its key was used for another body, or the ledger does not take records.
     pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
-        let now = self.steady(now);
+        // A grant counts from when it came in, however long it waited for its turn; a "no" from now.
+        let (arrived, now) = (now, self.steady(now));
         let active = self.rules.load_full();
         validate(&request, &active.set)?;
-        if let Some(answer) = self.answered_before(&request)? {
+        if let Some(answer) = self.claim_key(&request)? {
             return Ok(answer);
         }
-        let waiting = self.bind_restrictions(request, &active.set, now);
+        let waiting = self.bind_restrictions(request, &active.set, (arrived, now));
         let records: Vec<ConsentRecord> = waiting.records.iter().map(|(_, record)| record.clone()).collect();
         let position = if records.is_empty() { Ok(0) } else { self.ledger.append(&records) };
         match position {
             Ok(position) => Ok(self.take_effect(waiting, &active.set, position)),
             Err(error) => {
                 self.trust_ledger(false);
+                self.give_key_back(&waiting.request);
                 Err(EngineError::LedgerUnavailable(error.to_string()))
             }
         }
@@ -162,23 +163,36 @@ impl Engine {
         }
     }
 
-    fn answered_before(&self, request: &ConsentRequest) -> Result<Option<ConsentAnswer>, EngineError> {
-        let Some(key) = hash_id(&request.idempotency_key) else { return Ok(None) };
-        let found = self.customers.read(&request.customer, |customer| {
-            customer
-                .consent_keys
-                .iter()
-                .find(|(known, ..)| *known == key)
-                .map(|(_, body, answer)| (body == request, answer.clone()))
-        });
-        match found.flatten() {
-            Some((true, answer)) => Ok(Some(answer)),
-            Some((false, _)) => Err(EngineError::IdempotencyKeyReused(request.idempotency_key.clone())),
-            None => Ok(None),
-        }
+    /// Claims the idempotency key of a request, or gives the answer that it got before.
+    fn claim_key(&self, request: &ConsentRequest) -> Result<Option<ConsentAnswer>, EngineError> {
+        let Some(key) = hash_id("consent", &request.idempotency_key) else { return Ok(None) };
+        self.customers.update(&request.customer, |customer| {
+            let known = customer.consent_keys.iter().find(|(known, ..)| *known == key);
+            match known.map(|(_, body, answer)| (body == request, answer)) {
+                Some((true, Some(answer))) => return Ok(Some(answer.clone())),
+                Some((true, None)) => return Err(EngineError::InProgress(request.idempotency_key.clone())),
+                Some((false, _)) => return Err(EngineError::IdempotencyKeyReused(request.idempotency_key.clone())),
+                None => {}
+            }
+            customer.consent_keys.truncate(MOST_KEYS - 1);
+            customer.consent_keys.push_front((key, request.clone(), None));
+            Ok(None)
+        })
     }
 
-    fn bind_restrictions(&self, request: ConsentRequest, rules: &RuleSet, now: Moment) -> ConsentInFlight {
+    fn give_key_back(&self, request: &ConsentRequest) {
+        let key = hash_id("consent", &request.idempotency_key);
+        self.customers.update(&request.customer, |customer| {
+            customer.consent_keys.retain(|(known, ..)| Some(*known) != key);
+        });
+    }
+
+    fn bind_restrictions(
+        &self,
+        request: ConsentRequest,
+        rules: &RuleSet,
+        (arrived, now): (Moment, Moment),
+    ) -> ConsentInFlight {
         let mut records = Vec::new();
         let mut results = Vec::new();
         for change in &request.changes {
@@ -195,13 +209,17 @@ impl Engine {
             });
             if refused.is_none() {
                 let version = purpose.and_then(|id| rules.purpose(id)).map_or(1, |terms| terms.version);
-                records.push((purpose, record(&request, change, (record_id, version), (now, sequence))));
+                let received = if change.status.permits() { arrived } else { now };
+                records.push((purpose, record(&request, change, (record_id, version), (received, sequence))));
             }
         }
         self.customers.update(&request.customer, |customer| {
-            apply(customer, records.iter().filter(|(_, record)| !record.status.permits()), 0);
-            let Customer { state, standing, .. } = customer;
-            settle(state, self.terms(rules, standing, now));
+            let restrictions: Vec<_> = records.iter().filter(|(_, record)| !record.status.permits()).collect();
+            if !restrictions.is_empty() {
+                customer.deny();
+            }
+            apply(customer, restrictions.into_iter(), 0);
+            self.settle(customer, rules, now);
         });
         ConsentInFlight { request, records, results, now }
     }
@@ -218,9 +236,9 @@ impl Engine {
                 result.standing = purpose.and_then(|id| view(id, &customer.standing, rules, now));
             }
             let answer = ConsentAnswer { results, position: customer.standing.position() };
-            if let Some(key) = hash_id(&request.idempotency_key) {
-                customer.consent_keys.truncate(MOST_KEYS - 1);
-                customer.consent_keys.push_front((key, request.clone(), answer.clone()));
+            let key = hash_id("consent", &request.idempotency_key);
+            if let Some(claimed) = customer.consent_keys.iter_mut().find(|(known, ..)| Some(*known) == key) {
+                claimed.2 = Some(answer.clone());
             }
             answer
         })
@@ -291,7 +309,10 @@ fn refusal(change: &ConsentChange, purpose: Option<PurposeId>, rules: &RuleSet) 
     if status.concerns_everything() {
         return (!change.purpose.is_empty()).then_some("concerns_every_purpose");
     }
-    let Some(terms) = purpose.and_then(|id| rules.purpose(id)) else { return Some("unknown_purpose") };
+    // A "no" to a purpose that the rules no longer declare still counts, in case they declare it again.
+    let Some(terms) = purpose.and_then(|id| rules.purpose(id)) else {
+        return (purpose.is_none() || status.permits()).then_some("unknown_purpose");
+    };
     match status {
         ConsentStatus::Objected if terms.stops_on_objection() || terms.basis.needs_consent() => None,
         ConsentStatus::Objected => Some("basis_allows_no_objection"),

@@ -4,7 +4,6 @@ use super::resolve::Resolver;
 use super::{Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
 use crate::domain::decide::contact::usage;
-use crate::domain::record::settle;
 use crate::domain::rules::section::limit::LimitRule;
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
@@ -65,8 +64,8 @@ impl Engine {
         }
         let now = self.steady(now);
         let mut customer = self.customers.read(id, Customer::clone).unwrap_or_default();
-        let Customer { state, standing, .. } = &mut customer;
-        settle(state, self.terms(&active.set, standing, now));
+        self.settle(&mut customer, &active.set, now);
+        let Customer { state, standing, .. } = &customer;
         let subject = Subject { state, standing, ledger_trusted: self.trusted() };
         Ok(look(&Scene::new(&active.set, subject, Situation::default(), now)))
     }

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 use super::log::DecisionRecord;
 use super::resolve::{Resolver, hash_id};
 use super::{ActiveRules, Customer, Engine, EngineError};
+use crate::domain::consent::Stage;
+use crate::domain::customer::CustomerState;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Explain, Request, decide};
-use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId};
-use crate::domain::record::{reserve, settle};
+use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId, PurposeSet};
+use crate::domain::record::reserve;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
@@ -47,6 +49,8 @@ pub(super) struct Answered {
 
 /// How long a request id is remembered.
 const REMEMBERED: Period = Period(10 * 60_000);
+/// How long a decision stays readable by id.
+const READABLE: Period = Period::DAY;
 /// How many request ids are remembered for one customer.
 const MOST_REMEMBERED: usize = 32;
 /// The most actions one answer may hold.
@@ -70,7 +74,8 @@ impl Engine {
         let resolved = resolve(&question, &active.set)?;
         let now = self.steady(now);
         if question.validate_only {
-            return Ok(Arc::new(self.rehearse(question, &resolved, &active, now)));
+            let customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
+            return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
         }
         let record = self.customers.update_if_kept(&question.customer.clone(), |customer| {
             self.decide_for(customer, question, &resolved, (&active, now))
@@ -82,7 +87,8 @@ impl Engine {
         Ok(record)
     }
 
-    /// Decides under other rules or at another time, and touches nothing.
+    /// Decides under other rules or at another time, and touches nothing. It reads no more of the customer than the
+    /// rules in force may read now: sent rules and another time can only narrow that.
     ///
     /// # Errors
     /// When the question does not fit the rules.
@@ -90,26 +96,44 @@ impl Engine {
         &self,
         question: Question,
         rules: Arc<RuleSet>,
-        now: Moment,
+        (at, now): (Moment, Moment),
     ) -> Result<DecisionRecord, EngineError> {
         let resolved = resolve(&question, &rules)?;
-        Ok(self.rehearse(question, &resolved, &ActiveRules::new(rules, now), now))
+        let active = self.rules.load();
+        let mut customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
+        self.settle(&mut customer, &active.set, self.steady(now));
+        let terms = self.terms(&active.set, &customer.standing, self.steady(now));
+        withhold(&mut customer.state, &active.set, &rules, terms.lawful(Stage::Evaluation));
+        Ok(self.rehearse((customer, question), &resolved, &ActiveRules::new(rules, at), at))
     }
 
-    /// A past decision with its reasons, as it was made.
+    /// A past decision with its reasons, as it was made. What the customer has denied since is not shown.
     ///
     /// # Errors
     /// When no decision with this id is kept.
-    pub fn decision(&self, id: &str) -> Result<Arc<DecisionRecord>, EngineError> {
-        let key = self.parse_id(id);
-        key.and_then(|key| self.decisions.get(key))
-            .ok_or_else(|| EngineError::UnknownDecision(id.chars().take(64).collect()))
+    pub fn decision(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        let record = self.parse_id(id).and_then(|key| self.decisions.get(key));
+        let young = record.filter(|record| self.steady(now).since(record.at) < READABLE);
+        let unknown = || EngineError::UnknownDecision(id.chars().take(64).collect());
+        young.map(|record| self.as_shown(record)).ok_or_else(unknown)
     }
 
-    fn rehearse(&self, question: Question, resolved: &Resolved, active: &ActiveRules, now: Moment) -> DecisionRecord {
-        let mut customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
+    /// A decision as it may be shown now.
+    #[must_use]
+    pub fn as_shown(&self, record: Arc<DecisionRecord>) -> Arc<DecisionRecord> {
+        let epoch = self.customers.read(&record.customer, |customer| customer.epoch).unwrap_or_default();
+        if epoch == record.epoch { record } else { Arc::new(record.redacted()) }
+    }
+
+    fn rehearse(
+        &self,
+        (mut customer, question): (Customer, Question),
+        resolved: &Resolved,
+        active: &ActiveRules,
+        now: Moment,
+    ) -> DecisionRecord {
         let decision = self.decide_now(&mut customer, &question, resolved, (active, now));
-        record(question, decision, (active, DecisionKey::default(), now), String::new())
+        record(question, decision, (active, DecisionKey::default(), now), (String::new(), customer.epoch))
     }
 
     fn decide_for(
@@ -119,9 +143,10 @@ impl Engine {
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
     ) -> Result<Arc<DecisionRecord>, EngineError> {
+        self.settle(customer, &active.set, now);
         customer.requests.retain(|answered| answered.until > now);
-        let request = hash_id(&question.request_id);
-        if let Some(answered) = self.answered(customer, &question, request, (active, now))? {
+        let request = hash_id("request", &question.request_id);
+        if let Some(answered) = answered(customer, &question, request)? {
             return Ok(answered);
         }
         let decision = self.decide_now(customer, &question, resolved, (active, now));
@@ -131,40 +156,13 @@ impl Engine {
             let Customer { state, standing, .. } = &mut *customer;
             reserve(state, key, &actions, resolved.channel, self.terms(&active.set, standing, now));
         }
-        let record = Arc::new(record(question, decision, (active, key, now), self.id(key)));
+        let record = Arc::new(record(question, decision, (active, key, now), (self.id(key), customer.epoch)));
         if let Some(request) = request {
             customer.requests.truncate(MOST_REMEMBERED - 1);
             customer.requests.push_front(Answered { request, record: Arc::clone(&record), until: now + REMEMBERED });
         }
         self.decisions.push(Arc::clone(&record));
         Ok(record)
-    }
-
-    /// The answer this request got before, unless it rests on a purpose that may no longer be served.
-    fn answered(
-        &self,
-        customer: &mut Customer,
-        question: &Question,
-        request: Option<u64>,
-        (active, now): (&ActiveRules, Moment),
-    ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-        let Some(request) = request else { return Ok(None) };
-        let Some(index) = customer.requests.iter().position(|answered| answered.request == request) else {
-            return Ok(None);
-        };
-        let Some(record) = customer.requests.get(index).map(|answered| Arc::clone(&answered.record)) else {
-            return Ok(None);
-        };
-        if record.question != *question {
-            return Err(EngineError::RequestIdReused(question.request_id.clone()));
-        }
-        let lawful = self.terms(&active.set, &customer.standing, now).lawful(crate::domain::consent::Stage::Disclosure);
-        let used = record.decision.purposes_used;
-        if used.intersection(lawful) == used {
-            return Ok(Some(record));
-        }
-        customer.requests.remove(index);
-        Ok(None)
     }
 
     fn decide_now(
@@ -174,8 +172,8 @@ impl Engine {
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
     ) -> Decision {
+        self.settle(customer, &active.set, now);
         let Customer { state, standing, .. } = customer;
-        settle(state, self.terms(&active.set, standing, now));
         let subject = Subject { state, standing, ledger_trusted: self.trusted() };
         let request = Request {
             channel: resolved.channel,
@@ -200,14 +198,46 @@ impl Engine {
     }
 }
 
+/// The answer this request got before. A denial since then has made the customer forget it.
+fn answered(
+    customer: &Customer,
+    question: &Question,
+    request: Option<u64>,
+) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
+    let found = customer.requests.iter().find(|answered| Some(answered.request) == request);
+    match found.map(|answered| &answered.record) {
+        Some(record) if record.question != *question => Err(EngineError::RequestIdReused(question.request_id.clone())),
+        found => Ok(found.map(Arc::clone)),
+    }
+}
+
+/// Takes away what the rules in force may not read now, and what they call personal and other rules do not.
+fn withhold(state: &mut CustomerState, active: &RuleSet, other: &RuleSet, lawful: PurposeSet) {
+    let personal =
+        |rules: &RuleSet, id| rules.declared.attributes.get(id).is_none_or(|attribute| attribute.purposes.is_some());
+    state.attributes.retain(|(id, held)| {
+        held.purposes = held.purposes.intersection(lawful);
+        !personal(active, *id) || (personal(other, *id) && !held.purposes.is_empty())
+    });
+    state.events.retain(|event| {
+        event.purposes = event.purposes.intersection(lawful);
+        event.fields.retain(|(.., purposes)| {
+            *purposes = purposes.intersection(lawful);
+            !purposes.is_empty()
+        });
+        !event.purposes.is_empty()
+    });
+    state.journeys.retain(|journey| lawful.contains(journey.purpose));
+}
+
 fn record(
     question: Question,
     decision: Decision,
     (active, key, at): (&ActiveRules, DecisionKey, Moment),
-    id: String,
+    (id, epoch): (String, u32),
 ) -> DecisionRecord {
     let customer = question.customer.as_str().into();
-    DecisionRecord { id, key, customer, question, decision, rules: Arc::clone(&active.set), at }
+    DecisionRecord { id, key, customer, question, decision, rules: Arc::clone(&active.set), at, epoch }
 }
 
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {

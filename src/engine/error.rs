@@ -28,6 +28,9 @@ pub enum EngineError {
     /// The idempotency key was used for another body.
     #[error("idempotency key `{0}` was used with another body")]
     IdempotencyKeyReused(String),
+    /// The same call is still under way.
+    #[error("the call with idempotency key `{0}` is still under way; ask again for its answer")]
+    InProgress(String),
     /// No decision with this id is kept.
     #[error("no decision `{0}` is kept; decisions stay readable for a bounded time and number")]
     UnknownDecision(String),

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::decide::Question;
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::decide::Decision;
+use crate::domain::decide::{Decision, Score};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 
@@ -27,6 +27,28 @@ pub struct DecisionRecord {
     pub rules: Arc<RuleSet>,
     /// When.
     pub at: Moment,
+    /// What the customer had denied by then.
+    pub(super) epoch: u32,
+}
+
+impl DecisionRecord {
+    /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let mut record = self.clone();
+        record.question.context.clear();
+        record.decision.explanation = None;
+        for chosen in &mut record.decision.actions {
+            chosen.text.clear();
+            chosen.because.clear();
+            chosen.score = Score::default();
+        }
+        if let Some(silence) = &mut record.decision.silence {
+            "not shown: the customer's data may no longer be used so".clone_into(&mut silence.detail);
+            silence.nearest = None;
+        }
+        record
+    }
 }
 
 const SHARDS: usize = 16;

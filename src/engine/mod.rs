@@ -13,15 +13,15 @@ mod resolve;
 mod rules;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
 use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
-use crate::domain::record::Terms;
+use crate::domain::record::{Terms, settle};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::Ledger;
@@ -44,10 +44,20 @@ pub struct Customer {
     pub state: CustomerState,
     /// What the ledger says.
     pub standing: Standing,
+    /// Grows when something may no longer be read or done; what was decided before is then no longer shown.
+    epoch: u32,
     /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
     requests: VecDeque<decide::Answered>,
     /// Recent consent requests by idempotency key.
     consent_keys: consent::AnsweredKeys,
+}
+
+impl Customer {
+    /// From here on, nothing that was decided before is repeated or shown.
+    fn deny(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.requests.clear();
+    }
 }
 
 impl Kept for Customer {
@@ -74,6 +84,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Engine {
     rules: ArcSwap<ActiveRules>,
+    reloading: Mutex<()>,
     customers: Customers<Customer>,
     ledger: Arc<dyn Ledger>,
     ledger_trusted: AtomicBool,
@@ -95,6 +106,7 @@ impl Engine {
     pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, (run, now): (u32, Moment)) -> Self {
         Self {
             rules: ArcSwap::from_pointee(ActiveRules::new(rules, now)),
+            reloading: Mutex::new(()),
             customers: Customers::default(),
             ledger,
             ledger_trusted: AtomicBool::new(true),
@@ -145,9 +157,20 @@ impl Engine {
         Terms { rules, standing, ledger_trusted: self.trusted(), now }
     }
 
-    /// Drops what has lapsed with customers whom nobody touches.
+    /// Brings a customer up to now. Answers that rest on what is gone are forgotten.
+    fn settle(&self, customer: &mut Customer, rules: &RuleSet, now: Moment) {
+        let Customer { state, standing, .. } = customer;
+        if settle(state, self.terms(rules, standing, now)) {
+            customer.deny();
+        }
+    }
+
+    /// Does what time does, to customers whom nobody touches too: retention, expiry, lapses.
     pub fn sweep(&self, now: Moment) {
+        let now = self.steady(now);
+        let active = self.rules.load();
         self.customers.retain(|customer| {
+            self.settle(customer, &active.set, now);
             customer.requests.retain(|answered| answered.until > now);
             customer.is_worth_keeping()
         });

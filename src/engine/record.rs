@@ -8,7 +8,7 @@ use super::{Customer, Engine, EngineError};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::AttributeId;
-use crate::domain::record::{NewEvent, NewOutcome, Recorded, record_event, record_outcome, set_attributes, settle};
+use crate::domain::record::{NewEvent, NewOutcome, Recorded, record_event, record_outcome, set_attributes};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{self, Moment};
 use crate::domain::value::Value;
@@ -117,11 +117,11 @@ impl Engine {
         let Some(kind) = kind.filter(|_| resolver.violations.is_empty()) else {
             return ItemResult::wrong(resolver);
         };
-        let event = NewEvent { id: hash_id(&input.event_id), kind, at, fields };
+        let event = NewEvent { id: hash_id("event", &input.event_id), kind, at, fields };
         let recorded = self.customers.update_if_kept(&input.customer, |customer: &mut Customer| {
+            self.settle(customer, rules, now);
             let Customer { state, standing, .. } = customer;
             let terms = self.terms(rules, standing, now);
-            settle(state, terms);
             record_event(state, event, terms)
         });
         self.event_result(recorded, rules)
@@ -156,11 +156,13 @@ impl Engine {
     }
 
     fn outcome_one(&self, input: &OutcomeInput, rules: &RuleSet, now: Moment) -> ItemResult {
-        let decided = match self.decision_of(input) {
+        let decided = match self.decision_of(input, now) {
             Ok(decided) => decided,
             Err(reason) => return ItemResult::refused(reason),
         };
         let customer = decided.as_ref().map_or(input.customer.as_str(), |record| record.customer.as_str());
+        // An action that a reload removed is known to the rules that decided it.
+        let rules = decided.as_ref().map_or(rules, |record| &record.rules);
         let mut resolver = Resolver::new(rules);
         resolver.id("customer_id", customer);
         resolver.optional_id("outcome_id", &input.outcome_id);
@@ -182,7 +184,7 @@ impl Engine {
         };
         let decision = decided.as_ref().map_or(DecisionKey::default(), |record| record.key);
         let decided = decided.as_ref().map(|record| record.at);
-        let id = hash_id(&input.outcome_id);
+        let id = hash_id("outcome", &input.outcome_id);
         let new = NewOutcome { id, decision, action, channel, outcome: input.outcome, at, decided };
         let first = self.customers.update(customer, |held| {
             let Customer { state, standing, .. } = held;
@@ -192,11 +194,15 @@ impl Engine {
     }
 
     /// The decision that an outcome names, if it names one.
-    fn decision_of(&self, input: &OutcomeInput) -> Result<Option<std::sync::Arc<super::DecisionRecord>>, String> {
+    fn decision_of(
+        &self,
+        input: &OutcomeInput,
+        now: Moment,
+    ) -> Result<Option<std::sync::Arc<super::DecisionRecord>>, String> {
         if input.decision_id.is_empty() {
             return Ok(None);
         }
-        let record = self.decision(&input.decision_id).map_err(|error| format!("decision_id: {error}"))?;
+        let record = self.decision(&input.decision_id, now).map_err(|error| format!("decision_id: {error}"))?;
         if !input.customer.is_empty() && input.customer != record.customer.as_str() {
             return Err(format!("customer_id: decision `{}` was for another customer", input.decision_id));
         }
@@ -226,9 +232,9 @@ impl Engine {
             return Err(EngineError::Invalid(resolver.violations));
         }
         let dropped = self.customers.update_if_kept(&change.customer, |customer: &mut Customer| {
+            self.settle(customer, rules, now);
             let Customer { state, standing, .. } = customer;
             let terms = self.terms(rules, standing, now);
-            settle(state, terms);
             if zone.is_some() {
                 state.zone = zone;
             }

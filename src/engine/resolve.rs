@@ -2,7 +2,7 @@
 
 use super::error::FieldViolation;
 use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
-use crate::domain::rules::RuleSet;
+use crate::domain::rules::{RuleSet, reader};
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{Type, Value};
 
@@ -59,7 +59,7 @@ impl<'r> Resolver<'r> {
     /// A group that no action has simply matches nothing, so an unknown one is a mistake worth telling.
     pub fn group(&mut self, field: &str, name: &str) -> Option<GroupId> {
         let known = self.rules.vocabulary.find::<GroupId>(name);
-        let used = known.filter(|id| self.rules.actions.iter().any(|(_, action)| action.group == Some(*id)));
+        let used = known.filter(|id| self.rules.declared.groups.get(*id).is_some());
         if used.is_none() {
             self.refuse(field, format!("no action has the group `{name}`"));
         }
@@ -165,13 +165,8 @@ impl<'r> Resolver<'r> {
 /// "no channel is called `wb`; did you mean `web`?"
 pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let shown: String = name.chars().take(64).collect();
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&shown, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(shown.len()) / 3).max(1))
-        .min();
-    match nearest {
-        Some((_, near)) => format!("no {kind} is called `{shown}`; did you mean `{near}`?"),
+    match reader::nearest(&shown, known) {
+        Some(near) => format!("no {kind} is called `{shown}`; did you mean `{near}`?"),
         None => format!("no {kind} is called `{shown}`; {}", listed(known)),
     }
 }
@@ -180,16 +175,11 @@ fn listed(known: &[&str]) -> String {
     if known.is_empty() {
         return "the rules declare none".to_owned();
     }
-    let mut names = known.to_vec();
-    names.sort_unstable();
-    let more = names.len().saturating_sub(8);
-    names.truncate(8);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("the rules declare {}{more}", names.join(", "))
+    format!("the rules declare {}", reader::first_names(known.to_vec()))
 }
 
-/// A stable hash of an id, for remembering which were seen.
-pub(super) fn hash_id(id: &str) -> Option<u64> {
+/// A stable hash of an id of a kind, for remembering which were seen.
+pub(super) fn hash_id(kind: &str, id: &str) -> Option<u64> {
     use std::hash::BuildHasher;
-    (!id.is_empty()).then(|| foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one(id))
+    (!id.is_empty()).then(|| foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one((kind, id)))
 }

@@ -1,9 +1,10 @@
 //! The rules in force, and how others take their place: whole, or not at all.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::Engine;
+use crate::domain::id::Vocabulary;
 use crate::domain::rules::diagnostic::{Diagnostic, Sources};
 use crate::domain::rules::{Loaded, RuleSet};
 use crate::domain::time::Moment;
@@ -36,12 +37,14 @@ impl ActiveRules {
 }
 
 impl Engine {
-    /// Puts loaded rules in force in one atomic swap, or keeps those in force and remembers why.
+    /// Reads rules and puts them in force in one atomic swap, or keeps those in force and remembers why.
     ///
-    /// The rules must have been loaded with the vocabulary of those in force, so that ids keep their meaning.
-    pub fn replace_rules(&self, loaded: Loaded, now: Moment) -> Arc<ActiveRules> {
+    /// One reload at a time: the rules are read with the vocabulary of those in force, so that ids keep their meaning.
+    pub fn reload(&self, read: impl FnOnce(&Vocabulary) -> Loaded, now: Moment) -> Arc<ActiveRules> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.steady(now);
         let current = self.rules.load_full();
+        let loaded = read(&current.set.vocabulary);
         let next = match loaded.rule_set {
             Some(set) if set.hash == current.set.hash => ActiveRules::new(Arc::clone(&current.set), current.since),
             Some(set) => ActiveRules::new(Arc::new(set), now),

@@ -1,7 +1,5 @@
 //! DecisionService.
 
-use std::sync::Arc;
-
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -37,7 +35,11 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::GetDecisionRequest>,
     ) -> Result<Response<proto::GetDecisionResponse>, Status> {
-        let record = self.0.engine.decision(&request.into_inner().decision_id).map_err(|error| status(&error))?;
+        let record = self
+            .0
+            .engine
+            .decision(&request.into_inner().decision_id, self.0.clock.now())
+            .map_err(|error| status(&error))?;
         Ok(Response::new(convert::past_decision(&record)))
     }
 
@@ -49,7 +51,7 @@ impl DecisionService for DecisionApi {
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
         let wanted = request.into_inner();
         let (sender, receiver) = mpsc::channel(64);
-        tokio::spawn(forward(self.0.engine.watch(), wanted, sender, self.0.stopping.clone()));
+        tokio::spawn(forward(self.0.clone(), wanted, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -72,11 +74,11 @@ fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInpu
 
 /// Sends what a watcher wants to see until either side ends; what a slow one misses is left out.
 async fn forward(
-    mut feed: broadcast::Receiver<Arc<DecisionRecord>>,
+    shared: Shared,
     wanted: proto::WatchDecisionsRequest,
     sender: mpsc::Sender<Result<proto::WatchDecisionsResponse, Status>>,
-    mut stopping: tokio::sync::watch::Receiver<bool>,
 ) {
+    let (mut feed, mut stopping) = (shared.engine.watch(), shared.stopping.clone());
     let wants = |record: &DecisionRecord| {
         (wanted.customer_id.is_empty() || wanted.customer_id == record.customer.as_str())
             && (wanted.channel.is_empty() || wanted.channel == record.question.channel)
@@ -92,7 +94,7 @@ async fn forward(
             Err(broadcast::error::RecvError::Lagged(_)) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
         };
-        let decision = wants(&record).then(|| convert::past_decision(&record));
+        let decision = wants(&record).then(|| convert::past_decision(&shared.engine.as_shown(record)));
         if let Some(decision) = decision
             && sender.send(Ok(proto::WatchDecisionsResponse { decision: Some(decision) })).await.is_err()
         {

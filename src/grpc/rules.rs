@@ -81,7 +81,8 @@ impl RuleService for RuleApi {
             let diagnostics = convert::diagnostics(&loaded.diagnostics, &loaded.sources);
             (loaded.rule_set.map(Arc::new), diagnostics)
         };
-        let decided = rules.map(|rules| self.shared.engine.simulate(question, rules, now)).transpose();
+        let decided =
+            rules.map(|rules| self.shared.engine.simulate(question, rules, (now, self.shared.clock.now()))).transpose();
         let decision = decided.map_err(|error| status(&error))?.map(|record| convert::decision(&record));
         Ok(Response::new(proto::SimulateDecisionResponse { decision, diagnostics }))
     }
@@ -91,10 +92,8 @@ impl RuleService for RuleApi {
         _request: Request<proto::ReloadRulesRequest>,
     ) -> Result<Response<proto::ReloadRulesResponse>, Status> {
         let api = self.clone();
-        let active = off_thread(move || {
-            let loaded = (api.read)(&api.shared.engine.rules().set.vocabulary);
-            api.shared.engine.replace_rules(loaded, api.shared.clock.now())
-        });
+        let active =
+            off_thread(move || api.shared.engine.reload(|vocabulary| (api.read)(vocabulary), api.shared.clock.now()));
         let active = active.await?;
         Ok(Response::new(proto::ReloadRulesResponse {
             rule_set: active.set.hash.clone(),

@@ -13,6 +13,9 @@ use crate::domain::time::Moment;
 use crate::engine::{DecisionRecord, Engine, Limits, OutcomeInput};
 use crate::ledger::MemoryLedger;
 
+/// A decision weighs 1 / propensity; one that was less likely than this would outweigh every other.
+const LEAST_PROPENSITY: f64 = 1e-6;
+
 /// A replay under way.
 #[derive(Debug)]
 pub struct Replay {
@@ -129,6 +132,9 @@ impl Replay {
         if at < self.last {
             return Err(format!("{at} is earlier than the line before ({}); sort the timeline by `at`", self.last));
         }
+        if line.ago.is_some() {
+            return Err("ago: belongs to rule tests; a timeline says when with `at`".into());
+        }
         self.last = at;
         let customer = line.customer.clone().ok_or("needs `customer`")?;
         let step = Step::new(line, at, &customer, &self.rules)?;
@@ -148,11 +154,14 @@ impl Replay {
     }
 
     fn check(&self, logged: &Logged) -> Result<(), String> {
-        if logged.propensity.is_some_and(|propensity| !(propensity > 0.0 && propensity <= 1.0)) {
-            return Err("logged.propensity: must be above 0 and at most 1".into());
+        if let Some(propensity) = logged.propensity {
+            check_propensity(propensity)?;
         }
         if !logged.reward.is_finite() {
             return Err("logged.reward: must be a finite number".into());
+        }
+        if let Some(name) = &logged.outcome {
+            outcome(name).map_err(|why| format!("logged.outcome: {why}"))?;
         }
         let known =
             |name: &String| self.rules.vocabulary.find(name).is_some_and(|id| self.rules.actions.get(id).is_some());
@@ -223,6 +232,20 @@ impl Replay {
             logged: (tally.logged > 0).then(|| tally.logged_summary()),
         }
     }
+}
+
+fn check_propensity(propensity: f64) -> Result<(), String> {
+    if !(propensity > 0.0 && propensity <= 1.0) {
+        return Err("logged.propensity: must be above 0 and at most 1".into());
+    }
+    if propensity < LEAST_PROPENSITY {
+        return Err(format!(
+            "logged.propensity: {propensity} is below {LEAST_PROPENSITY}, so this line would count for more than \
+             {:.0} others and drown them; check how it was reckoned",
+            1.0 / LEAST_PROPENSITY
+        ));
+    }
+    Ok(())
 }
 
 impl Tally {

@@ -56,6 +56,9 @@ impl Step {
         if count > 1 || (count == 0 && line.time_zone.is_none()) {
             return Err("expected one of `event`, `consent`, `attributes`, `outcome`, `decide`".into());
         }
+        if line.time_zone.is_some() && count == 1 && line.attributes.is_none() {
+            return Err("time_zone: stands alone or beside `attributes`; give it a line of its own".into());
+        }
         let customer = customer.to_owned();
         let what = if let Some(event) = line.event {
             What::Event(new_event(event, customer, at, rules)?)

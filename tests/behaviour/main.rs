@@ -15,6 +15,8 @@ mod commands;
 mod golden;
 mod ledger;
 mod limits;
+mod loading;
 mod non_interference;
+mod privacy;
 mod replay;
 mod support;

@@ -148,7 +148,7 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
     let personalisation = rules.vocabulary.find("personalisation").unwrap();
     let only = PurposeSet::of(personalisation).intersection(set);
     let visit = rules.vocabulary.find("visit").unwrap();
-    let page = rules.vocabulary.find("visit.page").unwrap();
+    let page = rules.vocabulary.find("visit/page").unwrap();
     for (days, x) in &facts.visits {
         let at = monday() - Period(days * Period::DAY.0);
         let fields = smallvec![(page, Value::Text(if *x { "x" } else { "y" }.into()), only)];
@@ -176,7 +176,7 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
             action,
             kind: ActionKind::Offer,
             group: None,
-            purpose: personalisation,
+            readable: only,
             channel: None,
             outcome: Outcome::Rejected,
             at: monday() - Period::DAY,

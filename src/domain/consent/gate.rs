@@ -1,7 +1,7 @@
 //! The gate: one pure function that says whether a purpose may be served now.
 
 use super::record::ConsentStatus;
-use super::standing::{Registers, Standing};
+use super::standing::{Registers, Restriction, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::time::Moment;
@@ -101,8 +101,8 @@ impl Verdict {
 
 /// Whether personal data of one customer may be used for a purpose now.
 ///
-/// No record means no. An expiry is a half-open interval: at its end the grant is gone. A restriction on a
-/// wider purpose covers the narrower ones.
+/// No record means no. An expiry is a half-open interval: at its end the grant is gone. Where consent is needed,
+/// a restriction on a wider purpose covers the narrower ones; an objection always does.
 #[must_use]
 pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
     if standing.is_restricted() && stage != Stage::Storage {
@@ -110,8 +110,7 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
     }
     let own = standing.registers(id);
     let wider = || purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor));
-    let binding =
-        std::iter::once(own).chain(wider()).filter_map(|registers| registers.restriction).max_by_key(|no| no.key);
+    let binding = binding(standing, id, purpose);
     if purpose.stops_on_objection() && objected(&own, wider()) {
         return Verdict::Deny(Denial::Objected);
     }
@@ -131,6 +130,19 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
         return Verdict::Deny(Denial::Expired);
     }
     allow(purpose.basis, grant.position, until)
+}
+
+/// The latest restriction that binds a purpose, its own or a wider one's.
+#[must_use]
+pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
+    let all = std::iter::once(id).chain(purpose.ancestors.iter()).map(|id| standing.registers(id));
+    all.filter_map(|registers| registers.restriction).max_by_key(|no| no.key)
+}
+
+/// Whether the customer ever objected to a purpose or a wider one, and has not granted it in person since.
+#[must_use]
+pub fn has_objected(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
+    objected(&standing.registers(id), purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor)))
 }
 
 fn allow(basis: Basis, position: u64, until: Moment) -> Verdict {

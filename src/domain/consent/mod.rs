@@ -4,6 +4,6 @@ pub mod gate;
 pub mod record;
 pub mod standing;
 
-pub use gate::{Denial, Stage, Verdict, lawful};
+pub use gate::{Denial, Stage, Verdict, binding, has_objected, lawful};
 pub use record::{ConsentRecord, ConsentStatus};
 pub use standing::Standing;

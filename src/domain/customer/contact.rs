@@ -4,7 +4,7 @@
 //! only which step was taken on which channel, and when.
 
 use crate::domain::action::{ActionKind, Outcome};
-use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeId};
+use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
 use crate::domain::time::Moment;
 
 /// How many contacts, and how many outcomes, are kept for one customer.
@@ -43,6 +43,8 @@ pub struct Contact {
     pub at: Moment,
     /// Whether it counts.
     pub state: ContactState,
+    /// The purposes whose rules may read it. Limits and pressure count it all the same.
+    pub readable: PurposeSet,
 }
 
 impl Contact {
@@ -65,8 +67,8 @@ pub struct OutcomeEntry {
     pub kind: ActionKind,
     /// The action's group.
     pub group: Option<GroupId>,
-    /// The purpose the action served.
-    pub purpose: PurposeId,
+    /// The purposes whose rules may read it: what was lawful when it came, less what was denied since.
+    pub readable: PurposeSet,
     /// Where.
     pub channel: Option<ChannelId>,
     /// What happened.

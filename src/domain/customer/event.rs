@@ -1,6 +1,6 @@
 //! The events of one customer, oldest first, within a bound.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use smallvec::SmallVec;
 
@@ -28,18 +28,30 @@ pub struct StoredEvent {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventHistory {
     events: VecDeque<StoredEvent>,
-    forgotten: Option<Moment>,
+    forgotten: Option<(Moment, PurposeSet)>,
 }
 
 impl EventHistory {
-    /// Adds an event at its place in time; the oldest leaves when there is no room.
+    /// Adds an event at its place in time. When there is no room, the oldest of the most frequent type leaves, so
+    /// that many events of one type never push out the few of another.
     pub fn insert(&mut self, event: StoredEvent) {
         let place = self.events.partition_point(|held| held.at <= event.at);
         self.events.insert(place, event);
-        if self.events.len() > MOST_EVENTS
-            && let Some(oldest) = self.events.pop_front()
-        {
-            self.forgotten = self.forgotten.max(Some(oldest.at));
+        if self.events.len() > MOST_EVENTS {
+            self.forget_one();
+        }
+    }
+
+    fn forget_one(&mut self) {
+        let mut counts: HashMap<EventTypeId, usize> = HashMap::new();
+        for event in &self.events {
+            *counts.entry(event.kind).or_default() += 1;
+        }
+        let crowded = counts.into_iter().max_by_key(|(kind, count)| (*count, *kind)).map(|(kind, _)| kind);
+        let oldest = self.events.iter().position(|event| Some(event.kind) == crowded);
+        if let Some(gone) = oldest.and_then(|index| self.events.remove(index)) {
+            let known = self.forgotten.filter(|(at, _)| *at > gone.at);
+            self.forgotten = known.or(Some((gone.at, gone.purposes)));
         }
     }
 
@@ -48,10 +60,15 @@ impl EventHistory {
         self.events.iter().rev()
     }
 
-    /// The moment of the newest event that had to be forgotten for want of room.
+    /// The moment of the newest event that had to be forgotten for want of room, and whose it was to read.
     #[must_use]
-    pub fn forgotten(&self) -> Option<Moment> {
+    pub fn forgotten(&self) -> Option<(Moment, PurposeSet)> {
         self.forgotten
+    }
+
+    /// Forgets even that something was forgotten, where no purpose may know it any more.
+    pub fn keep_for(&mut self, lawful: PurposeSet) {
+        self.forgotten = self.forgotten.filter(|(_, purposes)| !purposes.intersection(lawful).is_empty());
     }
 
     /// How many are held.

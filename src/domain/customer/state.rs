@@ -106,8 +106,13 @@ impl CustomerState {
         let place = self.outcomes.partition_point(|held| held.at <= entry.at);
         self.outcomes.insert(place, entry);
         if self.outcomes.len() > MOST_CONTACTS {
-            let oldest = self.outcomes.remove(0);
-            self.forgotten = self.forgotten.max(Some(oldest.at));
+            let what = |entry: &OutcomeEntry| (entry.action, entry.outcome);
+            let count = |of: (ActionId, Outcome)| self.outcomes.iter().filter(|held| what(held) == of).count();
+            let crowded = self.outcomes.iter().map(|held| (count(what(held)), what(held))).max().map(|(_, of)| of);
+            if let Some(index) = self.outcomes.iter().position(|held| Some(what(held)) == crowded) {
+                let gone = self.outcomes.remove(index);
+                self.forgotten = self.forgotten.max(Some(gone.at));
+            }
         }
     }
 
@@ -116,11 +121,24 @@ impl CustomerState {
         self.contacts.iter_mut().find(|contact| contact.decision == decision && contact.action == action)
     }
 
-    /// Moments at which an action had an outcome, newest first. `presented` counts contacts.
-    pub fn outcome_times(&self, action: ActionId, outcome: Outcome, now: Moment) -> impl Iterator<Item = Moment> {
+    /// Moments at which an action had an outcome that a purpose may read. `presented` counts contacts.
+    pub fn outcome_times(
+        &self,
+        (action, outcome): (ActionId, Outcome),
+        reader: PurposeId,
+        now: Moment,
+    ) -> impl Iterator<Item = Moment> {
         let presented = outcome == Outcome::Presented;
-        let contacts = self.contacts.iter().rev().filter(move |c| presented && c.action == action && c.counts(now));
-        let entries = self.outcomes.iter().rev().filter(move |e| e.action == action && e.outcome == outcome);
+        let contacts = self
+            .contacts
+            .iter()
+            .rev()
+            .filter(move |c| presented && c.action == action && c.counts(now) && c.readable.contains(reader));
+        let entries = self
+            .outcomes
+            .iter()
+            .rev()
+            .filter(move |e| e.action == action && e.outcome == outcome && e.readable.contains(reader));
         contacts.map(|contact| contact.at).chain(entries.map(|entry| entry.at))
     }
 

@@ -7,11 +7,9 @@
 use super::arbitrate::{self, Score};
 use super::engagement::{self, Views};
 use super::{Gate, Judgement, Request, Why};
-use crate::domain::consent::Denial;
-use crate::domain::consent::Stage;
+use crate::domain::consent::{Denial, Stage, binding, has_objected};
 use crate::domain::id::{ActionId, PurposeId};
 use crate::domain::rules::section::action::Action;
-use crate::domain::time::Moment;
 use crate::domain::view::Scene;
 
 /// Whether the ask may be made at all; its score follows when all others are known.
@@ -27,11 +25,15 @@ pub(crate) fn pending<'r>(action: &'r Action, scene: &Scene<'_>) -> Judgement<'r
 }
 
 fn asked<'r>(action: &'r Action, purpose: PurposeId, scene: &Scene<'_>) -> Judgement<'r> {
-    let no = scene.subject.standing.registers(purpose).restriction;
-    let wait = scene.rules.purpose(purpose).and_then(|terms| terms.cooling_off);
-    let until: Option<Moment> = no.zip(wait).map(|(no, wait)| no.key.at + wait);
+    let drop = |why| Judgement::dropped(action, Gate::Ask, why);
+    let standing = scene.subject.standing;
+    let Some(terms) = scene.rules.purpose(purpose) else { return drop(Why::NeverAskAgain) };
+    if has_objected(standing, purpose, terms) {
+        return drop(Why::NeverAskAgain);
+    }
+    let until = binding(standing, purpose, terms).zip(terms.cooling_off).map(|(no, wait)| no.key.at + wait);
     match until.filter(|until| *until > scene.now) {
-        Some(until) => Judgement::dropped(action, Gate::Ask, Why::AskedBefore(until)),
+        Some(until) => drop(Why::AskedBefore(until)),
         None => Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: None },
     }
 }

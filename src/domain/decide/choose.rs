@@ -85,7 +85,7 @@ pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Weighed<'_
     let mut until = scene.now + Period::DAY;
     let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));
     let reserve = scene.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
-    limit(reserve.map(|period| scene.now + period));
+    limit(reserve.filter(|_| !outcome.chosen.is_empty()).map(|period| scene.now + period));
     limit(contact::quiet_hours(scene, on).map(|quiet| scene.now.next_local(quiet.from, scene.zone())));
     for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
         limit(judgement.action.until);

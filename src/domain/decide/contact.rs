@@ -57,8 +57,12 @@ fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Act
             Some(ends.get(over).copied().unwrap_or(scene.now + per))
         }
         LimitRule::After { outcome, wait } => {
-            let last = occurrences(&limit.scope, outcome, scene).map(|(at, _)| at).max()?;
-            Some(last + wait).filter(|until| *until > scene.now)
+            let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+            if outcome == Outcome::Presented && besides.iter().any(|action| covers(&action)) {
+                return Some(scene.now + wait);
+            }
+            let ends = occurrences(&limit.scope, outcome, scene).map(|(at, lapses)| (at + wait).min(lapses));
+            ends.max().filter(|until| *until > scene.now)
         }
     }
 }

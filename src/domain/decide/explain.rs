@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Gate, Judgement, Weighed, Request, Score, Why, flip};
+use super::{Gate, Judgement, Request, Score, Weighed, Why, flip};
 use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::rules::diagnostic::Location;
 use crate::domain::value::Truth;
@@ -49,8 +49,10 @@ pub struct Loser {
     pub needs_purposes: PurposeSet,
 }
 
-/// For how many actions, the furthest first, a flip is looked for.
-const FLIPS: usize = 100;
+/// How many actions may be weighed to find flips; the furthest come first. A few milliseconds at most.
+const FLIP_BUDGET: usize = 20_000;
+/// How many times one flip may weigh them all.
+const WEIGHINGS: usize = 5;
 
 /// Explains an outcome.
 pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Option<Explanation> {
@@ -84,8 +86,9 @@ fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
 fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Vec<Loser> {
     let mut order: Vec<&Judgement<'_>> = outcome.judgements.iter().collect();
     order.sort_by(|a, b| nearer(b, a, scene));
+    let flips = FLIP_BUDGET / (outcome.judgements.len().max(1) * WEIGHINGS);
     let flip = |index: usize, judgement: &Judgement<'_>| {
-        (index < FLIPS).then(|| flip::find(judgement, scene, request)).flatten()
+        (index < flips.max(1)).then(|| flip::find(judgement, scene, request)).flatten()
     };
     let told = |(index, judgement): (usize, &Judgement<'_>)| told(judgement, scene, flip(index, judgement));
     order.into_iter().enumerate().map(told).collect()

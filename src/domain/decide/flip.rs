@@ -125,17 +125,17 @@ fn change(node: &Node, want: bool, view: &View<'_>) -> Option<(FactId, Value)> {
         Node::And(parts) if want => parts.iter().find(|part| !is(part)).and_then(|part| change(part, want, view)),
         Node::Or(parts) if !want => parts.iter().find(|part| !is(part)).and_then(|part| change(part, want, view)),
         Node::And(parts) | Node::Or(parts) => parts.iter().find_map(|part| change(part, want, view)),
-        Node::Fact(fact) => Some((*fact, Value::Flag(want))),
+        Node::Fact(fact) => changeable(*fact, view).map(|fact| (fact, Value::Flag(want))),
         Node::AnyOf(inner, values) => match (inner.as_ref(), want) {
             (Node::Fact(fact), true) => changeable(*fact, view).zip(values.first().cloned()),
             (Node::Fact(fact), false) => another(*fact, values, view),
             _ => None,
         },
         Node::Compare(how, pair) => match pair.as_ref() {
-            [Node::Fact(fact), other] => {
+            [Node::Fact(fact), other] if says_nothing(other, view) => {
                 compare(*fact, if want { *how } else { opposite(*how) }, evaluate(other, view), view)
             }
-            [other, Node::Fact(fact)] => {
+            [other, Node::Fact(fact)] if says_nothing(other, view) => {
                 let how = mirrored(if want { *how } else { opposite(*how) });
                 compare(*fact, how, evaluate(other, view), view)
             }
@@ -143,6 +143,14 @@ fn change(node: &Node, want: bool, view: &View<'_>) -> Option<(FactId, Value)> {
         },
         _ => None,
     }
+}
+
+/// Whether a value comes from the rule and the clock alone: what is said of it then says nothing of the customer.
+fn says_nothing(node: &Node, view: &View<'_>) -> bool {
+    let mut nothing = true;
+    let clock = |id| matches!(view.scene.rules.facts.get(id).map(|entry| &entry.fact), Some(Fact::Now));
+    node.visit_facts(&mut |id| nothing &= clock(id));
+    nothing
 }
 
 /// Facts of the clock, of the channel and of consent are not for supposing.

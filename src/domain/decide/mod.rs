@@ -99,10 +99,10 @@ pub enum Gate {
     CoolDown,
     /// The customer's night.
     QuietHours,
-    /// A consent ask that is not to be made now.
-    Ask,
     /// Its text holds a fact that is not known.
     Text,
+    /// A consent ask that is not to be made now.
+    Ask,
     /// Not relevant enough for what it intrudes.
     BelowThreshold,
     /// It does not go together with a better one.
@@ -126,8 +126,8 @@ impl Gate {
         Self::Limit,
         Self::CoolDown,
         Self::QuietHours,
-        Self::Ask,
         Self::Text,
+        Self::Ask,
         Self::BelowThreshold,
         Self::Excluded,
         Self::Outranked,
@@ -245,12 +245,12 @@ fn judge<'r>(
     if let Some(dropped) = contact::drop(action, scene, request.channel, &[]) {
         return dropped;
     }
-    if action.asks.is_some() {
-        return ask::pending(action, scene);
-    }
     let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
     if let Some(fact) = text {
         return Judgement::dropped(action, Gate::Text, Why::Text(fact));
+    }
+    if action.asks.is_some() {
+        return ask::pending(action, scene);
     }
     let score = arbitrate::score(action, view, (request.channel, engaged.sensitivity), boost);
     Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: Some(score) }
@@ -273,11 +273,12 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
         }
     }
     let silence = actions.is_empty().then(|| silence::explain(&scene, &outcome));
+    let retry_after = silence.as_ref().and_then(|silence| silence.retry_after).unwrap_or(Moment::DISTANT_FUTURE);
     Decision {
         silence,
         purposes_used,
         ledger_position: subject.standing.position(),
-        valid_until: choose::valid_until(&scene, request.channel, &outcome),
+        valid_until: choose::valid_until(&scene, request.channel, &outcome).min(retry_after),
         history_truncated: truncated(&scene),
         explanation: explain::explain(&scene, request, &outcome),
         actions,
@@ -287,5 +288,6 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
 fn truncated(scene: &Scene<'_>) -> bool {
     let oldest_asked = scene.now - scene.rules.horizon;
     let state = scene.subject.state;
-    state.events.forgotten().max(state.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
+    let events = state.events.forgotten().filter(|(_, purposes)| !purposes.intersection(scene.lawful).is_empty());
+    events.map(|(at, _)| at).max(state.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
 }

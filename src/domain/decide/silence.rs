@@ -113,17 +113,21 @@ fn overall(scene: &Scene<'_>, furthest: Option<Gate>) -> SilenceReason {
     }
 }
 
+/// For how many of the best that came to points the fading is looked at.
+const BEST: usize = 8;
+
 /// The earliest of: a limit refills, a cool-down or quiet hours end, a season begins, and pressure and hurt
-/// have faded enough for the best of those that came to points.
+/// have faded enough for one of the best of those that came to points.
 fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     let waits = outcome.judgements.iter().filter_map(|judgement| match judgement.why {
         Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) => Some(at),
         Why::Quiet(at) => at,
         _ => None,
     });
-    let scored = outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold);
-    let best = scored.max_by(|a, b| total(a).total_cmp(&total(b)));
-    let faded = best.and_then(|judgement| faded(scene, judgement));
+    let mut scored: Vec<_> =
+        outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold).collect();
+    scored.sort_by(|a, b| total(b).total_cmp(&total(a)));
+    let faded = scored.into_iter().take(BEST).filter_map(|judgement| faded(scene, judgement));
     waits.chain(faded).filter(|at| *at > scene.now).min()
 }
 

@@ -13,19 +13,23 @@ pub fn set_attributes(
     terms: Terms<'_>,
 ) -> Vec<AttributeId> {
     let lawful = terms.lawful(Stage::Collection);
-    let mut dropped = Vec::new();
+    let (mut dropped, mut changed) = (Vec::new(), PurposeSet::EMPTY);
     for (id, value) in attributes {
         let Some(declared) = terms.rules.declared.attributes.get(id) else { continue };
         let purposes = declared.purposes.map(|purposes| purposes.intersection(lawful));
         match (value, purposes) {
-            (None, _) => state.attributes.retain(|(held, _)| *held != id),
+            (None, purposes) => {
+                changed = changed.union(purposes.unwrap_or(PurposeSet::ALL));
+                state.attributes.retain(|(held, _)| *held != id);
+            }
             (Some(_), Some(PurposeSet::EMPTY)) => dropped.push(id),
             (Some(value), purposes) => {
+                changed = changed.union(purposes.unwrap_or(PurposeSet::ALL));
                 let purposes = purposes.unwrap_or(PurposeSet::EMPTY);
                 state.set_attribute(id, Held { value, purposes });
             }
         }
     }
-    journey::follow(state, None, terms);
+    journey::follow(state, None, changed, terms);
     dropped
 }

@@ -60,6 +60,6 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     }
     let stored = StoredEvent { kind: event.kind, at: event.at, purposes, fields };
     state.events.insert(stored.clone());
-    journey::follow(state, Some(&stored), terms);
+    journey::follow(state, Some(&stored), stored.purposes, terms);
     Recorded::Kept(dropped)
 }

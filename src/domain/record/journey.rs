@@ -4,7 +4,7 @@
 
 use super::Terms;
 use crate::domain::customer::{CustomerState, JourneyState, StoredEvent};
-use crate::domain::id::{JourneyId, StageId};
+use crate::domain::id::{JourneyId, PurposeSet, StageId};
 use crate::domain::rules::section::journey::{Journey, MoveOn, Trigger};
 use crate::domain::time::Moment;
 use crate::domain::view::{Scene, Situation, Subject};
@@ -12,13 +12,16 @@ use crate::domain::view::{Scene, Situation, Subject};
 /// A journey can time out of this many stages at one touch, so that a circle of stages ends.
 const MOST_STEPS: usize = 1_000;
 
-/// Moves every journey that a recorded event, or another change, moves.
-pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, terms: Terms<'_>) {
+/// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
+pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, readers: PurposeSet, terms: Terms<'_>) {
     let at = event.map_or(terms.now, |event| event.at);
     let steps: Vec<JourneyState> = {
         let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
         let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
-        terms.rules.journeys.iter().filter_map(|(id, journey)| step((id, journey), event, at, &scene)).collect()
+        {
+            let journeys = terms.rules.journeys.iter();
+            journeys.filter_map(|(id, journey)| step((id, journey), event, (at, readers), &scene)).collect()
+        }
     };
     steps.into_iter().for_each(|step| state.set_journey(step));
 }
@@ -26,15 +29,15 @@ pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, terms: Ter
 fn step(
     (id, journey): (JourneyId, &Journey),
     event: Option<&StoredEvent>,
-    at: Moment,
+    (at, readers): (Moment, PurposeSet),
     scene: &Scene<'_>,
 ) -> Option<JourneyState> {
     let purpose = scene.rules.declared.journeys.get(id)?.purpose;
-    let follows = scene.lawful.contains(purpose) && event.is_none_or(|event| event.purposes.contains(purpose));
-    if !follows {
+    if !scene.lawful.intersection(readers).contains(purpose) {
         return None;
     }
-    let now = scene.subject.state.journey(id).filter(|state| journey.stage(state.stage).is_some());
+    let known = |state: &&JourneyState| journey.stage(state.stage).is_some() && state.purpose == purpose;
+    let now = scene.subject.state.journey(id).filter(known);
     let fires = |trigger: &Trigger| fires(trigger, event, scene, purpose);
     let stage = match now {
         None => journey.starts.iter().any(fires).then(|| first(journey))??,

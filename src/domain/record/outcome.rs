@@ -2,9 +2,10 @@
 
 use super::Terms;
 use crate::domain::action::Outcome;
+use crate::domain::consent::Stage;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry};
-use crate::domain::id::{ActionId, ChannelId};
+use crate::domain::id::{ActionId, ChannelId, PurposeId, PurposeSet};
 use crate::domain::time::Moment;
 
 /// An outcome as it arrives, with names resolved.
@@ -48,6 +49,7 @@ pub fn reserve(
             channel: Some(on),
             at: terms.now,
             state: counts,
+            readable: readable(action.purpose, terms),
         });
     }
 }
@@ -58,11 +60,12 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
     if new.id.is_some_and(|id| !state.first_seen(id)) {
         return false;
     }
+    let decided = new.decision != DecisionKey::default();
     if new.outcome == Outcome::NotPresented {
-        state.contacts.retain(|held| (held.decision, held.action) != (new.decision, new.action));
+        state.contacts.retain(|held| !decided || (held.decision, held.action) != (new.decision, new.action));
         return true;
     }
-    let decided = new.decision != DecisionKey::default();
+    let readable = readable(action.purpose, terms);
     match state.contact_mut(new.decision, new.action).filter(|_| decided) {
         Some(contact) => contact.state = ContactState::Counted,
         // Another system's outcome cannot be matched with its contact, so only `presented` makes one.
@@ -74,6 +77,7 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
             channel: new.channel,
             at: new.decided.unwrap_or(new.at),
             state: ContactState::Counted,
+            readable,
         }),
         None => {}
     }
@@ -82,11 +86,16 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
             action: new.action,
             kind: action.kind,
             group: action.group,
-            purpose: action.purpose,
+            readable,
             channel: new.channel,
             outcome: new.outcome,
             at: new.at,
         });
     }
     true
+}
+
+/// An outcome belongs to the purpose that its action served, if that was lawful when it came.
+fn readable(purpose: PurposeId, terms: Terms<'_>) -> PurposeSet {
+    PurposeSet::of(purpose).intersection(terms.lawful(Stage::Collection))
 }

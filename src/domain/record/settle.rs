@@ -12,33 +12,50 @@ use crate::domain::time::Period;
 /// Contacts and outcomes are kept at least this long, for pressure, cool-downs and the last of something.
 const SHORTEST_MEMORY: Period = Period(400 * 86_400_000);
 
-/// Brings a customer's state up to now.
-pub fn settle(state: &mut CustomerState, terms: Terms<'_>) {
-    if terms.ledger_trusted {
-        purge(state, terms, terms.lawful(Stage::Storage));
-    }
+/// Brings a customer's state up to now. True if something may no longer be read that could be read before.
+pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> bool {
+    // What the standing denies is purged whether or not the ledger can be trusted: a denial needs no proof.
+    let purged = purge(state, terms, Terms { ledger_trusted: true, ..terms }.lawful(Stage::Storage));
     forget_old_contacts(state, terms);
     journey::pass_time(state, terms);
+    purged
 }
 
 /// Clears the purposes that may no longer be served; what has none left is gone for good.
-fn purge(state: &mut CustomerState, terms: Terms<'_>, lawful: PurposeSet) {
+fn purge(state: &mut CustomerState, terms: Terms<'_>, lawful: PurposeSet) -> bool {
     let declared = &terms.rules.declared;
-    state.attributes.retain(|(id, held)| {
-        held.purposes = held.purposes.intersection(lawful);
-        let personal = declared.attributes.get(*id).is_none_or(|attribute| attribute.purposes.is_some());
-        !personal || !held.purposes.is_empty()
+    let mut purged = false;
+    let mut narrow = |purposes: &mut PurposeSet, allowed: PurposeSet| {
+        let left = purposes.intersection(allowed);
+        purged |= left != *purposes;
+        *purposes = left;
+        !left.is_empty()
+    };
+    state.attributes.retain(|(id, held)| match declared.attributes.get(*id).map(|attribute| attribute.purposes) {
+        Some(None) => true,
+        Some(Some(now)) => narrow(&mut held.purposes, lawful.intersection(now)),
+        None => narrow(&mut held.purposes, PurposeSet::EMPTY),
     });
     state.events.retain(|event| {
-        event.purposes = event.purposes.intersection(lawful);
-        event.fields.retain(|(.., purposes)| {
-            *purposes = purposes.intersection(lawful);
-            !purposes.is_empty()
+        let kind = declared.events.get(event.kind);
+        let covered =
+            narrow(&mut event.purposes, kind.map_or(PurposeSet::EMPTY, |kind| lawful.intersection(kind.purposes)));
+        event.fields.retain(|(id, _, purposes)| {
+            let now = declared.fields.get(*id).map_or(PurposeSet::EMPTY, |field| field.purposes);
+            narrow(purposes, lawful.intersection(now))
         });
-        let keep = declared.events.get(event.kind).map_or(Period::ZERO, |kind| kind.keep);
-        !event.purposes.is_empty() && terms.now.since(event.at) < keep
+        covered && terms.now.since(event.at) < kind.map_or(Period::ZERO, |kind| kind.keep)
     });
+    state.events.keep_for(lawful);
+    for readable in state.contacts.iter_mut().map(|contact| &mut contact.readable) {
+        narrow(readable, lawful);
+    }
+    for readable in state.outcomes.iter_mut().map(|entry| &mut entry.readable) {
+        narrow(readable, lawful);
+    }
+    let journeys = state.journeys.len();
     state.journeys.retain(|journey| lawful.contains(journey.purpose));
+    purged | (state.journeys.len() < journeys)
 }
 
 fn forget_old_contacts(state: &mut CustomerState, terms: Terms<'_>) {

@@ -65,7 +65,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let Builder { vocabulary, declared, facts, .. } = builder;
     let rule_set = built.filter(|_| !sink.has_errors()).map(|(journeys, actions, policy)| RuleSet {
         hash: hash(&sources),
-        horizon: horizon(&facts, &actions, &policy),
+        horizon: horizon(&facts, &declared, &actions, &policy),
         sources: sources.clone(),
         vocabulary,
         declared,
@@ -225,7 +225,7 @@ impl Builder<'_> {
     fn declare_actions<'n>(&mut self, sections: &Sections<'n>) -> Vec<(ActionId, &'n Node)> {
         let mut ids = Vec::new();
         for node in &sections.actions {
-            let Some((id, head)) = action::read_head(node, &mut self.vocabulary, &self.declared, self.sink) else {
+            let Some((id, head)) = action::read_head(node, &mut self.vocabulary, &mut self.declared, self.sink) else {
                 continue;
             };
             let span = head.span;

@@ -8,6 +8,11 @@ use super::sink::Sink;
 use super::source::{Entry, Node, NodeKind};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 
+/// With how many known names a wrong one is compared.
+const MOST_COMPARED: usize = 2_000;
+/// How many known names a message lists.
+const MOST_SHOWN: usize = 8;
+
 /// The fields of one map; each may be asked for once, what nobody asked for is unknown.
 #[derive(Debug)]
 pub struct Fields<'n> {
@@ -173,6 +178,15 @@ pub fn check_id(text: &str, span: Span, dashes: bool, sink: &Sink) -> Option<()>
     refuse(span, code::BAD_ID, format!("`{text}` cannot be a name here"), &help, sink)
 }
 
+/// As [`check_id`], for a name that stands between two dots in expressions, as in `journey.ID.stage`.
+pub fn check_word(text: &str, span: Span, sink: &Sink) -> Option<()> {
+    if text.contains('.') {
+        let help = format!("write `{}`: dots part it from its neighbours in expressions", text.replace('.', "_"));
+        return refuse(span, code::BAD_ID, format!("`{text}` cannot be a name here: it has a dot"), &help, sink);
+    }
+    check_id(text, span, false, sink)
+}
+
 /// Reports a mistake with its fix.
 pub fn refuse<T>(span: Span, code: Code, message: String, help: &str, sink: &Sink) -> Option<T> {
     sink.push(Diagnostic::error(code, span, message).help(help));
@@ -197,22 +211,36 @@ pub fn unknown<'a, T>(
 /// Adds "did you mean" where a known name is near.
 pub fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(written, name), *name))
-        .filter(|(distance, name)| *distance <= (name.len().max(written.len()) / 3).max(1))
-        .min();
-    match nearest {
-        Some((_, name)) => diagnostic.help(format!("did you mean `{name}`?")).replace(name),
+    match nearest(written, &known) {
+        Some(name) => diagnostic.help(format!("did you mean `{name}`?")).replace(name),
         None if known.is_empty() => diagnostic,
-        None => {
-            let mut names: Vec<&str> = known;
-            names.sort_unstable();
-            let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-            names.truncate(8);
-            diagnostic.help(format!("known here: {}{more}", names.join(", ")))
-        }
+        None => diagnostic.help(format!("known here: {}", first_names(known))),
     }
+}
+
+/// The known name that was probably meant.
+///
+/// Only names of about the same length are compared, and not too many of them: a list may be long, and
+/// many names may be wrong.
+#[must_use]
+pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    let allowed = |name: &str| (name.len().max(written.len()) / 3).max(1);
+    let alike = known.iter().filter(|name| name.len().abs_diff(written.len()) <= allowed(name));
+    let near = alike.take(MOST_COMPARED).map(|name| (strsim::damerau_levenshtein(written, name), *name));
+    near.filter(|(distance, name)| *distance <= allowed(name)).min().map(|(_, name)| name)
+}
+
+/// The first names of a list in the order of the alphabet, and how many there are besides.
+#[must_use]
+pub fn first_names(mut names: Vec<&str>) -> String {
+    let more = names.len().saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        names.select_nth_unstable(MOST_SHOWN);
+        names.truncate(MOST_SHOWN);
+    }
+    names.sort_unstable();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }
 
 fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
@@ -231,4 +259,22 @@ fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
 /// A map may run over many lines; a missing key is shown at its first entry.
 fn first_line(span: Span, entries: &[Entry]) -> Span {
     entries.first().map_or(span, |entry| entry.key.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_long_lists_are_cut() {
+        let names: Vec<String> = (0..10_000).rev().map(|number| format!("attribute_{number:05}")).collect();
+        let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
+        known.push("age");
+        assert_eq!(nearest("aeg", &known), Some("age"), "only names of its length are compared");
+        assert_eq!(nearest("something else entirely and far longer", &known), None);
+        let listed = first_names(known);
+        assert!(listed.starts_with("age, attribute_00000, attribute_00001, "), "{listed}");
+        assert!(listed.ends_with("attribute_00006 and 9993 more"), "{listed}");
+        assert_eq!(first_names(vec!["b", "a"]), "a, b");
+    }
 }

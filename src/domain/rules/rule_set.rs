@@ -70,13 +70,20 @@ pub fn is_test(path: &str) -> bool {
     path.ends_with(".test.yaml") || path.ends_with(".test.yml")
 }
 
-/// How far back rules and limits may ask.
+/// How far back rules and limits may ask, and what hurts may weigh.
 #[must_use]
-pub fn horizon(facts: &FactTable, actions: &IdMap<ActionId, Action>, policy: &Policy) -> Period {
+pub fn horizon(
+    facts: &FactTable,
+    declared: &Declarations,
+    actions: &IdMap<ActionId, Action>,
+    policy: &Policy,
+) -> Period {
     let of_fact = |fact: &Fact| match fact {
         Fact::EventCount { window, .. } | Fact::OutcomeCount { window, .. } => *window,
+        Fact::EventLast { event, .. } => declared.events.get(*event).map_or(Period::ZERO, |event| event.keep),
         _ => Period::ZERO,
     };
+    let hurts = declared.events.iter().filter(|(_, event)| event.hurt > 0.0).map(|(_, event)| event.keep);
     let of_limit = |limit: &Limit| match limit.rule {
         LimitRule::AtMost { per, .. } => per,
         LimitRule::After { wait, .. } => wait,
@@ -84,5 +91,5 @@ pub fn horizon(facts: &FactTable, actions: &IdMap<ActionId, Action>, policy: &Po
     let facts = facts.iter().map(|(_, entry)| of_fact(&entry.fact));
     let own = actions.iter().flat_map(|(_, action)| &action.limits);
     let limits = policy.limits.iter().chain(own).map(of_limit);
-    facts.chain(limits).max().unwrap_or(Period::ZERO)
+    facts.chain(hurts).chain(limits).max().unwrap_or(Period::ZERO)
 }

@@ -6,6 +6,8 @@
 mod functions;
 mod names;
 
+pub use names::NO_STAGE;
+
 use compact_str::CompactString;
 
 use super::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};

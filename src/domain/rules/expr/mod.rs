@@ -12,7 +12,7 @@ pub mod parser;
 pub mod print;
 pub mod program;
 
-pub use check::{Scope, compile};
+pub use check::{NO_STAGE, Scope, compile};
 pub use evaluate::{Facts, evaluate};
 pub use fact::{Fact, FactEntry, FactId, FactTable};
 pub use program::{Comparison, Node, Program};

@@ -84,11 +84,11 @@ pub struct Treatment {
     pub text: Template,
 }
 
-/// Reads an action's id and purpose, so that expressions can name it.
+/// Reads an action's id, purpose and group, so that expressions and limits can name them.
 pub fn read_head(
     node: &Node,
     vocabulary: &mut Vocabulary,
-    declared: &Declarations,
+    declared: &mut Declarations,
     sink: &Sink,
 ) -> Option<(ActionId, ActionHead)> {
     let mut fields = Fields::of(node, "an action", sink)?;
@@ -103,7 +103,7 @@ pub fn read_head(
     if let Some(group) = fields.optional("group") {
         let name = reader::text(group, sink)?;
         reader::check_id(name, group.span, true, sink)?;
-        intern::<GroupId>(vocabulary, name, group.span, sink)?;
+        declared.groups.insert(intern::<GroupId>(vocabulary, name, group.span, sink)?, ());
     }
     let id = intern(vocabulary, name, id_node.span, sink)?;
     Some((id, ActionHead { purpose: purpose?, span: id_node.span }))
@@ -184,6 +184,11 @@ fn asks(fields: &mut Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> 
     }
     let name = reader::text(node, sink)?;
     let id = find((name, node.span), "purpose", (scope.vocabulary, &scope.declared.purposes), sink)?;
+    if id == scope.purpose {
+        let message = format!("this asks for `{name}` and serves it, so it could only ask once the answer is yes");
+        let help = "give it another `purpose`, one that may be served while it asks, such as a service's";
+        return reader::refuse(node.span, code::CONTRADICTION, message, help, sink);
+    }
     let purpose = scope.declared.purposes.get(id)?;
     if !purpose.basis.needs_consent() {
         let message = format!("`{name}` rests on `{}`: there is nothing to ask", purpose.basis.name());

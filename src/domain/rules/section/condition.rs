@@ -57,21 +57,6 @@ impl Condition {
         }
     }
 
-    /// The first part that keeps the condition from holding, to name in a reason.
-    pub fn culprit<'c>(&'c self, facts: &impl Facts) -> &'c Self {
-        match self {
-            Self::All(parts, _) => {
-                let failing = parts.iter().find(|part| !part.evaluate(facts).truth.holds());
-                failing.map_or(self, |part| part.culprit(facts))
-            }
-            Self::None(parts, _) => {
-                let firing = parts.iter().find(|part| part.evaluate(facts).truth != Truth::False);
-                firing.filter(|part| matches!(part, Self::Expression(_))).unwrap_or(self)
-            }
-            _ => self,
-        }
-    }
-
     /// As it is written, for explanations.
     #[must_use]
     pub fn text(&self) -> String {

@@ -59,7 +59,8 @@ pub fn read(
     let mut ids = Vec::new();
     if let (Some(node), Some(set)) = (fields.optional("fields"), set) {
         for field in reader::map(node, "fields", sink)? {
-            let name = format!("{}.{}", entry.key.text, field.key.text);
+            // `/` stands in no name, so that `a.b` with `c` is not `a` with `b.c`.
+            let name = format!("{}/{}", entry.key.text, field.key.text);
             let Some(read) = read_field(field, set, (vocabulary, declared), sink) else { continue };
             let id = intern(vocabulary, &name, field.key.span, sink)?;
             fields_out.insert(id, read);
@@ -100,7 +101,7 @@ fn read_field(
     declared: (&Vocabulary, &IdMap<PurposeId, Purpose>),
     sink: &Sink,
 ) -> Option<Field> {
-    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    reader::check_word(&entry.key.text, entry.key.span, sink)?;
     let name = entry.key.text.clone();
     if let NodeKind::Text(_) = entry.value.kind {
         let kind: Type = reader::one_of(&entry.value, &Type::NAMES, sink)?;

@@ -7,7 +7,7 @@ use super::{Declarations, JourneyHead, find, intern};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
-use crate::domain::rules::expr::{FactTable, Scope};
+use crate::domain::rules::expr::{FactTable, NO_STAGE, Scope};
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
@@ -82,7 +82,7 @@ pub fn read_head(
     sink: &Sink,
 ) -> Option<JourneyHead> {
     let name = &entry.key.text;
-    reader::check_id(name, entry.key.span, false, sink)?;
+    reader::check_word(name, entry.key.span, sink)?;
     let mut fields = Fields::of(&entry.value, "a journey", sink)?;
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
@@ -92,7 +92,7 @@ pub fn read_head(
     let mut stages = Vec::new();
     for stage in reader::map(fields.required("stages")?, "stages", sink)? {
         reader::check_id(&stage.key.text, stage.key.span, true, sink)?;
-        if stage.key.text == "none" {
+        if stage.key.text == NO_STAGE {
             let help = "choose another name";
             return reader::refuse(
                 stage.key.span,

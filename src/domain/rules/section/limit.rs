@@ -95,7 +95,7 @@ pub fn read(
     let mut scope = LimitScope { action, ..LimitScope::default() };
     if action.is_none() {
         scope.kinds = kinds(&mut fields, sink)?;
-        scope.groups = groups(&mut fields, vocabulary, sink)?;
+        scope.groups = groups(&mut fields, (vocabulary, declared), sink)?;
     }
     if let Some(channels) = channels {
         scope.channels = channels?;
@@ -114,13 +114,13 @@ fn rule(fields: &mut Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> 
     match (at_most, per, after, wait) {
         (Some(count), Some(per), None, None) => {
             let outcome = match outcome {
-                Some(node) => reader::one_of(node, &Outcome::NAMES, sink)?,
+                Some(node) => counted_outcome(node, sink)?,
                 None => Outcome::Presented,
             };
             Some(LimitRule::AtMost { count: at_most_count(count, sink)?, per: reader::period(per, sink)?, outcome })
         }
         (None, None, Some(after), Some(wait)) if outcome.is_none() => {
-            let outcome = reader::one_of(after, &Outcome::NAMES, sink)?;
+            let outcome = counted_outcome(after, sink)?;
             Some(LimitRule::After { outcome, wait: reader::period(wait, sink)? })
         }
         _ => {
@@ -128,6 +128,29 @@ fn rule(fields: &mut Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> 
             reader::refuse(node.span, code::MISSING_KEY, "this is neither a limit nor a cool-down".into(), help, sink)
         }
     }
+}
+
+fn counted_outcome(node: &Node, sink: &Sink) -> Option<Outcome> {
+    match Outcome::named(reader::text(node, sink)?) {
+        Some(outcome) => counted(outcome, node.span, sink),
+        None => reader::one_of(node, &COUNTED, sink),
+    }
+}
+
+/// The outcomes that can be counted: all but `not_presented`, which takes a contact back and is not kept.
+pub const COUNTED: [(&str, Outcome); 8] = {
+    let [one, two, three, four, five, six, seven, eight, _] = Outcome::NAMES;
+    [one, two, three, four, five, six, seven, eight]
+};
+
+/// Refuses an outcome that is never counted.
+pub fn counted(outcome: Outcome, span: Span, sink: &Sink) -> Option<Outcome> {
+    if COUNTED.iter().any(|(_, known)| *known == outcome) {
+        return Some(outcome);
+    }
+    let message = format!("`{}` is never counted: the contact simply does not count", outcome.name());
+    let help = "name what the customer did, such as `rejected`, or `presented` for every contact";
+    reader::refuse(span, code::CONTRADICTION, message, help, sink)
 }
 
 fn at_most_count(node: &Node, sink: &Sink) -> Option<u32> {
@@ -152,15 +175,15 @@ fn kinds(fields: &mut Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
     items.iter().map(|item| reader::one_of(item, &ActionKind::NAMES, sink)).collect()
 }
 
-fn groups(fields: &mut Fields<'_>, vocabulary: &Vocabulary, sink: &Sink) -> Option<Vec<GroupId>> {
+/// Groups that actions of these rules have; the vocabulary also remembers those of older rules.
+fn groups(
+    fields: &mut Fields<'_>,
+    (vocabulary, declared): (&Vocabulary, &Declarations),
+    sink: &Sink,
+) -> Option<Vec<GroupId>> {
     let Some(node) = fields.optional("groups") else { return Some(Vec::new()) };
-    let names = reader::texts(node, sink)?;
-    let known = |(name, span): (&str, Span)| {
-        vocabulary
-            .find(name)
-            .or_else(|| reader::unknown((name, span), "group of actions", vocabulary.names::<GroupId>(), sink))
-    };
-    names.into_iter().map(known).collect()
+    let names = reader::texts(node, sink)?.into_iter();
+    names.map(|name| find(name, "group of actions", (vocabulary, &declared.groups), sink)).collect()
 }
 
 fn describe(rule: LimitRule) -> String {

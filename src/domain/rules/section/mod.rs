@@ -18,7 +18,9 @@ use super::diagnostic::Span;
 use super::reader;
 use super::sink::Sink;
 use super::source::Node;
-use crate::domain::id::{ActionId, AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, StageId};
+use crate::domain::id::{
+    ActionId, AttributeId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, JourneyId, StageId,
+};
 use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::Purpose;
 use attribute::Attribute;
@@ -47,6 +49,8 @@ pub struct Declarations {
     pub journeys: IdMap<JourneyId, JourneyHead>,
     /// Actions, as far as expressions need to know them.
     pub actions: IdMap<ActionId, ActionHead>,
+    /// Groups that actions have.
+    pub groups: IdMap<GroupId, ()>,
 }
 
 /// A journey's name, purpose and stages.

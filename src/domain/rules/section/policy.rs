@@ -151,9 +151,10 @@ fn hurt(node: &Node, sink: &Sink) -> Option<Hurt> {
     if let Some(node) = outcomes {
         for entry in reader::map(node, "per_outcome", sink)? {
             let Some(outcome) = Outcome::named(&entry.key.text) else {
-                let names = Outcome::NAMES.iter().map(|(name, _)| *name);
+                let names = limit::COUNTED.iter().map(|(name, _)| *name);
                 return reader::unknown((&entry.key.text, entry.key.span), "outcome", names, sink);
             };
+            let outcome = limit::counted(outcome, entry.key.span, sink)?;
             per_outcome.push((outcome, reader::number(&entry.value, (0.0, 1_000.0), sink)?));
         }
     }

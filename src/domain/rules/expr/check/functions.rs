@@ -3,7 +3,7 @@
 use regex::RegexBuilder;
 
 use super::names::{entry, path};
-use super::{Checked, Checker, Scope};
+use super::{Checked, Checker, Scope, sensitivity};
 use crate::domain::action::Outcome;
 use crate::domain::id::{ActionId, EventTypeId, PurposeSet};
 use crate::domain::rules::code;
@@ -14,6 +14,7 @@ use crate::domain::rules::expr::print::print;
 use crate::domain::rules::expr::program::{Node, Pattern, TextTest};
 use crate::domain::rules::reader;
 use crate::domain::rules::section::attribute::Shape;
+use crate::domain::rules::section::limit;
 use crate::domain::time::{Moment, Period, PeriodError};
 use crate::domain::value::{Type, Value};
 
@@ -87,8 +88,13 @@ impl Checker<'_, '_> {
 
     fn history(&mut self, whole: &Expr, event: EventTypeId, fact: Fact, kind: Type) -> Option<Checked> {
         let declared = self.scope.declared.events.get(event)?;
+        let filter = match &fact {
+            Fact::EventCount { filter, .. } | Fact::EventLast { filter, .. } => filter.as_deref(),
+            _ => None,
+        };
+        let in_filter = filter.map_or(0.0, |filter| sensitivity(filter, self.facts));
         let text = print(whole);
-        self.intern(text.clone(), entry(fact, &Shape::of(kind), declared.sensitivity, &text))
+        self.intern(text.clone(), entry(fact, &Shape::of(kind), declared.sensitivity.max(in_filter), &text))
     }
 
     fn event(&self, argument: &Expr) -> Option<(EventTypeId, String)> {
@@ -117,7 +123,10 @@ impl Checker<'_, '_> {
         let before = self.cost;
         let outer = self.scope;
         self.scope = Scope { event: Some(event), ..outer };
+        // A filter is a fact of its own, computed once: what `exists` or `all` bind around it is not there.
+        let bound = std::mem::take(&mut self.bound);
         let checked = self.check(filter);
+        self.bound = bound;
         self.scope = outer;
         let checked = checked?;
         self.expect(&checked, Type::Flag, filter.span)?;
@@ -161,8 +170,13 @@ impl Checker<'_, '_> {
 
     fn outcome(&self, argument: &Expr) -> Option<Outcome> {
         let name = self.literal(argument, "an outcome in quotes")?;
-        let known: Vec<String> = Outcome::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Outcome::named(&name).or_else(|| self.unknown_text(&name, "outcome", argument.span, &known))
+        match Outcome::named(&name) {
+            Some(outcome) => limit::counted(outcome, argument.span, self.scope.sink),
+            None => {
+                let known: Vec<String> = limit::COUNTED.iter().map(|(name, _)| (*name).to_owned()).collect();
+                self.unknown_text(&name, "outcome", argument.span, &known)
+            }
+        }
     }
 
     fn consent_given(&mut self, whole: &Expr, arguments: &[Expr]) -> Option<Checked> {

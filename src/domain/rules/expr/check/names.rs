@@ -112,7 +112,7 @@ impl Checker<'_, '_> {
             return self.unknown(path, "field", span, &known);
         };
         self.readable(path, field.purposes, span)?;
-        let key = format!("{}.{}", self.scope.vocabulary.name(event), path);
+        let key = format!("{}/{name}", self.scope.vocabulary.name(event));
         let entry = entry(Fact::EventField(id), &field.shape, kind.sensitivity, path);
         self.intern(key, entry)
     }
