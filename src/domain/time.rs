@@ -75,8 +75,8 @@ impl Moment {
     /// The nearest moment that the calendar can show.
     fn timestamp(self) -> jiff::Timestamp {
         let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-        let clamped = self.0.clamp(first.as_millisecond(), last.as_millisecond());
-        jiff::Timestamp::from_millisecond(clamped).unwrap_or_default()
+        let clamped = self.0.clamp(first.as_second() * 1_000, last.as_second() * 1_000);
+        jiff::Timestamp::from_millisecond(clamped).unwrap_or(last)
     }
 }
 

@@ -119,7 +119,7 @@ impl Engine {
         // A grant counts from when it came in, however long it waited for its turn; a "no" from now.
         let (arrived, now) = (now, self.steady(now));
         let active = self.rules.load_full();
-        validate(&request, &active.set)?;
+        validate(&request, &active.set, now)?;
         if let Some(answer) = self.claim_key(&request)? {
             return Ok(answer);
         }
@@ -279,7 +279,7 @@ fn record(
     }
 }
 
-fn validate(request: &ConsentRequest, rules: &RuleSet) -> Result<(), EngineError> {
+fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Result<(), EngineError> {
     let mut resolver = Resolver::new(rules);
     resolver.id("customer_id", &request.customer);
     resolver.optional_id("idempotency_key", &request.idempotency_key);
@@ -291,7 +291,9 @@ fn validate(request: &ConsentRequest, rules: &RuleSet) -> Result<(), EngineError
     if texts.iter().any(|text| text.len() > 4_096) {
         resolver.refuse("source", "holds a text longer than 4096 bytes");
     }
+    resolver.optional_id("source.actor", &request.source.actor);
     for (index, change) in request.changes.iter().take(MOST_CHANGES).enumerate() {
+        resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
         if [&change.purpose, &change.notice, &change.language, &change.expression].iter().any(|text| text.len() > 4_096)
         {
             resolver.refuse(format!("changes[{index}]"), "holds a text longer than 4096 bytes");

@@ -246,6 +246,7 @@ fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError
     resolver.optional_id("request_id", &question.request_id);
     let channel = resolver.channel("channel", &question.channel);
     let context = resolver.context(&question.context);
+    resolver.few("groups", question.groups.len());
     let groups = question
         .groups
         .iter()

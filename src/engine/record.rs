@@ -113,6 +113,7 @@ impl Engine {
         }
         let at = resolver.occurred("occurred_at", input.occurred, now);
         let kind = resolver.event("type", &input.kind);
+        resolver.few("fields", input.fields.len());
         let fields = kind.map(|kind| resolver.event_fields("", kind, &input.fields)).unwrap_or_default();
         let Some(kind) = kind.filter(|_| resolver.violations.is_empty()) else {
             return ItemResult::wrong(resolver);
@@ -214,12 +215,12 @@ impl Engine {
     /// # Errors
     /// When a name, a value or the time zone is wrong; nothing is set then.
     pub fn set_attributes(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
-        bounded("attributes", change.attributes.len())?;
         let now = self.steady(now);
         let active = self.rules.load();
         let rules = &active.set;
         let mut resolver = Resolver::new(rules);
         resolver.id("customer_id", &change.customer);
+        resolver.few("attributes", change.attributes.len());
         let attributes = resolve_attributes(&mut resolver, change.attributes);
         let zone = match change.time_zone.as_str() {
             "" => None,
@@ -249,14 +250,16 @@ impl Engine {
     }
 }
 
+/// A batch of 1 to 1,000 items.
 fn bounded(field: &str, count: usize) -> Result<(), EngineError> {
-    if count > MOST_ITEMS {
-        return Err(EngineError::field(
-            field,
-            format!("has {count} items, at most {MOST_ITEMS} are allowed; split the call"),
-        ));
+    match count {
+        0 => Err(EngineError::field(field, "is empty; give at least one")),
+        count if count > MOST_ITEMS => {
+            let description = format!("has {count} items, at most {MOST_ITEMS} are allowed; split the call");
+            Err(EngineError::field(field, description))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn resolve_attributes(

@@ -38,6 +38,14 @@ impl<'r> Resolver<'r> {
         self.optional_id(field, id);
     }
 
+    /// Whether a list or map of a call is short enough.
+    pub fn few(&mut self, field: &str, count: usize) -> bool {
+        if count > MOST_ITEMS {
+            self.refuse(field, format!("has {count} entries, at most {MOST_ITEMS} are allowed"));
+        }
+        count <= MOST_ITEMS
+    }
+
     pub fn optional_id(&mut self, field: &str, id: &str) {
         if id.len() > LONGEST_ID {
             self.refuse(field, format!("is {} bytes long, at most {LONGEST_ID} are allowed", id.len()));
@@ -67,8 +75,7 @@ impl<'r> Resolver<'r> {
     }
 
     pub fn context(&mut self, facts: &[(String, Value)]) -> Vec<(ContextId, Value)> {
-        if facts.len() > MOST_ITEMS {
-            self.refuse("context", format!("has {} facts, at most {MOST_ITEMS} are allowed", facts.len()));
+        if !self.few("context", facts.len()) {
             return Vec::new();
         }
         let mut resolved = Vec::with_capacity(facts.len());
