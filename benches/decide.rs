@@ -3,7 +3,12 @@
 //! Prints a table for the sample rules and for made catalogues of 10, 100 and 1,000 actions. The time includes
 //! everything but the wire: names to ids, the customer's critical section, the decision, the reservation, the log.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark reads the clock and may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock and may fail loudly"
+)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -54,13 +54,13 @@ ids! {
     ContextId(u16) = 4_096;
     /// A declared event type.
     EventTypeId(u16) = 4_096;
-    /// A field of an event type, named `event.field`.
+    /// A field of an event type, named `event/field`.
     FieldId(u16) = 16_384;
     /// A channel.
     ChannelId(u8) = 250;
     /// A journey.
     JourneyId(u16) = 4_096;
-    /// A stage of a journey, named `journey.stage`.
+    /// A stage of a journey, named `journey/stage`.
     StageId(u16) = 16_384;
     /// An action.
     ActionId(u16) = 60_000;

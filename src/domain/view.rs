@@ -9,12 +9,9 @@ use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
 use crate::domain::customer::{CustomerState, StoredEvent};
 use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::rules::RuleSet;
-use crate::domain::rules::expr::{Fact, FactId, Facts, Node, evaluate};
+use crate::domain::rules::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
-
-/// The stage of a journey that has not begun.
-const NO_STAGE: &str = "none";
 
 /// One customer as a decision or a record finds them.
 #[derive(Debug, Clone, Copy)]
