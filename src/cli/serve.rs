@@ -79,9 +79,9 @@ impl Serve {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "any 32 bits that differ from run to run will do"
+            reason = "any 32 bits that differ from start to start will do"
         )]
-        let run = (now.0 / 1_000) as u32;
+        let run = now.0 as u32;
         let limits = Limits { decisions: self.keep_decisions };
         let engine = Arc::new(Engine::new(rules, ledger.ledger, limits, (run, now)));
         engine.restore(&ledger.records);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::resolve::{Resolver, hash_id};
 use super::{Customer, Engine, EngineError};
 use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standing, Verdict, lawful};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful};
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
@@ -328,7 +328,7 @@ fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Opt
     let terms = rules.purpose(id)?;
     let registers = standing.registers(id);
     let verdict = lawful(standing, id, terms, Stage::Evaluation, now);
-    let latest_no = registers.restriction.map(|no| (no.key, no.status, no.position));
+    let latest_no = binding(standing, id, terms).map(|no| (no.key, no.status, no.position));
     let latest_yes = registers.grant.map(|yes| (yes.key, ConsentStatus::Given, yes.position));
     let deciding = latest_no.max(latest_yes.filter(|yes| latest_no.is_none_or(|no| yes.0 > no.0)));
     let status = match verdict {
@@ -337,6 +337,7 @@ fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Opt
         Verdict::Deny(Denial::Objected) => Some(ConsentStatus::Objected),
         _ => deciding.map(|(_, status, _)| status),
     };
+    let late_yes_lost = latest_yes.zip(latest_no).is_some_and(|(yes, no)| yes.2 > no.2 && yes.0 <= no.0);
     let until = match verdict {
         Verdict::Allow { until, .. } if until < Moment::DISTANT_FUTURE => Some(until),
         _ => None,
@@ -349,7 +350,7 @@ fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Opt
         since: deciding.map(|(key, ..)| key.at),
         until,
         position: deciding.map_or(0, |(.., position)| position),
-        needs_reconfirm: !verdict.allows() && latest_yes.is_some_and(|yes| latest_no.is_some_and(|no| yes.2 > no.2)),
+        needs_reconfirm: !verdict.allows() && late_yes_lost,
     })
 }
 

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::domain::time::Moment;
 use crate::engine::Engine;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
@@ -107,7 +106,8 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        let now: Moment = clock.now();
-        engine.sweep(now);
+        let (engine, now) = (Arc::clone(&engine), clock.now());
+        // It looks at every customer: too long for a thread that answers calls. A panic in it costs one sweep.
+        drop(tokio::task::spawn_blocking(move || engine.sweep(now)).await);
     }
 }

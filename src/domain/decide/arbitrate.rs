@@ -70,8 +70,9 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     for points in &action.relevance.add {
         let found = points.when.evaluate(view);
         if found.truth == Truth::True {
+            let said = points.because.as_ref().map_or(0.0, |because| because.sensitivity);
             sum.points += points.points;
-            sum.personal = sum.personal.max(found.sensitivity);
+            sum.personal = sum.personal.max(found.sensitivity).max(said);
         }
     }
     Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }
