@@ -103,9 +103,9 @@ impl Decide {
 }
 
 async fn connect(server: &str) -> Result<Channel, Failure> {
-    let endpoint = Endpoint::from_shared(server.to_owned()).map_err(|_| {
-        Failure::new(format!("`{server}` is not an address")).help("write it as http://127.0.0.1:50051")
-    })?;
+    let address = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let endpoint = Endpoint::from_shared(address)
+        .map_err(|_| Failure::new(format!("`{server}` is not an address")).help("write it as 127.0.0.1:50051"))?;
     let endpoint = endpoint.connect_timeout(std::time::Duration::from_secs(5));
     endpoint.connect().await.map_err(|_| {
         Failure::new(format!("no server answers at {server}"))

@@ -1,5 +1,6 @@
 //! `tactful serve`: the server.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use crate::domain::consent::ConsentRecord;
 use crate::domain::id::{ContextId, PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::diagnostic::Severity;
-use crate::domain::rules::section::context::ContextFact;
+use crate::domain::rules::expr::{Comparison, Fact, Node, Program};
+use crate::domain::value::Value;
 use crate::engine::{Engine, Limits};
 use crate::ledger::{ClosedLedger, FileLedger, Ledger, OpenError};
 use crate::rule_files;
@@ -116,13 +118,33 @@ impl Serve {
         say(&format!("listening  {address} (no TLS, no token)"));
         let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
         let server = if address.port() == 50051 { String::new() } else { format!(" --server http://{address}") };
-        let first = |(id, fact): (ContextId, &ContextFact)| {
-            let value = fact.shape.one_of.as_ref()?.first()?;
-            Some(format!(" --context {}={value}", rules.vocabulary.name(id)))
-        };
-        let context: String = declared.context.iter().filter_map(first).collect();
+        let likely = |id| Some(format!(" --context {}={}", rules.vocabulary.name(id), likely_value(rules, id)?));
+        let context: String = declared.context.ids().filter_map(likely).collect();
         say(&format!("try        tactful decide --customer anna --channel {channel}{context}{server}"));
     }
+}
+
+/// The text that the rules ask most often of a context fact, to try them with.
+fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
+    let is_it =
+        |fact| matches!(rules.facts.get(fact).map(|entry| &entry.fact), Some(Fact::Context(known)) if *known == id);
+    let mut asked: BTreeMap<String, usize> = BTreeMap::new();
+    let mut count = |program: &Program| {
+        if let Node::Compare(Comparison::Equal, pair) = &program.node
+            && let [Node::Fact(fact), Node::Constant(value @ Value::Text(_))] = pair.as_ref()
+            && is_it(*fact)
+        {
+            *asked.entry(value.to_string()).or_default() += 1;
+        }
+    };
+    for (_, action) in rules.actions.iter() {
+        let points = action.relevance.add.iter().map(|points| &points.when);
+        let conditions = action.eligible.iter().chain(&action.applicable).chain(&action.suitable).chain(points);
+        conditions.for_each(|condition| condition.visit(&mut count));
+    }
+    let most = asked.into_iter().max_by_key(|(_, count)| *count).map(|(value, _)| value);
+    let listed = rules.declared.context.get(id).and_then(|fact| fact.shape.one_of.as_ref()?.first());
+    most.or_else(|| listed.map(ToString::to_string))
 }
 
 /// The ledger as it was found.

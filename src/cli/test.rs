@@ -43,7 +43,9 @@ impl Test {
             report(&loaded);
             say(&format!("{}; no test was run", counted(errors, "error")));
         } else {
-            results.iter().for_each(tell);
+            // Failures last, where they are seen.
+            let (wrong, right): (Vec<_>, Vec<_>) = results.iter().partition(|result| result.failure.is_some());
+            right.into_iter().chain(wrong).for_each(tell);
             say(&format!("{} passed, {failed} failed", results.len() - failed));
         }
         Ok(if errors > 0 || failed > 0 { Verdict::Wrong } else { Verdict::InOrder })

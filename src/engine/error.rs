@@ -47,9 +47,10 @@ impl EngineError {
 }
 
 fn summary(violations: &[FieldViolation]) -> String {
-    let first = violations.first().map_or_else(String::new, |first| format!("{}: {}", first.field, first.description));
-    match violations.len() {
-        0 | 1 => first,
-        many => format!("{first}, and {} more", many - 1),
+    let told = violations.iter().take(3).map(|wrong| format!("{}: {}", wrong.field, wrong.description));
+    let told = told.collect::<Vec<_>>().join("; ");
+    match violations.len().saturating_sub(3) {
+        0 => told,
+        more => format!("{told}; and {more} more"),
     }
 }

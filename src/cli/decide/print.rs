@@ -1,6 +1,6 @@
 //! An answer for people and for programs.
 
-use comfy_table::{ColumnConstraint, Width};
+use comfy_table::ColumnConstraint;
 use serde_json::{Value, json};
 
 use super::{proto, table};
@@ -42,7 +42,7 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
     text
 }
 
-/// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness (11.0 own, 2.0 interruption, 6.0 pressure)`
+/// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and what that is made of
 fn sum(score: &proto::Score) -> String {
     let own = score.intrusiveness - score.interruption - score.pressure - score.hurt;
     let own_name = if score.personal > 0.0 { "own and personal" } else { "own" };
@@ -54,7 +54,7 @@ fn sum(score: &proto::Score) -> String {
     let factor = if before > 0.0 { (score.total + score.intrusiveness) / before } else { 1.0 };
     let personal = if score.personal > 0.0 { format!(" × {factor:.2} personal") } else { String::new() };
     format!(
-        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness ({})",
+        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness\n           of it {}",
         score.total,
         score.relevance,
         score.worth,
@@ -79,9 +79,9 @@ fn explained(explanation: &proto::Explanation) -> String {
         return text;
     }
     let early = ["group", "channel", "dates"];
-    let mut rows = table(&["action", "gate", "score", "why, where, and what would have changed it"]);
-    if let Some(why) = rows.column_mut(3) {
-        why.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(42)));
+    let mut rows = table(&["action", "gate", "score", "why, where, what would change it"]);
+    for column in rows.column_iter_mut().take(3) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     for candidate in explanation.candidates.iter().filter(|candidate| !early.contains(&candidate.gate.as_str())) {
         let score = candidate.score.as_ref().map_or_else(String::new, |score| format!("{:.1}", score.total));
