@@ -48,7 +48,7 @@ fn written(count: u64) -> (tempfile::TempDir, std::path::PathBuf) {
 
 /// Waits until the writer of a dropped ledger has let go of the file.
 fn reopen(folder: &Path) -> Result<tactful::ledger::Opened, OpenError> {
-    for _ in 0..1_000 {
+    for _ in 0..1_000_000 {
         match FileLedger::open(folder) {
             Err(OpenError::InUse(_)) => std::thread::yield_now(),
             other => return other,
