@@ -7,11 +7,10 @@ use super::log::DecisionRecord;
 use super::resolve::{Resolver, hash_id};
 use super::{ActiveRules, Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
-use crate::domain::customer::CustomerState;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Explain, Request, decide};
-use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId, PurposeSet};
-use crate::domain::record::reserve;
+use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId};
+use crate::domain::record::{reserve, withhold};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
@@ -103,7 +102,11 @@ impl Engine {
         let mut customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
         self.settle(&mut customer, &active.set, self.steady(now));
         let terms = self.terms(&active.set, &customer.standing, self.steady(now));
-        withhold(&mut customer.state, &active.set, &rules, terms.lawful(Stage::Evaluation));
+        withhold(&mut customer.state, &active.set, terms.lawful(Stage::Evaluation));
+        let personal = |rules: &RuleSet, id| {
+            rules.declared.attributes.get(id).is_none_or(|attribute| attribute.purposes.is_some())
+        };
+        customer.state.attributes.retain(|(id, _)| !personal(&active.set, *id) || personal(&rules, *id));
         Ok(self.rehearse((customer, question), &resolved, &ActiveRules::new(rules, at), at))
     }
 
@@ -132,7 +135,8 @@ impl Engine {
         active: &ActiveRules,
         now: Moment,
     ) -> DecisionRecord {
-        let decision = self.decide_now(&mut customer, &question, resolved, (active, now));
+        self.settle(&mut customer, &active.set, now);
+        let decision = self.decide_now(&customer, &question, resolved, (active, now));
         record(question, decision, (active, DecisionKey::default(), now), (String::new(), customer.epoch))
     }
 
@@ -165,14 +169,14 @@ impl Engine {
         Ok(record)
     }
 
+    /// Decides for a customer who has been settled.
     fn decide_now(
         &self,
-        customer: &mut Customer,
+        customer: &Customer,
         question: &Question,
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
     ) -> Decision {
-        self.settle(customer, &active.set, now);
         let Customer { state, standing, .. } = customer;
         let subject = Subject { state, standing, ledger_trusted: self.trusted() };
         let request = Request {
@@ -209,25 +213,6 @@ fn answered(
         Some(record) if record.question != *question => Err(EngineError::RequestIdReused(question.request_id.clone())),
         found => Ok(found.map(Arc::clone)),
     }
-}
-
-/// Takes away what the rules in force may not read now, and what they call personal and other rules do not.
-fn withhold(state: &mut CustomerState, active: &RuleSet, other: &RuleSet, lawful: PurposeSet) {
-    let personal =
-        |rules: &RuleSet, id| rules.declared.attributes.get(id).is_none_or(|attribute| attribute.purposes.is_some());
-    state.attributes.retain(|(id, held)| {
-        held.purposes = held.purposes.intersection(lawful);
-        !personal(active, *id) || (personal(other, *id) && !held.purposes.is_empty())
-    });
-    state.events.retain(|event| {
-        event.purposes = event.purposes.intersection(lawful);
-        event.fields.retain(|(.., purposes)| {
-            *purposes = purposes.intersection(lawful);
-            !purposes.is_empty()
-        });
-        !event.purposes.is_empty()
-    });
-    state.journeys.retain(|journey| lawful.contains(journey.purpose));
 }
 
 fn record(

@@ -7,6 +7,7 @@ use super::{Terms, journey};
 use crate::domain::consent::Stage;
 use crate::domain::customer::CustomerState;
 use crate::domain::id::PurposeSet;
+use crate::domain::rules::RuleSet;
 use crate::domain::time::Period;
 
 /// Contacts and outcomes are kept at least this long, for pressure, cool-downs and the last of something.
@@ -15,15 +16,16 @@ const SHORTEST_MEMORY: Period = Period(400 * 86_400_000);
 /// Brings a customer's state up to now. True if something may no longer be read that could be read before.
 pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> bool {
     // What the standing denies is purged whether or not the ledger can be trusted: a denial needs no proof.
-    let purged = purge(state, terms, Terms { ledger_trusted: true, ..terms }.lawful(Stage::Storage));
-    forget_old_contacts(state, terms);
+    let purged = withhold(state, terms.rules, Terms { ledger_trusted: true, ..terms }.lawful(Stage::Storage));
+    forget_what_is_old(state, terms);
     journey::pass_time(state, terms);
     purged
 }
 
-/// Clears the purposes that may no longer be served; what has none left is gone for good.
-fn purge(state: &mut CustomerState, terms: Terms<'_>, lawful: PurposeSet) -> bool {
-    let declared = &terms.rules.declared;
+/// Clears every purpose but the lawful ones, and those that a fact is no longer declared for; what has none left is
+/// gone for good. True if that took anything away.
+pub fn withhold(state: &mut CustomerState, rules: &RuleSet, lawful: PurposeSet) -> bool {
+    let declared = &rules.declared;
     let mut purged = false;
     let mut narrow = |purposes: &mut PurposeSet, allowed: PurposeSet| {
         let left = purposes.intersection(allowed);
@@ -44,7 +46,7 @@ fn purge(state: &mut CustomerState, terms: Terms<'_>, lawful: PurposeSet) -> boo
             let now = declared.fields.get(*id).map_or(PurposeSet::EMPTY, |field| field.purposes);
             narrow(purposes, lawful.intersection(now))
         });
-        covered && terms.now.since(event.at) < kind.map_or(Period::ZERO, |kind| kind.keep)
+        covered
     });
     state.events.keep_for(lawful);
     for readable in state.contacts.iter_mut().map(|contact| &mut contact.readable) {
@@ -58,7 +60,9 @@ fn purge(state: &mut CustomerState, terms: Terms<'_>, lawful: PurposeSet) -> boo
     purged | (state.journeys.len() < journeys)
 }
 
-fn forget_old_contacts(state: &mut CustomerState, terms: Terms<'_>) {
+fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
+    let keep = |kind| terms.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep);
+    state.events.retain(|event| terms.now.since(event.at) < keep(event.kind));
     let oldest = terms.now - terms.rules.horizon.max(SHORTEST_MEMORY);
     state.contacts.retain(|contact| contact.at > oldest && contact.counts(terms.now));
     state.outcomes.retain(|entry| entry.at > oldest);
