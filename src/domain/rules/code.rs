@@ -137,8 +137,6 @@ pub const UNUSED_PURPOSE: Code = Code(301);
 pub const UNUSED_ATTRIBUTE: Code = Code(302);
 /// An action can never be chosen.
 pub const NEVER_WINS: Code = Code(303);
-/// No rule test names the action.
-pub const UNTESTED_ACTION: Code = Code(304);
 /// No move leads to the stage.
 pub const UNREACHABLE_STAGE: Code = Code(305);
 
@@ -206,7 +204,6 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (UNUSED_PURPOSE, "unused purpose", lint::UNUSED_PURPOSE),
     (UNUSED_ATTRIBUTE, "unused personal attribute", lint::UNUSED_ATTRIBUTE),
     (NEVER_WINS, "can never win", lint::NEVER_WINS),
-    (UNTESTED_ACTION, "action without test", lint::UNTESTED_ACTION),
     (UNREACHABLE_STAGE, "unreachable stage", lint::UNREACHABLE_STAGE),
 ];
 

@@ -31,9 +31,9 @@ Right:
     # removed
 ";
 
-pub(super) const NEVER_WINS: &str = r"The action can never be chosen: its relevance at best does not exceed
-its intrusiveness at least, its conditions exclude each other, or no channel can
-carry it. Silence always wins.
+pub(super) const NEVER_WINS: &str = r"The action can never be chosen: with every point it can get, its
+relevance times its worth is not above its intrusiveness and the least
+interruption of its channels. Silence always wins.
 
 Wrong:
 
@@ -44,21 +44,6 @@ Right:
 
     relevance: {base: 35}
     intrusiveness: 10
-";
-
-pub(super) const UNTESTED_ACTION: &str = r"No rule test names the action. Rule tests run before every
-reload; an action without one can stop working, or begin to annoy, without
-anybody noticing.
-
-Wrong:
-
-    actions.yaml            # fibre-upgrade
-                            # no *.test.yaml names it
-
-Right:
-
-    actions.yaml            # fibre-upgrade
-    fibre.test.yaml         # expects fibre-upgrade for a DSL customer
 ";
 
 pub(super) const UNREACHABLE_STAGE: &str = r"No move leads to the stage, and the journey does not begin
