@@ -44,6 +44,12 @@ pub struct Arbitration {
     pub threshold: f64,
 }
 
+impl Default for Arbitration {
+    fn default() -> Self {
+        Self { personal_discount: 0.5, personal: 20.0, pressure: 1.0, hurt: 1.0, threshold: 0.0 }
+    }
+}
+
 /// How contacts add up to pressure and fade.
 #[derive(Debug, Clone)]
 pub struct Pressure {
@@ -70,7 +76,7 @@ pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &S
     let mut fields = Fields::of(&merged, "the policy", sink)?;
     let arbitration = match fields.optional("arbitration") {
         Some(node) => arbitration(node, sink),
-        None => arbitration_of(None, None, None),
+        None => Some(Arbitration::default()),
     };
     let pressure = fields.required("pressure").and_then(|node| pressure(node, declared, sink));
     let hurt = fields.required("hurt").and_then(|node| hurt(node, sink));
@@ -84,41 +90,26 @@ pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &S
     Some(Policy { arbitration: arbitration?, pressure: pressure?, hurt: hurt?, limits: limits?, zone, zone_name })
 }
 
+/// What is not said, or is wrong and reported, is as by default.
 fn arbitration(node: &Node, sink: &Sink) -> Option<Arbitration> {
     let mut fields = Fields::of(node, "arbitration", sink)?;
-    let discount = fields.optional("personal_discount").map(|node| reader::number(node, (0.0, 1.0), sink));
-    let threshold = fields.optional("threshold").map(|node| reader::number(node, (0.0, 1_000.0), sink));
-    let weights = fields.optional("weights").map(|node| weights(node, sink));
-    fields.finish();
-    arbitration_of(
-        discount.map_or(Some(None), |read| read.map(Some))?,
-        threshold.map_or(Some(None), |read| read.map(Some))?,
-        weights.map_or(Some(None), |read| read.map(Some))?,
-    )
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "stands where a read policy stands")]
-fn arbitration_of(discount: Option<f64>, threshold: Option<f64>, weights: Option<[f64; 3]>) -> Option<Arbitration> {
-    let [personal, pressure, hurt] = weights.unwrap_or([20.0, 1.0, 1.0]);
-    Some(Arbitration {
-        personal_discount: discount.unwrap_or(0.5),
-        personal,
-        pressure,
-        hurt,
-        threshold: threshold.unwrap_or(0.0),
-    })
-}
-
-fn weights(node: &Node, sink: &Sink) -> Option<[f64; 3]> {
-    let mut fields = Fields::of(node, "weights", sink)?;
-    let mut weight = |key, otherwise| match fields.optional(key) {
-        Some(node) => reader::number(node, (0.0, 1_000.0), sink),
-        None => Some(otherwise),
+    let usual = Arbitration::default();
+    let number = |fields: &mut Fields<'_>, key, most, otherwise| {
+        fields.optional(key).and_then(|node| reader::number(node, (0.0, most), sink)).unwrap_or(otherwise)
     };
-    let weights = [weight("personal", 20.0), weight("pressure", 1.0), weight("hurt", 1.0)];
+    let personal_discount = number(&mut fields, "personal_discount", 1.0, usual.personal_discount);
+    let threshold = number(&mut fields, "threshold", 1_000.0, usual.threshold);
+    let mut weights = fields.optional("weights").and_then(|node| Fields::of(node, "weights", sink));
+    let mut weight =
+        |key, otherwise| weights.as_mut().map_or(otherwise, |fields| number(fields, key, 1_000.0, otherwise));
+    let personal = weight("personal", usual.personal);
+    let pressure = weight("pressure", usual.pressure);
+    let hurt = weight("hurt", usual.hurt);
+    if let Some(weights) = weights {
+        weights.finish();
+    }
     fields.finish();
-    let [personal, pressure, hurt] = weights;
-    Some([personal?, pressure?, hurt?])
+    Some(Arbitration { personal_discount, personal, pressure, hurt, threshold })
 }
 
 fn pressure(node: &Node, (vocabulary, declared): (&Vocabulary, &Declarations), sink: &Sink) -> Option<Pressure> {
