@@ -124,7 +124,7 @@ async fn a_repeated_request_is_answered_the_same_until_consent_is_gone() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!((past.decision.as_ref(), past.request.as_ref()), (Some(&first), Some(&request_with_one(&request))));
+    assert_eq!((past.decision.as_ref(), past.request.as_ref()), (Some(&first), Some(&request)));
 
     let other = proto::DecideRequest { channel: "phone".into(), ..request.clone() };
     let refused = decisions.decide(other).await.unwrap_err();
@@ -134,11 +134,6 @@ async fn a_repeated_request_is_answered_the_same_until_consent_is_gone() {
     let after = decisions.decide(request).await.unwrap().into_inner();
     assert!(after.actions.is_empty(), "a personal answer is not repeated after the withdrawal");
     server.stop().await;
-}
-
-/// The request as it is kept: exactly as it was sent.
-fn request_with_one(request: &proto::DecideRequest) -> proto::DecideRequest {
-    request.clone()
 }
 
 fn reason(status: &tonic::Status) -> String {
