@@ -63,7 +63,8 @@ impl Customer {
 impl Kept for Customer {
     fn is_worth_keeping(&self) -> bool {
         let empty = self.state.is_empty() && self.standing.is_empty();
-        !(empty && self.requests.is_empty() && self.consent_keys.is_empty())
+        // A count of denials that went away with its customer would let old answers be shown again.
+        !(empty && self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty())
     }
 }
 
