@@ -13,6 +13,7 @@ use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standi
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
+use crate::ledger::LedgerError;
 
 /// The most changes of one call.
 const MOST_CHANGES: usize = 64;
@@ -129,7 +130,9 @@ impl Engine {
         match position {
             Ok(position) => Ok(self.take_effect(waiting, &active.set, position)),
             Err(error) => {
-                self.trust_ledger(false);
+                if !matches!(error, LedgerError::Full(_)) {
+                    self.trust_ledger(false);
+                }
                 self.give_key_back(&waiting.request);
                 Err(EngineError::LedgerUnavailable(error.to_string()))
             }

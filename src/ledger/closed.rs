@@ -1,7 +1,8 @@
 //! A ledger that could not be opened: it takes nothing.
 
-use super::{Ledger, LedgerError};
+use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
+use crate::domain::time::Moment;
 
 /// Refuses every record, with the reason.
 #[derive(Debug)]
@@ -9,6 +10,19 @@ pub struct ClosedLedger(pub String);
 
 impl Ledger for ClosedLedger {
     fn append(&self, _records: &[ConsentRecord]) -> Result<u64, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
+
+    fn erase(&self, _customer: &str, _now: Moment) -> Result<Erasure, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
+
+    /// Nobody knows; whoever asks uses no personal data anyhow.
+    fn is_suppressed(&self, _customer: &str) -> bool {
+        true
+    }
+
+    fn records(&self, _customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         Err(LedgerError::Unavailable(self.0.clone()))
     }
 }

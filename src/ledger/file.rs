@@ -12,8 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::frame::{self, Found, Link};
-use super::{Ledger, LedgerError, payload};
+use super::{Erasure, Ledger, LedgerError, payload};
 use crate::domain::consent::ConsentRecord;
+use crate::domain::time::Moment;
 
 /// The file's name inside the data folder.
 const FILE: &str = "consent.ledger";
@@ -62,6 +63,7 @@ pub enum OpenError {
 /// A ledger on disk.
 #[derive(Debug)]
 pub struct FileLedger {
+    path: PathBuf,
     queue: Mutex<Sender<Job>>,
 }
 
@@ -96,8 +98,9 @@ impl FileLedger {
         let next = scan.records.len() as u64 + 1;
         let (queue, jobs) = channel();
         let mut writer = Writer { file, next, previous: scan.previous, broken: None };
-        thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&jobs)).map_err(disk)?;
-        Ok(Opened { ledger: Self { queue: Mutex::new(queue) }, records: scan.records, repaired })
+        let thread = thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&jobs));
+        thread.map_err(disk)?;
+        Ok(Opened { ledger: Self { path, queue: Mutex::new(queue) }, records: scan.records, repaired })
     }
 }
 
@@ -109,6 +112,22 @@ impl Ledger for FileLedger {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.send(job).map_err(|_| LedgerError::Unavailable("its writer has ended".into()))?;
         answer.recv().map_err(ended)?
+    }
+
+    fn erase(&self, _customer: &str, _now: Moment) -> Result<Erasure, LedgerError> {
+        Err(LedgerError::Unavailable(
+            "the ledger file of this version holds records in plain, and erases nothing".into(),
+        ))
+    }
+
+    fn is_suppressed(&self, _customer: &str) -> bool {
+        false
+    }
+
+    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
+        let bytes = fs::read(&self.path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        let scan = scan(&bytes, &self.path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        Ok(scan.records.into_iter().filter(|(_, record)| record.customer == customer).collect())
     }
 }
 

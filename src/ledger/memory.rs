@@ -1,19 +1,59 @@
 //! A ledger that lives as long as the process: for tests, replays and simulations.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Ledger, LedgerError};
+use compact_str::CompactString;
+
+use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
+use crate::domain::time::Moment;
 
-/// Counts records and keeps none: the standing is held with the customer.
+/// Keeps records by customer.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    position: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: u64,
+    records: HashMap<CompactString, Vec<(u64, ConsentRecord)>>,
+    erased: HashMap<CompactString, u64>,
+}
+
+impl MemoryLedger {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Ledger for MemoryLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        let count = records.len() as u64;
-        Ok(self.position.fetch_add(count, Ordering::AcqRel) + count)
+        let mut kept = self.kept();
+        for record in records {
+            kept.last += 1;
+            let position = kept.last;
+            kept.records.entry(record.customer.clone()).or_default().push((position, record.clone()));
+        }
+        Ok(kept.last)
+    }
+
+    fn erase(&self, customer: &str, _now: Moment) -> Result<Erasure, LedgerError> {
+        let mut kept = self.kept();
+        let held = kept.records.remove(customer).is_some();
+        let before = kept.erased.get(customer).copied().filter(|_| !held);
+        let position = before.unwrap_or(kept.last + 1);
+        kept.last = kept.last.max(position);
+        kept.erased.insert(customer.into(), position);
+        Ok(Erasure { position, record_id: Erasure::name(position), repeated: before.is_some() })
+    }
+
+    fn is_suppressed(&self, customer: &str) -> bool {
+        self.kept().erased.contains_key(customer)
+    }
+
+    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
+        Ok(self.kept().records.get(customer).cloned().unwrap_or_default())
     }
 }

@@ -10,17 +10,42 @@ mod memory;
 mod payload;
 
 use crate::domain::consent::ConsentRecord;
+use crate::domain::time::Moment;
 
 pub use closed::ClosedLedger;
 pub use file::{FileLedger, OpenError, Opened};
 pub use memory::MemoryLedger;
 
-/// Why a record was not taken.
+/// Why a ledger did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// Nothing can be appended until an operator has looked.
+    /// Nothing can be appended until an operator has looked: no personal data may be used.
     #[error("{0}")]
     Unavailable(String),
+    /// There is no room for what lets more happen. What was kept is whole, and restrictions are still taken.
+    #[error("{0}")]
+    Full(String),
+    /// It holds nothing of this kind, or not at this position.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+/// What an erasure left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Where the ledger says that somebody was erased.
+    pub position: u64,
+    /// The name of that record.
+    pub record_id: String,
+    /// Nothing was left to erase: this is the erasure that did it.
+    pub repeated: bool,
+}
+
+impl Erasure {
+    /// The name of the record of an erasure.
+    fn name(position: u64) -> String {
+        format!("erased-{position}")
+    }
 }
 
 /// An append-only ledger, small enough to be crashed on purpose in a test.
@@ -30,4 +55,21 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// When they are not durable; none of them counts then.
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError>;
+
+    /// Makes every record of a customer unreadable for good, and says in the ledger that somebody was erased.
+    ///
+    /// The customer stays known only as suppressed. Erasing twice is erasing once, unless records came between.
+    ///
+    /// # Errors
+    /// When it is not durable; ask again then.
+    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError>;
+
+    /// Whether the customer was ever erased: what somebody else kept or imports must not bring them back.
+    fn is_suppressed(&self, customer: &str) -> bool;
+
+    /// The records of a customer with their positions, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read back.
+    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError>;
 }

@@ -11,7 +11,7 @@ use tactful::domain::rules::{Loaded, load};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
-use tactful::ledger::{Ledger, LedgerError};
+use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 
 use super::support::{ask, attributes, chosen, consent, engine, event, monday, rules_of};
 
@@ -213,13 +213,26 @@ fn a_no_to_a_purpose_that_is_not_declared_now_counts_when_it_is_again() {
 struct SlowLedger {
     gate: std::sync::Mutex<()>,
     waiting: std::sync::atomic::AtomicUsize,
+    kept: MemoryLedger,
 }
 
 impl Ledger for SlowLedger {
     fn append(&self, records: &[tactful::domain::consent::ConsentRecord]) -> Result<u64, LedgerError> {
         self.waiting.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         drop(self.gate.lock().unwrap());
-        Ok(records.len() as u64)
+        self.kept.append(records)
+    }
+
+    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
+        self.kept.erase(customer, now)
+    }
+
+    fn is_suppressed(&self, customer: &str) -> bool {
+        self.kept.is_suppressed(customer)
+    }
+
+    fn records(&self, customer: &str) -> Result<Vec<(u64, tactful::domain::consent::ConsentRecord)>, LedgerError> {
+        self.kept.records(customer)
     }
 }
 
