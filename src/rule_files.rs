@@ -1,4 +1,5 @@
-//! Reads the rule files of a folder. What cannot be read is reported like any other mistake.
+//! The rule files of a folder: seen as they are on disk, then loaded. What cannot be read is reported like any other
+//! mistake.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,9 +14,33 @@ use crate::domain::rules::{Loaded, load};
 /// How many files a folder may hold.
 const MOST_FILES: usize = 10_000;
 
+/// Every rule file of a folder as it is on disk at one moment, not yet understood. Two looks are equal as long as
+/// nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFiles {
+    root: String,
+    files: Vec<SourceFile>,
+    /// What could not be read; such a file also stands among the files, with no text, so that its name can be shown.
+    failures: Vec<Unreadable>,
+}
+
+/// A file or folder that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unreadable {
+    path: String,
+    kind: io::ErrorKind,
+    why: String,
+}
+
 /// Loads every `*.yaml` under a folder, or one file. Hidden files and folders are left out.
 #[must_use]
 pub fn read(root: &Path, vocabulary: &Vocabulary) -> Loaded {
+    look(root).load(vocabulary)
+}
+
+/// Reads every `*.yaml` under a folder, or one file. Hidden files and folders are left out.
+#[must_use]
+pub fn look(root: &Path) -> RuleFiles {
     let Walk { paths, mut failures, .. } = Walk::of(root, MOST_FILES);
     let mut files = Vec::new();
     for path in paths {
@@ -27,34 +52,53 @@ pub fn read(root: &Path, vocabulary: &Vocabulary) -> Loaded {
             Err(error) => failures.push((path, error)),
         }
     }
-    // A file that cannot be read stands in the list with no text, so that its name can be shown.
-    files.extend(failures.iter().map(|(path, _)| SourceFile { path: shown(path), text: String::new() }));
-    let sources = Sources::under(&shown(root), files);
-    if failures.is_empty() {
-        return load(sources, vocabulary);
-    }
-    let readable = sources.iter().filter(|(_, file)| !failures.iter().any(|(path, _)| shown(path) == file.path));
-    let readable = Sources::under(&shown(root), readable.map(|(_, file)| file.clone()).collect());
-    let mut loaded = load(readable, vocabulary);
-    let known = std::mem::replace(&mut loaded.sources, sources);
-    loaded.rule_set = None;
-    for diagnostic in &mut loaded.diagnostics {
-        let moved = known.file(diagnostic.span.file).and_then(|file| find(&loaded.sources, &file.path));
-        diagnostic.span.file = moved.unwrap_or(diagnostic.span.file);
-    }
-    loaded.diagnostics.extend(failures.iter().filter_map(|(path, error)| failure(&loaded.sources, path, error)));
-    loaded
+    let unreadable = |(path, error): (PathBuf, io::Error)| Unreadable {
+        path: shown(&path),
+        kind: error.kind(),
+        why: error.to_string(),
+    };
+    let failures: Vec<Unreadable> = failures.into_iter().map(unreadable).collect();
+    files.extend(failures.iter().map(|failure| SourceFile { path: failure.path.clone(), text: String::new() }));
+    RuleFiles { root: shown(root), files, failures }
 }
 
-fn failure(sources: &Sources, path: &Path, error: &io::Error) -> Option<Diagnostic> {
-    let file = find(sources, &shown(path))?;
-    let (code, help) = match error.kind() {
-        io::ErrorKind::InvalidData => (code::NOT_UTF8, "save it as UTF-8"),
-        io::ErrorKind::QuotaExceeded => (code::TOO_MANY, "put several rules into one file, or name a smaller folder"),
-        _ => (code::UNREADABLE_FILE, "check the path and who may read it"),
-    };
-    let message = format!("`{}` cannot be read: {error}", path.display());
-    Some(Diagnostic::error(code, Span { file, start: 0, end: 0 }, message).help(help))
+impl RuleFiles {
+    /// Loads them. What cannot be read is a mistake like any other.
+    #[must_use]
+    pub fn load(self, vocabulary: &Vocabulary) -> Loaded {
+        let sources = Sources::under(&self.root, self.files);
+        if self.failures.is_empty() {
+            return load(sources, vocabulary);
+        }
+        let readable = |path: &str| !self.failures.iter().any(|failure| failure.path == path);
+        let files = sources.iter().filter(|(_, file)| readable(&file.path)).map(|(_, file)| file.clone());
+        let mut loaded = load(Sources::under(&self.root, files.collect()), vocabulary);
+        let known = std::mem::replace(&mut loaded.sources, sources);
+        loaded.rule_set = None;
+        for diagnostic in &mut loaded.diagnostics {
+            let moved = known.file(diagnostic.span.file).and_then(|file| find(&loaded.sources, &file.path));
+            diagnostic.span.file = moved.unwrap_or(diagnostic.span.file);
+        }
+        // That nothing is there is only an echo of what could not be read.
+        loaded.diagnostics.retain(|diagnostic| diagnostic.code != code::NO_RULE_FILES);
+        loaded.diagnostics.extend(self.failures.iter().filter_map(|failure| failure.diagnostic(&loaded.sources)));
+        loaded
+    }
+}
+
+impl Unreadable {
+    fn diagnostic(&self, sources: &Sources) -> Option<Diagnostic> {
+        let file = find(sources, &self.path)?;
+        let (code, help) = match self.kind {
+            io::ErrorKind::InvalidData => (code::NOT_UTF8, "save it as UTF-8"),
+            io::ErrorKind::QuotaExceeded => {
+                (code::TOO_MANY, "put several rules into one file, or name a smaller folder")
+            }
+            _ => (code::UNREADABLE_FILE, "check the path and who may read it"),
+        };
+        let message = format!("`{}` cannot be read: {}", self.path, self.why);
+        Some(Diagnostic::error(code, Span { file, start: 0, end: 0 }, message).help(help))
+    }
 }
 
 fn find(sources: &Sources, path: &str) -> Option<FileId> {
@@ -123,6 +167,14 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_one_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = read(&folder.path().join("gone"), &Vocabulary::default());
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, [code::UNREADABLE_FILE]);
+    }
 
     #[test]
     fn too_many_files_are_an_error_and_never_a_part_of_them() {
