@@ -40,6 +40,12 @@ impl Basis {
         Self::NAMES.iter().find(|(_, basis)| *basis == self).map_or("", |(name, _)| name)
     }
 
+    /// The basis with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, basis)| *basis)
+    }
+
     /// Whether it rests on the customer's yes.
     #[must_use]
     pub fn needs_consent(self) -> bool {

@@ -11,6 +11,7 @@ use super::{Customer, Engine, EngineError};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful};
 use crate::domain::id::{PurposeId, Vocabulary};
+use crate::domain::purpose::Basis;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
@@ -211,9 +212,10 @@ impl Engine {
                 standing: None,
             });
             if refused.is_none() {
-                let version = purpose.and_then(|id| rules.purpose(id)).map_or(1, |terms| terms.version);
+                let terms = purpose.and_then(|id| rules.purpose(id));
+                let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
                 let received = if change.status.permits() { arrived } else { now };
-                records.push((purpose, record(&request, change, (record_id, version), (received, sequence))));
+                records.push((purpose, record(&request, change, (record_id, shown), (received, sequence))));
             }
         }
         self.customers.update(&request.customer, |customer| {
@@ -261,7 +263,7 @@ fn apply<'r>(
 fn record(
     request: &ConsentRequest,
     change: &ConsentChange,
-    (record_id, version): (String, u32),
+    (record_id, (version, basis)): (String, (u32, Option<Basis>)),
     (now, sequence): (Moment, u64),
 ) -> ConsentRecord {
     ConsentRecord {
@@ -269,6 +271,7 @@ fn record(
         customer: request.customer.as_str().into(),
         purpose: change.purpose.as_str().into(),
         version,
+        basis,
         status: change.status,
         received: now,
         sequence,

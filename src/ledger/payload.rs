@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
+use crate::domain::purpose::Basis;
 use crate::domain::time::Moment;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -12,6 +13,8 @@ struct Payload {
     customer: String,
     purpose: String,
     version: u32,
+    #[serde(default)]
+    basis: Option<String>,
     status: String,
     received: i64,
     sequence: u64,
@@ -33,6 +36,7 @@ pub fn write(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
         customer: record.customer.to_string(),
         purpose: record.purpose.to_string(),
         version: record.version,
+        basis: record.basis.map(|basis| basis.name().to_owned()),
         status: record.status.name().to_owned(),
         received: record.received.0,
         sequence: record.sequence,
@@ -56,6 +60,7 @@ pub fn read(bytes: &[u8]) -> Option<ConsentRecord> {
         customer: payload.customer.into(),
         purpose: payload.purpose.into(),
         version: payload.version,
+        basis: payload.basis.map(|name| Basis::named(&name).ok_or(())).transpose().ok()?,
         status: ConsentStatus::named(&payload.status)?,
         received: Moment(payload.received),
         sequence: payload.sequence,

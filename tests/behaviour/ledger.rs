@@ -21,6 +21,7 @@ fn record(number: u64) -> ConsentRecord {
         customer: format!("customer-{}", number % 7).into(),
         purpose: "personalisation".into(),
         version: 1,
+        basis: None,
         status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
         received: Moment(1_000 + i64::try_from(number).unwrap()),
         sequence: number,

@@ -115,6 +115,7 @@ fn standing(rules: &RuleSet, consents: Consents) -> Standing {
             customer: "c".into(),
             purpose: purpose.into(),
             version: 1,
+            basis: None,
             status: ConsentStatus::Given,
             received: monday() - Period::DAY,
             sequence,

@@ -1,9 +1,11 @@
 //! Consent: the record that is kept, the standing that follows, and the gate that asks the standing.
 
 pub mod gate;
+pub mod json_ld;
 pub mod record;
 pub mod standing;
 
 pub use gate::{Denial, Stage, Verdict, binding, has_objected, lawful};
+pub use json_ld::json_ld;
 pub use record::{ConsentRecord, ConsentStatus};
 pub use standing::Standing;

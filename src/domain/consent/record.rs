@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use crate::domain::purpose::Basis;
 use crate::domain::time::{Moment, Period};
 
 /// What a record says, in the words of the W3C Data Privacy Vocabulary.
@@ -80,6 +81,8 @@ pub struct ConsentRecord {
     pub purpose: CompactString,
     /// Version of the purpose that the customer was shown.
     pub version: u32,
+    /// The basis the purpose rested on then; nothing when it concerns everything, or was written before bases were.
+    pub basis: Option<Basis>,
     /// What changed.
     pub status: ConsentStatus,
     /// When it arrived here.

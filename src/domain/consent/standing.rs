@@ -194,6 +194,7 @@ mod tests {
                 customer: "c".into(),
                 purpose: "p".into(),
                 version: 1,
+                basis: None,
                 status: step.status,
                 received: Moment(step.at + step.delay),
                 sequence,
