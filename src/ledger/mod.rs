@@ -8,6 +8,7 @@ mod file;
 mod frame;
 mod memory;
 mod payload;
+pub mod proof;
 
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
