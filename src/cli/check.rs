@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{Failure, Format, Verdict, counted, load, render, report, say};
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::{Diagnostic, Severity};
-use crate::domain::rules::{Loaded, source};
+use crate::domain::rules::diagnostic::{Diagnostic, FileId, Severity, Span};
+use crate::domain::rules::rule_set::is_test;
+use crate::domain::rules::{Loaded, code, source};
 use crate::scenario::test;
 
 /// Check rule files: every mistake of every file, with its place and its fix
@@ -31,6 +32,7 @@ impl Check {
             loaded.diagnostics.extend(found);
         }
         loaded.diagnostics.extend(read_twice(&loaded));
+        loaded.diagnostics.extend(open_end(&loaded));
         let (errors, warnings) = loaded.counts();
         if self.format == Format::Json {
             let list = render::json(&loaded.sources, &loaded.diagnostics);
@@ -65,4 +67,16 @@ fn read_twice(loaded: &Loaded) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// One warning for all rule files that would not be noticed if they were cut off.
+fn open_end(loaded: &Loaded) -> Option<Diagnostic> {
+    let rules = loaded.sources.iter().filter(|(_, file)| !is_test(&file.path) && !file.text.is_empty());
+    let open: Vec<FileId> = rules.filter(|(_, file)| !source::opens(&file.text)).map(|(id, _)| id).collect();
+    let (first, others) = open.split_first()?;
+    let others = if others.is_empty() { String::new() } else { format!(", or any of {} others", others.len()) };
+    let message = format!("nobody would notice if this file were cut off{others}");
+    let place = Span { file: *first, ..Span::default() };
+    let help = "begin every rule file with a line `---`, and end it with a line `...`";
+    Some(Diagnostic::warning(code::OPEN_END, place, message).help(help))
 }

@@ -20,3 +20,4 @@ mod non_interference;
 mod privacy;
 mod replay;
 mod support;
+mod truncation;

@@ -66,6 +66,10 @@ pub const NO_RULE_FILES: Code = Code(26);
 pub const COLON_IN_VALUE: Code = Code(27);
 /// A blank is missing after a `:` or a `-`, or before a `#`.
 pub const MISSING_BLANK: Code = Code(28);
+/// The file begins with `---` and does not end with `...`.
+pub const CUT_OFF: Code = Code(29);
+/// Nothing in the file shows where it ends.
+pub const OPEN_END: Code = Code(30);
 
 /// A key has no meaning where it stands.
 pub const UNKNOWN_KEY: Code = Code(101);
@@ -170,6 +174,8 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (NO_RULE_FILES, "no rule files", yaml::NO_RULE_FILES),
     (COLON_IN_VALUE, "colon inside a value", yaml::COLON_IN_VALUE),
     (MISSING_BLANK, "missing blank", yaml::MISSING_BLANK),
+    (CUT_OFF, "file cut off", yaml::CUT_OFF),
+    (OPEN_END, "end of the file not marked", yaml::OPEN_END),
     (UNKNOWN_KEY, "unknown key", document::UNKNOWN_KEY),
     (MISSING_KEY, "missing key", document::MISSING_KEY),
     (WRONG_TYPE, "wrong type", document::WRONG_TYPE),

@@ -2,9 +2,10 @@
 //!
 //! Four steps, each a child module: `guard` looks at the bytes, `tree` builds nodes from the events of
 //! saphyr-parser within limits of depth and number, `value` lets serde_yaml say which plain scalars are
-//! numbers, flags or nothing, `traps` finds what parses and is probably not meant. `mistake` puts the
-//! parser's errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
+//! numbers, flags or nothing, `traps` finds what parses and is probably not meant; `end` sees whether the text
+//! is whole, and `mistake` puts the parser's errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
 
+mod end;
 mod guard;
 mod line;
 mod mistake;
@@ -17,6 +18,7 @@ mod value;
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 use std::ops::Range;
 
+pub use end::opens;
 pub use guard::{MAX_FILE_BYTES, MAX_NODES};
 pub use tree::MAX_DEPTH;
 pub use value::compare_readers;
@@ -101,6 +103,9 @@ pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Opti
     }
     let mut found = Vec::new();
     let node = read_guarded(file, text, &mut found);
+    if found.is_empty() {
+        found.extend(end::check(file, text));
+    }
     found.sort_by_key(|diagnostic| diagnostic.span);
     found.truncate(MAX_PROBLEMS);
     diagnostics.append(&mut found);

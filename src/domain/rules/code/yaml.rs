@@ -369,12 +369,12 @@ Right:
     tactful check rules/
 ";
 
-pub(super) const NO_RULE_FILES: &str = r"The folder holds no file that ends in `.yaml`. Files that end in
-`.yml` are not read, so that there is one spelling only.
+pub(super) const NO_RULE_FILES: &str = r"The folder holds no rule file: none whose name ends in `.yaml` or `.yml`
+and does not begin with a dot. Files ending in `.test.yaml` hold tests only.
 
 Wrong:
 
-    rules/actions.yml
+    rules/actions.txt
 
 Right:
 
@@ -411,4 +411,44 @@ Right:
       topic:
         type: text
         personal: false
+";
+
+pub(super) const CUT_OFF: &str = r"The file begins with `---`, the mark that opens a YAML document, and
+does not end with `...`, the mark that closes it. Perhaps a copy was broken off or
+the disk was full: what is left of a file is often sound YAML that lacks the last
+limits and conditions. See whether something is missing, then close it.
+
+Wrong:
+
+    ---
+    policy:
+      limits:
+        - {at_most: 3, per: 7 days}
+
+Right:
+
+    ---
+    policy:
+      limits:
+        - {at_most: 3, per: 7 days}
+        - {after: complained, wait: 30 days}
+    ...
+";
+
+pub(super) const OPEN_END: &str = r"Nothing in the file shows where it ends, so nobody would notice if a
+broken copy or a full disk cut off its last lines. That is a warning: the rules
+work. Begin the file with a line `---` and end it with a line `...`, and one that
+was cut off is refused, wherever the cut is.
+
+Wrong:
+
+    channels:
+      web: {direction: inbound, interruption: 5}
+
+Right:
+
+    ---
+    channels:
+      web: {direction: inbound, interruption: 5}
+    ...
 ";
