@@ -53,7 +53,7 @@ const READABLE: Period = Period::DAY;
 /// How many request ids are remembered for one customer.
 const MOST_REMEMBERED: usize = 32;
 /// The most actions one answer may hold.
-const MOST_ACTIONS: u32 = 20;
+pub const MOST_ACTIONS: u32 = 20;
 
 /// A question with names resolved.
 struct Resolved {

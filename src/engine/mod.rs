@@ -29,7 +29,7 @@ use crate::store::{Customers, Kept};
 
 pub use consent::{ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, StandingView};
 pub use customer::{CustomerView, JourneyView, LimitView};
-pub use decide::Question;
+pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use log::DecisionRecord;
 pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};

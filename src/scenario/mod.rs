@@ -3,5 +3,6 @@
 pub mod estimate;
 pub mod line;
 pub mod replay;
+pub mod shape;
 pub mod step;
 pub mod test;

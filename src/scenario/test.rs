@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::line::{DecideLine, Line};
+use super::shape;
 use super::step::{Step, What, moment};
 use crate::domain::decide::{Explain, Gate, SilenceReason};
 use crate::domain::rules::diagnostic::{Diagnostic, Location, Sources, Span};
@@ -56,7 +57,7 @@ pub fn read(files: &[Node], rules: &RuleSet) -> (Vec<RuleTest>, Vec<Diagnostic>)
     let sink = Sink::default();
     let mut tests = Vec::new();
     for file in files {
-        let Some(mut fields) = Fields::of(file, "a test file", &sink) else { continue };
+        let Some(fields) = Fields::of(file, &shape::TEST_FILE, &sink) else { continue };
         let items = fields.required("tests").and_then(|node| reader::list(node, &sink)).unwrap_or(&[]);
         fields.finish();
         tests.extend(items.iter().filter_map(|item| read_test(item, rules, &sink)));
@@ -65,7 +66,7 @@ pub fn read(files: &[Node], rules: &RuleSet) -> (Vec<RuleTest>, Vec<Diagnostic>)
 }
 
 fn read_test(node: &Node, rules: &RuleSet, sink: &Sink) -> Option<RuleTest> {
-    let mut fields = Fields::of(node, "a test", sink)?;
+    let fields = Fields::of(node, &shape::TEST, sink)?;
     let name = fields.required("name").and_then(|node| Some((reader::text(node, sink)?.to_owned(), node.span)));
     let at = fields.required("at").and_then(|node| reader::moment(node, sink));
     let given = fields.optional("given");
@@ -119,7 +120,7 @@ fn read_decide(node: &Node, at: Moment, rules: &RuleSet, sink: &Sink) -> Option<
 }
 
 fn read_expect(node: &Node, rules: &RuleSet, sink: &Sink) -> Option<Expect> {
-    let mut fields = Fields::of(node, "an expectation", sink)?;
+    let fields = Fields::of(node, &shape::EXPECTATION, sink)?;
     let mut expect = Expect::default();
     if let Some(node) = fields.optional("action") {
         expect.actions = Some(vec![known_action(node, rules, sink)?]);
@@ -132,7 +133,7 @@ fn read_expect(node: &Node, rules: &RuleSet, sink: &Sink) -> Option<Expect> {
         expect.silence = Some(reader::one_of(node, &SilenceReason::NAMES, sink)?);
     }
     if let Some(node) = fields.optional("why_not") {
-        let mut inner = Fields::of(node, "`why_not`", sink)?;
+        let inner = Fields::of(node, &shape::WHY_NOT, sink)?;
         let action = inner.required("action").and_then(|node| known_action(node, rules, sink));
         let gate = inner
             .required("gate")

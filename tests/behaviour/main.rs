@@ -12,6 +12,7 @@
 
 mod api;
 mod commands;
+mod editing;
 mod golden;
 mod ledger;
 mod limits;

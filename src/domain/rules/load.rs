@@ -12,6 +12,7 @@ use super::section::action::{self, Action};
 use super::section::journey::{self, Journey};
 use super::section::policy::{self, Policy};
 use super::section::{Declarations, attribute, channel, context, event, intern, purpose};
+use super::shape::RULE_FILE;
 use super::sink::Sink;
 use super::source::{self, Entry, Node};
 use crate::domain::id::{ActionId, Id, IdMap, JourneyId, PurposeId, Vocabulary};
@@ -106,13 +107,10 @@ struct Sections<'n> {
     policy: Vec<&'n Entry>,
 }
 
-const SECTIONS: [&str; 8] =
-    ["purposes", "attributes", "context", "events", "channels", "journeys", "actions", "policy"];
-
 impl<'n> Sections<'n> {
     fn of(files: &'n [Node], sink: &Sink) -> Self {
         let mut sections = Self::default();
-        let entries = files.iter().filter_map(|file| reader::map(file, "a rule file", sink)).flatten();
+        let entries = files.iter().filter_map(|file| reader::map(file, RULE_FILE.what, sink)).flatten();
         for entry in entries {
             sections.add(entry, sink);
         }
@@ -142,7 +140,7 @@ impl<'n> Sections<'n> {
             "channels" => &mut self.channels,
             "journeys" => &mut self.journeys,
             "policy" => &mut self.policy,
-            other => return reader::unknown((other, entry.key.span), "section", SECTIONS, sink),
+            other => return reader::unknown((other, entry.key.span), "section", RULE_FILE.names(), sink),
         };
         pile.extend(reader::map(&entry.value, "this section", sink)?);
         Some(())

@@ -11,6 +11,7 @@ pub mod load;
 pub mod reader;
 pub mod rule_set;
 pub mod section;
+pub mod shape;
 pub mod sink;
 pub mod source;
 

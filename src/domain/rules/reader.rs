@@ -4,6 +4,7 @@
 
 use super::code;
 use super::diagnostic::{Code, Diagnostic, Span};
+use super::shape::Shape;
 use super::sink::Sink;
 use super::source::{Entry, Node, NodeKind};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
@@ -13,45 +14,43 @@ const MOST_COMPARED: usize = 2_000;
 /// How many known names a message lists.
 const MOST_SHOWN: usize = 8;
 
-/// The fields of one map; each may be asked for once, what nobody asked for is unknown.
+/// The fields of one map of a known shape.
 #[derive(Debug)]
 pub struct Fields<'n> {
-    what: &'static str,
+    shape: &'static Shape,
     span: Span,
     entries: &'n [Entry],
-    known: Vec<&'static str>,
     sink: &'n Sink,
 }
 
 impl<'n> Fields<'n> {
-    /// The fields of a map; `what` names it in messages, as in "an action".
-    pub fn of(node: &'n Node, what: &'static str, sink: &'n Sink) -> Option<Self> {
-        let entries = map(node, what, sink)?;
-        Some(Self { what, span: node.span, entries, known: Vec::new(), sink })
+    /// The fields of a map.
+    pub fn of(node: &'n Node, shape: &'static Shape, sink: &'n Sink) -> Option<Self> {
+        let entries = map(node, shape.what, sink)?;
+        Some(Self { shape, span: node.span, entries, sink })
     }
 
     /// The value of a key, if it is there.
-    pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known.push(key);
+    pub fn optional(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
     }
 
     /// The value of a key that must be there.
-    pub fn required(&mut self, key: &'static str) -> Option<&'n Node> {
+    pub fn required(&self, key: &str) -> Option<&'n Node> {
         let found = self.optional(key);
         if found.is_none() {
-            let message = format!("`{key}` is missing from {}", self.what);
+            let message = format!("`{key}` is missing from {}", self.shape.what);
             self.sink.push(Diagnostic::error(code::MISSING_KEY, first_line(self.span, self.entries), message));
         }
         found
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that does not belong here.
     pub fn finish(self) {
-        for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.text.as_str())) {
-            let message = format!("{} has no key `{}`", self.what, entry.key.text);
+        for entry in self.entries.iter().filter(|entry| self.shape.key(&entry.key.text).is_none()) {
+            let message = format!("{} has no key `{}`", self.shape.what, entry.key.text);
             let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
-            self.sink.push(suggest(diagnostic, &entry.key.text, self.known.iter().copied()));
+            self.sink.push(suggest(diagnostic, &entry.key.text, self.shape.names()));
         }
     }
 }

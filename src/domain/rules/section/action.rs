@@ -10,6 +10,7 @@ use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::expr::{FactTable, Scope};
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Node;
 use crate::domain::time::Moment;
@@ -91,7 +92,7 @@ pub fn read_head(
     declared: &mut Declarations,
     sink: &Sink,
 ) -> Option<(ActionId, ActionHead)> {
-    let mut fields = Fields::of(node, "an action", sink)?;
+    let fields = Fields::of(node, &shape::ACTION, sink)?;
     let id_node = fields.required("id");
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
@@ -117,26 +118,26 @@ pub fn read(
     facts: &mut FactTable,
 ) -> Option<Action> {
     let sink = scope.sink;
-    let mut fields = Fields::of(node, "an action", sink)?;
+    let fields = Fields::of(node, &shape::ACTION, sink)?;
     fields.optional("id");
     fields.optional("purpose");
     let group = fields.optional("group").and_then(|node| scope.vocabulary.find(reader::text(node, sink)?));
     let title = fields.required("title").and_then(|node| reader::text(node, sink)).map(str::to_owned);
     let kind = fields.required("kind").and_then(|node| reader::one_of(node, &ActionKind::NAMES, sink));
-    let asks = asks(&mut fields, kind, scope);
+    let asks = asks(&fields, kind, scope);
     let [eligible, applicable, suitable] =
         ["eligible", "applicable", "suitable"].map(|key| match fields.optional(key) {
             Some(node) => condition::read_list(node, scope, facts),
             None => Some(Vec::new()),
         });
-    let relevance = relevance(&mut fields, kind, scope, facts);
+    let relevance = relevance(&fields, kind, scope, facts);
     let worth = fields.optional("worth").map(|node| reader::number(node, (0.0, 100.0), sink));
     let intrusiveness = fields.required("intrusiveness").and_then(|node| reader::number(node, (0.0, 1_000.0), sink));
-    let limits = limits(&mut fields, id, scope);
+    let limits = limits(&fields, id, scope);
     let treatments = fields.required("treatments").and_then(|node| treatments(node, scope, facts));
     let from = fields.optional("from").map(|node| reader::moment(node, sink));
     let until = fields.optional("until").map(|node| reader::moment(node, sink));
-    let excludes = excludes(&mut fields, scope, id);
+    let excludes = excludes(&fields, scope, id);
     if let (Some(Some(from)), Some(Some(until)), Some(node)) = (from, until, fields.optional("until"))
         && until <= from
     {
@@ -167,7 +168,7 @@ pub fn read(
 }
 
 /// `asks:` belongs to consent asks, and only to them.
-fn asks(fields: &mut Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Option<Option<PurposeId>> {
+fn asks(fields: &Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Option<Option<PurposeId>> {
     let sink = scope.sink;
     let ask = kind == Some(ActionKind::ConsentAsk);
     let node = if ask { Some(fields.required("asks")?) } else { fields.optional("asks") };
@@ -210,7 +211,7 @@ fn asks(fields: &mut Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> 
 
 /// A consent ask's relevance is what the consent would gain; it may only add to it.
 fn relevance(
-    fields: &mut Fields<'_>,
+    fields: &Fields<'_>,
     kind: Option<ActionKind>,
     scope: Scope<'_>,
     facts: &mut FactTable,
@@ -219,7 +220,7 @@ fn relevance(
     let ask = kind == Some(ActionKind::ConsentAsk);
     let node = if ask { fields.optional("relevance") } else { Some(fields.required("relevance")?) };
     let Some(node) = node else { return Some(Relevance::default()) };
-    let mut inner = Fields::of(node, "relevance", sink)?;
+    let inner = Fields::of(node, &shape::RELEVANCE, sink)?;
     let base = if ask { inner.optional("base") } else { Some(inner.required("base")?) };
     let base = match base {
         Some(node) if ask => {
@@ -239,7 +240,7 @@ fn relevance(
 }
 
 fn points(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Points> {
-    let mut fields = Fields::of(node, "points", scope.sink)?;
+    let fields = Fields::of(node, &shape::ADDED, scope.sink)?;
     let points = fields.required("points").and_then(|node| reader::number(node, (-1_000.0, 1_000.0), scope.sink));
     let when = fields.required("when").and_then(|node| condition::read(node, scope, facts));
     let because = fields.optional("because").map(|node| template::read(node, scope, facts));
@@ -247,7 +248,7 @@ fn points(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Points
     Some(Points { points: points?, when: when?, because: because.map_or(Some(None), |read| read.map(Some))? })
 }
 
-fn limits(fields: &mut Fields<'_>, id: ActionId, scope: Scope<'_>) -> Option<Vec<Limit>> {
+fn limits(fields: &Fields<'_>, id: ActionId, scope: Scope<'_>) -> Option<Vec<Limit>> {
     let Some(node) = fields.optional("limits") else { return Some(Vec::new()) };
     let items = reader::list(node, scope.sink)?;
     let read: Vec<Option<Limit>> =
@@ -265,7 +266,7 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
             (scope.vocabulary, &scope.declared.channels),
             scope.sink,
         );
-        let mut fields = Fields::of(&entry.value, "a treatment", scope.sink)?;
+        let fields = Fields::of(&entry.value, &shape::TREATMENT, scope.sink)?;
         let content =
             fields.optional("content").and_then(|node| reader::text(node, scope.sink)).unwrap_or("").to_owned();
         let text = match fields.optional("text") {
@@ -299,7 +300,7 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
     Some(treatments)
 }
 
-fn excludes(fields: &mut Fields<'_>, scope: Scope<'_>, own: ActionId) -> Option<Vec<ActionId>> {
+fn excludes(fields: &Fields<'_>, scope: Scope<'_>, own: ActionId) -> Option<Vec<ActionId>> {
     let Some(node) = fields.optional("excludes") else { return Some(Vec::new()) };
     let names = reader::texts(node, scope.sink)?.into_iter().map(|name| {
         let id = find(name, "action", (scope.vocabulary, &scope.declared.actions), scope.sink)?;

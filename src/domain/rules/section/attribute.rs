@@ -8,6 +8,7 @@ use crate::domain::purpose::Purpose;
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node};
 use crate::domain::value::{Type, Value};
@@ -70,8 +71,8 @@ pub fn read(
         let message = format!("an attribute's name begins with `customer.`; `{name}` does not");
         return reader::refuse(entry.key.span, code::BAD_ID, message, &help, sink);
     }
-    let mut fields = Fields::of(&entry.value, "an attribute", sink)?;
-    let shape = shape(&mut fields, sink);
+    let fields = Fields::of(&entry.value, &shape::ATTRIBUTE, sink)?;
+    let shape = shape(&fields, sink);
     let personal = fields.optional("personal").map(|node| (node, reader::flag(node, sink)));
     let named = fields
         .optional("purposes")
@@ -102,7 +103,7 @@ pub fn read(
 }
 
 /// Reads `type:` and `one_of:`.
-pub fn shape(fields: &mut Fields<'_>, sink: &Sink) -> Option<Shape> {
+pub fn shape(fields: &Fields<'_>, sink: &Sink) -> Option<Shape> {
     let kind = fields.required("type").and_then(|node| reader::one_of(node, &Type::NAMES, sink))?;
     let Some(node) = fields.optional("one_of") else {
         return Some(Shape::of(kind));

@@ -7,6 +7,7 @@ use crate::domain::id::{ContextId, IdMap, Vocabulary};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
 use crate::domain::time::{Period, TimeOfDay};
@@ -92,7 +93,7 @@ impl QuietHours {
 /// Reads one channel.
 pub fn read(entry: &Entry, declared: (&Vocabulary, &IdMap<ContextId, ContextFact>), sink: &Sink) -> Option<Channel> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
-    let mut fields = Fields::of(&entry.value, "a channel", sink)?;
+    let fields = Fields::of(&entry.value, &shape::CHANNEL, sink)?;
     let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
     let direction = fields.required("direction").and_then(|node| reader::one_of(node, &directions, sink));
     let interruption = fields.required("interruption").and_then(|node| interruption(node, declared, sink));
@@ -163,7 +164,7 @@ fn known_activity(
 }
 
 fn quiet_hours(node: &Node, sink: &Sink) -> Option<QuietHours> {
-    let mut fields = Fields::of(node, "quiet hours", sink)?;
+    let fields = Fields::of(node, &shape::QUIET_HOURS, sink)?;
     let from = fields.required("from").and_then(|node| reader::time_of_day(node, sink));
     let to = fields.required("to").and_then(|node| reader::time_of_day(node, sink));
     let choices = [("wait", Otherwise::Wait), ("drop", Otherwise::Drop)];

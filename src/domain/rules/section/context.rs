@@ -4,6 +4,7 @@ use super::attribute::{Shape, shape};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Entry;
 
@@ -19,8 +20,8 @@ pub struct ContextFact {
 /// Reads one context fact.
 pub fn read(entry: &Entry, sink: &Sink) -> Option<ContextFact> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
-    let mut fields = Fields::of(&entry.value, "a context fact", sink)?;
-    let shape = shape(&mut fields, sink);
+    let fields = Fields::of(&entry.value, &shape::CONTEXT, sink)?;
+    let shape = shape(&fields, sink);
     let personal = fields.optional("personal").map(|node| (node, reader::flag(node, sink)));
     fields.finish();
     let help = "say `personal: false`: what a channel says of the moment must not be personal data. \

@@ -7,6 +7,7 @@ use crate::domain::purpose::Purpose;
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
 use crate::domain::time::Period;
@@ -50,7 +51,7 @@ pub fn read(
     sink: &Sink,
 ) -> Option<EventType> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
-    let mut fields = Fields::of(&entry.value, "an event", sink)?;
+    let fields = Fields::of(&entry.value, &shape::EVENT, sink)?;
     let set = fields.required("purposes").and_then(|node| purposes(node, (vocabulary, declared), sink));
     let keep = fields.required("keep").and_then(|node| reader::period(node, sink));
     let hurt = fields.optional("hurt").and_then(|node| reader::number(node, (0.0, 1_000.0), sink));
@@ -107,8 +108,8 @@ fn read_field(
         let kind: Type = reader::one_of(&entry.value, &Type::NAMES, sink)?;
         return Some(Field { name, shape: Shape::of(kind), purposes: event });
     }
-    let mut fields = Fields::of(&entry.value, "a field", sink)?;
-    let shape = shape(&mut fields, sink);
+    let fields = Fields::of(&entry.value, &shape::FIELD, sink)?;
+    let shape = shape(&fields, sink);
     let own = match fields.optional("purposes") {
         Some(node) => narrower(node, event, declared, sink)?,
         None => event,

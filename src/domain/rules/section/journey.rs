@@ -9,6 +9,7 @@ use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::expr::{FactTable, NO_STAGE, Scope};
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
 use crate::domain::time::Period;
@@ -83,7 +84,7 @@ pub fn read_head(
 ) -> Option<JourneyHead> {
     let name = &entry.key.text;
     reader::check_word(name, entry.key.span, sink)?;
-    let mut fields = Fields::of(&entry.value, "a journey", sink)?;
+    let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
         find(name, "purpose", (vocabulary, &declared.purposes), sink)
@@ -115,7 +116,7 @@ pub fn read_head(
 /// Reads the rest of a journey.
 pub fn read(entry: &Entry, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Journey> {
     let sink = scope.sink;
-    let mut fields = Fields::of(&entry.value, "a journey", sink)?;
+    let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
     fields.optional("purpose");
     fields.optional("sensitivity");
     let again_after = fields.optional("again_after").and_then(|node| reader::period(node, sink));
@@ -133,9 +134,9 @@ fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Tr
         _ => std::slice::from_ref(node),
     };
     let read = |item: &Node, facts: &mut FactTable| {
-        let mut fields = Fields::of(item, "a start", scope.sink)?;
+        let fields = Fields::of(item, &shape::START, scope.sink)?;
         fields.required("event")?;
-        let trigger = trigger(&mut fields, scope, facts);
+        let trigger = trigger(&fields, scope, facts);
         fields.finish();
         trigger
     };
@@ -143,7 +144,7 @@ fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Tr
     starts.into_iter().collect()
 }
 
-fn trigger(fields: &mut Fields<'_>, scope: Scope<'_>, facts: &mut FactTable) -> Option<Trigger> {
+fn trigger(fields: &Fields<'_>, scope: Scope<'_>, facts: &mut FactTable) -> Option<Trigger> {
     let (event, when) = (fields.optional("event"), fields.optional("when"));
     let event = match event {
         Some(node) => Some(known_event(node, scope)?),
@@ -178,7 +179,7 @@ fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTab
 
 fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<'_>, &mut FactTable)) -> Option<Stage> {
     let sink = scope.sink;
-    let mut fields = Fields::of(&entry.value, "a stage", sink)?;
+    let fields = Fields::of(&entry.value, &shape::STAGE, sink)?;
     let goal = fields.optional("goal").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
     let end = fields.optional("end").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
     let moves: Vec<Option<Move>> = match fields.optional("moves") {
@@ -197,10 +198,10 @@ fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<
 
 fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Move> {
     let sink = scope.sink;
-    let mut fields = Fields::of(node, "a move", sink)?;
+    let fields = Fields::of(node, &shape::MOVE, sink)?;
     let to = fields.required("to").and_then(|node| stage_named(node, head, sink));
     let after = fields.optional("after").map(|node| reader::period(node, sink));
-    let trigger = trigger(&mut fields, scope, facts);
+    let trigger = trigger(&fields, scope, facts);
     fields.finish();
     let on = match (after, trigger?) {
         (Some(after), Trigger { event: None, when: None }) => MoveOn::After(after?),

@@ -7,6 +7,7 @@ use crate::domain::id::{ActionId, ChannelId, GroupId, Vocabulary};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Node;
 use crate::domain::time::Period;
@@ -82,8 +83,9 @@ pub fn read(
     (vocabulary, declared): (&Vocabulary, &Declarations),
     sink: &Sink,
 ) -> Option<Limit> {
-    let mut fields = Fields::of(node, "a limit", sink)?;
-    let rule = rule(&mut fields, node, sink);
+    let shape = if action.is_some() { &shape::ACTION_LIMIT } else { &shape::POLICY_LIMIT };
+    let fields = Fields::of(node, shape, sink)?;
+    let rule = rule(&fields, node, sink);
     let label = fields.optional("id").and_then(|node| reader::text(node, sink)).map(str::to_owned);
     let channels = fields.optional("channels").map(|node| {
         let names = reader::texts(node, sink)?;
@@ -94,8 +96,8 @@ pub fn read(
     });
     let mut scope = LimitScope { action, ..LimitScope::default() };
     if action.is_none() {
-        scope.kinds = kinds(&mut fields, sink)?;
-        scope.groups = groups(&mut fields, (vocabulary, declared), sink)?;
+        scope.kinds = kinds(&fields, sink)?;
+        scope.groups = groups(&fields, (vocabulary, declared), sink)?;
     }
     if let Some(channels) = channels {
         scope.channels = channels?;
@@ -105,7 +107,7 @@ pub fn read(
     Some(Limit { label: label.unwrap_or_else(|| describe(rule)), rule, scope, span: node.span })
 }
 
-fn rule(fields: &mut Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> {
+fn rule(fields: &Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> {
     let at_most = fields.optional("at_most");
     let after = fields.optional("after");
     let per = fields.optional("per");
@@ -163,7 +165,7 @@ fn at_most_count(node: &Node, sink: &Sink) -> Option<u32> {
 }
 
 /// Service and repair are counted and stopped only where a limit names them.
-fn kinds(fields: &mut Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
+fn kinds(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
     let Some(node) = fields.optional("kinds") else {
         return Some(ActionKind::NAMES.iter().map(|(_, kind)| *kind).filter(|kind| !kind.helps()).collect());
     };
@@ -177,7 +179,7 @@ fn kinds(fields: &mut Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
 
 /// Groups that actions of these rules have; the vocabulary also remembers those of older rules.
 fn groups(
-    fields: &mut Fields<'_>,
+    fields: &Fields<'_>,
     (vocabulary, declared): (&Vocabulary, &Declarations),
     sink: &Sink,
 ) -> Option<Vec<GroupId>> {

@@ -8,6 +8,7 @@ use crate::domain::action::Outcome;
 use crate::domain::id::{ChannelId, IdMap, Vocabulary};
 use crate::domain::rules::code;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Key, Node, NodeKind};
 use crate::domain::time::{self, Period};
@@ -73,7 +74,7 @@ pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &S
     let first = entries.first()?;
     let entries = entries.iter().map(|entry| (*entry).clone()).collect();
     let merged = Node { span: first.key.span, kind: NodeKind::Map(entries), style: first.value.style };
-    let mut fields = Fields::of(&merged, "the policy", sink)?;
+    let fields = Fields::of(&merged, &shape::POLICY, sink)?;
     let arbitration = match fields.optional("arbitration") {
         Some(node) => arbitration(node, sink),
         None => Some(Arbitration::default()),
@@ -92,14 +93,14 @@ pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &S
 
 /// What is not said, or is wrong and reported, is as by default.
 fn arbitration(node: &Node, sink: &Sink) -> Option<Arbitration> {
-    let mut fields = Fields::of(node, "arbitration", sink)?;
+    let fields = Fields::of(node, &shape::ARBITRATION, sink)?;
     let usual = Arbitration::default();
-    let number = |fields: &mut Fields<'_>, key, most, otherwise| {
+    let number = |fields: &Fields<'_>, key, most, otherwise| {
         fields.optional(key).and_then(|node| reader::number(node, (0.0, most), sink)).unwrap_or(otherwise)
     };
-    let personal_discount = number(&mut fields, "personal_discount", 1.0, usual.personal_discount);
-    let threshold = number(&mut fields, "threshold", 1_000.0, usual.threshold);
-    let mut weights = fields.optional("weights").and_then(|node| Fields::of(node, "weights", sink));
+    let personal_discount = number(&fields, "personal_discount", 1.0, usual.personal_discount);
+    let threshold = number(&fields, "threshold", 1_000.0, usual.threshold);
+    let mut weights = fields.optional("weights").and_then(|node| Fields::of(node, &shape::WEIGHTS, sink));
     let mut weight =
         |key, otherwise| weights.as_mut().map_or(otherwise, |fields| number(fields, key, 1_000.0, otherwise));
     let personal = weight("personal", usual.personal);
@@ -113,7 +114,7 @@ fn arbitration(node: &Node, sink: &Sink) -> Option<Arbitration> {
 }
 
 fn pressure(node: &Node, (vocabulary, declared): (&Vocabulary, &Declarations), sink: &Sink) -> Option<Pressure> {
-    let mut fields = Fields::of(node, "pressure", sink)?;
+    let fields = Fields::of(node, &shape::PRESSURE, sink)?;
     let half_life = fields.required("half_life").and_then(|node| reader::period(node, sink));
     let weights = fields.required("per_contact");
     fields.finish();
@@ -134,7 +135,7 @@ fn pressure(node: &Node, (vocabulary, declared): (&Vocabulary, &Declarations), s
 }
 
 fn hurt(node: &Node, sink: &Sink) -> Option<Hurt> {
-    let mut fields = Fields::of(node, "hurt", sink)?;
+    let fields = Fields::of(node, &shape::HURT, sink)?;
     let half_life = fields.required("half_life").and_then(|node| reader::period(node, sink));
     let outcomes = fields.optional("per_outcome");
     fields.finish();

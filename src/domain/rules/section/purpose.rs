@@ -4,13 +4,14 @@ use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::rules::code;
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Entry;
 
 /// Reads one purpose; its ancestors are set by [`link`] when all are known.
 pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
-    let mut fields = Fields::of(&entry.value, "a purpose", sink)?;
+    let fields = Fields::of(&entry.value, &shape::PURPOSE, sink)?;
     let basis = fields.required("basis").and_then(|node| reader::one_of(node, &Basis::NAMES, sink));
     let purpose = Purpose {
         basis: basis.unwrap_or(Basis::Consent),

@@ -1,0 +1,147 @@
+//! The shape of rule files: every map with known keys, its keys in order, what stands behind each, and what it means.
+//!
+//! One table for all who need it: `reader` refuses what is not in it, `format` writes keys in its order, `schema`
+//! turns it into what editors complete and show, and docs/rules.md says the same in the same words (a test holds
+//! them together). Here are the words of the table; `declaration` and `rule` hold its lines.
+
+mod declaration;
+mod rule;
+
+pub use declaration::*;
+pub use rule::*;
+
+/// A map with known keys.
+#[derive(Debug)]
+pub struct Shape {
+    /// How messages name it, as "an action".
+    pub what: &'static str,
+    /// Its keys, in the order in which they are written.
+    pub keys: &'static [Key],
+    /// Which of the keys that may be left out must be there all the same.
+    pub needs: Needs,
+}
+
+/// One key of a map.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub form: Form,
+    /// Whether it must always be there.
+    pub required: bool,
+    /// What it means, as docs/rules.md says it.
+    pub about: &'static str,
+}
+
+/// Keys that stand for one another.
+#[derive(Debug)]
+pub enum Needs {
+    /// No more than what is required.
+    Nothing,
+    /// At least one of these sets of keys.
+    AnyOf(&'static [&'static [&'static str]]),
+    /// One of these sets of keys, and not two.
+    OneOf(&'static [&'static [&'static str]]),
+}
+
+/// What stands behind a key.
+#[derive(Debug)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// `false` and nothing else.
+    False,
+    /// A number between two bounds, both included.
+    Number(f64, f64),
+    /// A whole number between two bounds, both included.
+    Whole(u32, u32),
+    /// A length of time.
+    Period,
+    /// A moment with its offset.
+    Moment,
+    /// A time of day.
+    TimeOfDay,
+    /// One condition: an expression, or a map of the shape [`CONDITION_GROUP`].
+    Condition,
+    /// The value of a fact of this kind: as it is declared.
+    Fact,
+    /// One of these words.
+    Word(fn() -> Vec<&'static str>),
+    /// The name of something that is declared somewhere.
+    Name(Name),
+    /// A name that is declared here.
+    NewName(Name),
+    /// A list with at least so many items.
+    List(&'static Form, usize),
+    /// A map with known keys.
+    Map(&'static Shape),
+    /// A map whose keys are names that are declared somewhere.
+    Names(Name, &'static Form),
+    /// A map whose keys are names that are declared here.
+    NewNames(Name, &'static Form),
+    /// A map whose keys are some of these words.
+    Words(fn() -> Vec<&'static str>, &'static Form),
+    /// Any of these.
+    Either(&'static [Form]),
+}
+
+/// What a name can be the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// A purpose.
+    Purpose,
+    /// An attribute of a customer.
+    Attribute,
+    /// A fact of the moment.
+    Context,
+    /// An event.
+    Event,
+    /// A field of an event.
+    Field,
+    /// A channel.
+    Channel,
+    /// A journey.
+    Journey,
+    /// A stage of a journey.
+    Stage,
+    /// An action.
+    Action,
+    /// A group of actions.
+    Group,
+    /// What the customer is doing: a value of the context fact `activity`, or `default`.
+    Activity,
+}
+
+impl Shape {
+    /// A key by its name.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The names of its keys, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|key| key.name)
+    }
+}
+
+/// A key that must be there.
+#[must_use]
+pub const fn must(name: &'static str, form: Form, about: &'static str) -> Key {
+    Key { name, form, required: true, about }
+}
+
+/// A key that may be left out.
+#[must_use]
+pub const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
+    Key { name, form, required: false, about }
+}
+
+/// The words of a fixed set.
+#[must_use]
+pub fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}

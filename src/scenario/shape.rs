@@ -1,0 +1,117 @@
+//! The shapes of test files, in the words of `domain::rules::shape`.
+
+use crate::domain::action::Outcome;
+use crate::domain::consent::ConsentStatus;
+use crate::domain::decide::{Gate, SilenceReason};
+use crate::domain::rules::shape::{Form, Name, Needs, Shape, may, must, words};
+use crate::engine::MOST_ACTIONS;
+
+const ACTION: Form = Form::Name(Name::Action);
+const CHANNEL: Form = Form::Name(Name::Channel);
+
+/// A file that holds tests.
+pub static TEST_FILE: Shape = Shape {
+    what: "a test file",
+    keys: &[must("tests", Form::List(&Form::Map(&TEST), 0), "What the rules promise, each in virtual time.")],
+    needs: Needs::Nothing,
+};
+
+/// One test.
+pub static TEST: Shape = Shape {
+    what: "a test",
+    keys: &[
+        must("name", Form::Text, "a sentence that says what is promised"),
+        must("at", Form::Moment, "the moment of the question"),
+        may("given", Form::List(&Form::Map(&GIVEN), 0), "what happened before, a list"),
+        must("decide", Form::Map(&QUESTION), "the question: `{channel, context, groups, max_actions}`"),
+        must("expect", Form::Map(&EXPECTATION), "what must come of it"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// What happened before.
+pub static GIVEN: Shape = Shape {
+    what: "an entry of `given`",
+    keys: &[
+        may("event", Form::Map(&GIVEN_EVENT), "an event"),
+        may("consent", Form::Map(&GIVEN_CONSENT), "a consent that was given, refused or taken back"),
+        may("attributes", Form::Names(Name::Attribute, &Form::Fact), "what became known; `null` removes one"),
+        may("outcome", Form::Map(&GIVEN_OUTCOME), "what became of an action"),
+        may("decide", Form::Map(&QUESTION), "a question that was asked before; what it chose counts as reserved"),
+        may("time_zone", Form::Text, "where the customer's clock is; alone, or beside `attributes`"),
+        may("ago", Form::Period, "so long before the moment of the question"),
+        may("at", Form::Moment, "at this moment"),
+    ],
+    needs: Needs::AnyOf(&[&["event"], &["consent"], &["attributes"], &["outcome"], &["decide"], &["time_zone"]]),
+};
+
+/// An event that happened.
+pub static GIVEN_EVENT: Shape = Shape {
+    what: "an event that happened",
+    keys: &[
+        must("type", Form::Name(Name::Event), "which event"),
+        may("id", Form::Text, "the same id counts once"),
+        may("channel", CHANNEL, "on which channel"),
+        may("fields", Form::Names(Name::Field, &Form::Fact), "its fields"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// A consent change.
+pub static GIVEN_CONSENT: Shape = Shape {
+    what: "a consent change",
+    keys: &[
+        may("purpose", Form::Name(Name::Purpose), "which purpose; left out for what concerns everything"),
+        must("status", Form::Word(|| words(&ConsentStatus::NAMES)), "what was said"),
+        may("valid_until", Form::Moment, "a grant ends here"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// What became of an action.
+pub static GIVEN_OUTCOME: Shape = Shape {
+    what: "an outcome",
+    keys: &[
+        must("action", ACTION, "of which action"),
+        must("outcome", Form::Word(|| words(&Outcome::NAMES)), "what the customer did"),
+        may("channel", CHANNEL, "on which channel"),
+        may("id", Form::Text, "the same id counts once"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// A question.
+pub static QUESTION: Shape = Shape {
+    what: "a question",
+    keys: &[
+        must("channel", CHANNEL, "on which channel"),
+        may("context", Form::Names(Name::Context, &Form::Fact), "facts of the moment"),
+        may("groups", Form::List(&Form::Name(Name::Group), 0), "only actions of these groups"),
+        may("max_actions", Form::Whole(0, MOST_ACTIONS), "at most this many actions; 1 if it does not say"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// What must come of a test.
+pub static EXPECTATION: Shape = Shape {
+    what: "an expectation",
+    keys: &[
+        may("action", ACTION, "exactly this one action is chosen"),
+        may("actions", Form::List(&ACTION, 0), "exactly these are chosen, in this order"),
+        may("silence", Form::Word(|| words(&SilenceReason::NAMES)), "nothing is said, for this reason"),
+        may("why_not", Form::Map(&WHY_NOT), "`{action, gate}`: this action drops out at this gate"),
+        may("text", Form::Text, "the first action has this text, word for word"),
+        may("retry_after", Form::Moment, "the silence says to ask again at this moment"),
+    ],
+    needs: Needs::AnyOf(&[&["action"], &["actions"], &["silence"], &["why_not"]]),
+};
+
+/// Where an action must drop out.
+pub static WHY_NOT: Shape = Shape {
+    what: "`why_not`",
+    keys: &[
+        must("action", ACTION, "the action that is not chosen"),
+        must("gate", Form::Word(|| Gate::ALL.map(Gate::name).to_vec()), "where it drops out"),
+    ],
+    needs: Needs::Nothing,
+};
