@@ -19,6 +19,7 @@ mod limits;
 mod loading;
 mod non_interference;
 mod privacy;
+mod proofs;
 mod replay;
 mod support;
 mod truncation;

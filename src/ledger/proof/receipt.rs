@@ -30,9 +30,12 @@ pub enum ReceiptError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Its record is not in the ledger at its place.
-    #[error("the record is not what the ledger has at index {index}: the receipt was changed, or is of another ledger")]
+    #[error(
+        "the record is not the one at position {} of the ledger: the receipt was changed, or is of another ledger",
+        index.saturating_add(1)
+    )]
     NotIncluded {
-        /// The place that the receipt names.
+        /// The place that the receipt names, from 0.
         index: u64,
     },
 }
