@@ -116,6 +116,12 @@ impl Period {
     /// 24 hours.
     pub const DAY: Self = Self(86_400_000);
 
+    /// As long, the other way.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+
     /// Reads `7 days`, `2h 30m`, `13 months`.
     ///
     /// # Errors

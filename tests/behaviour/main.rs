@@ -14,6 +14,7 @@ mod api;
 mod commands;
 mod editing;
 mod golden;
+mod index;
 mod ledger;
 mod limits;
 mod loading;

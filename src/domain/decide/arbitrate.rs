@@ -2,7 +2,8 @@
 //!
 //! `score = relevance × worth × (1 − personal_discount × personal) − intrusiveness`
 
-use crate::domain::id::{ActionId, ChannelId};
+use super::weigh::Boost;
+use crate::domain::id::ChannelId;
 use crate::domain::rules::expr::Facts;
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::channel::ACTIVITY;
@@ -38,12 +39,7 @@ struct Relevance {
 }
 
 /// The score of an action that passed every gate.
-pub(crate) fn score(
-    action: &Action,
-    view: &View<'_>,
-    (channel, sensitivity): (ChannelId, f64),
-    boost: Option<(ActionId, f64)>,
-) -> Score {
+pub(crate) fn score(action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64), boost: Boost) -> Score {
     let relevance = relevance(action, view, extra(action, boost));
     let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.sensitivity);
     let personal = sensitivity.max(relevance.personal).max(said);
@@ -51,17 +47,12 @@ pub(crate) fn score(
 }
 
 /// The score of a consent ask, whose relevance is what it would gain.
-pub(crate) fn score_ask(
-    action: &Action,
-    view: &View<'_>,
-    (channel, gain): (ChannelId, f64),
-    boost: Option<(ActionId, f64)>,
-) -> Score {
+pub(crate) fn score_ask(action: &Action, view: &View<'_>, (channel, gain): (ChannelId, f64), boost: Boost) -> Score {
     let added = relevance(action, view, gain + extra(action, boost));
     weigh(action, view.scene, channel, added)
 }
 
-fn extra(action: &Action, boost: Option<(ActionId, f64)>) -> f64 {
+fn extra(action: &Action, boost: Boost) -> f64 {
     boost.filter(|(boosted, _)| *boosted == action.id).map_or(0.0, |(_, points)| points)
 }
 

@@ -6,9 +6,10 @@
 
 use super::arbitrate::{self, Score};
 use super::engagement::{self, Views};
+use super::weigh::Boost;
 use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage, binding, has_objected};
-use crate::domain::id::{ActionId, PurposeId};
+use crate::domain::id::PurposeId;
 use crate::domain::rules::section::action::Action;
 use crate::domain::view::Scene;
 
@@ -41,25 +42,42 @@ fn asked<'r>(action: &'r Action, purpose: PurposeId, scene: &Scene<'_>) -> Judge
 /// Scores every pending ask by what it would gain over the best that can be said now.
 pub(crate) fn score_asks<'r>(
     judgements: &mut [Judgement<'r>],
-    scene: &'r Scene<'r>,
-    request: &Request<'_>,
-    (views, boost): (&mut Views<'r>, Option<(ActionId, f64)>),
+    (scene, request): (&'r Scene<'r>, &Request<'_>),
+    views: &mut Views<'r>,
+    boost: Boost,
 ) {
-    let best_now =
-        judgements.iter().filter_map(|judgement| judgement.score).map(|score| score.total).fold(0.0, f64::max);
-    for index in 0..judgements.len() {
-        let Some((action, purpose)) = judgements.get(index).and_then(pending_ask) else { continue };
-        let possible = judgements.iter().filter(|other| waits_for(other, purpose));
-        let best_then = possible.filter_map(|other| possible_score(other.action, scene, request, views));
-        let gain = best_then.map(|score| score.total).fold(best_now, f64::max) - best_now;
+    let scores = judgements.iter().filter_map(|judgement| judgement.score);
+    let best_now = scores.map(|score| score.total).fold(0.0, f64::max);
+    for judgement in judgements {
+        let Some((action, purpose)) = pending_ask(judgement) else { continue };
+        let gain = best_then(purpose, best_now, (scene, request), views) - best_now;
         let score = arbitrate::score_ask(action, views.of(action.purpose), (request.channel, gain), boost);
-        if let Some(judgement) = judgements.get_mut(index) {
-            *judgement = match score.relevance > 0.0 {
-                true => Judgement { score: Some(score), ..judgement.clone() },
-                false => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
-            };
-        }
+        *judgement = match score.relevance > 0.0 {
+            true => Judgement { score: Some(score), ..judgement.clone() },
+            false => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
+        };
     }
+}
+
+/// The best score if the purpose were given, and at least the best now. Looked for among the most promising first,
+/// and no longer than one that promises more is left.
+fn best_then<'r>(
+    purpose: PurposeId,
+    best_now: f64,
+    (scene, request): (&'r Scene<'r>, &Request<'_>),
+    views: &mut Views<'r>,
+) -> f64 {
+    let lineup = scene.rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
+    let mut best = best_now;
+    for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
+        if *promise <= best {
+            break;
+        }
+        let action = scene.rules.actions.get(*action);
+        let score = action.and_then(|action| possible_score(action, (scene, request), views));
+        best = best.max(score.map_or(best, |score| score.total));
+    }
+    best
 }
 
 fn pending_ask<'r>(judgement: &Judgement<'r>) -> Option<(&'r Action, PurposeId)> {
@@ -67,18 +85,15 @@ fn pending_ask<'r>(judgement: &Judgement<'r>) -> Option<(&'r Action, PurposeId)>
     judgement.action.asks.filter(|_| pending).map(|purpose| (judgement.action, purpose))
 }
 
-/// Dropped for want of this very consent.
-fn waits_for(judgement: &Judgement<'_>, purpose: PurposeId) -> bool {
-    judgement.gate == Gate::Consent && judgement.action.purpose == purpose && judgement.action.asks.is_none()
-}
-
 /// The score an action would have, as far as that can be told without the data it waits for.
 fn possible_score<'r>(
     action: &'r Action,
-    scene: &'r Scene<'r>,
-    request: &Request<'_>,
+    (scene, request): (&'r Scene<'r>, &Request<'_>),
     views: &mut Views<'r>,
 ) -> Option<Score> {
+    if engagement::out_of_question(action, scene, request).is_some() {
+        return None;
+    }
     let view = views.of(action.purpose);
     let engaged = engagement::might_engage(action, view)?;
     if super::contact::drop(action, scene, request.channel, &[]).is_some() {

@@ -40,6 +40,16 @@ pub(crate) struct Engaged {
 
 /// Drops what is not asked for, not on this channel, not in season, or not lawful.
 pub(crate) fn drop_early<'r>(action: &'r Action, scene: &Scene<'_>, request: &Request<'_>) -> Option<Judgement<'r>> {
+    let consent = |denial| Judgement::dropped(action, Gate::Consent, Why::Consent(denial));
+    out_of_question(action, scene, request).or_else(|| denial(action.purpose, scene).map(consent))
+}
+
+/// Drops what is not asked for, not on this channel or not in season.
+pub(crate) fn out_of_question<'r>(
+    action: &'r Action,
+    scene: &Scene<'_>,
+    request: &Request<'_>,
+) -> Option<Judgement<'r>> {
     let drop = |gate, why| Some(Judgement::dropped(action, gate, why));
     if !request.groups.is_empty() && !action.group.is_some_and(|group| request.groups.contains(&group)) {
         return drop(Gate::Group, Why::Group);
@@ -50,17 +60,14 @@ pub(crate) fn drop_early<'r>(action: &'r Action, scene: &Scene<'_>, request: &Re
     if let Some(from) = action.from.filter(|from| scene.now < *from) {
         return drop(Gate::Dates, Why::NotYet(from));
     }
-    if action.until.is_some_and(|until| scene.now >= until) {
-        return drop(Gate::Dates, Why::Over);
-    }
-    denial(action.purpose, scene).and_then(|denial| drop(Gate::Consent, Why::Consent(denial)))
+    action.until.is_some_and(|until| scene.now >= until).then(|| Judgement::dropped(action, Gate::Dates, Why::Over))
 }
 
 /// Why an action of this purpose may not be taken.
 ///
 /// Where nobody has to be asked, a restriction of processing or an untrusted ledger takes away the personal
 /// data, not the action: it goes on with every personal fact unknown.
-fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
+pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
     if scene.lawful.contains(purpose) {
         return None;
     }

@@ -3,6 +3,7 @@
 //! A change supposes other facts, another moment or more relevance, never a consent and never withheld data:
 //! what is supposed is taken from the rule, so it says nothing of the customer.
 
+use super::engagement::Views;
 use super::{Gate, Judgement, Request, Why, weigh};
 use crate::domain::rules::expr::{Comparison, Fact, FactId, Node, evaluate};
 use crate::domain::rules::section::condition::Condition;
@@ -62,7 +63,7 @@ pub(crate) fn find(judgement: &Judgement<'_>, scene: &Scene<'_>, request: &Reque
         let next = {
             let situation = Situation { supposed: &supposed.facts, ..scene.situation };
             let again = Scene::new(scene.rules, scene.subject, situation, supposed.at.unwrap_or(scene.now));
-            let outcome = weigh(&again, request, Some((action, supposed.points)));
+            let outcome = weigh::everyone(&again, request, &mut Views::new(&again), Some((action, supposed.points)));
             let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action)?;
             if now.gate == Gate::Chosen {
                 return Some(format!("if {}", supposed.words.join(" and ")));
@@ -133,10 +134,10 @@ fn change(node: &Node, want: bool, view: &View<'_>) -> Option<(FactId, Value)> {
         },
         Node::Compare(how, pair) => match pair.as_ref() {
             [Node::Fact(fact), other] if says_nothing(other, view) => {
-                compare(*fact, if want { *how } else { opposite(*how) }, evaluate(other, view), view)
+                compare(*fact, if want { *how } else { how.opposite() }, evaluate(other, view), view)
             }
             [other, Node::Fact(fact)] if says_nothing(other, view) => {
-                let how = mirrored(if want { *how } else { opposite(*how) });
+                let how = (if want { *how } else { how.opposite() }).mirrored();
                 compare(*fact, how, evaluate(other, view), view)
             }
             _ => None,
@@ -206,26 +207,4 @@ fn another(fact: FactId, values: &[Value], view: &View<'_>) -> Option<(FactId, V
         _ => None,
     })?;
     Some((fact, value))
-}
-
-fn opposite(how: Comparison) -> Comparison {
-    match how {
-        Comparison::Equal => Comparison::NotEqual,
-        Comparison::NotEqual => Comparison::Equal,
-        Comparison::Less => Comparison::GreaterOrEqual,
-        Comparison::LessOrEqual => Comparison::Greater,
-        Comparison::Greater => Comparison::LessOrEqual,
-        Comparison::GreaterOrEqual => Comparison::Less,
-    }
-}
-
-/// The same comparison read from the other side.
-fn mirrored(how: Comparison) -> Comparison {
-    match how {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-        same => same,
-    }
 }

@@ -1,6 +1,6 @@
 //! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
 //!
-//! `engagement` asks whether an action may, fits and is good; `contact` whether it is too much; `arbitrate`
+//! `weigh` judges those who may fit, or everyone where everyone is to be explained: `engagement` asks whether an action may, fits and is good; `contact` whether it is too much; `arbitrate`
 //! what it scores; `ask` what a consent would gain; `choose` picks; `silence` says why nothing was picked;
 //! `explain` and `flip` tell every loser why, and what would have changed it.
 
@@ -12,6 +12,7 @@ mod engagement;
 pub mod explain;
 mod flip;
 mod silence;
+mod weigh;
 
 use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
 use crate::domain::rules::RuleSet;
@@ -217,52 +218,16 @@ pub(crate) struct Weighed<'r> {
     pub chosen: Vec<usize>,
 }
 
-/// Weighs every action and picks; `boost` adds points to the relevance of one action, for "what if".
-pub(crate) fn weigh<'r>(scene: &'r Scene<'r>, request: &Request<'_>, boost: Option<(ActionId, f64)>) -> Weighed<'r> {
-    let mut views = engagement::Views::new(scene);
-    let mut judgements: Vec<Judgement<'r>> = Vec::with_capacity(scene.rules.actions.len());
-    for (_, action) in scene.rules.actions.iter() {
-        judgements.push(judge(action, scene, request, (&mut views, boost)));
-    }
-    ask::score_asks(&mut judgements, scene, request, (&mut views, boost));
-    choose::choose(judgements, scene, request.max_actions)
-}
-
-fn judge<'r>(
-    action: &'r Action,
-    scene: &'r Scene<'r>,
-    request: &Request<'_>,
-    (views, boost): (&mut engagement::Views<'r>, Option<(ActionId, f64)>),
-) -> Judgement<'r> {
-    if let Some(dropped) = engagement::drop_early(action, scene, request) {
-        return dropped;
-    }
-    let view = views.of(action.purpose);
-    let engaged = match engagement::engage(action, view) {
-        Ok(engaged) => engaged,
-        Err(dropped) => return dropped,
-    };
-    if let Some(dropped) = contact::drop(action, scene, request.channel, &[]) {
-        return dropped;
-    }
-    let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
-    if let Some(fact) = text {
-        return Judgement::dropped(action, Gate::Text, Why::Text(fact));
-    }
-    if action.asks.is_some() {
-        return ask::pending(action, scene);
-    }
-    let score = arbitrate::score(action, view, (request.channel, engaged.sensitivity), boost);
-    Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: Some(score) }
-}
-
 /// Picks the next best actions for one customer now, or silence.
 #[must_use]
 pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
     let situation = Situation { channel: Some(request.channel), ..request.situation };
     let scene = Scene::new(rules, subject, situation, now);
-    let outcome = weigh(&scene, request, None);
     let mut views = engagement::Views::new(&scene);
+    let mut outcome = match request.explain {
+        Explain::Chosen => weigh::whoever_may_fit(&scene, request, &mut views),
+        Explain::Funnel | Explain::Full => weigh::everyone(&scene, request, &mut views, None),
+    };
     let mut purposes_used = PurposeSet::EMPTY;
     let mut actions = Vec::with_capacity(outcome.chosen.len());
     for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
@@ -272,7 +237,10 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
             purposes_used = purposes_used.with(judgement.action.purpose);
         }
     }
-    let silence = actions.is_empty().then(|| silence::explain(&scene, &outcome));
+    let silence = actions.is_empty().then(|| {
+        weigh::add_runners_up(&mut outcome, &scene, request, &mut views);
+        silence::explain(&scene, &outcome)
+    });
     let retry_after = silence.as_ref().and_then(|silence| silence.retry_after).unwrap_or(Moment::DISTANT_FUTURE);
     Decision {
         silence,

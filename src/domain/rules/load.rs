@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::code;
 use super::diagnostic::{Diagnostic, Severity, Sources, Span};
 use super::expr::{FactTable, Scope};
+use super::index::Index;
 use super::lint;
 use super::reader;
 use super::rule_set::{RuleSet, hash, horizon, is_test};
@@ -67,6 +68,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let rule_set = built.filter(|_| !sink.has_errors()).map(|(journeys, actions, policy)| RuleSet {
         hash: hash(&sources),
         horizon: horizon(&facts, &declared, &actions, &policy),
+        index: Index::new(&actions, &facts, &vocabulary),
         sources: sources.clone(),
         vocabulary,
         declared,

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Location, Sources, Span};
 use super::expr::{Fact, FactTable};
+use super::index::Index;
 use super::section::Declarations;
 use super::section::action::Action;
 use super::section::journey::Journey;
@@ -30,6 +31,8 @@ pub struct RuleSet {
     pub policy: Policy,
     /// Every fact that rules read.
     pub facts: FactTable,
+    /// Which actions may fit.
+    pub index: Index,
     /// How far back a rule may ask.
     pub horizon: Period,
     /// The files, to name lines in reasons.

@@ -116,7 +116,7 @@ fn member(item: Operand<'_>, list: Operand<'_>) -> Operand<'static> {
 fn negate(operand: Operand<'_>) -> Operand<'static> {
     match operand {
         Operand::Number(number) => Operand::Number(-number),
-        Operand::Duration(period) => Operand::Duration(Period(period.0.saturating_neg())),
+        Operand::Duration(period) => Operand::Duration(period.opposite()),
         _ => Operand::Unknown,
     }
 }

@@ -15,4 +15,4 @@ pub mod program;
 pub use check::{NO_STAGE, Scope, compile};
 pub use evaluate::{Facts, evaluate};
 pub use fact::{Fact, FactEntry, FactId, FactTable};
-pub use program::{Comparison, Node, Program};
+pub use program::{Arithmetic, Comparison, Node, Program};

@@ -56,6 +56,13 @@ pub struct Action {
     pub span: Span,
 }
 
+impl Action {
+    /// The engagement policy: all of it must hold.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.eligible.iter().chain(&self.applicable).chain(&self.suitable)
+    }
+}
+
 /// Points of relevance.
 #[derive(Debug, Clone, Default)]
 pub struct Relevance {

@@ -79,6 +79,18 @@ impl Condition {
         }
     }
 
+    /// How personal the facts are that it rests on, if that is the same whenever it holds.
+    #[must_use]
+    pub fn constant_sensitivity(&self) -> Option<f64> {
+        match self {
+            Self::Expression(_) | Self::None(..) => Some(self.most_sensitive()),
+            Self::All(parts, _) => {
+                parts.iter().try_fold(0.0_f64, |most, part| Some(most.max(part.constant_sensitivity()?)))
+            }
+            Self::Any(..) => None,
+        }
+    }
+
     fn most_sensitive(&self) -> f64 {
         let mut most = 0.0_f64;
         self.visit(&mut |program| most = most.max(program.sensitivity));

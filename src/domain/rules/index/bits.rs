@@ -1,0 +1,47 @@
+//! Sets of rows, 64 to a machine word.
+
+use smallvec::SmallVec;
+
+/// A set of rows while it is worked on; a thousand rows need no allocation.
+pub type Survivors = SmallVec<[u64; 16]>;
+
+/// How many words hold so many rows.
+pub fn words(rows: usize) -> usize {
+    rows.div_ceil(64)
+}
+
+/// Puts a row into a set.
+pub fn set(bits: &mut [u64], row: usize) {
+    if let Some(word) = bits.get_mut(row / 64) {
+        *word |= 1 << (row % 64);
+    }
+}
+
+/// Takes a row out of a set.
+pub fn clear(bits: &mut [u64], row: usize) {
+    if let Some(word) = bits.get_mut(row / 64) {
+        *word &= !(1 << (row % 64));
+    }
+}
+
+/// Whether two sets share a row.
+pub fn meet(a: &[u64], b: &[u64]) -> bool {
+    a.iter().zip(b).any(|(a, b)| a & b != 0)
+}
+
+/// Keeps the rows that the other set holds too.
+pub fn keep(bits: &mut [u64], others: &[u64]) {
+    bits.iter_mut().zip(others).for_each(|(bits, others)| *bits &= others);
+}
+
+/// The rows of a set, in order.
+pub fn rows(bits: &[u64]) -> impl Iterator<Item = usize> {
+    bits.iter().enumerate().flat_map(|(index, word)| {
+        let mut left = *word;
+        std::iter::from_fn(move || {
+            let next = (left != 0).then(|| index * 64 + left.trailing_zeros() as usize);
+            left &= left.wrapping_sub(1);
+            next
+        })
+    })
+}

@@ -1,0 +1,147 @@
+//! One dimension of the index: for every value that rules tell apart, the set of rows that allow it.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+
+use super::allowed::{Allowed, Cut, number};
+use super::bits;
+use super::clause::Dimension;
+use crate::domain::value::Operand;
+
+/// For each group of values that rules do not tell apart, the rows that allow it.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// What it is about.
+    pub dimension: Dimension,
+    /// Rows that demand something of it.
+    pub constrained: Vec<u64>,
+    groups: Groups,
+    /// One set after another: first for the unknown, then for each group.
+    sets: Vec<u64>,
+    words: usize,
+}
+
+/// How values fall into groups.
+#[derive(Debug, Clone)]
+enum Groups {
+    /// A listed text has a group of its own; group 0 holds every other.
+    Texts(HashMap<CompactString, usize, foldhash::fast::FixedState>),
+    /// A group lies between two neighbouring cuts.
+    Numbers(Vec<Cut>),
+}
+
+/// The most memory that one column's sets may take, in words; beyond that, values share groups.
+const MOST_WORDS: usize = 1 << 21;
+
+impl Column {
+    /// Builds the sets from each row's demand; says which rows demand more than the sets can tell.
+    pub fn new(dimension: Dimension, demands: &[(usize, &Allowed)], rows: usize) -> (Self, Vec<usize>) {
+        let words = bits::words(rows);
+        let mut constrained = vec![0; words];
+        demands.iter().for_each(|(row, _)| bits::set(&mut constrained, *row));
+        let groups = Groups::of(demands, MOST_WORDS / words.max(1));
+        let free: Vec<u64> = constrained.iter().map(|word| !word).collect();
+        let sets = free.repeat(groups.count() + 1);
+        let mut column = Self { dimension, constrained, groups, sets, words };
+        let inexact = demands.iter().filter(|(row, allowed)| !column.allow(*row, allowed)).map(|(row, _)| *row);
+        let inexact = inexact.collect();
+        (column, inexact)
+    }
+
+    /// The rows that may hold where the dimension has this value. An unknown is allowed only by rows that demand nothing.
+    pub fn rows(&self, value: Operand<'_>) -> &[u64] {
+        let set = self.groups.of_value(value).map_or(0, |group| group + 1);
+        self.sets.get(set * self.words..(set + 1) * self.words).unwrap_or(&[])
+    }
+
+    fn set_mut(&mut self, group: usize) -> &mut [u64] {
+        let start = (group + 1) * self.words;
+        self.sets.get_mut(start..start + self.words).unwrap_or(&mut [])
+    }
+
+    /// Puts a row into the sets of the groups it allows; false if a group holds values that it does not.
+    fn allow(&mut self, row: usize, allowed: &Allowed) -> bool {
+        match allowed {
+            Allowed::Texts(texts) => {
+                let own: Vec<Option<usize>> = texts.iter().map(|text| self.groups.of_text(text)).collect();
+                own.iter().for_each(|group| bits::set(self.set_mut(group.unwrap_or(0)), row));
+                own.iter().all(Option::is_some)
+            }
+            Allowed::OtherTexts(texts) => {
+                (0..self.groups.count()).for_each(|group| bits::set(self.set_mut(group), row));
+                let own: Vec<Option<usize>> = texts.iter().map(|text| self.groups.of_text(text)).collect();
+                own.iter().flatten().for_each(|group| bits::clear(self.set_mut(*group), row));
+                own.iter().all(Option::is_some)
+            }
+            Allowed::Numbers(ranges) => ranges.iter().fold(true, |exact, range| {
+                let (groups, aligned) = self.groups.of_range(*range);
+                groups.for_each(|group| bits::set(self.set_mut(group), row));
+                exact && aligned
+            }),
+        }
+    }
+}
+
+impl Groups {
+    /// As many groups as rules tell apart, but no more than `most`.
+    fn of(demands: &[(usize, &Allowed)], most: usize) -> Self {
+        let mut cuts: Vec<Cut> = Vec::new();
+        let mut texts = HashMap::with_hasher(foldhash::fast::FixedState::default());
+        for (_, allowed) in demands {
+            match allowed {
+                Allowed::Texts(listed) | Allowed::OtherTexts(listed) => {
+                    for text in listed {
+                        let next = texts.len() + 1;
+                        if next < most {
+                            texts.entry(text.clone()).or_insert(next);
+                        }
+                    }
+                }
+                Allowed::Numbers(ranges) => cuts.extend(ranges.iter().flat_map(|(from, to)| [*from, *to])),
+            }
+        }
+        if !texts.is_empty() || cuts.is_empty() {
+            return Self::Texts(texts);
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        let step = cuts.len().div_ceil(most.max(2) - 1);
+        Self::Numbers(cuts.into_iter().step_by(step).collect())
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len() + 1,
+            Self::Numbers(cuts) => cuts.len() + 1,
+        }
+    }
+
+    fn of_text(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Texts(texts) => texts.get(text).copied(),
+            Self::Numbers(_) => None,
+        }
+    }
+
+    /// The group of a value; nothing for the unknown.
+    fn of_value(&self, value: Operand<'_>) -> Option<usize> {
+        match (self, value) {
+            (Self::Texts(_), Operand::Text(text)) => Some(self.of_text(text).unwrap_or(0)),
+            (Self::Numbers(cuts), value) => {
+                let value = number(value)?;
+                Some(cuts.partition_point(|cut| cut.is_passed_by(value)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The groups that a range touches, and whether it ends where they do.
+    fn of_range(&self, (from, to): (Cut, Cut)) -> (std::ops::RangeInclusive<usize>, bool) {
+        let Self::Numbers(cuts) = self else { return (0..=0, false) };
+        let aligned = |cut: &Cut| cuts.binary_search(cut).is_ok();
+        let first = cuts.partition_point(|cut| *cut <= from);
+        let last = cuts.partition_point(|cut| *cut < to);
+        (first..=last, aligned(&from) && aligned(&to))
+    }
+}

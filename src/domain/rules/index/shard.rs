@@ -1,0 +1,125 @@
+//! The index over the actions of one purpose.
+//!
+//! All of them read through the same view, so that one value of a fact counts for all.
+
+use std::collections::BTreeMap;
+
+use super::allowed::Allowed;
+use super::bits::{self, Survivors};
+use super::clause::{Alternatives, Dimension};
+use super::column::Column;
+use crate::domain::id::{ActionId, ChannelId, IdMap};
+use crate::domain::rules::expr::{Fact, FactTable, Facts};
+
+/// One action, as the index is built from it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which.
+    pub action: ActionId,
+    /// The channels on which it has a treatment.
+    pub channels: Vec<ChannelId>,
+    /// When its engagement policy holds.
+    pub alternatives: Alternatives,
+    /// How personal the facts are on which that rests, if it is the same whenever it holds.
+    pub sensitivity: Option<f64>,
+}
+
+/// An action that the index does not rule out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Survivor {
+    /// Which.
+    pub action: ActionId,
+    /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
+    /// be evaluated.
+    pub holds: Option<f64>,
+}
+
+/// The index over the actions of one purpose. A row is one alternative of one action.
+#[derive(Debug, Clone, Default)]
+pub struct Shard {
+    actions: Vec<(ActionId, f64)>,
+    exact: Vec<u64>,
+    channels: IdMap<ChannelId, Vec<u64>>,
+    columns: Vec<Column>,
+}
+
+/// A dimension that fewer rows than this share of all constrain is left to evaluation.
+const WORTH_A_COLUMN: usize = 64;
+
+impl Shard {
+    /// Builds the index. Survivors come in the order of the entries.
+    pub fn new(entries: &[Entry], facts: &FactTable) -> Self {
+        let rows: Vec<_> =
+            entries.iter().flat_map(|entry| entry.alternatives.iter().map(move |row| (entry, row))).collect();
+        let mut shard = Self { exact: vec![0; bits::words(rows.len())], ..Self::default() };
+        let mut demands: BTreeMap<Dimension, Vec<(usize, &Allowed)>> = BTreeMap::new();
+        for (row, (entry, clause)) in rows.iter().enumerate() {
+            shard.actions.push((entry.action, entry.sensitivity.unwrap_or(0.0)));
+            if clause.exact && entry.sensitivity.is_some() {
+                bits::set(&mut shard.exact, row);
+            }
+            for channel in &entry.channels {
+                shard.on_channel(*channel, row, rows.len());
+            }
+            for (dimension, allowed) in &clause.demands {
+                demands.entry(*dimension).or_default().push((row, allowed));
+            }
+        }
+        for (dimension, demands) in demands {
+            let inexact = if demands.len() * WORTH_A_COLUMN < rows.len() {
+                demands.iter().map(|(row, _)| *row).collect()
+            } else {
+                let (column, inexact) = Column::new(dimension, &demands, rows.len());
+                shard.columns.push(column);
+                inexact
+            };
+            inexact.into_iter().for_each(|row| bits::clear(&mut shard.exact, row));
+        }
+        // What costs nothing to read comes first, then what most rows ask about: little is left for the rest.
+        shard.columns.sort_by_key(|column| {
+            let constrained: u32 = column.constrained.iter().map(|word| word.count_ones()).sum();
+            (is_history(column.dimension, facts), std::cmp::Reverse(constrained))
+        });
+        shard
+    }
+
+    fn on_channel(&mut self, channel: ChannelId, row: usize, rows: usize) {
+        if self.channels.get(channel).is_none() {
+            self.channels.insert(channel, vec![0; bits::words(rows)]);
+        }
+        if let Some(set) = self.channels.get_mut(channel) {
+            bits::set(set, row);
+        }
+    }
+
+    /// Every action on the channel whose engagement policy may hold; a fact is read only while a row that is left asks for it.
+    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts, mut visit: impl FnMut(Survivor)) {
+        let Some(on_channel) = self.channels.get(channel) else { return };
+        let mut left = Survivors::from_slice(on_channel);
+        for column in &self.columns {
+            if bits::meet(&left, &column.constrained) {
+                bits::keep(&mut left, column.rows(column.dimension.read(facts)));
+            }
+        }
+        let mut rows = bits::rows(&left).filter_map(|row| Some((row, *self.actions.get(row)?))).peekable();
+        while let Some((row, (action, sensitivity))) = rows.next() {
+            let mut holds = self.is_exact(row);
+            while let Some((row, _)) = rows.next_if(|(_, (next, _))| *next == action) {
+                holds |= self.is_exact(row);
+            }
+            visit(Survivor { action, holds: holds.then_some(sensitivity) });
+        }
+    }
+
+    fn is_exact(&self, row: usize) -> bool {
+        self.exact.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+}
+
+/// Whether a dimension has to be found by looking through a history.
+fn is_history(dimension: Dimension, facts: &FactTable) -> bool {
+    !matches!(
+        facts.get(dimension.fact()).map(|entry| &entry.fact),
+        Some(Fact::Attribute(_) | Fact::Context(_) | Fact::Channel | Fact::ConsentGiven(_) | Fact::Now)
+    )
+}

@@ -1,0 +1,302 @@
+//! The index and the walk over every action agree: on random rules, facts and masks, an answer without an
+//! explanation is the answer with one.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use tactful::domain::action::Outcome;
+use tactful::domain::consent::{ConsentStatus, Standing};
+use tactful::domain::customer::CustomerState;
+use tactful::domain::decide::{Decision, Explain};
+use tactful::domain::id::ChannelId;
+use tactful::domain::time::Period;
+use tactful::domain::value::Value;
+use tactful::domain::view::{Scene, Situation, Subject};
+use tactful::engine::{Engine, OutcomeInput};
+
+use super::support::{ask, attributes, consent, engine, event, monday, rules_of};
+
+const HEAD: &str = r#"
+purposes:
+  service:         {basis: contract}
+  personalisation: {basis: consent, cooling_off: 90 days}
+  marketing:       {basis: consent, cooling_off: 90 days}
+attributes:
+  customer.plan: {type: text, one_of: [basic, plus, max], purposes: [service, personalisation]}
+  customer.age:  {type: number, purposes: [personalisation], sensitivity: 0.5}
+  customer.vip:  {type: flag, purposes: [marketing], sensitivity: 0.2}
+context:
+  topic: {type: text, personal: false}
+  level: {type: number, personal: false}
+events:
+  visit:     {fields: {page: text}, purposes: [service, personalisation, marketing], keep: 90 days}
+  complaint: {purposes: [service], hurt: 12, keep: 90 days}
+channels:
+  web:   {direction: inbound, interruption: 1}
+  email: {direction: outbound, interruption: 5, quiet_hours: {from: "11:00", to: "12:00", otherwise: wait}}
+journeys:
+  purchase:
+    purpose: personalisation
+    start: {event: visit}
+    stages: {looking: {moves: [{to: done, after: 30 days}]}, done: {end: true}}
+"#;
+
+const POLICY: &str = "policy:\n  arbitration: {personal_discount: 0.5, weights: {personal: 20, pressure: 1, hurt: 1}}\n  \
+    pressure: {half_life: 7 days, per_contact: {web: 2, email: 6}}\n  hurt: {half_life: 7 days}\n  \
+    limits: [{at_most: 2, per: 3 days, kinds: [offer]}]\n  time_zone: Europe/Berlin\n";
+
+/// A condition on one fact that the purpose may read.
+fn leaf(purpose: &'static str) -> BoxedStrategy<String> {
+    let compare = || select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let topic = select(vec![r#"context.topic == "a""#, r#"context.topic != "a""#, r#"context.topic in ["b", "c"]"#]);
+    let level = (compare(), 0..6_i32).prop_map(|(how, level)| format!("context.level {how} {level}"));
+    let count = (compare(), 0..4_i32).prop_map(|(how, count)| format!(r#"events.count("visit", "30d") {how} {count}"#));
+    let last = (compare(), 1..9_i32)
+        .prop_map(|(how, days)| format!(r#"events.last("visit") {how} now - duration("{days}d")"#));
+    let age = (compare(), 1..9_i32)
+        .prop_map(|(how, days)| format!(r#"now - events.last("visit") {how} duration("{days}d")"#));
+    let rest = select(vec![
+        "has(context.topic)",
+        "hurt < 6",
+        "pressure >= 2.5",
+        r#"consent.given("marketing")"#,
+        r#"channel == "web""#,
+        "local.hour < 11",
+        r#"context.topic.contains("a")"#,
+    ]);
+    let own: BoxedStrategy<String> = match purpose {
+        "personalisation" => {
+            let age = (compare(), select(vec![20, 30, 40])).prop_map(|(how, age)| format!("customer.age {how} {age}"));
+            let rest = select(vec![
+                r#"customer.plan in ["basic", "plus"]"#,
+                r#"customer.plan != "max""#,
+                "has(customer.age)",
+                r#"journey.purchase.stage == "looking""#,
+                "customer.age in [20, 40]",
+            ]);
+            prop_oneof![age, rest.prop_map(str::to_owned)].boxed()
+        }
+        "marketing" => select(vec!["customer.vip", "customer.vip == false"]).prop_map(str::to_owned).boxed(),
+        _ => {
+            let presented = r#"outcomes.count("action-0", "presented", "30d") == 0"#;
+            select(vec![r#"customer.plan == "max""#, "has(customer.plan)", presented]).prop_map(str::to_owned).boxed()
+        }
+    };
+    prop_oneof![3 => own, 1 => topic.prop_map(str::to_owned), 1 => level, 1 => count, 1 => last, 1 => age, 2 => rest.prop_map(str::to_owned)]
+        .boxed()
+}
+
+fn expression(purpose: &'static str) -> impl Strategy<Value = String> {
+    leaf(purpose).prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|one| format!("!({one})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
+            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+        ]
+    })
+}
+
+/// An item of a list of conditions, at its indentation.
+fn condition(purpose: &'static str) -> impl Strategy<Value = String> {
+    let item = |text: String, depth: usize| format!("{}- '{}'\n", " ".repeat(depth), text.replace('\'', "''"));
+    let group = select(vec!["any", "all", "none"]);
+    prop_oneof![
+        3 => expression(purpose).prop_map(move |one| item(one, 6)),
+        1 => (group, proptest::collection::vec(expression(purpose), 1..4)).prop_map(move |(group, parts)| {
+            let parts: String = parts.into_iter().map(|part| item(part, 10)).collect();
+            format!("      - {group}:\n{parts}")
+        }),
+    ]
+}
+
+fn action(index: usize) -> impl Strategy<Value = String> {
+    // The first one's outcomes are asked for by others that serve its purpose.
+    let purposes = if index == 0 { vec!["service"] } else { vec!["service", "personalisation", "marketing"] };
+    select(purposes).prop_flat_map(move |purpose| {
+        let conditions = || proptest::collection::vec(condition(purpose), 0..3);
+        let points = proptest::option::of((-20..40_i32, leaf(purpose)));
+        let head = (0..60_i32, select(vec!["offer", "service"]), select(vec!["web", "email", "both"]), 0..4_u8);
+        (conditions(), conditions(), points, head).prop_map(
+            move |(eligible, suitable, points, (base, kind, channel, extra))| {
+                let mut text =
+                    format!("  - id: action-{index}\n    title: T\n    kind: {kind}\n    purpose: {purpose}\n");
+                for (key, conditions) in [("eligible", eligible), ("suitable", suitable)] {
+                    if !conditions.is_empty() {
+                        write!(text, "    {key}:\n{}", conditions.concat()).unwrap();
+                    }
+                }
+                write!(text, "    relevance:\n      base: {base}\n").unwrap();
+                if let Some((points, when)) = points {
+                    write!(text, "      add:\n        - points: {points}\n          when: '{when}'\n").unwrap();
+                }
+                text += match extra {
+                    0 => "    group: one\n    from: 2026-03-05T00:00:00Z\n",
+                    1 => "    group: two\n    limits: [{after: presented, wait: 5 days}]\n",
+                    _ => "",
+                };
+                text += "    intrusiveness: 3\n    treatments:\n";
+                for name in ["web", "email"].into_iter().filter(|name| channel == "both" || channel == *name) {
+                    writeln!(text, "      {name}: {{text: Hello}}").unwrap();
+                }
+                text
+            },
+        )
+    })
+}
+
+fn source() -> impl Strategy<Value = String> {
+    let actions = (1..9_usize).prop_flat_map(|count| (0..count).map(action).collect::<Vec<_>>());
+    (actions, any::<bool>()).prop_map(|(actions, asks)| {
+        let ask = "  - {id: ask, title: Ask, kind: consent_ask, asks: personalisation, purpose: service, intrusiveness: 1, \
+                   treatments: {web: {text: May we}, email: {text: May we}}}\n";
+        format!("{HEAD}actions:\n{}{}{POLICY}", actions.concat(), if asks { ask } else { "" })
+    })
+}
+
+#[derive(Debug, Clone)]
+struct Customer {
+    plan: Option<&'static str>,
+    age: Option<i32>,
+    vip: Option<bool>,
+    visits: Vec<i64>,
+    complained: bool,
+    presented: bool,
+    consents: Vec<(&'static str, ConsentStatus)>,
+    topic: Option<&'static str>,
+    level: Option<i32>,
+    group: Option<&'static str>,
+}
+
+fn customer() -> impl Strategy<Value = Customer> {
+    let consent = (
+        select(vec!["personalisation", "marketing"]),
+        select(vec![ConsentStatus::Given, ConsentStatus::Given, ConsentStatus::Withdrawn, ConsentStatus::Restricted]),
+    );
+    let held = (
+        proptest::option::of(select(vec!["basic", "plus", "max"])),
+        proptest::option::of(select(vec![19, 20, 30, 35, 40, 41])),
+        proptest::option::of(any::<bool>()),
+        proptest::collection::vec(0..10_i64, 0..4),
+    );
+    let asked = (
+        proptest::option::of(select(vec!["a", "b", "xa"])),
+        proptest::option::of(0..6_i32),
+        proptest::option::weighted(0.2, select(vec!["one", "two"])),
+    );
+    (held, any::<bool>(), any::<bool>(), proptest::collection::vec(consent, 0..3), asked).prop_map(
+        |((plan, age, vip, visits), complained, presented, consents, (topic, level, group))| Customer {
+            plan,
+            age,
+            vip,
+            visits,
+            complained,
+            presented,
+            consents,
+            topic,
+            level,
+            group,
+        },
+    )
+}
+
+/// Consents come first and last, so that some facts are held for a purpose that is denied by then.
+fn prepare(engine: &Engine, customer: &Customer) {
+    let rules = engine.rules();
+    let start = monday() - Period(12 * Period::DAY.0);
+    for purpose in ["personalisation", "marketing"] {
+        engine.record_consent(consent("c", purpose, ConsentStatus::Given), start).unwrap();
+    }
+    let mut held: Vec<(&str, Value)> = Vec::new();
+    held.extend(customer.plan.map(|plan| ("customer.plan", Value::Text(plan.into()))));
+    held.extend(customer.age.map(|age| ("customer.age", Value::Number(f64::from(age)))));
+    held.extend(customer.vip.map(|vip| ("customer.vip", Value::Flag(vip))));
+    engine.set_attributes(attributes("c", &held), start).unwrap();
+    let mut days = customer.visits.clone();
+    days.sort_unstable_by_key(|days| -days);
+    for days in days {
+        engine
+            .record_events(vec![event("c", "visit", &[("page", "x")])], monday() - Period(days * Period::DAY.0))
+            .unwrap();
+    }
+    if customer.complained {
+        engine.record_events(vec![event("c", "complaint", &[])], monday()).unwrap();
+    }
+    let presented = rules.set.vocabulary.find::<tactful::domain::id::ActionId>("action-0");
+    if customer.presented && presented.is_some() {
+        let outcome = OutcomeInput {
+            outcome_id: String::new(),
+            decision_id: String::new(),
+            customer: "c".into(),
+            action: "action-0".into(),
+            channel: "web".into(),
+            outcome: Outcome::Presented,
+            occurred: None,
+        };
+        engine.record_outcomes(vec![outcome], monday()).unwrap();
+    }
+    for (purpose, status) in &customer.consents {
+        engine.record_consent(consent("c", purpose, *status), monday()).unwrap();
+    }
+}
+
+fn decide(engine: &Engine, customer: &Customer, channel: &str, explain: Explain) -> Decision {
+    let mut question = ask("c", channel, &customer.topic.map(|topic| ("topic", topic)).into_iter().collect::<Vec<_>>());
+    question.context.extend(customer.level.map(|level| ("level".to_owned(), Value::Number(f64::from(level)))));
+    let known = |name: &&str| engine.rules().set.vocabulary.find::<tactful::domain::id::GroupId>(name).is_some();
+    question.groups.extend(customer.group.filter(known).map(str::to_owned));
+    question.max_actions = 3;
+    question.explain = explain;
+    question.validate_only = true;
+    let mut decision = engine.decide(question, monday()).unwrap().decision.clone();
+    decision.explanation = None;
+    decision
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn index_and_walk_give_the_same_answer(source in source(), customers in proptest::collection::vec(customer(), 4)) {
+        let rules = rules_of(&source);
+        for customer in &customers {
+            let engine = engine(&rules);
+            prepare(&engine, customer);
+            for channel in ["web", "email"] {
+                let indexed = decide(&engine, customer, channel, Explain::Chosen);
+                let walked = decide(&engine, customer, channel, Explain::Funnel);
+                prop_assert_eq!(indexed, walked, "{} {:?} on {}", source, customer, channel);
+            }
+        }
+    }
+
+    /// What is left holds or may hold, what is ruled out does not, and what is said to be known is true.
+    #[test]
+    fn survivors_are_those_whose_conditions_hold(source in source(), topic in proptest::option::of(select(vec!["a", "b", "xa"])), level in proptest::option::of(0..6_i32)) {
+        let rules = rules_of(&source);
+        let mut context = Vec::new();
+        context.extend(topic.map(|topic| (rules.vocabulary.find("topic").unwrap(), Value::Text(topic.into()))));
+        context.extend(level.map(|level| (rules.vocabulary.find("level").unwrap(), Value::Number(f64::from(level)))));
+        let channel: ChannelId = rules.vocabulary.find("web").unwrap();
+        let situation = Situation { context: &context, channel: Some(channel), supposed: &[] };
+        let (state, standing) = (CustomerState::default(), Standing::default());
+        let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true }, situation, monday());
+        for index in &rules.index.purposes {
+            let view = scene.view(index.purpose);
+            let mut survivors = Vec::new();
+            index.shard.survivors(channel, &view, |survivor| survivors.push(survivor));
+            for (id, action) in rules.actions.iter().filter(|(_, action)| action.purpose == index.purpose) {
+                let holds = action.conditions().all(|condition| condition.evaluate(&view).truth.holds());
+                let survivor = survivors.iter().find(|survivor| survivor.action == id);
+                let offered = action.treatments.get(channel).is_some();
+                prop_assert!(survivor.is_some() || !holds || !offered, "{} is lost: {source}", rules.vocabulary.name(id));
+                if let Some(sensitivity) = survivor.and_then(|survivor| survivor.holds) {
+                    prop_assert!(holds, "{} does not hold: {source}", rules.vocabulary.name(id));
+                    let found = action.conditions().map(|condition| condition.evaluate(&view).sensitivity);
+                    prop_assert_eq!(found.fold(0.0, f64::max), sensitivity);
+                }
+            }
+        }
+    }
+}
