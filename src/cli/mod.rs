@@ -5,6 +5,7 @@
 mod check;
 mod decide;
 mod explain;
+mod open_ledger;
 pub mod render;
 mod replay;
 mod serve;

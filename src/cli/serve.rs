@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
 use super::{Failure, Verdict, counted, load, report, say};
-use crate::domain::consent::ConsentRecord;
-use crate::domain::id::{ContextId, PurposeId, Vocabulary};
+use crate::domain::id::ContextId;
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::diagnostic::Severity;
 use crate::domain::rules::expr::{Comparison, Fact, Node, Program};
 use crate::domain::value::Value;
 use crate::engine::{Engine, Limits};
-use crate::ledger::{ClosedLedger, FileLedger, Ledger, OpenError};
 use crate::rule_files;
 use crate::serve::{Parts, clock, serve};
 
@@ -28,9 +27,11 @@ pub(super) struct Serve {
     /// Folder with rule files
     #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
     rules: PathBuf,
-    /// Folder for the consent ledger
-    #[arg(long, default_value = "data", env = "TACTFUL_DATA")]
-    data: PathBuf,
+    #[command(flatten)]
+    ledger: LedgerPlace,
+    /// File with a checkpoint that the ledger must contain, kept somewhere else
+    #[arg(long, env = "TACTFUL_EXPECT_HEAD", value_name = "FILE")]
+    expect_head: Option<PathBuf>,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:50051", env = "TACTFUL_LISTEN")]
     listen: SocketAddr,
@@ -50,7 +51,7 @@ impl Serve {
             return Err(Failure::new(message)
                 .help("listen on 127.0.0.1, or say --allow-insecure if something else protects it"));
         }
-        let ledger = open_ledger(&self.data)?;
+        let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
         let mut loaded = load(&self.rules, &ledger.vocabulary)?;
         let (_, warnings) = loaded.counts();
         loaded.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
@@ -111,7 +112,9 @@ impl Serve {
             rules.hash.get(..8).unwrap_or(&rules.hash),
         ));
         match &ledger.trouble {
-            None => say(&format!("consents   {}: {}", self.data.display(), counted(ledger.records.len(), "record"))),
+            None => {
+                say(&format!("consents   {}: {}", self.ledger.data.display(), counted(ledger.records.len(), "record")))
+            }
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
         say("customers  journeys and contacts are held in memory: they end with this process");
@@ -145,41 +148,6 @@ fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
     let most = asked.into_iter().max_by_key(|(_, count)| *count).map(|(value, _)| value);
     let listed = rules.declared.context.get(id).and_then(|fact| fact.shape.one_of.as_ref()?.first());
     most.or_else(|| listed.map(ToString::to_string))
-}
-
-/// The ledger as it was found.
-struct OpenLedger {
-    ledger: Arc<dyn Ledger>,
-    records: Vec<(u64, ConsentRecord)>,
-    /// Every purpose that a record names, so that none is forgotten while the rules do not declare it.
-    vocabulary: Vocabulary,
-    /// Why no personal data may be used.
-    trouble: Option<String>,
-}
-
-/// Opens the ledger. One that is damaged is left as it is, and the server goes on without personal data.
-fn open_ledger(folder: &Path) -> Result<OpenLedger, Failure> {
-    let mut vocabulary = Vocabulary::default();
-    let opened = match FileLedger::open(folder) {
-        Ok(opened) => opened,
-        Err(damaged @ OpenError::Damaged { .. }) => {
-            let trouble = damaged.to_string();
-            eprintln!("error: {trouble}\nhelp: the file is left as it is; restore it from a copy, or move it away");
-            let ledger = Arc::new(ClosedLedger(trouble.clone()));
-            return Ok(OpenLedger { ledger, records: Vec::new(), vocabulary, trouble: Some(trouble) });
-        }
-        Err(error) => return Err(Failure::new(error.to_string()).help("choose another folder with --data")),
-    };
-    if let Some(copy) = &opened.repaired {
-        eprintln!("warning: the last record was never finished, so it was cut off; it is kept in `{}`", copy.display());
-    }
-    for (_, record) in &opened.records {
-        let known = record.purpose.is_empty() || vocabulary.intern::<PurposeId>(&record.purpose).is_ok();
-        if !known {
-            return Err(Failure::new("the ledger names more than 64 purposes"));
-        }
-    }
-    Ok(OpenLedger { ledger: Arc::new(opened.ledger), records: opened.records, vocabulary, trouble: None })
 }
 
 /// Done at Ctrl-C or SIGTERM.

@@ -25,4 +25,12 @@ impl Ledger for ClosedLedger {
     fn records(&self, _customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         Err(LedgerError::Unavailable(self.0.clone()))
     }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
+
+    fn receipt(&self, _position: u64) -> Result<String, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
 }

@@ -1,35 +1,118 @@
-//! The ledger on disk: one append-only file, one writer, an fdatasync before every acknowledgement.
-//!
-//! Callers that come while the disk is busy share the next sync. The first write or sync that fails is
-//! final: nothing is retried on that file, and every later append is refused. At start, a torn last frame is
-//! cut off and kept beside the file; any other damage leaves the file as it is and the ledger closed.
+//! The ledger on disk: asks go to one writer, answers about the past come from the files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::any::Any;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, RwLock};
+use std::thread::{self, JoinHandle};
 
-use super::frame::{self, Found, Link};
-use super::{Erasure, Ledger, LedgerError, payload};
+use super::disk::{Disk, RealDisk};
+use super::frame::{self, Found, Header, Kind};
+use super::notary::{LogFolders, Newest, Notary, Signed, Word};
+use super::proof::{CheckpointError, Hash, Receipt, Salt, TileNodes, VerifyingKey, inclusion};
+use super::recovery::{Recovered, at, create_folders, recover};
+use super::reserve::Reserve;
+use super::secrets::Secrets;
+use super::segment::{self, Segments};
+use super::version1::Version1;
+use super::writer::{Append, Job, SharedBook, Writer, look};
+use super::{Erasure, Ledger, LedgerError, erasure, payload, seal};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 
-/// The file's name inside the data folder.
-const FILE: &str = "consent.ledger";
-/// How many records share one sync at most.
-const MOST_RECORDS: usize = 512;
+/// The ledger's folder inside the data folder.
+const FOLDER: &str = "ledger";
+/// The file that keeps other processes off.
+const LOCK: &str = "lock";
+/// How many records of an older version are moved over at once.
+const MOVED_AT_ONCE: usize = 512;
+
+/// Where a ledger lives.
+#[derive(Debug, Clone)]
+pub struct LedgerSettings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The folder of what makes the data folder readable. It must not be in the backups of the data folder.
+    pub keys: PathBuf,
+    /// A checkpoint that the ledger must contain, and the file it comes from.
+    pub expected_head: Option<(PathBuf, String)>,
+    /// A segment is full from this many bytes on.
+    pub segment_bytes: u64,
+}
+
+impl LedgerSettings {
+    /// The settings of a data folder, with its keys in a folder beside it.
+    #[must_use]
+    pub fn of(data: &Path) -> Self {
+        let name = data.file_name().unwrap_or_default().to_string_lossy();
+        let keys = data.with_file_name(format!("{name}-keys"));
+        Self { data: data.to_owned(), keys, expected_head: None, segment_bytes: 64 * 1024 * 1024 }
+    }
+
+    fn folders(&self) -> LogFolders {
+        LogFolders { log: self.data.join(FOLDER), keys: self.keys.clone() }
+    }
+}
 
 /// A ledger opened from disk.
 #[derive(Debug)]
 pub struct Opened {
     /// The ledger, to append to.
     pub ledger: FileLedger,
-    /// Every record, with its position, oldest first.
+    /// Every record that may be read, with its position, oldest first.
     pub records: Vec<(u64, ConsentRecord)>,
-    /// Where a torn last frame was kept, if there was one.
-    pub repaired: Option<PathBuf>,
+    /// What was not as it should be, and is now.
+    pub mended: Vec<Mended>,
+}
+
+/// What was mended when a ledger was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mended {
+    /// The last frame was never finished; what there was of it is kept in this file.
+    TornFrame(PathBuf),
+    /// A file that follows from the frames was wrong, and was written anew.
+    LogFile(PathBuf),
+    /// So many keys of erased customers had come back, and are gone again.
+    ErasedAgain(usize),
+    /// So many records of an older version were moved over.
+    MovedOver(usize),
+}
+
+impl std::fmt::Display for Mended {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TornFrame(copy) => {
+                write!(
+                    formatter,
+                    "the last record was never finished, so it was cut off; it is kept in `{}`",
+                    copy.display()
+                )
+            }
+            Self::LogFile(path) => {
+                write!(formatter, "`{}` was damaged, and was written anew from the records", path.display())
+            }
+            Self::ErasedAgain(count) => {
+                write!(formatter, "{count} erased customers had come back, and were erased again")
+            }
+            Self::MovedOver(count) => write!(formatter, "{count} records were moved over from the older format"),
+        }
+    }
+}
+
+/// Size and root of a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How many records it has.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+impl std::fmt::Display for Head {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} records with the root {}", self.size, self.root)
+    }
 }
 
 /// Why a ledger does not open. Its files are left as they are.
@@ -58,169 +141,254 @@ pub enum OpenError {
         /// What is wrong.
         what: &'static str,
     },
+    /// There are records, and not what makes them readable.
+    #[error("`{0}` is missing, and there is a ledger that needs it")]
+    KeysMissing(PathBuf),
+    /// A head that the ledger must contain counts for nothing.
+    #[error("`{path}`: {error}")]
+    Head {
+        /// Where the head was.
+        path: PathBuf,
+        /// Why.
+        error: CheckpointError,
+    },
+    /// It is older than it was, or another.
+    #[error("the ledger is an older copy, or another: it has {found}, and it had {signed}")]
+    OtherHead {
+        /// What it is.
+        found: Head,
+        /// What it was.
+        signed: Head,
+    },
+    /// A file of an older version holds other records than the ledger that they were moved to.
+    #[error("`{0}` and the ledger beside it hold different records")]
+    TwoLedgers(PathBuf),
+    /// The records of an older version could not be moved over.
+    #[error("records of the older format cannot be moved over: {0}")]
+    MovingOver(LedgerError),
 }
 
 /// A ledger on disk.
-#[derive(Debug)]
 pub struct FileLedger {
-    path: PathBuf,
-    queue: Mutex<Sender<Job>>,
+    disk: Arc<dyn Disk>,
+    folders: LogFolders,
+    secrets: Arc<Secrets>,
+    book: SharedBook,
+    newest: Newest,
+    verifying: VerifyingKey,
+    asks: Option<(Sender<Job>, Sender<Word>)>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: Box<dyn Any + Send + Sync>,
 }
 
-/// Records to append, and where to say what came of it.
-struct Job {
-    records: Vec<ConsentRecord>,
-    done: Sender<Result<u64, LedgerError>>,
+impl std::fmt::Debug for FileLedger {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "FileLedger({})", self.folders.log.display())
+    }
 }
 
 impl FileLedger {
-    /// Opens the ledger of a data folder, or begins one.
+    /// Opens a ledger, or begins one.
     ///
     /// # Errors
-    /// When the disk refuses, another process has it, or it is damaged.
-    pub fn open(folder: &Path) -> Result<Opened, OpenError> {
-        let path = folder.join(FILE);
-        let disk = |error| OpenError::Disk { path: path.clone(), error };
-        fs::create_dir_all(folder).map_err(disk)?;
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(disk)?;
-        file.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => OpenError::InUse(path.clone()),
-            fs::TryLockError::Error(error) => disk(error),
-        })?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(disk)?;
-        let scan = scan(&bytes, &path)?;
-        let repaired = match bytes.get(scan.end..) {
-            Some(torn) if !torn.is_empty() => Some(cut(&file, folder, scan.end, torn).map_err(disk)?),
-            _ => None,
-        };
-        file.sync_all().and_then(|()| File::open(folder)?.sync_all()).map_err(disk)?;
-        let next = scan.records.len() as u64 + 1;
-        let (queue, jobs) = channel();
-        let mut writer = Writer { file, next, previous: scan.previous, broken: None };
-        let thread = thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&jobs));
-        thread.map_err(disk)?;
-        Ok(Opened { ledger: Self { path, queue: Mutex::new(queue) }, records: scan.records, repaired })
+    /// When the disk refuses, another process has it, or it is not as it was written.
+    pub fn open(settings: &LedgerSettings) -> Result<Opened, OpenError> {
+        Self::open_on(Arc::new(RealDisk), settings)
     }
+
+    /// The same on another disk.
+    ///
+    /// # Errors
+    /// When the disk refuses, another process has it, or it is not as it was written.
+    pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Opened, OpenError> {
+        let folders = settings.folders();
+        create_folders(&*disk, &folders.log)?;
+        let lock = disk.lock(&folders.log.join(LOCK)).map_err(at(&folders.log))?;
+        let lock = lock.ok_or_else(|| OpenError::InUse(folders.log.clone()))?;
+        let older = Version1::read(&*disk, &settings.data)?;
+        let recovered = recover(&disk, settings, &folders)?;
+        let log = folders.log.clone();
+        let mut opened = Self::start(disk, folders, settings.segment_bytes, (recovered, lock)).map_err(at(&log))?;
+        if let Some(older) = older {
+            opened.move_over(&older, &settings.data)?;
+        }
+        Ok(opened)
+    }
+
+    /// Wraps every customer key under a new key, and forgets the old one: copies of the data folder that were made
+    /// before become unreadable. A rotation that is cut short ends when the ledger is opened next.
+    ///
+    /// # Errors
+    /// When the ledger does not open, such as while a server has it.
+    pub fn rotate_key(settings: &LedgerSettings) -> Result<(), OpenError> {
+        let opened = Self::open(settings)?;
+        let begun = Secrets::clone(&opened.ledger.secrets).begin_rotation(&RealDisk);
+        begun.map_err(at(&settings.keys))?;
+        drop(opened);
+        Self::open(settings).map(drop)
+    }
+
+    /// Starts the writer and the notary.
+    fn start(
+        disk: Arc<dyn Disk>,
+        folders: LogFolders,
+        segment_bytes: u64,
+        (recovered, lock): (Recovered, Box<dyn Any + Send + Sync>),
+    ) -> io::Result<Opened> {
+        let Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register } = recovered;
+        let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
+        let segments = Segments::open(Arc::clone(&disk), folders.log.clone(), segment_bytes, last)?;
+        let reserve = Reserve::new(Arc::clone(&disk), folders.log.clone())?;
+        let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, tree)?;
+        let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
+        let ((asks, jobs), (words, heard)) = (channel(), channel());
+        let mut writer = Writer {
+            segments,
+            blocks,
+            register,
+            reserve,
+            secrets: Arc::clone(&secrets),
+            book: Arc::clone(&book),
+            notary: words.clone(),
+            newest: newest.clone(),
+            previous,
+            broken: None,
+        };
+        let threads = vec![
+            thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&jobs))?,
+            thread::Builder::new().name("ledger-notary".into()).spawn(move || notary.run(&heard))?,
+        ];
+        let asks = Some((asks, words));
+        let ledger = Self { disk, folders, secrets, book, newest, verifying, asks, threads, _lock: lock };
+        Ok(Opened { ledger, records, mended })
+    }
+
+    /// Asks the writer, and waits for its answer.
+    fn ask<T>(&self, job: impl FnOnce(Sender<Result<T, LedgerError>>) -> Job) -> Result<T, LedgerError> {
+        let ended = || LedgerError::Unavailable("the ledger's writer has ended".into());
+        let (done, answer) = channel();
+        let (asks, _) = self.asks.as_ref().ok_or_else(ended)?;
+        asks.send(job(done)).map_err(|_| ended())?;
+        answer.recv().map_err(|_| ended())?
+    }
+
+    /// A head that covers so many records.
+    fn signed(&self, size: u64) -> Result<Signed, LedgerError> {
+        let newest = self.newest.get()?;
+        if newest.size >= size {
+            return Ok(newest);
+        }
+        let (done, answer) = channel();
+        let asked = self.asks.as_ref().is_some_and(|(_, words)| words.send(Word::Sign(done)).is_ok());
+        if !asked || answer.recv().is_err() {
+            self.newest.get()?;
+            return Err(LedgerError::Unavailable("nobody signs the ledger any more".into()));
+        }
+        self.newest.get()
+    }
+
+    /// The committed bytes of a record, with the salt of its leaf.
+    fn open_record(&self, position: u64) -> Result<(Vec<u8>, Salt), LedgerError> {
+        let (header, sealed) = self.read_frame(position)?;
+        if header.kind == Kind::Erasure {
+            let record = erasure::parse(&sealed).map(|(_, record)| record.to_vec());
+            return Ok((record.ok_or_else(|| unreadable(position))?, erasure::salt(position, &self.secrets)));
+        }
+        let key = look(&self.book).keys().get(&header.key).cloned();
+        let key = key.ok_or_else(|| LedgerError::NotFound(format!("record {position} is an erased customer's")))?;
+        let plain = seal::open(&header, &key, &sealed).ok_or_else(|| unreadable(position))?;
+        let record = payload::read(&plain).ok_or_else(|| unreadable(position))?;
+        Ok((plain, Salt::derive(&key, &record.record_id)))
+    }
+
+    fn read_frame(&self, position: u64) -> Result<(Header, Vec<u8>), LedgerError> {
+        let place = look(&self.book).place(position);
+        let place = place.ok_or_else(|| LedgerError::NotFound(format!("the ledger has no record {position}")))?;
+        let path = segment::path(&self.folders.log, place.segment);
+        let read = self.disk.read_part(&path, place.offset.into(), place.size as usize);
+        let bytes = read.map_err(|error| LedgerError::Unavailable(format!("`{}`: {error}", path.display())))?;
+        match frame::read(&bytes, 0) {
+            Found::Frame { header, length, .. } if header.position == position => {
+                Ok((header, bytes.get(frame::payload(length)).unwrap_or(&[]).to_vec()))
+            }
+            _ => Err(unreadable(position)),
+        }
+    }
+}
+
+fn unreadable(position: u64) -> LedgerError {
+    LedgerError::Unavailable(format!("record {position} is damaged on disk"))
 }
 
 impl Ledger for FileLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        let (done, answer) = channel();
-        let job = Job { records: records.to_vec(), done };
-        let ended = |_| LedgerError::Unavailable("its writer has ended".into());
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        queue.send(job).map_err(|_| LedgerError::Unavailable("its writer has ended".into()))?;
-        answer.recv().map_err(ended)?
+        self.ask(|done| Job::Append(Append { records: records.to_vec(), done }))
     }
 
-    fn erase(&self, _customer: &str, _now: Moment) -> Result<Erasure, LedgerError> {
-        Err(LedgerError::Unavailable(
-            "the ledger file of this version holds records in plain, and erases nothing".into(),
-        ))
+    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
+        self.ask(|done| Job::Erase(customer.into(), now, done))
     }
 
-    fn is_suppressed(&self, _customer: &str) -> bool {
-        false
+    fn is_suppressed(&self, customer: &str) -> bool {
+        let token = self.secrets.token(customer);
+        look(&self.book).erasure(&token).is_some()
     }
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
-        let bytes = fs::read(&self.path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        let scan = scan(&bytes, &self.path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(scan.records.into_iter().filter(|(_, record)| record.customer == customer).collect())
+        let positions = look(&self.book).customer(customer).map(|known| known.positions.clone()).unwrap_or_default();
+        let read = |position| {
+            let (record, _) = self.open_record(position)?;
+            Ok((position, payload::read(&record).ok_or_else(|| unreadable(position))?))
+        };
+        positions.into_iter().map(read).collect()
+    }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        Ok(self.signed(look(&self.book).len())?.note)
+    }
+
+    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
+        let (record, salt) = self.open_record(position)?;
+        let signed = self.signed(position)?;
+        let index = position.saturating_sub(1);
+        let mut nodes = TileNodes::new(signed.size, |path: &str| self.disk.read(&self.folders.log.join(path)));
+        let path = inclusion(index, signed.size, |node| nodes.node(node));
+        let path = path.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        let receipt = Receipt { record, salt, index, path, checkpoint: signed.note };
+        let holds = receipt.clone().verify(&self.verifying);
+        holds.map_err(|error| LedgerError::Unavailable(format!("a tile of the ledger is damaged: {error}")))?;
+        Ok(receipt.to_string())
     }
 }
 
-/// What a whole file holds.
-struct Scan {
-    records: Vec<(u64, ConsentRecord)>,
-    previous: Link,
-    end: usize,
-}
-
-fn scan(bytes: &[u8], path: &Path) -> Result<Scan, OpenError> {
-    let mut scan = Scan { records: Vec::new(), previous: Link::default(), end: 0 };
-    loop {
-        let position = scan.records.len() as u64 + 1;
-        let damaged = |what| OpenError::Damaged { path: path.to_owned(), at: scan.end, records: position - 1, what };
-        match frame::decode(bytes.get(scan.end..).unwrap_or(&[]), position, &scan.previous) {
-            Found::End | Found::Torn => return Ok(scan),
-            Found::Damaged(what) => return Err(damaged(what)),
-            Found::Frame { payload: written, link, size } => {
-                let record = payload::read(written).ok_or_else(|| damaged("a record cannot be read"))?;
-                scan.records.push((position, record));
-                scan.previous = link;
-                scan.end += size;
-            }
+impl Opened {
+    /// Takes over what an older version kept in plain, and then takes that away.
+    fn move_over(&mut self, older: &Version1, data: &Path) -> Result<(), OpenError> {
+        let differs = |(position, record): &(u64, ConsentRecord)| {
+            let index = usize::try_from(position - 1).unwrap_or(usize::MAX);
+            older.records.get(index).is_some_and(|older| older != record)
+        };
+        if self.records.iter().any(differs) {
+            return Err(OpenError::TwoLedgers(data.to_owned()));
         }
+        let done = usize::try_from(look(&self.ledger.book).len()).unwrap_or(usize::MAX);
+        let left = older.records.get(done..).unwrap_or(&[]);
+        for records in left.chunks(MOVED_AT_ONCE) {
+            self.ledger.append(records).map_err(OpenError::MovingOver)?;
+        }
+        self.records.extend((done as u64 + 1..).zip(left.iter().cloned()));
+        self.mended.push(Mended::MovedOver(left.len()));
+        older.shred(&*self.ledger.disk)
     }
 }
 
-/// Cuts a torn last frame off, after keeping a copy.
-fn cut(file: &File, folder: &Path, end: usize, torn: &[u8]) -> io::Result<PathBuf> {
-    let copy = folder.join(format!("{FILE}.torn-at-{end}"));
-    let mut kept = File::create(&copy)?;
-    kept.write_all(torn)?;
-    kept.sync_all()?;
-    file.set_len(end as u64)?;
-    file.sync_all()?;
-    Ok(copy)
-}
-
-/// The one writer.
-struct Writer {
-    file: File,
-    next: u64,
-    previous: Link,
-    broken: Option<LedgerError>,
-}
-
-impl Writer {
-    fn run(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut batch = vec![first];
-            while batch.iter().map(|job| job.records.len()).sum::<usize>() < MOST_RECORDS {
-                let Ok(job) = jobs.try_recv() else { break };
-                batch.push(job);
-            }
-            for (job, result) in self.commit(batch) {
-                // A caller that has gone away needs no answer.
-                drop(job.done.send(result));
-            }
+impl Drop for FileLedger {
+    /// Lets the writer finish, and the notary sign what it wrote.
+    fn drop(&mut self) {
+        self.asks = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing left to finish.
+            drop(thread.join());
         }
-    }
-
-    /// Writes and syncs a batch; each job learns the position of its last record.
-    fn commit(&mut self, batch: Vec<Job>) -> Vec<(Job, Result<u64, LedgerError>)> {
-        if let Some(broken) = &self.broken {
-            return batch.into_iter().map(|job| (job, Err(broken.clone()))).collect();
-        }
-        match self.write(&batch) {
-            Ok(positions) => batch.into_iter().zip(positions).map(|(job, position)| (job, Ok(position))).collect(),
-            Err(error) => {
-                let broken = LedgerError::Unavailable(format!("its disk failed: {error}"));
-                self.broken = Some(broken.clone());
-                batch.into_iter().map(|job| (job, Err(broken.clone()))).collect()
-            }
-        }
-    }
-
-    fn write(&mut self, batch: &[Job]) -> io::Result<Vec<u64>> {
-        let mut bytes = Vec::new();
-        let (mut next, mut previous) = (self.next, self.previous);
-        let mut positions = Vec::with_capacity(batch.len());
-        for job in batch {
-            for record in &job.records {
-                let (frame, link) = frame::encode(next, &previous, &payload::write(record)?);
-                bytes.extend(frame);
-                next += 1;
-                previous = link;
-            }
-            positions.push(next - 1);
-        }
-        self.file.write_all(&bytes)?;
-        self.file.sync_data()?;
-        (self.next, self.previous) = (next, previous);
-        Ok(positions)
     }
 }

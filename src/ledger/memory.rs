@@ -56,4 +56,16 @@ impl Ledger for MemoryLedger {
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         Ok(self.kept().records.get(customer).cloned().unwrap_or_default())
     }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        Err(unsigned())
+    }
+
+    fn receipt(&self, _position: u64) -> Result<String, LedgerError> {
+        Err(unsigned())
+    }
+}
+
+fn unsigned() -> LedgerError {
+    LedgerError::NotFound("this ledger lives in memory, and signs nothing".into())
 }

@@ -3,18 +3,32 @@
 //! A ledger answers after a record is as durable as it can make it. The order of effects is the engine's:
 //! restrictions bind in memory before they are appended, grants only after.
 
+mod book;
 mod closed;
+mod customer_keys;
+pub mod disk;
+mod erasure;
 mod file;
 mod frame;
 mod memory;
+mod notary;
 mod payload;
 pub mod proof;
+mod recovery;
+mod register;
+mod reserve;
+mod scan;
+mod seal;
+mod secrets;
+mod segment;
+mod version1;
+mod writer;
 
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 
 pub use closed::ClosedLedger;
-pub use file::{FileLedger, OpenError, Opened};
+pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
 pub use memory::MemoryLedger;
 
 /// Why a ledger did not do what it was asked.
@@ -73,4 +87,16 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// When they cannot be read back.
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError>;
+
+    /// The newest head as a signed note, covering every record that was acknowledged before.
+    ///
+    /// # Errors
+    /// When nothing is signed.
+    fn checkpoint(&self) -> Result<String, LedgerError>;
+
+    /// The proof, to whom has the ledger's key and nothing else, that the record at a position is in the ledger.
+    ///
+    /// # Errors
+    /// When there is no such record, or it is an erased customer's.
+    fn receipt(&self, position: u64) -> Result<String, LedgerError>;
 }

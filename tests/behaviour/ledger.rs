@@ -4,18 +4,19 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::time::Moment;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::{self};
-use tactful::ledger::{FileLedger, Ledger as _, OpenError};
+use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, Mended, OpenError};
 
-use super::support::folder;
+use super::support::{self, folder};
 
-fn record(number: u64) -> ConsentRecord {
+/// The record of a number.
+pub fn record(number: u64) -> ConsentRecord {
     ConsentRecord {
         record_id: format!("r-{number}"),
         customer: format!("customer-{}", number % 7).into(),
@@ -35,81 +36,125 @@ fn record(number: u64) -> ConsentRecord {
     }
 }
 
-/// A folder with a ledger of so many records, and the file's path.
-fn written(count: u64) -> (tempfile::TempDir, std::path::PathBuf) {
+/// A folder with a ledger of so many records.
+pub fn written(count: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let opened = FileLedger::open(folder.path()).unwrap();
+    let opened = FileLedger::open(&settings(folder.path())).unwrap();
     for number in 1..=count {
         assert_eq!(opened.ledger.append(&[record(number)]).unwrap(), number);
     }
-    drop(opened);
-    let path = folder.path().join("consent.ledger");
-    (folder, path)
+    folder
 }
 
-/// Waits until the writer of a dropped ledger has let go of the file.
-fn reopen(folder: &Path) -> Result<tactful::ledger::Opened, OpenError> {
-    for _ in 0..1_000_000 {
-        match FileLedger::open(folder) {
-            Err(OpenError::InUse(_)) => std::thread::yield_now(),
-            other => return other,
-        }
-    }
-    FileLedger::open(folder)
+/// The settings of a ledger in `data`, with its keys in `data-keys`.
+pub fn settings(folder: &Path) -> LedgerSettings {
+    LedgerSettings::of(&folder.join("data"))
+}
+
+/// The records that `record` makes, with their positions.
+pub fn records(numbers: std::ops::RangeInclusive<u64>) -> Vec<(u64, ConsentRecord)> {
+    numbers.map(|number| (number, record(number))).collect()
 }
 
 #[test]
 fn records_come_back_whole_and_in_order() {
-    let (folder, _) = written(20);
-    let opened = reopen(folder.path()).unwrap();
-    let expected: Vec<(u64, ConsentRecord)> = (1..=20).map(|number| (number, record(number))).collect();
-    assert_eq!(opened.records, expected);
+    let folder = written(20);
+    let opened = FileLedger::open(&settings(folder.path())).unwrap();
+    assert_eq!(opened.records, records(1..=20));
+    assert_eq!(opened.mended, []);
     assert_eq!(opened.ledger.append(&[record(21), record(22)]).unwrap(), 22);
+    let mine = opened.ledger.records("customer-1").unwrap();
+    let numbers: Vec<u64> = mine.iter().map(|(position, _)| *position).collect();
+    assert_eq!(numbers, [1, 8, 15, 22]);
+    assert!(mine.iter().all(|(position, held)| *held == record(*position)));
 }
 
 #[test]
 fn callers_share_syncs_and_each_learns_its_own_position() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Arc::new(FileLedger::open(folder.path()).unwrap().ledger);
-    let callers: Vec<_> = (0..16)
-        .map(|caller| {
-            let ledger = Arc::clone(&ledger);
-            std::thread::spawn(move || {
-                (0..25).map(|n| ledger.append(&[record(caller * 25 + n)]).unwrap()).collect::<Vec<_>>()
-            })
-        })
-        .collect();
-    let mut positions: Vec<u64> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+    let folder = written(0);
+    let ledger = FileLedger::open(&settings(folder.path())).unwrap().ledger;
+    let mut positions: Vec<u64> = std::thread::scope(|scope| {
+        let append =
+            |caller: u64| (0..25_u64).map(|n| ledger.append(&[record(caller * 25 + n)]).unwrap()).collect::<Vec<_>>();
+        let callers: Vec<_> = (0..16_u64).map(|caller| scope.spawn(move || append(caller))).collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    });
     positions.sort_unstable();
     assert_eq!(positions, (1..=400).collect::<Vec<_>>());
     drop(ledger);
-    assert_eq!(reopen(folder.path()).unwrap().records.len(), 400);
+    assert_eq!(FileLedger::open(&settings(folder.path())).unwrap().records.len(), 400);
 }
 
 #[test]
-fn a_torn_end_is_cut_and_kept_and_damage_closes_the_ledger() {
-    let (folder, path) = written(10);
-    drop(reopen(folder.path()).unwrap());
-    let whole = fs::read(&path).unwrap();
-    let last = whole.len() - 20;
-    for cut in [whole.len() - 1, last, whole.len() - 200] {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("consent.ledger"), &whole[..cut]).unwrap();
-        let opened = reopen(folder.path()).unwrap();
-        assert_eq!(opened.records.len(), 9, "cut at {cut}");
-        let kept = fs::read(opened.repaired.unwrap()).unwrap();
-        assert!(whole[..cut].ends_with(&kept) && !kept.is_empty());
+fn a_full_segment_is_followed_by_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = LedgerSettings { segment_bytes: 2_000, ..settings(folder.path()) };
+    let ledger = FileLedger::open(&settings).unwrap().ledger;
+    for number in 1..=20 {
+        ledger.append(&[record(number)]).unwrap();
     }
-    for step in 0..400 {
-        let bit = (step * 7_919) % (whole.len() * 8);
-        let folder = tempfile::tempdir().unwrap();
-        let mut flipped = whole.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        let path = folder.path().join("consent.ledger");
-        fs::write(&path, &flipped).unwrap();
-        assert!(matches!(reopen(folder.path()), Err(OpenError::Damaged { .. })), "bit {bit}");
-        assert_eq!(fs::read(&path).unwrap(), flipped, "a damaged file is left as it is");
+    drop(ledger);
+    let names: Vec<String> = names(&settings.data.join("ledger"));
+    let segments = names.iter().filter(|name| name.ends_with(".segment")).count();
+    assert!(segments > 4, "{names:?}");
+    let opened = FileLedger::open(&settings).unwrap();
+    assert_eq!(opened.records, records(1..=20));
+    assert_eq!(opened.ledger.records("customer-1").unwrap().len(), 3);
+}
+
+/// The names of the files in a folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn two_processes_do_not_share_a_ledger() {
+    let folder = written(1);
+    let _held = FileLedger::open(&settings(folder.path())).unwrap();
+    assert!(matches!(FileLedger::open(&settings(folder.path())), Err(OpenError::InUse(_))));
+}
+
+#[test]
+fn a_checkpoint_covers_what_was_acknowledged_and_receipts_hold() {
+    let folder = written(0);
+    let ledger = FileLedger::open(&settings(folder.path())).unwrap().ledger;
+    let key = fs::read_to_string(folder.path().join("data-keys/signing-key")).unwrap();
+    let key = SigningKey::parse(key.trim_end()).unwrap().verifying_key();
+    for number in 1..=300 {
+        ledger.append(&[record(number)]).unwrap();
+        if number % 50 == 0 {
+            assert_eq!(Checkpoint::open(&ledger.checkpoint().unwrap(), &key).unwrap().size, number);
+        }
     }
+    for position in [1, 2, 255, 256, 257, 300] {
+        let receipt = Receipt::open(&ledger.receipt(position).unwrap(), &key).unwrap();
+        assert_eq!(receipt.index + 1, position);
+        let text = String::from_utf8(receipt.record).unwrap();
+        assert!(text.contains(&format!("\"record_id\":\"r-{position}\"")), "{text}");
+    }
+    assert!(matches!(ledger.receipt(301), Err(LedgerError::NotFound(_))));
+    assert!(matches!(ledger.receipt(0), Err(LedgerError::NotFound(_))));
+}
+
+#[test]
+fn an_older_version_is_moved_over_and_its_plain_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    fs::create_dir(&settings.data).unwrap();
+    fs::copy(support::folder("tests/fixtures/ledger/version-1/consent.ledger"), settings.data.join("consent.ledger"))
+        .unwrap();
+    let opened = FileLedger::open(&settings).unwrap();
+    assert_eq!(opened.mended, [Mended::MovedOver(9)]);
+    assert_eq!(opened.records.len(), 9);
+    assert_eq!(opened.records[3].1.customer, "customer-0");
+    assert_eq!(opened.ledger.records("customer-0").unwrap().len(), 2);
+    drop(opened);
+    assert_eq!(names(&settings.data), ["ledger"]);
+    let opened = FileLedger::open(&settings).unwrap();
+    assert_eq!((opened.records.len(), opened.mended), (9, vec![]));
 }
 
 /// A server process of its own, killed when dropped.
@@ -123,7 +168,7 @@ impl Server {
     fn start(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tactful"))
             .args(["serve", "--rules", "tests/fixtures/design", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
+            .arg(data.join("data"))
             .current_dir(folder("."))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -188,7 +233,7 @@ async fn a_damaged_ledger_serves_without_personal_data_and_says_so() {
     let server = Server::start(data.path());
     say(&server, "anna", proto::ConsentStatus::Given).await.unwrap();
     drop(server);
-    let path = data.path().join("consent.ledger");
+    let path = data.path().join("data/ledger/00000000000000000001.segment");
     let mut bytes = fs::read(&path).unwrap();
     bytes[60] ^= 1;
     fs::write(&path, bytes).unwrap();

@@ -234,6 +234,14 @@ impl Ledger for SlowLedger {
     fn records(&self, customer: &str) -> Result<Vec<(u64, tactful::domain::consent::ConsentRecord)>, LedgerError> {
         self.kept.records(customer)
     }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        self.kept.checkpoint()
+    }
+
+    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
+        self.kept.receipt(position)
+    }
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! What is known about the frames while the ledger is open: whose they are, where they stand, who was erased.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+use foldhash::fast::RandomState;
+
+use super::customer_keys::{KeyName, Keys};
+use super::register::Erased;
+use super::segment::Written;
+
+/// A customer who has records.
+#[derive(Debug)]
+pub struct Known {
+    /// Their key.
+    pub key: KeyName,
+    /// Where their records stand, oldest first.
+    pub positions: Vec<u64>,
+}
+
+/// Where a frame stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The first position of its segment.
+    pub segment: u64,
+    /// Its place in the segment.
+    pub offset: u32,
+    /// How many bytes it takes.
+    pub size: u32,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub struct Book {
+    customers: HashMap<CompactString, Known, RandomState>,
+    keys: Keys,
+    /// Keys that nobody has yet.
+    spare: Vec<KeyName>,
+    /// Where an erasure stands, by the customer's token.
+    erased: HashMap<[u8; 32], u64, RandomState>,
+    /// Offset and size of each frame, in order.
+    frames: Vec<(u32, u32)>,
+    /// The first position of each segment.
+    segments: Vec<u64>,
+}
+
+impl Book {
+    /// A book with these keys, none of which anybody has yet.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, ..Self::default() }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// A customer who has records or is about to.
+    pub fn customer(&self, customer: &str) -> Option<&Known> {
+        self.customers.get(customer)
+    }
+
+    /// How many keys nobody has yet.
+    pub fn spare(&self) -> usize {
+        self.spare.len()
+    }
+
+    /// Takes new keys.
+    pub fn add_keys(&mut self, keys: impl IntoIterator<Item = (KeyName, super::secrets::SecretKey)>) {
+        for (name, key) in keys {
+            self.spare.push(name);
+            self.keys.insert(name, key);
+        }
+    }
+
+    /// Lets new customers have the keys that no customer has.
+    pub fn find_spare(&mut self) {
+        let taken: std::collections::HashSet<KeyName> = self.customers.values().map(|known| known.key).collect();
+        self.spare = self.keys.keys().filter(|name| !taken.contains(name)).copied().collect();
+    }
+
+    /// The key of a customer, who gets one now if they have none.
+    pub fn key_for(&mut self, customer: &str) -> Option<(KeyName, super::secrets::SecretKey)> {
+        let name = match self.customers.get(customer) {
+            Some(known) => known.key,
+            None => {
+                let key = self.spare.pop()?;
+                self.customers.insert(customer.into(), Known { key, positions: Vec::new() });
+                key
+            }
+        };
+        Some((name, self.keys.get(&name)?.clone()))
+    }
+
+    /// Notes the frame of a position.
+    pub fn add_frame(&mut self, written: Written, size: usize) {
+        if self.segments.last() != Some(&written.segment) {
+            self.segments.push(written.segment);
+        }
+        // Both are bounded by the size of a segment.
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        self.frames.push((narrow(written.offset), narrow(size as u64)));
+    }
+
+    /// Notes whose record stands at a position.
+    pub fn add_record(&mut self, customer: &CompactString, key: KeyName, position: u64) {
+        match self.customers.get_mut(customer) {
+            Some(known) => known.positions.push(position),
+            None => {
+                self.customers.insert(customer.clone(), Known { key, positions: vec![position] });
+            }
+        }
+    }
+
+    /// Forgets a customer and their key.
+    pub fn erase(&mut self, customer: &str) {
+        if let Some(known) = self.customers.remove(customer) {
+            self.keys.remove(&known.key);
+        }
+    }
+
+    /// Notes an erasure.
+    pub fn add_erasure(&mut self, erased: &Erased) {
+        self.keys.remove(&erased.key);
+        self.erased.insert(erased.token, erased.position);
+    }
+
+    /// Where the erasure of a customer stands, if there was one.
+    pub fn erasure(&self, token: &[u8; 32]) -> Option<u64> {
+        self.erased.get(token).copied()
+    }
+
+    /// Where the frame of a position stands.
+    pub fn place(&self, position: u64) -> Option<Place> {
+        let index = usize::try_from(position.checked_sub(1)?).ok()?;
+        let (offset, size) = *self.frames.get(index)?;
+        let after = self.segments.partition_point(|first| *first <= position);
+        Some(Place { segment: *self.segments.get(after.checked_sub(1)?)?, offset, size })
+    }
+
+    /// How many frames there are.
+    pub fn len(&self) -> u64 {
+        self.frames.len() as u64
+    }
+}

@@ -1,0 +1,158 @@
+//! The keys under which customers' records are encrypted, one for each customer, wrapped by the ledger's own.
+//!
+//! They lie in blocks, small files that are only ever replaced whole, so that taking one key away rewrites little.
+//! A block is made ahead of the customers who will get its keys: a new customer costs no write, and no file but the
+//! encrypted records themselves tells whose a key is.
+//!
+//! ```text
+//! 0   8   "TFLKEYS1"
+//! 8   u32 number of the wrapping key, little-endian
+//! 12  u32 how many keys
+//! 16  88  for each: name (16), nonce (24), key wrapped by XChaCha20-Poly1305 and bound to the name (48)
+//! …   32  SHA-256 of everything before
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use foldhash::fast::RandomState;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::OpenError;
+use super::disk::{Disk, UNFINISHED, replace, shred};
+use super::recovery::at;
+use super::secrets::{SecretKey, Secrets, hex, random};
+
+/// How the name of a block's file ends.
+const SUFFIX: &str = ".keys";
+const MAGIC: &[u8; 8] = b"TFLKEYS1";
+const ENTRY: usize = 88;
+/// How many keys a block is made with.
+pub const BLOCK: usize = 1_024;
+
+/// The name of a customer key: random, so that it tells nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct KeyName(pub [u8; 16]);
+
+/// Customer keys by their names.
+pub type Keys = HashMap<KeyName, SecretKey, RandomState>;
+
+/// The files that hold the keys. Only the writer has it.
+#[derive(Debug)]
+pub struct KeyBlocks {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    blocks: Vec<(PathBuf, Vec<KeyName>)>,
+}
+
+impl KeyBlocks {
+    /// Reads every block of a folder.
+    ///
+    /// # Errors
+    /// When the disk refuses, or a block is not as it was written.
+    pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, secrets: &Secrets) -> Result<(Self, Keys), OpenError> {
+        let failed = at(&folder);
+        disk.create_folder(&folder).map_err(&failed)?;
+        let (mut blocks, mut keys) = (Vec::new(), Keys::default());
+        for name in disk.names(&folder).map_err(&failed)? {
+            let path = folder.join(&name);
+            let failed = at(&path);
+            if name.ends_with(UNFINISHED) {
+                shred(&*disk, &path, None).map_err(failed)?;
+            } else if name.ends_with(SUFFIX) {
+                let bytes = disk.read(&path).map_err(failed)?;
+                let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
+                let entries = parse(&bytes, secrets).map_err(damaged)?;
+                blocks.push((path, entries.iter().map(|(name, _)| *name).collect()));
+                keys.extend(entries);
+            }
+        }
+        disk.sync_folder(&folder).map_err(failed)?;
+        Ok((Self { disk, folder, blocks }, keys))
+    }
+
+    /// Makes a block of new keys, durable before it is given out.
+    ///
+    /// # Errors
+    /// When the disk or the source of random numbers refuses.
+    pub fn create(&mut self, secrets: &Secrets) -> io::Result<Vec<(KeyName, SecretKey)>> {
+        let entries: Vec<(KeyName, SecretKey)> =
+            (0..BLOCK).map(|_| Ok((KeyName(*random()?), random()?))).collect::<io::Result<_>>()?;
+        let path = self.folder.join(format!("{}{SUFFIX}", hex(&*random::<8>()?)));
+        replace(&*self.disk, &path, &write(entries.iter().map(|(name, key)| (name, key)), secrets)?)?;
+        self.blocks.push((path, entries.iter().map(|(name, _)| *name).collect()));
+        Ok(entries)
+    }
+
+    /// Takes keys away for good. Names that no block has are nothing to do.
+    ///
+    /// # Errors
+    /// When the disk refuses; ask again then.
+    pub fn shred(&mut self, gone: &[KeyName], keys: &Keys, secrets: &Secrets) -> io::Result<()> {
+        for (path, names) in &mut self.blocks {
+            if names.iter().any(|name| gone.contains(name)) {
+                let left: Vec<KeyName> = names.iter().filter(|name| !gone.contains(name)).copied().collect();
+                rewrite(&*self.disk, path, &left, (keys, secrets))?;
+                *names = left;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wraps every key anew, under the wrapping key of now.
+    ///
+    /// # Errors
+    /// When the disk refuses; ask again then.
+    pub fn rewrap(&self, keys: &Keys, secrets: &Secrets) -> io::Result<()> {
+        self.blocks.iter().try_for_each(|(path, names)| rewrite(&*self.disk, path, names, (keys, secrets)))
+    }
+}
+
+fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], (keys, secrets): (&Keys, &Secrets)) -> io::Result<()> {
+    let entries = names.iter().filter_map(|name| Some((name, keys.get(name)?)));
+    shred(disk, path, Some(&write(entries, secrets)?))
+}
+
+fn write<'k>(entries: impl Iterator<Item = (&'k KeyName, &'k SecretKey)>, secrets: &Secrets) -> io::Result<Vec<u8>> {
+    let (number, wrapping) = secrets.current().ok_or_else(|| io::Error::other("there is no wrapping key"))?;
+    let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(io::Error::other)?);
+    let mut list = Vec::with_capacity(BLOCK * ENTRY);
+    for (name, key) in entries {
+        let nonce = random::<24>()?;
+        let payload = Payload { msg: key.as_slice(), aad: &name.0 };
+        let wrapped = cipher.encrypt(&XNonce::from(*nonce), payload).map_err(io::Error::other)?;
+        list.extend(name.0);
+        list.extend(*nonce);
+        list.extend(wrapped);
+    }
+    let count = u32::try_from(list.len() / ENTRY).unwrap_or(u32::MAX);
+    let mut bytes = [MAGIC.as_slice(), &number.to_le_bytes(), &count.to_le_bytes(), &list].concat();
+    let sum = Sha256::digest(&bytes);
+    bytes.extend(sum);
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &'static str> {
+    let checked = bytes.split_last_chunk::<32>().filter(|(body, sum)| **sum == *Sha256::digest(body));
+    let (body, _) = checked.ok_or("its checksum does not match")?;
+    let shape = "it is not a block of customer keys";
+    let (number, list) = body.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk()).ok_or(shape)?;
+    let (_, list) = list.split_first_chunk::<4>().ok_or(shape)?;
+    let (list, []) = list.as_chunks::<ENTRY>() else { return Err(shape) };
+    let wrapping = secrets.wrapping(u32::from_le_bytes(*number));
+    let wrapping = wrapping.ok_or("the keys folder does not have the key that its keys are wrapped with")?;
+    let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(|_| shape)?);
+    list.iter().map(|entry| unwrap(entry, &cipher).ok_or("a customer key does not unwrap")).collect()
+}
+
+fn unwrap(entry: &[u8; ENTRY], cipher: &XChaCha20Poly1305) -> Option<(KeyName, SecretKey)> {
+    let (name, rest) = entry.split_first_chunk::<16>()?;
+    let (nonce, wrapped) = rest.split_first_chunk::<24>()?;
+    let key = Zeroizing::new(cipher.decrypt(&XNonce::from(*nonce), Payload { msg: wrapped, aad: name }).ok()?);
+    Some((KeyName(*name), Zeroizing::new(key.as_slice().try_into().ok()?)))
+}

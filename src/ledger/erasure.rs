@@ -1,0 +1,48 @@
+//! What the ledger says of an erasure: that there was one, when, and the token by which its customer stays away.
+
+use std::io;
+
+use super::proof::Salt;
+use super::secrets::Secrets;
+use super::{Erasure, payload};
+use crate::domain::consent::record::ConsentSource;
+use crate::domain::consent::{ConsentRecord, ConsentStatus};
+use crate::domain::time::Moment;
+
+/// The payload of its frame, which needs no encryption: a token that means something only with the pepper, and a
+/// record that is nobody's.
+pub fn payload(token: &[u8; 32], record: &[u8]) -> Vec<u8> {
+    [token.as_slice(), record].concat()
+}
+
+/// Token and record from a frame's payload.
+pub fn parse(payload: &[u8]) -> Option<(&[u8; 32], &[u8])> {
+    payload.split_first_chunk()
+}
+
+/// The record that its leaf commits to.
+pub fn record(position: u64, at: Moment) -> io::Result<Vec<u8>> {
+    let record = ConsentRecord {
+        record_id: Erasure::name(position),
+        customer: "".into(),
+        purpose: "".into(),
+        version: 0,
+        basis: None,
+        status: ConsentStatus::Erased,
+        received: at,
+        sequence: 0,
+        claimed: None,
+        deferred: false,
+        valid_until: None,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        source: ConsentSource::default(),
+    };
+    Ok(payload::write(&record)?)
+}
+
+/// The salt of its leaf.
+pub fn salt(position: u64, secrets: &Secrets) -> Salt {
+    Salt::derive(secrets.erasure(), &Erasure::name(position))
+}

@@ -1,0 +1,212 @@
+//! Opening a ledger: what its files hold, what is mended, and what is refused.
+//!
+//! Mended are a last frame whose writing was cut short, files that follow from the frames, and keys that an older copy
+//! brought back. Anything else leaves the files as they are, and the ledger closed.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::book::Book;
+use super::customer_keys::{KeyBlocks, KeyName};
+use super::disk::{Disk, replace};
+use super::frame::Link;
+use super::notary::{HEAD, LogFolders, mend_file};
+use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
+use super::register::{Erased, Register};
+use super::scan::Scan;
+use super::secrets::{Secrets, hex, random};
+use super::segment;
+use super::{Head, LedgerSettings, Mended, OpenError};
+use crate::domain::consent::ConsentRecord;
+
+/// The log's signing key, inside the keys folder.
+const SIGNING_KEY: &str = "signing-key";
+/// The folder of customer keys, inside the ledger's folder.
+const CUSTOMER_KEYS: &str = "keys";
+
+/// Everything that was found.
+pub struct Recovered {
+    /// Whose frames stand where.
+    pub book: Book,
+    /// Every record that can be read, with its position.
+    pub records: Vec<(u64, ConsentRecord)>,
+    /// The hash of the last frame.
+    pub previous: Link,
+    /// First position and length of the last segment.
+    pub last: Option<(u64, u64)>,
+    /// The tree over every leaf.
+    pub tree: Tree,
+    /// What was mended.
+    pub mended: Vec<Mended>,
+    /// The ledger's own secrets.
+    pub secrets: Secrets,
+    /// The log's signing key.
+    pub key: SigningKey,
+    /// Customer keys.
+    pub blocks: KeyBlocks,
+    /// The register of erasures.
+    pub register: Register,
+}
+
+/// Says which file a disk's error is about.
+pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |error| OpenError::Disk { path: path.clone(), error }
+}
+
+/// Reads and checks everything.
+///
+/// # Errors
+/// When the disk refuses, or something is not as it was written.
+pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFolders) -> Result<Recovered, OpenError> {
+    let names = disk.names(&folders.log).map_err(at(&folders.log))?;
+    let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
+    let (mut secrets, key) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
+    let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
+    let customer_keys = folders.log.join(CUSTOMER_KEYS);
+    let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
+    let mut scan = Scan::new(&**disk, &folders.log, Book::new(keys), &registered);
+    scan.read(&firsts)?;
+    let Scan { mut book, records, erasures, leaves, previous, last, mut mended, .. } = scan;
+
+    let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
+    register.add(&unregistered).map_err(at(&folders.keys))?;
+    let erased = [registered, unregistered].concat();
+    let back: Vec<KeyName> =
+        erased.iter().map(|erased| erased.key).filter(|key| book.keys().contains_key(key)).collect();
+    if !back.is_empty() {
+        blocks.shred(&back, book.keys(), &secrets).map_err(at(&customer_keys))?;
+        mended.push(Mended::ErasedAgain(back.len()));
+    }
+    let records = settle(&mut book, records, &erased);
+    if secrets.is_rotating() {
+        let rewrapped = blocks.rewrap(book.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
+        rewrapped.map_err(at(&customer_keys))?;
+    }
+
+    let heads = read_heads(&**disk, settings, &folders.keys, &key)?;
+    let (tree, wrong) = grow(&**disk, &folders.log, &leaves, &heads)?;
+    for file in wrong {
+        if mend_file(&**disk, &folders.log, &file).map_err(at(&folders.log))? {
+            mended.push(Mended::LogFile(folders.log.join(file.path)));
+        }
+    }
+    Ok(Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register })
+}
+
+/// The secrets and the signing key. New ones only where there is no ledger yet.
+fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey), OpenError> {
+    create_folders(disk, folder)?;
+    let secrets = match Secrets::read(disk, folder)? {
+        Some(secrets) => secrets,
+        None if new => Secrets::create(disk, folder).map_err(at(folder))?,
+        None => return Err(OpenError::KeysMissing(folder.to_owned())),
+    };
+    let path = folder.join(SIGNING_KEY);
+    let key = match disk.read(&path) {
+        Ok(text) => {
+            let text = zeroize::Zeroizing::new(text);
+            let key = std::str::from_utf8(&text).ok().and_then(|text| SigningKey::parse(text.trim_end()).ok());
+            key.ok_or(OpenError::Damaged { path, at: 0, records: 0, what: "it is not a signing key" })?
+        }
+        // Without the key that signed it, a head means nothing: an operator has taken both away, or somebody only one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match disk.read(&folder.join(HEAD)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create_signing_key(disk, &path).map_err(at(&path))?
+            }
+            _ => return Err(OpenError::KeysMissing(path)),
+        },
+        Err(error) => return Err(OpenError::Disk { path, error }),
+    };
+    disk.sync_folder(folder).map_err(at(folder))?;
+    Ok((secrets, key))
+}
+
+fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
+    let name = format!("tactful-ledger-{}", hex(&*random::<8>()?));
+    let key = SigningKey::new(&name, &*random()?).map_err(io::Error::other)?;
+    let text = zeroize::Zeroizing::new(key.secret_text() + "\n");
+    replace(disk, path, text.as_bytes())?;
+    Ok(key)
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
+    let above: Vec<&Path> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    above.into_iter().rev().try_for_each(|folder| disk.create_folder(folder).map_err(at(folder)))
+}
+
+/// Notes whose records stand where, and who was erased. The records that may be read.
+fn settle(
+    book: &mut Book,
+    records: Vec<(KeyName, u64, ConsentRecord)>,
+    erased: &[Erased],
+) -> Vec<(u64, ConsentRecord)> {
+    erased.iter().for_each(|erased| book.add_erasure(erased));
+    let mut readable = Vec::with_capacity(records.len());
+    for (key, position, record) in records {
+        if book.keys().contains_key(&key) {
+            book.add_record(&record.customer, key, position);
+            readable.push((position, record));
+        }
+    }
+    book.find_spare();
+    readable
+}
+
+/// The heads that the ledger must contain: the last that it signed, and the one that the operator knows.
+fn read_heads(
+    disk: &dyn Disk,
+    settings: &LedgerSettings,
+    keys: &Path,
+    key: &SigningKey,
+) -> Result<Vec<Checkpoint>, OpenError> {
+    let path = keys.join(HEAD);
+    let kept = match disk.read(&path) {
+        Ok(bytes) => Some((path, String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(OpenError::Disk { path, error }),
+    };
+    let expected = settings.expected_head.clone();
+    let open = |(path, note): (std::path::PathBuf, String)| {
+        Checkpoint::open(&note, &key.verifying_key()).map_err(|error| OpenError::Head { path, error })
+    };
+    kept.into_iter().chain(expected).map(open).collect()
+}
+
+/// Grows the tree over every leaf, and checks that it has these heads. Files of the log that must be written anew come
+/// with it.
+fn grow(disk: &dyn Disk, log: &Path, leaves: &[Leaf], heads: &[Checkpoint]) -> Result<(Tree, Vec<LogFile>), OpenError> {
+    let (mut tree, mut wrong) = (Tree::default(), Vec::new());
+    check_heads(&tree, heads)?;
+    for leaf in leaves {
+        for file in tree.append(leaf) {
+            match disk.read(&log.join(&file.path)) {
+                Ok(bytes) if bytes == file.bytes => {}
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(log)(error)),
+                _ => wrong.push(file),
+            }
+        }
+        check_heads(&tree, heads)?;
+    }
+    match heads.iter().find(|head| head.size > tree.size()) {
+        Some(head) => Err(other_head(&tree, head)),
+        None => Ok((tree, wrong)),
+    }
+}
+
+fn check_heads(tree: &Tree, heads: &[Checkpoint]) -> Result<(), OpenError> {
+    match heads.iter().find(|head| head.size == tree.size() && head.root != tree.root()) {
+        Some(head) => Err(other_head(tree, head)),
+        None => Ok(()),
+    }
+}
+
+fn other_head(tree: &Tree, head: &Checkpoint) -> OpenError {
+    let found = Head { size: tree.size(), root: tree.root() };
+    OpenError::OtherHead { found, signed: Head { size: head.size, root: head.root } }
+}

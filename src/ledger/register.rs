@@ -1,0 +1,92 @@
+//! The register of erasures. It lies with the secrets, so that a data folder restored from an old copy forgets what it
+//! must not know any more.
+//!
+//! ```text
+//! 0   16  name of the customer key that is gone; zeros if there was none
+//! 16  32  suppression token
+//! 48  u64 position of the erasure in the ledger, little-endian
+//! 56  u32 CRC32C of bytes 0..56
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::OpenError;
+use super::customer_keys::KeyName;
+use super::disk::{Disk, DiskFile};
+
+/// The file's name inside the keys folder.
+const FILE: &str = "erased";
+const ENTRY: usize = 60;
+
+/// One erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// The key that is gone; zeros if there was none.
+    pub key: KeyName,
+    /// Who must not come back.
+    pub token: [u8; 32],
+    /// Where the ledger says so.
+    pub position: u64,
+}
+
+/// The register, open to append to.
+#[derive(Debug)]
+pub struct Register {
+    file: Box<dyn DiskFile>,
+}
+
+impl Register {
+    /// Reads the register, or begins one. An entry that was never finished is cut off: the ledger has it too.
+    ///
+    /// # Errors
+    /// When the disk refuses, or it is not as it was written.
+    pub fn open(disk: &dyn Disk, folder: &Path) -> Result<(Self, Vec<Erased>), OpenError> {
+        let path = folder.join(FILE);
+        let failed = |error| OpenError::Disk { path: path.clone(), error };
+        let bytes = match disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = disk.create(&path).and_then(|file| disk.sync_folder(folder).map(|()| file));
+                return Ok((Self { file: file.map_err(failed)? }, Vec::new()));
+            }
+            other => other.map_err(failed)?,
+        };
+        let mut file = disk.open(&path).map_err(failed)?;
+        let (entries, rest) = bytes.as_chunks::<ENTRY>();
+        if !rest.is_empty() {
+            file.cut((bytes.len() - rest.len()) as u64).map_err(failed)?;
+        }
+        let read = |(index, entry)| parse(entry).ok_or_else(|| damaged(&path, index));
+        let erased = entries.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok((Self { file }, erased))
+    }
+
+    /// Adds erasures, and makes them durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn add(&mut self, erased: &[Erased]) -> io::Result<()> {
+        self.file.append(&erased.iter().flat_map(write).collect::<Vec<u8>>())?;
+        self.file.sync()
+    }
+}
+
+fn damaged(path: &Path, index: usize) -> OpenError {
+    let what = "an entry does not match its checksum";
+    OpenError::Damaged { path: PathBuf::from(path), at: index * ENTRY, records: index as u64, what }
+}
+
+fn write(erased: &Erased) -> Vec<u8> {
+    let mut bytes = [erased.key.0.as_slice(), &erased.token, &erased.position.to_le_bytes()].concat();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    bytes
+}
+
+fn parse(entry: &[u8; ENTRY]) -> Option<Erased> {
+    let (body, crc) = entry.split_last_chunk()?;
+    let (key, rest) = body.split_first_chunk()?;
+    let (token, rest) = rest.split_first_chunk()?;
+    let (position, _) = rest.split_first_chunk()?;
+    let whole = crc32c::crc32c(body) == u32::from_le_bytes(*crc);
+    whole.then_some(Erased { key: KeyName(*key), token: *token, position: u64::from_le_bytes(*position) })
+}

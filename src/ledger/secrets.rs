@@ -1,0 +1,175 @@
+//! The secrets that make the data folder readable. They live in a folder of their own, outside its backups.
+//!
+//! One file, `secrets`, of lines that end with a checksum, so that a damaged pepper cannot quietly forget who was
+//! erased. It is only ever replaced whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::OpenError;
+use super::disk::{Disk, replace, shred};
+
+/// 32 secret bytes, wiped from memory when nobody holds them any more.
+pub type SecretKey = Zeroizing<[u8; 32]>;
+
+/// The file's name inside the keys folder.
+const FILE: &str = "secrets";
+/// The first line of the file.
+const TITLE: &str = "tactful secrets 1";
+
+/// What only this ledger knows.
+#[derive(Clone)]
+pub struct Secrets {
+    path: PathBuf,
+    /// Turns a customer's id into the token by which an erased customer is known.
+    pepper: SecretKey,
+    /// The key of the leaves of erasures.
+    erasure: SecretKey,
+    /// Keys that wrap customer keys, by number. The last one wraps; the others are on their way out.
+    wrapping: Vec<(u32, SecretKey)>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Secrets({})", self.path.display())
+    }
+}
+
+impl Secrets {
+    /// Reads the secrets of a keys folder; nothing if there are none.
+    ///
+    /// # Errors
+    /// When the disk refuses, or they are not as they were written.
+    pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
+        let path = folder.join(FILE);
+        let bytes = match disk.read(&path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::Disk { path, error }),
+        };
+        let secrets = std::str::from_utf8(&bytes).ok().and_then(|text| Self::parse(text, &path));
+        let damaged =
+            || OpenError::Damaged { path: path.clone(), at: 0, records: 0, what: "its checksum does not match" };
+        secrets.map(Some).ok_or_else(damaged)
+    }
+
+    /// Makes secrets for a keys folder that has none.
+    ///
+    /// # Errors
+    /// When the disk or the source of random numbers refuses.
+    pub fn create(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
+        let path = folder.join(FILE);
+        let secrets = Self { path, pepper: random()?, erasure: random()?, wrapping: vec![(1, random()?)] };
+        replace(disk, &secrets.path, secrets.text().as_bytes())?;
+        Ok(secrets)
+    }
+
+    /// The token by which an erased customer is known. Ids that differ in case or in blanks around them are one.
+    pub fn token(&self, customer: &str) -> [u8; 32] {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.pepper.as_slice()).expect("HMAC takes a key of any length");
+        mac.update(b"tactful suppression v1 ");
+        mac.update(customer.trim().to_lowercase().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// The key of the leaves of erasures.
+    pub fn erasure(&self) -> &SecretKey {
+        &self.erasure
+    }
+
+    /// The key that wraps customer keys now, and its number.
+    pub fn current(&self) -> Option<(u32, &SecretKey)> {
+        self.wrapping.last().map(|(number, key)| (*number, key))
+    }
+
+    /// A wrapping key by its number.
+    pub fn wrapping(&self, number: u32) -> Option<&SecretKey> {
+        self.wrapping.iter().find(|(known, _)| *known == number).map(|(_, key)| key)
+    }
+
+    /// Whether a rotation has begun and not ended.
+    pub fn is_rotating(&self) -> bool {
+        self.wrapping.len() > 1
+    }
+
+    /// Adds a wrapping key, which wraps from now on.
+    ///
+    /// # Errors
+    /// When the disk or the source of random numbers refuses.
+    pub fn begin_rotation(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let number = self.wrapping.last().map_or(0, |(number, _)| *number) + 1;
+        self.wrapping.push((number, random()?));
+        replace(disk, &self.path, self.text().as_bytes())
+    }
+
+    /// Forgets every wrapping key but the last. What they wrapped is unreadable from now on, wherever a copy of it is.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn end_rotation(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let outgoing = self.wrapping.len().saturating_sub(1);
+        self.wrapping.drain(..outgoing);
+        shred(disk, &self.path, Some(self.text().as_bytes()))
+    }
+
+    fn text(&self) -> Zeroizing<String> {
+        let mut text =
+            Zeroizing::new(format!("{TITLE}\npepper {}\nerasure {}\n", hex(&*self.pepper), hex(&*self.erasure)));
+        for (number, key) in &self.wrapping {
+            text.push_str(&format!("wrapping {number} {}\n", hex(&**key)));
+        }
+        let sum = hex(&Sha256::digest(text.as_bytes()));
+        text.push_str(&format!("sha256 {sum}\n"));
+        text
+    }
+
+    fn parse(text: &str, path: &Path) -> Option<Self> {
+        let (body, sum) = text.strip_suffix('\n')?.rsplit_once("sha256 ")?;
+        if sum != hex(&Sha256::digest(body.as_bytes())) {
+            return None;
+        }
+        let mut lines = body.lines();
+        if lines.next() != Some(TITLE) {
+            return None;
+        }
+        let pepper = unhex(lines.next()?.strip_prefix("pepper ")?)?;
+        let erasure = unhex(lines.next()?.strip_prefix("erasure ")?)?;
+        let wrapping = lines.map(|line| {
+            let (number, key) = line.strip_prefix("wrapping ")?.split_once(' ')?;
+            Some((number.parse().ok()?, unhex(key)?))
+        });
+        Some(Self { path: path.to_owned(), pepper, erasure, wrapping: wrapping.collect::<Option<_>>()? })
+    }
+}
+
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn random<const N: usize>() -> io::Result<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<SecretKey> {
+    let mut key = SecretKey::default();
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    if pairs.len() != key.len() {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(key)
+}
