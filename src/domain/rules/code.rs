@@ -122,7 +122,7 @@ pub const EXPRESSION_UNKNOWN_FUNCTION: Code = Code(206);
 pub const EXPRESSION_PURPOSE: Code = Code(207);
 /// The expression looks further back than the events are kept.
 pub const EXPRESSION_WINDOW: Code = Code(208);
-/// The expression divides by something that is always or may be zero.
+/// The expression divides by zero.
 pub const EXPRESSION_ZERO: Code = Code(209);
 /// A pattern given to `matches` cannot be compiled.
 pub const EXPRESSION_REGEX: Code = Code(210);
@@ -134,6 +134,8 @@ pub const EXPRESSION_NOT_CONDITION: Code = Code(212);
 pub const EXPRESSION_DURATION: Code = Code(213);
 /// The fact exists, but not in this place.
 pub const EXPRESSION_NOT_HERE: Code = Code(214);
+/// A part of the expression comes out the same whatever the facts.
+pub const EXPRESSION_CONSTANT: Code = Code(215);
 
 /// A purpose is declared and used by nothing.
 pub const UNUSED_PURPOSE: Code = Code(301);
@@ -207,6 +209,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (EXPRESSION_NOT_CONDITION, "not a condition", expression::EXPRESSION_NOT_CONDITION),
     (EXPRESSION_DURATION, "bad duration in an expression", expression::EXPRESSION_DURATION),
     (EXPRESSION_NOT_HERE, "not available here", expression::EXPRESSION_NOT_HERE),
+    (EXPRESSION_CONSTANT, "always the same", expression::EXPRESSION_CONSTANT),
     (UNUSED_PURPOSE, "unused purpose", lint::UNUSED_PURPOSE),
     (UNUSED_ATTRIBUTE, "unused personal attribute", lint::UNUSED_ATTRIBUTE),
     (NEVER_WINS, "can never win", lint::NEVER_WINS),

@@ -219,11 +219,14 @@ pub fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterat
 
 /// The known name that was probably meant.
 ///
-/// Only names of about the same length are compared, and not too many of them: a list may be long, and
+/// A root in common, as in `customer.age`, says nothing. Only names of about the same length are compared, and not too many of them: a list may be long, and
 /// many names may be wrong.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
-    let allowed = |name: &str| (name.len().max(written.len()) / 3).max(1);
+    let root = written.split_once('.').map_or("", |(root, _)| root);
+    let in_common =
+        |name: &str| if name.split_once('.').is_some_and(|(other, _)| other == root) { root.len() } else { 0 };
+    let allowed = |name: &str| ((name.len().max(written.len()) - in_common(name)) / 3).max(1);
     let alike = known.iter().filter(|name| name.len().abs_diff(written.len()) <= allowed(name));
     let near = alike.take(MOST_COMPARED).map(|name| (strsim::damerau_levenshtein(written, name), *name));
     near.filter(|(distance, name)| *distance <= allowed(name)).min().map(|(_, name)| name)
@@ -270,6 +273,8 @@ mod tests {
         let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
         known.push("age");
         assert_eq!(nearest("aeg", &known), Some("age"), "only names of its length are compared");
+        assert_eq!(nearest("customer.age", &["customer.sex"]), None, "the root in common does not count");
+        assert_eq!(nearest("customer.agee", &["customer.age"]), Some("customer.age"));
         assert_eq!(nearest("something else entirely and far longer", &known), None);
         let listed = first_names(known);
         assert!(listed.starts_with("age, attribute_00000, attribute_00001, "), "{listed}");

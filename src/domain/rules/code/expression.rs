@@ -184,3 +184,16 @@ Right:
     eligible:
       - 'events.count("page_view", "7d", event.page == "fibre") >= 1'
 "#;
+
+pub(super) const EXPRESSION_CONSTANT: &str = r#"A part of the expression comes out the same whatever the facts:
+always true, so that it can go, or always false, so that the rule never fires.
+That is a warning; a number that is always too large to be one is an error.
+
+Wrong:
+
+    customer.contract == "dsl" || 18 <= 21
+
+Right:
+
+    customer.contract == "dsl" || customer.age <= 21
+"#;

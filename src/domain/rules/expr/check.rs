@@ -1,27 +1,33 @@
 //! Checks an expression against what is declared, and compiles it to a program that cannot fail.
 //!
 //! Types, names, allowed values and purposes are settled here, at load. The functions that rules may call
-//! are in `functions`, the names they may read in `names`.
+//! are in `functions` and `histories`, the names they may read in `names`, operators in `operators`; `report`
+//! says what is wrong. Both sides of an operator and all arguments of a call are looked at, so that every mistake shows at
+//! once. What comes out the same whatever the facts is computed here (`fold`).
 
 mod functions;
+mod histories;
 mod names;
+mod operators;
+mod report;
 
 pub use names::NO_STAGE;
 
 use compact_str::CompactString;
 
-use super::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};
-use super::fact::{FactId, FactTable};
+use super::ast::{Expr, ExprKind};
+use super::evaluate::{Facts, evaluate};
+use super::fact::{FactEntry, FactId, FactTable};
 use super::parser;
-use super::program::{Arithmetic, Comparison, Node, Program};
+use super::program::{Node, Program};
 use crate::domain::id::{EventTypeId, PurposeId, Vocabulary};
 use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Code, Diagnostic, Sources, Span};
+use crate::domain::rules::diagnostic::{Sources, Span};
 use crate::domain::rules::reader;
 use crate::domain::rules::section::Declarations;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source;
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{Operand, Truth, Type, Value};
 
 /// What an expression may see, and through whose eyes.
 #[derive(Debug, Clone, Copy)]
@@ -49,40 +55,30 @@ impl Scope<'_> {
     }
 }
 
+/// How many steps one evaluation may take at worst.
+const MOST_COST: u32 = 100_000;
+
 /// Compiles a condition: an expression that is true or false.
 pub fn compile(text: &source::Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Program> {
     let written = reader::text(text, scope.sink).or_else(|| hint_at_quotes(text, scope.sink))?;
     let place = |start: usize, end: usize| scope.place(text, start, end);
-    let tree = match parser::parse(written, &place) {
-        Ok(tree) => tree,
-        Err(diagnostic) => {
-            scope.sink.push(diagnostic);
-            return None;
-        }
-    };
-    let mut checker = Checker { scope, facts, bound: Vec::new(), cost: 0 };
-    let checked = checker.check(&tree)?;
-    checker.expect(&checked, Type::Flag, tree.span)?;
-    if checker.cost > MOST_COST {
-        let message = format!("this expression may cost {} steps, more than {MOST_COST}", checker.cost);
-        let help = "filter fewer events, or split the condition";
-        return reader::refuse(tree.span, code::EXPRESSION_TOO_COSTLY, message, help, scope.sink);
+    let tree = parser::parse(written, &place).map_err(|diagnostic| scope.sink.push(diagnostic)).ok()?;
+    let mut checker = Checker { scope, scalar: text.span, facts, bound: Vec::new(), cost: 0, filters: 0 };
+    let node = checker.condition(&tree)?;
+    let cost = checker.cost.saturating_add(checker.filters);
+    if cost > MOST_COST {
+        let message = format!("this expression may take {cost} steps, more than {MOST_COST}");
+        let help = "look through fewer events and lists, or split the condition";
+        return checker.refuse(tree.span, code::EXPRESSION_TOO_COSTLY, message, help);
     }
-    let sensitivity = sensitivity(&checked.node, facts);
-    Some(Program { node: checked.node, span: tree.span, text: written.trim().to_owned(), sensitivity })
+    let sensitivity = sensitivity(&node, facts);
+    Some(Program { node, span: tree.span, text: written.trim().to_owned(), sensitivity })
 }
 
-/// Resolves a plain fact, as a text template names it.
-pub fn compile_fact(tree: &Expr, scope: Scope<'_>, facts: &mut FactTable) -> Option<FactId> {
-    let mut checker = Checker { scope, facts, bound: Vec::new(), cost: 0 };
-    match checker.check(tree)?.node {
-        Node::Fact(id) => Some(id),
-        _ => None,
-    }
+/// Checks any expression, whatever its type; `scalar` is the YAML value that it stands in.
+pub fn check(tree: &Expr, scalar: Span, scope: Scope<'_>, facts: &mut FactTable) -> Option<Checked> {
+    Checker { scope, scalar, facts, bound: Vec::new(), cost: 0, filters: 0 }.check(tree)
 }
-
-/// How many steps one evaluation may take at worst.
-const MOST_COST: u32 = 20_000;
 
 fn hint_at_quotes<T>(text: &source::Node, sink: &Sink) -> Option<T> {
     let help = "write the expression on a line of its own, or in single quotes: `'context.vip'`";
@@ -98,37 +94,80 @@ fn sensitivity(node: &Node, facts: &FactTable) -> f64 {
 
 /// A checked part of an expression.
 #[derive(Debug, Clone)]
-struct Checked {
-    node: Node,
-    kind: Type,
+pub struct Checked {
+    /// What to evaluate.
+    pub node: Node,
+    /// What comes out, unless it is unknown.
+    pub kind: Type,
+    /// The only texts that it, or an element of it, can be.
     one_of: Option<Vec<CompactString>>,
 }
 
 impl Checked {
+    /// A node made of others.
     fn of(node: Node, kind: Type) -> Self {
-        Self { node, kind, one_of: None }
+        match fold(node) {
+            Node::Constant(value) => Self::constant(value),
+            node => Self { node, kind, one_of: None },
+        }
     }
 
     fn flag(node: Node) -> Self {
         Self::of(node, Type::Flag)
     }
+
+    fn constant(value: Value) -> Self {
+        let kind = value.kind();
+        let one_of = match &value {
+            Value::Text(text) => Some(vec![text.clone()]),
+            Value::List(items) => Some(items.to_vec()),
+            _ => None,
+        };
+        Self { node: Node::Constant(value), kind, one_of }
+    }
 }
+
+/// Computes what is the same whatever the facts: what has a value although nothing is known. That is enough,
+/// for learning more never changes a value that is known (Kleene).
+fn fold(node: Node) -> Node {
+    struct Nothing;
+    impl Facts for Nothing {
+        fn read(&self, _: FactId) -> Operand<'_> {
+            Operand::Unknown
+        }
+        fn has(&self, _: FactId) -> Truth {
+            Truth::Unknown
+        }
+    }
+    let value = evaluate(&node, &Nothing).to_value();
+    value.map_or(node, Node::Constant)
+}
+
+/// A name that `exists` or `all` binds, and the only texts that it can be.
+type Bound = (String, Option<Vec<CompactString>>);
 
 struct Checker<'c, 'f> {
     scope: Scope<'c>,
+    scalar: Span,
     facts: &'f mut FactTable,
-    bound: Vec<String>,
+    bound: Vec<Bound>,
+    /// Steps at worst, without those of filters.
     cost: u32,
+    /// Steps of filters: each is gone through once, wherever it stands.
+    filters: u32,
 }
 
 impl Checker<'_, '_> {
     fn check(&mut self, expr: &Expr) -> Option<Checked> {
         self.cost = self.cost.saturating_add(1);
         match &expr.kind {
-            ExprKind::Text(text) => Some(Checked::of(Node::text(text), Type::Text)),
-            ExprKind::Number(number) => Some(Checked::of(Node::Constant(Value::Number(*number)), Type::Number)),
-            ExprKind::Flag(flag) => Some(Checked::flag(Node::Constant(Value::Flag(*flag)))),
-            ExprKind::List(items) => self.text_list(items),
+            ExprKind::Text(text) => Some(Checked::constant(Value::Text(text.into()))),
+            ExprKind::Number(number) => Some(Checked::constant(Value::Number(*number))),
+            ExprKind::Flag(flag) => Some(Checked::constant(Value::Flag(*flag))),
+            ExprKind::List(items) => {
+                let texts = self.constants(items, Some(Type::Text))?.into_iter().map(|(value, _)| value.to_string());
+                Some(Checked::constant(Value::List(texts.map(CompactString::from).collect())))
+            }
             ExprKind::Name(_) | ExprKind::Select(..) => self.name(expr),
             ExprKind::Call { target, function, function_span, arguments } => {
                 self.call(expr, target.as_deref(), (function, *function_span), arguments)
@@ -139,216 +178,50 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn text_list(&mut self, items: &[Expr]) -> Option<Checked> {
-        let texts = items.iter().map(|item| match &item.kind {
-            ExprKind::Text(text) => Some(CompactString::from(text.as_str())),
-            _ => self.refuse(
-                item.span,
-                code::EXPRESSION_WRONG_TYPE,
-                "a list here holds texts in quotes",
-                "write `[\"a\", \"b\"]`",
-            ),
-        });
-        let texts: Option<Vec<CompactString>> = texts.collect();
-        Some(Checked::of(Node::Constant(Value::List(texts?.into())), Type::List))
+    /// Both checked, so that the mistakes of both show.
+    fn both(&mut self, left: &Expr, right: &Expr) -> Option<(Checked, Checked)> {
+        let (left, right) = (self.check(left), self.check(right));
+        left.zip(right)
     }
 
-    fn unary(&mut self, operator: UnaryOperator, inner: &Expr) -> Option<Checked> {
-        let checked = self.check(inner)?;
-        match operator {
-            UnaryOperator::Not => {
-                self.expect(&checked, Type::Flag, inner.span)?;
-                Some(Checked::flag(Node::Not(Box::new(checked.node))))
-            }
-            UnaryOperator::Negate if checked.kind == Type::Number || checked.kind == Type::Duration => {
-                Some(Checked::of(Node::Negate(Box::new(checked.node)), checked.kind))
-            }
-            UnaryOperator::Negate => {
-                let message = format!("a {} has no opposite", checked.kind);
-                self.refuse(
-                    inner.span,
-                    code::EXPRESSION_WRONG_TYPE,
-                    &message,
-                    "`-` stands before numbers and durations",
-                )
-            }
-        }
+    /// Checked, and of this type.
+    fn typed(&mut self, expr: &Expr, kind: Type) -> Option<Checked> {
+        let checked = self.check(expr)?;
+        self.expect(&checked, kind, expr)?;
+        Some(checked)
     }
 
-    fn binary(&mut self, operator: BinaryOperator, left: &Expr, right: &Expr, span: Span) -> Option<Checked> {
-        match operator {
-            BinaryOperator::And | BinaryOperator::Or => self.connective(operator, left, right),
-            BinaryOperator::In => self.within(left, right),
-            BinaryOperator::Equal => self.comparison(Comparison::Equal, left, right),
-            BinaryOperator::NotEqual => self.comparison(Comparison::NotEqual, left, right),
-            BinaryOperator::Less => self.comparison(Comparison::Less, left, right),
-            BinaryOperator::LessOrEqual => self.comparison(Comparison::LessOrEqual, left, right),
-            BinaryOperator::Greater => self.comparison(Comparison::Greater, left, right),
-            BinaryOperator::GreaterOrEqual => self.comparison(Comparison::GreaterOrEqual, left, right),
-            BinaryOperator::Add => self.arithmetic(Arithmetic::Add, left, right, span),
-            BinaryOperator::Subtract => self.arithmetic(Arithmetic::Subtract, left, right, span),
-            BinaryOperator::Multiply => self.arithmetic(Arithmetic::Multiply, left, right, span),
-            BinaryOperator::Divide => self.arithmetic(Arithmetic::Divide, left, right, span),
-            BinaryOperator::Remainder => self.arithmetic(Arithmetic::Remainder, left, right, span),
-        }
+    /// What is true or false; warns where it is always the same.
+    fn condition(&mut self, expr: &Expr) -> Option<Node> {
+        let node = self.typed(expr, Type::Flag)?.node;
+        self.warn_of_constant(&node, expr);
+        Some(node)
     }
 
-    fn connective(&mut self, operator: BinaryOperator, left: &Expr, right: &Expr) -> Option<Checked> {
-        let (a, b) = (self.check(left), self.check(right));
-        let (a, b) = (a?, b?);
-        self.expect(&a, Type::Flag, left.span)?;
-        self.expect(&b, Type::Flag, right.span)?;
-        let mut parts = Vec::new();
-        for node in [a.node, b.node] {
-            match (operator, node) {
-                (BinaryOperator::And, Node::And(inner)) | (BinaryOperator::Or, Node::Or(inner)) => parts.extend(inner),
-                (_, node) => parts.push(node),
+    /// Plain values, of one type where it is known, each with its place.
+    fn constants(&mut self, items: &[Expr], kind: Option<Type>) -> Option<Vec<(Value, Span)>> {
+        let values: Vec<_> = items.iter().map(|item| self.plain_value(item, kind)).collect();
+        values.into_iter().collect()
+    }
+
+    fn plain_value(&mut self, item: &Expr, kind: Option<Type>) -> Option<(Value, Span)> {
+        let checked = self.check(item)?;
+        self.expect(&checked, kind.unwrap_or(checked.kind), item)?;
+        match checked.node {
+            Node::Constant(value) => Some((value, item.span)),
+            _ => {
+                let help = "compare with facts one by one, joined with `||`";
+                self.refuse(item.span, code::EXPRESSION_WRONG_TYPE, "a list holds plain values, not facts", help)
             }
         }
-        let and = operator == BinaryOperator::And;
-        Some(Checked::flag(if and { Node::And(parts) } else { Node::Or(parts) }))
     }
 
-    fn within(&mut self, left: &Expr, right: &Expr) -> Option<Checked> {
-        let item = self.check(left)?;
-        if let ExprKind::List(constants) = &right.kind {
-            if constants.is_empty() {
-                let help = "list the values, or remove the condition";
-                return self.refuse(right.span, code::EMPTY_LIST, "nothing is in an empty list", help);
-            }
-            let values: Option<Vec<Value>> =
-                constants.iter().map(|constant| self.constant_like(&item, constant)).collect();
-            return Some(Checked::flag(Node::AnyOf(Box::new(item.node), values?)));
-        }
-        let list = self.check(right)?;
-        self.expect(&list, Type::List, right.span)?;
-        self.expect(&item, Type::Text, left.span)?;
-        self.allowed(&list, &item, left.span)?;
-        Some(Checked::flag(Node::Member(Box::new([item.node, list.node]))))
-    }
-
-    fn constant_like(&mut self, item: &Checked, constant: &Expr) -> Option<Value> {
-        let checked = self.check(constant)?;
-        self.expect(&checked, item.kind, constant.span)?;
-        self.allowed(item, &checked, constant.span)?;
-        match fold_negative(checked.node) {
-            Node::Constant(value) => Some(value),
-            _ => self.refuse(
-                constant.span,
-                code::EXPRESSION_WRONG_TYPE,
-                "a list after `in` holds plain values",
-                "use `||` to compare with facts",
-            ),
-        }
-    }
-
-    fn comparison(&mut self, how: Comparison, left: &Expr, right: &Expr) -> Option<Checked> {
-        let (a, b) = (self.check(left), self.check(right));
-        let (a, b) = (a?, b?);
-        if a.kind != b.kind {
-            let message = format!("a {} is compared with a {}", a.kind, b.kind);
-            let help = comparison_help(a.kind, b.kind);
-            return self.refuse(right.span, code::EXPRESSION_WRONG_TYPE, &message, help);
-        }
-        let ordered = !matches!(how, Comparison::Equal | Comparison::NotEqual);
-        if ordered && matches!(a.kind, Type::Flag | Type::List) {
-            let message = format!("a {} is neither more nor less than another", a.kind);
-            return self.refuse(right.span, code::EXPRESSION_WRONG_TYPE, &message, "use `==` or `!=`");
-        }
-        self.allowed(&a, &b, right.span)?;
-        self.allowed(&b, &a, left.span)?;
-        Some(Checked::flag(Node::Compare(how, Box::new([a.node, b.node]))))
-    }
-
-    fn arithmetic(&mut self, how: Arithmetic, left: &Expr, right: &Expr, span: Span) -> Option<Checked> {
-        use Type::{Duration, Moment, Number};
-        let (a, b) = (self.check(left), self.check(right));
-        let (a, b) = (a?, b?);
-        let kind = match (how, a.kind, b.kind) {
-            (_, Number, Number) => Number,
-            (Arithmetic::Add | Arithmetic::Subtract, Moment, Duration) | (Arithmetic::Add, Duration, Moment) => Moment,
-            (Arithmetic::Subtract, Moment, Moment) | (Arithmetic::Add | Arithmetic::Subtract, Duration, Duration) => {
-                Duration
-            }
-            (_, left, right) => {
-                let message = format!("a {left} and a {right} cannot be put together so");
-                let help = "numbers, moments and durations can be added and subtracted; texts cannot";
-                return self.refuse(span, code::EXPRESSION_WRONG_TYPE, &message, help);
-            }
-        };
-        if matches!(how, Arithmetic::Divide | Arithmetic::Remainder)
-            && matches!(b.node, Node::Constant(Value::Number(0.0)))
-        {
-            return self.refuse(right.span, code::EXPRESSION_ZERO, "this divides by zero", "divide by another number");
-        }
-        Some(Checked::of(Node::Arithmetic(how, Box::new([a.node, b.node])), kind))
-    }
-
-    fn conditional(&mut self, test: &Expr, yes: &Expr, no: &Expr) -> Option<Checked> {
-        let (a, b, c) = (self.check(test), self.check(yes), self.check(no));
-        let (a, b, c) = (a?, b?, c?);
-        self.expect(&a, Type::Flag, test.span)?;
-        self.expect(&c, b.kind, no.span)?;
-        Some(Checked::of(Node::Choose(Box::new([a.node, b.node, c.node])), b.kind))
-    }
-
-    /// Refuses a text constant that a fact with listed values can never be.
-    fn allowed(&self, fact: &Checked, constant: &Checked, span: Span) -> Option<()> {
-        let (Some(allowed), Node::Constant(Value::Text(text))) = (&fact.one_of, &constant.node) else {
-            return Some(());
-        };
-        if allowed.contains(text) {
-            return Some(());
-        }
-        let message = format!("`{text}` is not one of {}", allowed.join(", "));
-        let diagnostic = Diagnostic::error(code::EXPRESSION_NOT_ONE_OF, span, message);
-        let quoted: Vec<String> = allowed.iter().map(|value| format!("\"{value}\"")).collect();
-        let written = format!("\"{text}\"");
-        self.scope.sink.push(reader::suggest(diagnostic, &written, quoted.iter().map(String::as_str)));
-        None
-    }
-
-    fn expect(&self, checked: &Checked, kind: Type, span: Span) -> Option<()> {
-        if checked.kind == kind {
-            return Some(());
-        }
-        let (code, help) = if kind == Type::Flag {
-            (code::EXPRESSION_NOT_CONDITION, "compare it, as in `customer.age >= 18`, or use a flag")
-        } else {
-            (code::EXPRESSION_WRONG_TYPE, "see docs/rules.md for what goes where")
-        };
-        self.refuse(span, code, &format!("expected a {kind}, found a {}", checked.kind), help)
-    }
-
-    fn refuse<T>(&self, span: Span, code: Code, message: &str, help: &str) -> Option<T> {
-        reader::refuse(span, code, message.to_owned(), help, self.scope.sink)
-    }
-
-    fn fact(&self, id: FactId) -> Option<Checked> {
-        let entry = self.facts.get(id)?;
-        Some(Checked { node: Node::Fact(id), kind: entry.kind, one_of: entry.one_of.clone() })
+    fn intern(&mut self, key: String, entry: FactEntry) -> Option<Checked> {
+        let (kind, one_of) = (entry.kind, entry.one_of.clone());
+        let node = Node::Fact(self.facts.intern(key, entry));
+        Some(Checked { node, kind, one_of })
     }
 }
 
-fn fold_negative(node: Node) -> Node {
-    match node {
-        Node::Negate(inner) => match *inner {
-            Node::Constant(Value::Number(number)) => Node::Constant(Value::Number(-number)),
-            inner => Node::Negate(Box::new(inner)),
-        },
-        node => node,
-    }
-}
-
-fn comparison_help(left: Type, right: Type) -> &'static str {
-    match (left, right) {
-        (Type::Moment, Type::Text) | (Type::Text, Type::Moment) => {
-            "write the moment as `timestamp(\"2026-03-02T10:00:00Z\")`"
-        }
-        (Type::Duration, _) | (_, Type::Duration) => "write a length of time as `duration(\"14d\")`",
-        (Type::Number, Type::Text) | (Type::Text, Type::Number) => {
-            "remove the quotes from the number, or put the text in quotes"
-        }
-        _ => "compare things of one kind",
-    }
-}
+#[cfg(test)]
+mod tests;

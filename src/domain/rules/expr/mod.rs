@@ -12,7 +12,7 @@ pub mod parser;
 pub mod print;
 pub mod program;
 
-pub use check::{NO_STAGE, Scope, compile};
+pub use check::{Checked, NO_STAGE, Scope, check, compile};
 pub use evaluate::{Facts, evaluate};
 pub use fact::{Fact, FactEntry, FactId, FactTable};
 pub use program::{Arithmetic, Comparison, Node, Program};

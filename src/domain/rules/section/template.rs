@@ -2,8 +2,7 @@
 
 use crate::domain::rules::code;
 use crate::domain::rules::expr::ast::{Expr, ExprKind};
-use crate::domain::rules::expr::check::compile_fact;
-use crate::domain::rules::expr::{FactId, FactTable, Facts, Scope};
+use crate::domain::rules::expr::{self, FactId, FactTable, Facts, Scope};
 use crate::domain::rules::reader;
 use crate::domain::rules::source::Node;
 use crate::domain::value::Operand;
@@ -105,7 +104,7 @@ impl Template {
         let first = Expr { span, kind: ExprKind::Name(names.next().unwrap_or("").to_owned()) };
         let tree = names
             .fold(first, |inner, name| Expr { span, kind: ExprKind::Select(Box::new(inner), name.to_owned(), span) });
-        let id = compile_fact(&tree, scope, facts)?;
+        let expr::Node::Fact(id) = expr::check(&tree, node.span, scope, facts)?.node else { return None };
         self.sensitivity = self.sensitivity.max(facts.get(id).map_or(0.0, |entry| entry.sensitivity));
         self.parts.push(Part::Fact { id, name: name.to_owned(), otherwise });
         Some(())

@@ -1,13 +1,12 @@
 //! The names that expressions may read: `customer.age`, `journey.broadband.stage`, `local.hour`.
 
 use super::{Checked, Checker};
-use crate::domain::id::PurposeSet;
+use crate::domain::id::{Id, IdMap, PurposeSet};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::expr::ast::{Expr, ExprKind};
 use crate::domain::rules::expr::fact::{Fact, FactEntry};
 use crate::domain::rules::expr::program::Node;
-use crate::domain::rules::reader;
 use crate::domain::rules::section::attribute::Shape;
 use crate::domain::time::WEEKDAYS;
 use crate::domain::value::Type;
@@ -15,17 +14,22 @@ use crate::domain::value::Type;
 /// The stage of a journey that has not begun.
 pub const NO_STAGE: &str = "none";
 
-/// The first words of names, for "did you mean".
-const ROOTS: [&str; 11] =
-    ["customer", "context", "event", "journey", "events", "outcomes", "pressure", "hurt", "channel", "now", "local"];
+/// The first words of names.
+pub(super) const ROOTS: [&str; 12] = [
+    "customer", "context", "event", "journey", "events", "outcomes", "consent", "pressure", "hurt", "channel", "now",
+    "local",
+];
+const JOURNEY_FACTS: [&str; 3] = ["stage", "entered", "in_stage_for"];
+const LOCAL_FACTS: [&str; 4] = ["hour", "weekday", "month", "date"];
 
-impl Checker<'_, '_> {
+impl<'c> Checker<'c, '_> {
     /// A name alone or with dots.
     pub(super) fn name(&mut self, expr: &Expr) -> Option<Checked> {
         if let ExprKind::Name(name) = &expr.kind
-            && let Some(index) = self.bound.iter().rposition(|bound| bound == name)
+            && let Some(index) = self.bound.iter().rposition(|(bound, _)| bound == name)
         {
-            return Some(Checked::of(Node::Variable(index), Type::Text));
+            let one_of = self.bound.get(index).and_then(|(_, one_of)| one_of.clone());
+            return Some(Checked { node: Node::Variable(index), kind: Type::Text, one_of });
         }
         let Some(path) = path(expr) else {
             let help = "only declared names can be read, such as `customer.age`";
@@ -34,41 +38,57 @@ impl Checker<'_, '_> {
         let parts: Vec<&str> = path.split('.').collect();
         match parts.as_slice() {
             ["customer", _, ..] => self.attribute(&path, expr.span),
-            ["context", ..] if parts.len() > 1 => self.context(&path, expr.span),
+            ["context", _, ..] => self.context(&path, expr.span),
             ["event", field] => self.event_field(field, &path, expr.span),
             ["journey", journey, what] => self.journey((journey, what), expr),
             ["pressure"] => self.plain(Fact::Pressure, Shape::of(Type::Number), &path),
             ["hurt"] => self.plain(Fact::Hurt, Shape::of(Type::Number), &path),
             ["now"] => self.plain(Fact::Now, Shape::of(Type::Moment), &path),
-            ["channel"] => self.channel(&path),
+            ["channel"] => {
+                let channels = self.names(&self.scope.declared.channels);
+                self.plain(Fact::Channel, listed(channels), &path)
+            }
             ["local", "hour"] => self.plain(Fact::LocalHour, Shape::of(Type::Number), &path),
             ["local", "month"] => self.plain(Fact::LocalMonth, Shape::of(Type::Number), &path),
             ["local", "date"] => self.plain(Fact::LocalDate, Shape::of(Type::Text), &path),
-            ["local", "weekday"] => self.plain(Fact::LocalWeekday, listed(WEEKDAYS.iter().copied()), &path),
+            ["local", "weekday"] => self.plain(Fact::LocalWeekday, listed(WEEKDAYS), &path),
+            ["local", _] => self.unknown(&path, "name", expr.span, &LOCAL_FACTS.map(|name| format!("local.{name}"))),
+            [root] if ROOTS.contains(root) => self.root_alone(root, expr.span),
             [word] => self.bare_word(word, expr.span),
-            _ => self.unknown(&path, "name", expr.span, &ROOTS.map(str::to_owned)),
+            _ => self.unknown(&path, "name", expr.span, &ROOTS),
         }
+    }
+
+    /// `customer` with nothing behind it.
+    fn root_alone<T>(&self, root: &str, span: Span) -> Option<T> {
+        let help = match root {
+            "events" => "ask it something: `events.count(\"order\", \"30d\")`, `events.last(\"order\")`",
+            "outcomes" => "ask it something: `outcomes.last(\"newsletter\", \"dismissed\")`",
+            "consent" => "ask it something: `consent.given(\"personalisation\")`",
+            "journey" => "name a journey and what of it: `journey.broadband.stage`",
+            "local" => "say what of it: `local.hour`, `local.weekday`, `local.month`, `local.date`",
+            _ => "say what of it, as in `customer.age`, `context.topic`, `event.page`",
+        };
+        self.refuse(span, code::EXPRESSION_UNKNOWN_NAME, format!("`{root}` alone is not a value"), help)
     }
 
     /// A word alone that names nothing is most often a text without its quotes.
     fn bare_word<T>(&self, word: &str, span: Span) -> Option<T> {
-        let near = ROOTS.iter().any(|root| strsim::damerau_levenshtein(root, word) <= (root.len() / 3).max(1));
+        let bound: Vec<&str> = self.bound.iter().map(|(name, _)| name.as_str()).chain(ROOTS).collect();
+        let near = bound.iter().any(|root| strsim::damerau_levenshtein(root, word) <= (root.len() / 3).max(1));
         if near {
-            return self.unknown(word, "name", span, &ROOTS.map(str::to_owned));
+            return self.unknown(word, "name", span, &bound);
         }
         let message = format!("no name is called `{word}`");
         let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
-        let help = "a text stands in double quotes";
-        self.scope.sink.push(diagnostic.help(help).replace(format!("\"{word}\"")));
+        self.report(diagnostic.help("a text stands in quotes").replace(format!("\"{word}\"")));
         None
     }
 
     fn attribute(&mut self, path: &str, span: Span) -> Option<Checked> {
         let declared = &self.scope.declared.attributes;
-        let found = self.scope.vocabulary.find(path).and_then(|id| Some((id, declared.get(id)?)));
-        let Some((id, attribute)) = found else {
-            let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(path, "attribute", span, &known);
+        let Some((id, attribute)) = self.find(path, declared) else {
+            return self.unknown(path, "attribute", span, &self.names(declared));
         };
         if let Some(purposes) = attribute.purposes {
             self.readable(path, purposes, span)?;
@@ -79,15 +99,11 @@ impl Checker<'_, '_> {
 
     fn context(&mut self, path: &str, span: Span) -> Option<Checked> {
         let declared = &self.scope.declared.context;
-        let name = path.strip_prefix("context.").unwrap_or(path);
-        let found = self.scope.vocabulary.find(name).and_then(|id| Some((id, declared.get(id)?)));
-        let Some((id, fact)) = found else {
-            let known: Vec<String> =
-                declared.ids().map(|id| format!("context.{}", self.scope.vocabulary.name(id))).collect();
+        let Some((id, fact)) = self.find(path.strip_prefix("context.").unwrap_or(path), declared) else {
+            let known: Vec<String> = self.names(declared).iter().map(|name| format!("context.{name}")).collect();
             return self.unknown(path, "context fact", span, &known);
         };
-        let entry = entry(Fact::Context(id), &fact.shape, 0.0, path);
-        self.intern(path.to_owned(), entry)
+        self.plain(Fact::Context(id), fact.shape.clone(), path)
     }
 
     fn event_field(&mut self, name: &str, path: &str, span: Span) -> Option<Checked> {
@@ -97,18 +113,9 @@ impl Checker<'_, '_> {
             return self.refuse(span, code::EXPRESSION_NOT_HERE, "there is no event here", help);
         };
         let kind = self.scope.declared.events.get(event)?;
-        let fields = &self.scope.declared.fields;
-        let found = kind
-            .fields
-            .iter()
-            .find_map(|id| fields.get(*id).filter(|field| field.name == name).map(|field| (*id, field)));
-        let Some((id, field)) = found else {
-            let known: Vec<String> = kind
-                .fields
-                .iter()
-                .filter_map(|id| fields.get(*id))
-                .map(|field| format!("event.{}", field.name))
-                .collect();
+        let fields = || kind.fields.iter().filter_map(|id| Some((*id, self.scope.declared.fields.get(*id)?)));
+        let Some((id, field)) = fields().find(|(_, field)| field.name == name) else {
+            let known: Vec<String> = fields().map(|(_, field)| format!("event.{}", field.name)).collect();
             return self.unknown(path, "field", span, &known);
         };
         self.readable(path, field.purposes, span)?;
@@ -118,21 +125,19 @@ impl Checker<'_, '_> {
     }
 
     fn journey(&mut self, (name, what): (&str, &str), expr: &Expr) -> Option<Checked> {
-        let (name_span, what_span, span) = match &expr.kind {
+        let (name_span, what_span) = match &expr.kind {
             ExprKind::Select(inner, _, what) => match &inner.kind {
-                ExprKind::Select(_, _, name) => (*name, *what, expr.span),
-                _ => (expr.span, *what, expr.span),
+                ExprKind::Select(_, _, name) => (*name, *what),
+                _ => (expr.span, *what),
             },
-            _ => (expr.span, expr.span, expr.span),
+            _ => (expr.span, expr.span),
         };
         let declared = &self.scope.declared.journeys;
-        let found = self.scope.vocabulary.find(name).and_then(|id| Some((id, declared.get(id)?)));
-        let Some((id, head)) = found else {
-            let known: Vec<String> = declared.ids().map(|id| self.scope.vocabulary.name(id).to_owned()).collect();
-            return self.unknown(name, "journey", name_span, &known);
+        let Some((id, head)) = self.find(name, declared) else {
+            return self.unknown(name, "journey", name_span, &self.names(declared));
         };
         let path = format!("journey.{name}.{what}");
-        self.readable(&path, PurposeSet::of(head.purpose), span)?;
+        self.readable(&path, PurposeSet::of(head.purpose), expr.span)?;
         let (fact, shape) = match what {
             "stage" => {
                 let stages = head.stages.iter().map(|(stage, _)| stage.as_str());
@@ -140,32 +145,25 @@ impl Checker<'_, '_> {
             }
             "entered" => (Fact::Entered(id), Shape::of(Type::Moment)),
             "in_stage_for" => (Fact::InStageFor(id), Shape::of(Type::Duration)),
-            _ => {
-                return self.unknown(
-                    what,
-                    "fact of a journey",
-                    what_span,
-                    &["stage", "entered", "in_stage_for"].map(str::to_owned),
-                );
-            }
+            _ => return self.unknown(what, "fact of a journey", what_span, &JOURNEY_FACTS),
         };
         let entry = entry(fact, &shape, head.sensitivity, &path);
         self.intern(path, entry)
-    }
-
-    fn channel(&mut self, path: &str) -> Option<Checked> {
-        let vocabulary = self.scope.vocabulary;
-        let shape = listed(self.scope.declared.channels.ids().map(|id| vocabulary.name(id)));
-        self.plain(Fact::Channel, shape, path)
     }
 
     fn plain(&mut self, fact: Fact, shape: Shape, path: &str) -> Option<Checked> {
         self.intern(path.to_owned(), entry(fact, &shape, 0.0, path))
     }
 
-    pub(super) fn intern(&mut self, key: String, entry: FactEntry) -> Option<Checked> {
-        let id = self.facts.intern(key, entry);
-        self.fact(id)
+    /// Looks a name up among what is declared.
+    pub(super) fn find<I: Id, T>(&self, name: &str, declared: &'c IdMap<I, T>) -> Option<(I, &'c T)> {
+        let id = self.scope.vocabulary.find::<I>(name)?;
+        Some((id, declared.get(id)?))
+    }
+
+    /// Every name that is declared.
+    pub(super) fn names<I: Id, T>(&self, declared: &'c IdMap<I, T>) -> Vec<&'c str> {
+        declared.ids().map(|id| self.scope.vocabulary.name(id)).collect()
     }
 
     /// Refuses a fact that the purpose at hand may not read.
@@ -180,30 +178,7 @@ impl Checker<'_, '_> {
         let help = format!(
             "add `{own}` to the purposes of `{what}` if the notice covers it, or give this rule another purpose"
         );
-        self.refuse(span, code::EXPRESSION_PURPOSE, &message, &help)
-    }
-
-    /// As [`Self::unknown`], for a name that stands in quotes.
-    pub(super) fn unknown_text<T>(&self, name: &str, kind: &str, span: Span, known: &[String]) -> Option<T> {
-        if self.scope.sink.is_broken(name) {
-            return None;
-        }
-        let message = format!("no {kind} is called `{name}`");
-        let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
-        let quoted: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
-        let known = quoted.iter().map(String::as_str);
-        self.scope.sink.push(reader::suggest(diagnostic, &format!("\"{name}\""), known));
-        None
-    }
-
-    pub(super) fn unknown<T>(&self, name: &str, kind: &str, span: Span, known: &[String]) -> Option<T> {
-        if self.scope.sink.is_broken(name) {
-            return None;
-        }
-        let message = format!("no {kind} is called `{name}`");
-        let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
-        self.scope.sink.push(reader::suggest(diagnostic, name, known.iter().map(String::as_str)));
-        None
+        self.refuse(span, code::EXPRESSION_PURPOSE, message, &help)
     }
 }
 
@@ -220,6 +195,6 @@ pub(super) fn entry(fact: Fact, shape: &Shape, sensitivity: f64, text: &str) -> 
     FactEntry { fact, kind: shape.kind, one_of: shape.one_of.clone(), sensitivity, text: text.to_owned() }
 }
 
-fn listed<'a>(values: impl Iterator<Item = &'a str>) -> Shape {
-    Shape { kind: Type::Text, one_of: Some(values.map(Into::into).collect()) }
+fn listed<'a>(values: impl IntoIterator<Item = &'a str>) -> Shape {
+    Shape { kind: Type::Text, one_of: Some(values.into_iter().map(Into::into).collect()) }
 }
