@@ -1,11 +1,20 @@
 //! Tables that fit a terminal of 80 columns.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-/// A plain table with a header.
+/// A plain table with a header, and lines between its rows.
 pub(super) fn table(header: &[&str]) -> Table {
+    styled(header, presets::UTF8_HORIZONTAL_ONLY)
+}
+
+/// A table of many short rows, without lines between them.
+pub(super) fn list(header: &[&str]) -> Table {
+    styled(header, TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
+}
+
+fn styled(header: &[&str], style: TableStyle) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(80);
     }

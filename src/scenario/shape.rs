@@ -99,7 +99,11 @@ pub static EXPECTATION: Shape = Shape {
         may("action", ACTION, "exactly this one action is chosen"),
         may("actions", Form::List(&ACTION, 0), "exactly these are chosen, in this order"),
         may("silence", Form::Word(|| words(&SilenceReason::NAMES)), "nothing is said, for this reason"),
-        may("why_not", Form::Map(&WHY_NOT), "`{action, gate}`: this action drops out at this gate"),
+        may(
+            "why_not",
+            Form::Either(&[Form::Map(&WHY_NOT), Form::List(&Form::Map(&WHY_NOT), 1)]),
+            "`{action, gate}`, or a list of them: this action drops out at this gate",
+        ),
         may("text", Form::Text, "the first action has this text, word for word"),
         may("retry_after", Form::Moment, "the silence says to ask again at this moment"),
     ],

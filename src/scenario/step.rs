@@ -39,6 +39,17 @@ pub enum What {
     Decide(Question, Option<Logged>),
 }
 
+impl What {
+    /// The type of the event, if it is one.
+    #[must_use]
+    pub fn event(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(&event.kind),
+            _ => None,
+        }
+    }
+}
+
 impl Step {
     /// Types a line by the rules.
     ///

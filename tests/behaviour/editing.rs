@@ -5,7 +5,7 @@ use tactful::scenario::shape as test_shape;
 
 use super::support::folder;
 
-/// The tables of docs/rules.md by the section they stand in, one after another.
+/// The tables of the reference by the section they stand in, one after another.
 const TABLES: [(&str, &Shape); 11] = [
     ("Purposes", &shape::PURPOSE),
     ("Attributes", &shape::ATTRIBUTE),
@@ -16,13 +16,14 @@ const TABLES: [(&str, &Shape); 11] = [
     ("Journeys", &shape::STAGE),
     ("Actions", &shape::ACTION),
     ("Policy", &shape::POLICY),
-    ("Tests", &test_shape::TEST),
-    ("Tests", &test_shape::EXPECTATION),
+    ("How a test is written", &test_shape::TEST),
+    ("How a test is written", &test_shape::EXPECTATION),
 ];
 
 #[test]
 fn the_reference_lists_every_key_in_order_and_in_the_words_that_editors_show() {
-    let text = std::fs::read_to_string(folder("docs/rules.md")).unwrap();
+    let pages = ["docs/rules.md", "docs/testing.md"];
+    let text: String = pages.iter().map(|page| std::fs::read_to_string(folder(page)).unwrap()).collect();
     let mut found = tables(&text).into_iter();
     for (section, shape) in TABLES {
         let (heading, rows) = found.next().unwrap_or_else(|| panic!("{section}: no table"));

@@ -22,5 +22,6 @@ mod non_interference;
 mod privacy;
 mod proofs;
 mod replay;
+mod rule_tests;
 mod support;
 mod truncation;

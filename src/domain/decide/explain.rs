@@ -47,6 +47,8 @@ pub struct Loser {
     pub flip: Option<String>,
     /// Purposes it waits for.
     pub needs_purposes: PurposeSet,
+    /// The places of the points that counted for its relevance.
+    pub fired: Vec<Location>,
 }
 
 /// How many actions may be weighed to find flips; the furthest come first. A few milliseconds at most.
@@ -103,7 +105,15 @@ fn told(judgement: &Judgement<'_>, scene: &Scene<'_>, flip: Option<String>) -> L
         score: judgement.score,
         flip,
         needs_purposes: needs(judgement),
+        fired: fired(judgement, scene),
     }
+}
+
+fn fired(judgement: &Judgement<'_>, scene: &Scene<'_>) -> Vec<Location> {
+    let Judgement { action, score: Some(_), .. } = judgement else { return Vec::new() };
+    let view = scene.view(action.purpose);
+    let counted = action.relevance.add.iter().filter(|points| points.when.evaluate(&view).truth.holds());
+    counted.map(|points| scene.rules.locate(points.when.span())).collect()
 }
 
 /// Who came nearer to being chosen: who passed more gates, then who has more points, then the id.

@@ -145,6 +145,8 @@ pub const UNUSED_ATTRIBUTE: Code = Code(302);
 pub const NEVER_WINS: Code = Code(303);
 /// No move leads to the stage.
 pub const UNREACHABLE_STAGE: Code = Code(305);
+/// Two tests have the same name.
+pub const SAME_TEST_NAME: Code = Code(306);
 
 /// Every code with a short title and a long explanation that shows a wrong and a right example.
 pub const CATALOGUE: &[(Code, &str, &str)] = &[
@@ -214,6 +216,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (UNUSED_ATTRIBUTE, "unused personal attribute", lint::UNUSED_ATTRIBUTE),
     (NEVER_WINS, "can never win", lint::NEVER_WINS),
     (UNREACHABLE_STAGE, "unreachable stage", lint::UNREACHABLE_STAGE),
+    (SAME_TEST_NAME, "two tests of one name", lint::SAME_TEST_NAME),
 ];
 
 /// The catalogue's entry for a code: its title and its explanation.

@@ -64,3 +64,19 @@ Right:
       lapsed:    {end: true}
       ordered:   {goal: true}
 ";
+
+pub(super) const SAME_TEST_NAME: &str = r"Two tests have the same name. Reports name tests, and so does
+`tactful test --run`: nobody could tell which of the two failed.
+
+Wrong:
+
+    tests:
+      - name: a complaint is answered            # on the web
+      - name: a complaint is answered            # on the phone
+
+Right:
+
+    tests:
+      - name: a complaint is answered on the web
+      - name: a complaint is answered on the phone
+";

@@ -90,6 +90,8 @@ pub struct Treatment {
     pub content: String,
     /// A text to show or say.
     pub text: Template,
+    /// Where its channel is written.
+    pub span: Span,
 }
 
 /// Reads an action's id, purpose and group, so that expressions and limits can name them.
@@ -281,7 +283,7 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
             None => Some(Template::default()),
         };
         fields.finish();
-        let treatment = Treatment { content, text: text? };
+        let treatment = Treatment { content, text: text?, span: entry.key.span };
         if treatment.content.is_empty() && treatment.text.is_empty() {
             let help = "give it `content`, `text` or both";
             return reader::refuse(

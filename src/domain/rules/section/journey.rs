@@ -45,6 +45,8 @@ pub struct Stage {
     pub goal: bool,
     /// The journey ends here.
     pub end: bool,
+    /// Where its name is written.
+    pub span: Span,
 }
 
 /// A way from one stage to another.
@@ -193,7 +195,7 @@ fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<
         let message = format!("nobody can leave the stage `{}`", entry.key.text);
         sink.push(Diagnostic::warning(code::UNREACHABLE_STAGE, entry.key.span, message).help(help));
     }
-    Some(Stage { id, moves, goal, end })
+    Some(Stage { id, moves, goal, end, span: entry.key.span })
 }
 
 fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Move> {

@@ -1,0 +1,263 @@
+//! What of the rules the tests exercise: read off the answers to their questions, and off the journeys on the way there.
+//!
+//! Nothing here decides. An answer with every reason says which condition dropped an action, and so which held before
+//! it; a journey that is looked at before and after each step says which stages it entered and by which move.
+
+use std::collections::BTreeSet;
+
+use super::CUSTOMER;
+use crate::domain::decide::{Gate, Loser};
+use crate::domain::rules::RuleSet;
+use crate::domain::rules::diagnostic::{Location, Span};
+use crate::domain::rules::section::action::Action;
+use crate::domain::rules::section::condition::Condition;
+use crate::domain::rules::section::journey::{Journey, Move, MoveOn, Stage};
+use crate::domain::time::Moment;
+use crate::engine::{DecisionRecord, Engine, JourneyView};
+
+/// At so many moments a journey is looked at between two steps of a test, so that a circle of stages ends.
+const MOST_LOOKS: usize = 1_000;
+
+/// What can be exercised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exercise {
+    /// An action was chosen.
+    Chosen,
+    /// It was chosen on this channel.
+    Treatment,
+    /// A condition held.
+    Held,
+    /// A condition dropped its action.
+    Failed,
+    /// Points counted.
+    Points,
+    /// A limit or a cool-down stopped an action.
+    Limit,
+    /// A stage was entered.
+    Stage,
+    /// A move was made.
+    Move,
+}
+
+impl Exercise {
+    /// Every kind, with its words for a table.
+    pub const NAMES: [(&'static str, Self); 8] = [
+        ("actions chosen", Self::Chosen),
+        ("treatments used", Self::Treatment),
+        ("conditions that held", Self::Held),
+        ("conditions that failed", Self::Failed),
+        ("points that counted", Self::Points),
+        ("limits that stopped", Self::Limit),
+        ("stages entered", Self::Stage),
+        ("moves made", Self::Move),
+    ];
+}
+
+/// One thing that tests can exercise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// What kind of thing.
+    pub kind: Exercise,
+    /// What was not done, in words, if it was not: "`gigabit` was never chosen".
+    pub missed: String,
+    /// Where it is written.
+    pub place: Location,
+    /// Whether a test exercised it.
+    pub exercised: bool,
+}
+
+/// What was exercised so far.
+#[derive(Debug, Clone, Default)]
+pub struct Coverage {
+    seen: BTreeSet<(Exercise, Location)>,
+}
+
+impl Coverage {
+    /// Everything that tests of these rules can exercise, by file and line.
+    #[must_use]
+    pub fn items(&self, rules: &RuleSet) -> Vec<Item> {
+        let mut found = Catalogue { rules, items: Vec::new() };
+        rules.actions.iter().for_each(|(_, action)| found.action(action));
+        rules.policy.limits.iter().for_each(|limit| {
+            found.add(Exercise::Limit, limit.span, format!("the limit `{}` never stopped an action", limit.label));
+        });
+        rules.journeys.iter().for_each(|(_, journey)| found.journey(journey));
+        for (kind, span, item) in &mut found.items {
+            item.exercised = self.seen.contains(&(*kind, rules.locate(*span)));
+        }
+        found.items.sort_by_key(|(kind, span, _)| (*span, *kind));
+        found.items.into_iter().map(|(_, _, item)| item).collect()
+    }
+
+    /// Notes what a question exercised; its answer holds every reason.
+    pub(super) fn note_decision(&mut self, record: &DecisionRecord) {
+        let rules = &record.rules;
+        let candidates = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
+        for loser in candidates {
+            let Some(action) = rules.actions.get(loser.action) else { continue };
+            self.note_conditions(action, loser, rules);
+            let channel = rules.vocabulary.find(&record.question.channel);
+            let treatment = channel.and_then(|channel| action.treatments.get(channel));
+            self.seen.extend(loser.fired.iter().map(|place| (Exercise::Points, place.clone())));
+            match loser.gate {
+                Gate::Limit | Gate::CoolDown => self.note(Exercise::Limit, loser.rule.clone()),
+                Gate::Chosen => {
+                    self.note(Exercise::Chosen, rules.locate(action.span));
+                    treatment.into_iter().for_each(|used| self.note(Exercise::Treatment, rules.locate(used.span)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A condition that dropped the action failed, and all before it held; behind the last they all did.
+    fn note_conditions(&mut self, action: &Action, loser: &Loser, rules: &RuleSet) {
+        if loser.gate < Gate::Eligible {
+            return;
+        }
+        let engaged = loser.gate > Gate::Suitable;
+        for condition in conditions(action) {
+            let place = rules.locate(condition.span());
+            if !engaged && place == loser.rule {
+                return self.note(Exercise::Failed, place);
+            }
+            self.note(Exercise::Held, place);
+        }
+    }
+
+    fn note(&mut self, what: Exercise, place: Location) {
+        self.seen.insert((what, place));
+    }
+}
+
+/// Collects what can be exercised.
+struct Catalogue<'r> {
+    rules: &'r RuleSet,
+    items: Vec<(Exercise, Span, Item)>,
+}
+
+impl Catalogue<'_> {
+    fn add(&mut self, kind: Exercise, span: Span, missed: String) {
+        let place = self.rules.sources.locate(span);
+        self.items.push((kind, span, Item { kind, missed, place, exercised: false }));
+    }
+
+    fn action(&mut self, action: &Action) {
+        let name = self.rules.vocabulary.name(action.id).to_owned();
+        self.add(Exercise::Chosen, action.span, format!("`{name}` was never chosen"));
+        for (channel, treatment) in action.treatments.iter() {
+            let channel = self.rules.vocabulary.name(channel);
+            self.add(Exercise::Treatment, treatment.span, format!("`{name}` was never said on `{channel}`"));
+        }
+        for condition in conditions(action) {
+            let text = condition.text();
+            self.add(Exercise::Held, condition.span(), format!("`{text}` never held for `{name}`"));
+            self.add(Exercise::Failed, condition.span(), format!("`{text}` never dropped `{name}`"));
+        }
+        for points in &action.relevance.add {
+            let missed = format!("{:+} points of `{name}` never counted", points.points);
+            self.add(Exercise::Points, points.when.span(), missed);
+        }
+        for limit in &action.limits {
+            self.add(Exercise::Limit, limit.span, format!("`{name}` was never stopped by `{}`", limit.label));
+        }
+    }
+
+    fn journey(&mut self, journey: &Journey) {
+        let name = |stage| self.rules.vocabulary.name(stage).to_owned();
+        let mut found = Vec::new();
+        for stage in &journey.stages {
+            found.push((Exercise::Stage, stage.span, format!("`{}` was never entered", name(stage.id))));
+            let moves = stage.moves.iter();
+            found.extend(moves.map(|step| {
+                let missed = format!("`{}` never moved to `{}` this way", name(stage.id), name(step.to));
+                (Exercise::Move, step.span, missed)
+            }));
+        }
+        found.into_iter().for_each(|(kind, span, missed)| self.add(kind, span, missed));
+    }
+}
+
+fn conditions(action: &Action) -> impl Iterator<Item = &Condition> {
+    action.eligible.iter().chain(&action.applicable).chain(&action.suitable)
+}
+
+/// Where the customer of a test is in every journey.
+#[derive(Debug, Default)]
+pub(super) struct Journeys {
+    now: Vec<JourneyView>,
+    looked: Option<Moment>,
+}
+
+impl Journeys {
+    /// Looks at every moment at which time alone may move a journey, so that no stage is passed unseen.
+    pub fn pass_time(&mut self, engine: &Engine, until: Moment, coverage: &mut Coverage) {
+        let rules = engine.rules();
+        for _ in 0..MOST_LOOKS {
+            let next = self.now.iter().flat_map(|view| timeouts(view, &rules.set));
+            let next = next.filter(|due| self.looked.is_none_or(|looked| looked < *due)).min();
+            let Some(due) = next.filter(|due| *due < until) else { break };
+            self.look(engine, due, None, coverage);
+        }
+        self.look(engine, until, None, coverage);
+    }
+
+    /// Notes the stages and moves since the last look. `event` is what was recorded just now, if something was.
+    pub fn look(&mut self, engine: &Engine, at: Moment, event: Option<&str>, coverage: &mut Coverage) {
+        let Ok(customer) = engine.customer(CUSTOMER, at) else { return };
+        let rules = engine.rules();
+        for view in &customer.journeys {
+            let before = self.now.iter().find(|before| before.journey == view.journey);
+            let same = |before: &JourneyView| (before.entered, &before.stage) == (view.entered, &view.stage);
+            if !before.is_some_and(same) {
+                note_step(before, view, event, (&rules.set, coverage));
+            }
+        }
+        self.now = customer.journeys;
+        self.looked = Some(at);
+    }
+}
+
+/// A journey that began anew has entered its first stage, and made no move.
+fn note_step(
+    before: Option<&JourneyView>,
+    now: &JourneyView,
+    event: Option<&str>,
+    (rules, coverage): (&RuleSet, &mut Coverage),
+) {
+    if let Some(stage) = stage(now, rules) {
+        coverage.note(Exercise::Stage, rules.locate(stage.span));
+    }
+    let Some(before) = before.filter(|before| before.started == now.started) else { return };
+    let made = stage(before, rules).into_iter().flat_map(|stage| &stage.moves);
+    for step in made.filter(|step| could_make(step, before, now, (event, rules))) {
+        coverage.note(Exercise::Move, rules.locate(step.span));
+    }
+}
+
+/// Whether a move leads from one stage to the other on what just happened. Moves that all do count as one.
+fn could_make(step: &Move, before: &JourneyView, now: &JourneyView, (event, rules): (Option<&str>, &RuleSet)) -> bool {
+    let leads = rules.vocabulary.name(step.to).split_once('/').is_some_and(|(_, to)| to == now.stage);
+    leads
+        && match &step.on {
+            MoveOn::After(wait) => before.entered + *wait == now.entered,
+            MoveOn::Trigger(trigger) => {
+                trigger.event.is_none_or(|kind| event.is_some_and(|event| event == rules.vocabulary.name(kind)))
+            }
+        }
+}
+
+/// When time alone may move a journey on.
+fn timeouts(view: &JourneyView, rules: &RuleSet) -> Vec<Moment> {
+    let moves = stage(view, rules).into_iter().flat_map(|stage| &stage.moves);
+    let timed = moves.filter_map(|step| match step.on {
+        MoveOn::After(wait) => Some(view.entered + wait),
+        MoveOn::Trigger(_) => None,
+    });
+    timed.collect()
+}
+
+fn stage<'r>(view: &JourneyView, rules: &'r RuleSet) -> Option<&'r Stage> {
+    let id = rules.vocabulary.find(&format!("{}/{}", view.journey, view.stage))?;
+    rules.journeys.get(rules.vocabulary.find(&view.journey)?)?.stage(id)
+}

@@ -1,0 +1,274 @@
+//! What happened before a test asks, and what it asks: read from the test file, every name held against the rules, so
+//! that a misspelt one is found at its place and not when the test runs.
+
+use compact_str::CompactString;
+
+use super::CUSTOMER;
+use crate::domain::action::Outcome;
+use crate::domain::consent::ConsentStatus;
+use crate::domain::id::{Id, IdMap};
+use crate::domain::rules::diagnostic::{Diagnostic, Span};
+use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::section::attribute::Shape as FactShape;
+use crate::domain::rules::sink::Sink;
+use crate::domain::rules::source::{Node, NodeKind};
+use crate::domain::rules::{RuleSet, code};
+use crate::domain::time::{self, Moment};
+use crate::domain::value::{Type, Value};
+use crate::engine::{AttributeChange, ConsentChange, ConsentRequest, EventInput, MOST_ACTIONS, OutcomeInput, Question};
+use crate::scenario::shape;
+use crate::scenario::step::{Step, What};
+
+/// What an entry of `given` can be.
+const KINDS: [&str; 6] = ["event", "consent", "attributes", "outcome", "decide", "time_zone"];
+
+/// A step of a test with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub step: Step,
+    pub span: Span,
+}
+
+/// The rules that names are held against, and where mistakes go.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'r> {
+    pub rules: &'r RuleSet,
+    pub sink: &'r Sink,
+}
+
+impl<'r> Known<'r> {
+    /// Reads `given:`, in the order of time.
+    pub fn given(self, node: &Node, test: Moment) -> Option<Vec<Given>> {
+        let mut entries = every(reader::list(node, self.sink)?.iter().map(|item| self.entry(item, test)))?;
+        entries.sort_by_key(|entry| entry.step.at);
+        Some(entries)
+    }
+
+    fn entry(self, node: &Node, test: Moment) -> Option<Given> {
+        let fields = Fields::of(node, &shape::GIVEN, self.sink)?;
+        let at = self.when(&fields, test);
+        let kinds = KINDS.map(|kind| fields.optional(kind));
+        fields.finish();
+        let at = at?;
+        let what = match kinds {
+            [Some(node), None, None, None, None, None] => self.event(node, at).map(What::Event),
+            [None, Some(node), None, None, None, None] => self.consent(node).map(What::Consent),
+            [None, None, Some(node), None, None, zone] => self.attributes(Some(node), zone).map(What::Attributes),
+            [None, None, None, Some(node), None, None] => self.outcome(node, at).map(What::Outcome),
+            [None, None, None, None, Some(node), None] => self.question(node).map(|ask| What::Decide(ask, None)),
+            [None, None, None, None, None, Some(zone)] => self.attributes(None, Some(zone)).map(What::Attributes),
+            _ => {
+                let message = "an entry of `given` is one thing that happened".to_owned();
+                let names = KINDS.map(|kind| format!("`{kind}`")).join(", ");
+                let help = format!("write one of {names}; `time_zone` may stand beside `attributes`");
+                reader::refuse(node.span, code::MISSING_KEY, message, &help, self.sink)
+            }
+        };
+        Some(Given { step: Step { at, what: what? }, span: node.span })
+    }
+
+    fn when(self, fields: &Fields<'_>, test: Moment) -> Option<Moment> {
+        let (at, node) = match (fields.optional("at"), fields.optional("ago")) {
+            (None, None) => return Some(test),
+            (Some(node), None) => (reader::moment(node, self.sink)?, node),
+            (None, Some(node)) => (test - reader::period(node, self.sink)?, node),
+            (Some(_), Some(node)) => {
+                let help = "keep one: `at` is a moment, `ago` a length of time before the test's own moment";
+                let message = "an entry has `at` or `ago`, not both".to_owned();
+                return reader::refuse(node.span, code::CONTRADICTION, message, help, self.sink);
+            }
+        };
+        if at <= test {
+            return Some(at);
+        }
+        let message = format!("{at} is after the test's own moment, {test}");
+        reader::refuse(node.span, code::CONTRADICTION, message, "give what came before the question", self.sink)
+    }
+
+    fn event(self, node: &Node, at: Moment) -> Option<EventInput> {
+        let fields = Fields::of(node, &shape::GIVEN_EVENT, self.sink)?;
+        let events = &self.rules.declared.events;
+        let kind = fields.required("type").and_then(|node| {
+            let name = reader::text(node, self.sink)?;
+            Some((name, self.find((name, node.span), "event", events)?))
+        });
+        let event_id = fields.optional("id").map(|node| reader::text(node, self.sink));
+        let channel = fields.optional("channel").map(|node| self.channel(node));
+        let given = fields.optional("fields");
+        fields.finish();
+        let (kind, id) = kind?;
+        let declared = &self.rules.declared.fields;
+        let declared: Vec<_> = events.get(id)?.fields.iter().filter_map(|id| declared.get(*id)).collect();
+        let values = given.map(|node| {
+            self.values(node, "the fields of an event", |name| {
+                let found = declared.iter().find(|field| field.name == name.0).map(|field| &field.shape);
+                let names = declared.iter().map(|field| field.name.as_str());
+                found.or_else(|| reader::unknown(name, &format!("field of `{kind}`"), names, self.sink))
+            })
+        });
+        Some(EventInput {
+            event_id: event_id.unwrap_or(Some(""))?.to_owned(),
+            customer: CUSTOMER.to_owned(),
+            kind: kind.to_owned(),
+            channel: channel.unwrap_or_else(|| Some(String::new()))?,
+            occurred: Some(at),
+            fields: values.unwrap_or_else(|| Some(Vec::new()))?,
+        })
+    }
+
+    fn consent(self, node: &Node) -> Option<ConsentRequest> {
+        let fields = Fields::of(node, &shape::GIVEN_CONSENT, self.sink)?;
+        let status = fields.required("status").and_then(|node| reader::one_of(node, &ConsentStatus::NAMES, self.sink));
+        let valid_until = fields.optional("valid_until").map(|node| reader::moment(node, self.sink));
+        let everything = status.is_some_and(ConsentStatus::concerns_everything);
+        let purpose = match fields.optional("purpose") {
+            None if everything => Some(String::new()),
+            Some(node) if everything => {
+                let message = "this status concerns everything, not one purpose".to_owned();
+                reader::refuse(node.span, code::CONTRADICTION, message, "remove `purpose`", self.sink)
+            }
+            _ => fields.required("purpose").and_then(|node| self.name(node, "purpose", &self.rules.declared.purposes)),
+        };
+        fields.finish();
+        let change = ConsentChange {
+            purpose: purpose?,
+            status: status?,
+            notice: String::new(),
+            language: String::new(),
+            expression: String::new(),
+            claimed: None,
+            valid_until: valid_until.map_or(Some(None), |read| read.map(Some))?,
+        };
+        let customer = CUSTOMER.to_owned();
+        Some(ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() })
+    }
+
+    fn attributes(self, given: Option<&Node>, zone: Option<&Node>) -> Option<AttributeChange> {
+        let declared = &self.rules.declared.attributes;
+        let entries = given.map_or(Some(&[][..]), |node| reader::map(node, "the attributes", self.sink));
+        let attributes = entries?.iter().map(|entry| {
+            let id = self.find((&entry.key.text, entry.key.span), "attribute", declared)?;
+            let value = match entry.value.kind {
+                NodeKind::Null => None,
+                _ => Some(self.value(&entry.value, &declared.get(id)?.shape)?),
+            };
+            Some((entry.key.text.clone(), value))
+        });
+        let time_zone = zone.map_or(Some(""), |node| {
+            let name = reader::text(node, self.sink)?;
+            let help = "name a zone of the IANA database, such as `Europe/Berlin`";
+            let refuse =
+                || reader::refuse(node.span, code::BAD_ZONE, format!("`{name}` is not a time zone"), help, self.sink);
+            time::zone(name).map(|_| name).or_else(refuse)
+        });
+        let attributes = every(attributes);
+        Some(AttributeChange {
+            customer: CUSTOMER.to_owned(),
+            attributes: attributes?,
+            time_zone: time_zone?.to_owned(),
+        })
+    }
+
+    fn outcome(self, node: &Node, at: Moment) -> Option<OutcomeInput> {
+        let fields = Fields::of(node, &shape::GIVEN_OUTCOME, self.sink)?;
+        let action = fields.required("action").and_then(|node| self.name(node, "action", &self.rules.actions));
+        let outcome = fields.required("outcome").and_then(|node| reader::one_of(node, &Outcome::NAMES, self.sink));
+        let outcome_id = fields.optional("id").map(|node| reader::text(node, self.sink));
+        let channel = fields.optional("channel").map(|node| self.channel(node));
+        fields.finish();
+        Some(OutcomeInput {
+            outcome_id: outcome_id.unwrap_or(Some(""))?.to_owned(),
+            decision_id: String::new(),
+            customer: CUSTOMER.to_owned(),
+            action: action?,
+            channel: channel.unwrap_or_else(|| Some(String::new()))?,
+            outcome: outcome?,
+            occurred: Some(at),
+        })
+    }
+
+    /// Reads `decide:`.
+    pub fn question(self, node: &Node) -> Option<Question> {
+        let fields = Fields::of(node, &shape::QUESTION, self.sink)?;
+        let declared = &self.rules.declared;
+        let channel = fields.required("channel").and_then(|node| self.channel(node));
+        let context = fields.optional("context").map(|node| {
+            self.values(node, "the context", |name| {
+                declared.context.get(self.find(name, "context fact", &declared.context)?).map(|fact| &fact.shape)
+            })
+        });
+        let groups = fields.optional("groups").map(|node| {
+            let names = reader::list(node, self.sink)?.iter();
+            every(names.map(|node| self.name(node, "group of actions", &declared.groups)))
+        });
+        let max_actions = fields.optional("max_actions").map(|node| reader::whole(node, (0, MOST_ACTIONS), self.sink));
+        fields.finish();
+        Some(Question {
+            customer: CUSTOMER.to_owned(),
+            channel: channel?,
+            context: context.unwrap_or_else(|| Some(Vec::new()))?,
+            groups: groups.unwrap_or_else(|| Some(Vec::new()))?,
+            max_actions: max_actions.unwrap_or(Some(0))?,
+            ..Question::default()
+        })
+    }
+
+    fn channel(self, node: &Node) -> Option<String> {
+        self.name(node, "channel", &self.rules.declared.channels)
+    }
+
+    /// A text that names something declared.
+    pub fn name<I: Id, T>(self, node: &Node, kind: &str, declared: &IdMap<I, T>) -> Option<String> {
+        let name = reader::text(node, self.sink)?;
+        self.find((name, node.span), kind, declared).map(|_| name.to_owned())
+    }
+
+    fn find<I: Id, T>(self, (name, span): (&str, Span), kind: &str, declared: &IdMap<I, T>) -> Option<I> {
+        let vocabulary = &self.rules.vocabulary;
+        let found = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
+        let names = || declared.ids().map(|id| vocabulary.name(id));
+        found.or_else(|| reader::unknown((name, span), kind, names(), self.sink))
+    }
+
+    /// Names with values; `shape` finds what a name may hold, or reports it.
+    fn values(
+        self,
+        node: &Node,
+        what: &str,
+        shape: impl Fn((&str, Span)) -> Option<&'r FactShape>,
+    ) -> Option<Vec<(String, Value)>> {
+        every(reader::map(node, what, self.sink)?.iter().map(|entry| {
+            let shape = shape((&entry.key.text, entry.key.span))?;
+            Some((entry.key.text.clone(), self.value(&entry.value, shape)?))
+        }))
+    }
+
+    fn value(self, node: &Node, shape: &FactShape) -> Option<Value> {
+        let allowed = |text: &str, span: Span| {
+            let Some(allowed) = &shape.one_of else { return Some(CompactString::from(text)) };
+            if let Some(found) = allowed.iter().find(|allowed| *allowed == text) {
+                return Some(found.clone());
+            }
+            let message = format!("`{text}` is not one of {}", allowed.join(", "));
+            let diagnostic = Diagnostic::error(code::NOT_ONE_OF, span, message);
+            self.sink.push(reader::suggest(diagnostic, text, allowed.iter().map(CompactString::as_str)));
+            None
+        };
+        Some(match shape.kind {
+            Type::Text => Value::Text(allowed(reader::text(node, self.sink)?, node.span)?),
+            Type::Number => Value::Number(reader::number(node, (f64::MIN, f64::MAX), self.sink)?),
+            Type::Flag => Value::Flag(reader::flag(node, self.sink)?),
+            Type::Moment => Value::Moment(reader::moment(node, self.sink)?),
+            Type::Duration => Value::Duration(reader::period(node, self.sink)?),
+            Type::List => {
+                let items = reader::texts(node, self.sink)?.into_iter().map(|(text, span)| allowed(text, span));
+                Value::List(every(items)?.into())
+            }
+        })
+    }
+}
+
+/// All, if every one could be read; none is left unread, so that every mistake is reported.
+pub(super) fn every<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    read.collect::<Vec<_>>().into_iter().collect()
+}
