@@ -31,7 +31,9 @@ impl Check {
             let (_, found) = test::read(&loaded.tests, rules);
             loaded.diagnostics.extend(found);
         }
-        loaded.diagnostics.extend(read_twice(&loaded));
+        for (id, file) in loaded.sources.iter() {
+            source::read_twice(id, &file.text, &mut loaded.diagnostics);
+        }
         loaded.diagnostics.extend(open_end(&loaded));
         let (errors, warnings) = loaded.counts();
         if self.format == Format::Json {
@@ -56,17 +58,6 @@ impl Check {
         let wrong = loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         Ok(if wrong { Verdict::Wrong } else { Verdict::InOrder })
     }
-}
-
-/// Holds our reading of every file against a second YAML reader's.
-fn read_twice(loaded: &Loaded) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (id, file) in loaded.sources.iter() {
-        if let Some(node) = source::read(id, &file.text, &mut Vec::new()) {
-            source::compare_readers(&file.text, &node, &mut found);
-        }
-    }
-    found
 }
 
 /// One warning for all rule files that would not be noticed if they were cut off.

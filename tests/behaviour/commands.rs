@@ -4,15 +4,15 @@ use std::process::{Command, Output};
 
 use super::support::folder;
 
-fn tactful(arguments: &[&str]) -> Output {
+pub fn tactful(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tactful")).args(arguments).current_dir(folder(".")).output().unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn err(output: &Output) -> String {
+pub fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 

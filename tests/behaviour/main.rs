@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod broken;
 mod commands;
 mod editing;
 mod golden;

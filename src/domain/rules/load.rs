@@ -48,6 +48,9 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     for (id, file) in sources.iter() {
         let mut found = Vec::new();
         let node = source::read(id, &file.text, &mut found);
+        for mistake in &found {
+            source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
+        }
         sink.extend(found);
         let pile = if is_test(&file.path) { &mut tests } else { &mut rules };
         pile.extend(node);

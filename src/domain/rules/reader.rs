@@ -6,7 +6,7 @@ use super::code;
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::shape::Shape;
 use super::sink::Sink;
-use super::source::{Entry, Node, NodeKind};
+use super::source::{Entry, Node, NodeKind, Style};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 
 /// With how many known names a wrong one is compared.
@@ -24,10 +24,18 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// The fields of a map.
+    /// The fields of a map. What its shape says must be there, and is not, is reported.
     pub fn of(node: &'n Node, shape: &'static Shape, sink: &'n Sink) -> Option<Self> {
+        Self::needing(node, shape, None, sink)
+    }
+
+    /// The fields of a map that must have one key more than its shape says.
+    pub fn needing(node: &'n Node, shape: &'static Shape, more: Option<&str>, sink: &'n Sink) -> Option<Self> {
         let entries = map(node, shape.what, sink)?;
-        Some(Self { shape, span: node.span, entries, sink })
+        let fields = Self { shape, span: node.span, entries, sink };
+        let required = shape.keys.iter().filter(|key| key.required).map(|key| key.name);
+        fields.refuse_missing(required.chain(more));
+        Some(fields)
     }
 
     /// The value of a key, if it is there.
@@ -35,23 +43,48 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
     }
 
-    /// The value of a key that must be there.
+    /// The value of a key that must be there, whatever its shape says of it.
     pub fn required(&self, key: &str) -> Option<&'n Node> {
         let found = self.optional(key);
-        if found.is_none() {
-            let message = format!("`{key}` is missing from {}", self.shape.what);
-            self.sink.push(Diagnostic::error(code::MISSING_KEY, first_line(self.span, self.entries), message));
+        if found.is_none() && !self.shape.key(key).is_some_and(|key| key.required) {
+            self.refuse_missing([key].into_iter());
         }
         found
     }
 
     /// Reports every key that does not belong here.
     pub fn finish(self) {
-        for entry in self.entries.iter().filter(|entry| self.shape.key(&entry.key.text).is_none()) {
-            let message = format!("{} has no key `{}`", self.shape.what, entry.key.text);
-            let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
-            self.sink.push(suggest(diagnostic, &entry.key.text, self.shape.names()));
-        }
+        self.unknown().for_each(|entry| self.refuse_key(entry));
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &'n Entry> {
+        self.entries.iter().filter(|entry| self.shape.key(&entry.key.text).is_none())
+    }
+
+    fn refuse_key(&self, entry: &Entry) {
+        let message = format!("{} has no key `{}`", self.shape.what, entry.key.text);
+        let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
+        self.sink.push(suggest(diagnostic, &entry.key.text, self.shape.names()));
+    }
+
+    /// Reports which of these keys are missing, as one mistake, at the first entry. A key that is there and misspelt
+    /// is a mistake of its own; one that stands where the file could not be read is none.
+    fn refuse_missing<'k>(&self, keys: impl Iterator<Item = &'k str>) {
+        let mut missing: Vec<&str> = keys.filter(|key| self.optional(key).is_none()).collect();
+        missing.retain(|key| {
+            let misspelt = self.unknown().find(|entry| nearest(&entry.key.text, &[key]).is_some());
+            misspelt.inspect(|entry| self.refuse_key(entry)).is_none() && !self.sink.is_lost(self.span.file, key)
+        });
+        let Some((last, others)) = missing.split_last() else { return };
+        let what = self.shape.what;
+        let (message, help) = match others.join("`, `") {
+            none if none.is_empty() => (format!("`{last}` is missing from {what}"), format!("add `{last}: ...`")),
+            others => {
+                (format!("`{others}` and `{last}` are missing from {what}"), "add a line for each of them".into())
+            }
+        };
+        let span = self.entries.first().map_or(self.span, |entry| entry.key.span);
+        self.sink.push(Diagnostic::error(code::MISSING_KEY, span, message).help(help));
     }
 }
 
@@ -67,7 +100,21 @@ pub fn map<'n>(node: &'n Node, what: &str, sink: &Sink) -> Option<&'n [Entry]> {
 pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
     match &node.kind {
         NodeKind::List(items) => Some(items),
+        NodeKind::Text(text) if text.starts_with('-') && node.style == Style::Plain => {
+            let dash = Span { end: node.span.start + 1, ..node.span };
+            let problem = Diagnostic::error(code::MISSING_BLANK, dash, "a blank is missing after the `-`");
+            sink.push(problem.help("write `- `").replace("- "));
+            None
+        }
         _ => wrong(node, "expected a list, with `- ` before each item or in `[` `]`", sink),
+    }
+}
+
+/// Refuses a list without items, where "all" may be meant, or "none": what is wrong, and what to write instead.
+pub fn filled(node: &Node, message: &str, help: &str, sink: &Sink) -> Option<()> {
+    match &node.kind {
+        NodeKind::List(items) if items.is_empty() => refuse(node.span, code::EMPTY_LIST, message.into(), help, sink),
+        _ => Some(()),
     }
 }
 
@@ -128,7 +175,14 @@ pub fn period(node: &Node, sink: &Sink) -> Option<Period> {
                 PeriodError::NoUnit(number) => format!("say the unit: `{number} days`, `{number} hours`"),
                 _ => "write a length of time such as `30 days`, `2h 30m`, `13 months`".to_owned(),
             };
-            refuse(node.span, code::BAD_DURATION, error.to_string(), &help, sink)
+            let diagnostic = Diagnostic::error(code::BAD_DURATION, node.span, error.to_string()).help(help);
+            sink.push(match &error {
+                PeriodError::NoUnit(number) if node.style == Style::Plain => {
+                    diagnostic.replace(format!("{number} days"))
+                }
+                _ => diagnostic,
+            });
+            None
         }
     }
 }
@@ -160,28 +214,43 @@ pub fn one_of<T: Copy>(node: &Node, names: &[(&'static str, T)], sink: &Sink) ->
         return Some(*value);
     }
     let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    let message = format!("`{written}` is not one of {}", words.join(", "));
-    sink.push(suggest(Diagnostic::error(code::NOT_ONE_OF, node.span, message), written, words));
+    let diagnostic =
+        Diagnostic::error(code::NOT_ONE_OF, node.span, format!("`{written}` is not one of {}", words.join(", ")));
+    sink.push(match nearest(written, &words) {
+        Some(name) => diagnostic.help(format!("did you mean `{name}`?")).replace(name),
+        None => diagnostic.help("choose one of these words"),
+    });
     None
 }
 
 /// A name for a thing that is declared: letters, digits, `_`, `.` and `-`, beginning with a letter.
 pub fn check_id(text: &str, span: Span, dashes: bool, sink: &Sink) -> Option<()> {
-    let starts = text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_'));
-    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.' || (dashes && c == '-');
-    if starts && text.len() <= 100 && text.chars().all(inside) {
+    if is_id(text, dashes) {
         return Some(());
     }
     let allowed = if dashes { "`-`, `_` and `.`" } else { "`_` and `.` (expressions read `-` as minus)" };
     let help = format!("use lowercase letters, digits, {allowed}, at most 100, beginning with a letter");
-    refuse(span, code::BAD_ID, format!("`{text}` cannot be a name here"), &help, sink)
+    let diagnostic = Diagnostic::error(code::BAD_ID, span, format!("`{text}` cannot be a name here")).help(help);
+    let instead = text.trim().to_lowercase().replace(' ', if dashes { "-" } else { "_" });
+    let instead = if dashes { instead } else { instead.replace('-', "_") };
+    sink.push(if is_id(&instead, dashes) { diagnostic.replace(instead) } else { diagnostic });
+    None
+}
+
+fn is_id(text: &str, dashes: bool) -> bool {
+    let starts = text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_'));
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.' || (dashes && c == '-');
+    starts && text.len() <= 100 && text.chars().all(inside)
 }
 
 /// As [`check_id`], for a name that stands between two dots in expressions, as in `journey.ID.stage`.
 pub fn check_word(text: &str, span: Span, sink: &Sink) -> Option<()> {
     if text.contains('.') {
-        let help = format!("write `{}`: dots part it from its neighbours in expressions", text.replace('.', "_"));
-        return refuse(span, code::BAD_ID, format!("`{text}` cannot be a name here: it has a dot"), &help, sink);
+        let instead = text.replace('.', "_");
+        let help = format!("write `{instead}`: dots part it from its neighbours in expressions");
+        let message = format!("`{text}` cannot be a name here: it has a dot");
+        sink.push(Diagnostic::error(code::BAD_ID, span, message).help(help).replace(instead));
+        return None;
     }
     check_id(text, span, false, sink)
 }
@@ -254,13 +323,35 @@ fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
         NodeKind::List(_) => "a list".to_owned(),
         NodeKind::Map(_) => "a map".to_owned(),
     };
-    sink.push(Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}")));
+    let diagnostic = Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}"));
+    sink.push(mend(diagnostic, node, message));
     None
 }
 
-/// A map may run over many lines; a missing key is shown at its first entry.
-fn first_line(span: Span, entries: &[Entry]) -> Span {
-    entries.first().map_or(span, |entry| entry.key.span)
+/// What to write instead of a value of the wrong type, where that is plain.
+fn mend(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
+    let fits = |text: &String| node.span.end - node.span.start == u32::try_from(text.len()).unwrap_or(0);
+    let unquoted = |text: &str| match expected {
+        "expected a number" => text.parse::<f64>().is_ok_and(f64::is_finite),
+        "expected `true` or `false`" => matches!(text, "true" | "false"),
+        _ => false,
+    };
+    let written = match &node.kind {
+        NodeKind::Null => return diagnostic.help("write the value, or remove the line"),
+        NodeKind::Text(text) if unquoted(text) => {
+            return diagnostic.help("without quotes").replace(text);
+        }
+        NodeKind::Text(_) if expected.starts_with("expected a list") => {
+            return diagnostic.help("write it on the next line, behind `- `");
+        }
+        NodeKind::Number(number) => Some(number.to_string()),
+        NodeKind::Flag(flag) => Some(flag.to_string()),
+        _ => None,
+    };
+    match written.filter(|written| expected == "expected a text" && fits(written)) {
+        Some(written) => diagnostic.help("put it in quotes").replace(format!("\"{written}\"")),
+        None => diagnostic,
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, FileId, Severity};
 
 /// Collects diagnostics from everybody who reads.
 #[derive(Debug, Default)]
 pub struct Sink {
     list: RefCell<Vec<Diagnostic>>,
     broken: RefCell<HashSet<String>>,
+    lost: RefCell<HashSet<(FileId, String)>>,
 }
 
 impl Sink {
@@ -32,6 +33,18 @@ impl Sink {
     #[must_use]
     pub fn is_broken(&self, name: &str) -> bool {
         self.broken.borrow().contains(name)
+    }
+
+    /// Remembers a word that stands where a file could not be read: a key or a name, so that nobody misses it.
+    pub fn lose(&self, file: FileId, word: &str) {
+        self.forgive(word);
+        self.lost.borrow_mut().insert((file, word.to_owned()));
+    }
+
+    /// Whether the word stands where the file could not be read.
+    #[must_use]
+    pub fn is_lost(&self, file: FileId, word: &str) -> bool {
+        self.lost.borrow().contains(&(file, word.to_owned()))
     }
 
     /// Whether an error was collected.

@@ -20,8 +20,8 @@ use std::ops::Range;
 
 pub use end::opens;
 pub use guard::{MAX_FILE_BYTES, MAX_NODES};
+pub use line::words_around;
 pub use tree::MAX_DEPTH;
-pub use value::compare_readers;
 
 /// At most so many mistakes are reported of one file.
 const MAX_PROBLEMS: usize = 100;
@@ -150,6 +150,15 @@ fn blank(text: &mut String, range: &Range<usize>, filler: &str) -> Option<()> {
     }
     text.replace_range(range.clone(), &filling);
     Some(())
+}
+
+/// Reads one file with a second YAML reader besides, and reports where the two disagree. Takes three times as long
+/// as [`read`]; of a file with mistakes nothing more is said.
+pub fn read_twice(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let mut mistakes = Vec::new();
+    if let Some(node) = read(file, text, &mut mistakes).filter(|_| mistakes.is_empty()) {
+        value::compare_readers(text, &node, diagnostics);
+    }
 }
 
 fn overlaps(range: &Range<usize>, span: Span) -> bool {

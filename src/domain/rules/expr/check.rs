@@ -60,7 +60,7 @@ const MOST_COST: u32 = 100_000;
 
 /// Compiles a condition: an expression that is true or false.
 pub fn compile(text: &source::Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Program> {
-    let written = reader::text(text, scope.sink).or_else(|| hint_at_quotes(text, scope.sink))?;
+    let source::NodeKind::Text(written) = &text.kind else { return hint_at_quotes(text, scope.sink) };
     let place = |start: usize, end: usize| scope.place(text, start, end);
     let tree = parser::parse(written, &place).map_err(|diagnostic| scope.sink.push(diagnostic)).ok()?;
     let mut checker = Checker { scope, scalar: text.span, facts, bound: Vec::new(), cost: 0, filters: 0 };

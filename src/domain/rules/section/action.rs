@@ -12,7 +12,7 @@ use crate::domain::rules::expr::{FactTable, Scope};
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
-use crate::domain::rules::source::Node;
+use crate::domain::rules::source::{Node, NodeKind};
 use crate::domain::time::Moment;
 
 /// A compiled action.
@@ -94,6 +94,14 @@ pub struct Treatment {
     pub span: Span,
 }
 
+/// The fields of an action: a consent ask says what it asks for, all others how much they matter.
+fn fields<'n>(node: &'n Node, sink: &'n Sink) -> Option<Fields<'n>> {
+    let NodeKind::Map(entries) = &node.kind else { return Fields::of(node, &shape::ACTION, sink) };
+    let ask = NodeKind::Text(ActionKind::ConsentAsk.name().to_owned());
+    let asks = entries.iter().any(|entry| entry.key.text == "kind" && entry.value.kind == ask);
+    Fields::needing(node, &shape::ACTION, Some(if asks { "asks" } else { "relevance" }), sink)
+}
+
 /// Reads an action's id, purpose and group, so that expressions and limits can name them.
 pub fn read_head(
     node: &Node,
@@ -101,7 +109,7 @@ pub fn read_head(
     declared: &mut Declarations,
     sink: &Sink,
 ) -> Option<(ActionId, ActionHead)> {
-    let fields = Fields::of(node, &shape::ACTION, sink)?;
+    let fields = fields(node, sink)?;
     let id_node = fields.required("id");
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
@@ -127,16 +135,14 @@ pub fn read(
     facts: &mut FactTable,
 ) -> Option<Action> {
     let sink = scope.sink;
-    let fields = Fields::of(node, &shape::ACTION, sink)?;
-    fields.optional("id");
-    fields.optional("purpose");
+    let fields = fields(node, sink)?;
     let group = fields.optional("group").and_then(|node| scope.vocabulary.find(reader::text(node, sink)?));
     let title = fields.required("title").and_then(|node| reader::text(node, sink)).map(str::to_owned);
     let kind = fields.required("kind").and_then(|node| reader::one_of(node, &ActionKind::NAMES, sink));
     let asks = asks(&fields, kind, scope);
     let [eligible, applicable, suitable] =
         ["eligible", "applicable", "suitable"].map(|key| match fields.optional(key) {
-            Some(node) => condition::read_list(node, scope, facts),
+            Some(node) => conditions(key, node, scope, facts),
             None => Some(Vec::new()),
         });
     let relevance = relevance(&fields, kind, scope, facts);
@@ -176,12 +182,18 @@ pub fn read(
     })
 }
 
+/// A list of conditions that says something.
+fn conditions(key: &str, node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Condition>> {
+    let message = format!("an empty `{key}` keeps nobody out");
+    reader::filled(node, &message, "list the conditions; or remove it, if it is for everybody", scope.sink)?;
+    condition::read_list(node, scope, facts)
+}
+
 /// `asks:` belongs to consent asks, and only to them.
 fn asks(fields: &Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Option<Option<PurposeId>> {
     let sink = scope.sink;
     let ask = kind == Some(ActionKind::ConsentAsk);
-    let node = if ask { Some(fields.required("asks")?) } else { fields.optional("asks") };
-    let Some(node) = node else { return Some(None) };
+    let Some(node) = fields.optional("asks") else { return (!ask).then_some(None) };
     if !ask {
         let help = "make its kind `consent_ask`, or remove `asks`";
         return reader::refuse(
@@ -227,8 +239,7 @@ fn relevance(
 ) -> Option<Relevance> {
     let sink = scope.sink;
     let ask = kind == Some(ActionKind::ConsentAsk);
-    let node = if ask { fields.optional("relevance") } else { Some(fields.required("relevance")?) };
-    let Some(node) = node else { return Some(Relevance::default()) };
+    let Some(node) = fields.optional("relevance") else { return ask.then(Relevance::default) };
     let inner = Fields::of(node, &shape::RELEVANCE, sink)?;
     let base = if ask { inner.optional("base") } else { Some(inner.required("base")?) };
     let base = match base {

@@ -6,7 +6,7 @@ use super::purposes;
 use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::Purpose;
 use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
@@ -67,9 +67,11 @@ pub fn read(
     let name = &entry.key.text;
     reader::check_id(name, entry.key.span, false, sink)?;
     if !name.starts_with("customer.") {
-        let help = format!("call it `customer.{name}`");
+        let instead = format!("customer.{name}");
         let message = format!("an attribute's name begins with `customer.`; `{name}` does not");
-        return reader::refuse(entry.key.span, code::BAD_ID, message, &help, sink);
+        let diagnostic = Diagnostic::error(code::BAD_ID, entry.key.span, message);
+        sink.push(diagnostic.help(format!("call it `{instead}`")).replace(instead));
+        return None;
     }
     let fields = Fields::of(&entry.value, &shape::ATTRIBUTE, sink)?;
     let shape = shape(&fields, sink);
@@ -117,10 +119,8 @@ pub fn shape(fields: &Fields<'_>, sink: &Sink) -> Option<Shape> {
 }
 
 fn allowed(node: &Node, sink: &Sink) -> Option<Vec<CompactString>> {
+    let help = "list the values, or leave `one_of` out to allow any";
+    reader::filled(node, "an empty `one_of` allows nothing", help, sink)?;
     let values = reader::texts(node, sink)?;
-    if values.is_empty() {
-        let help = "list the values, or leave `one_of` out to allow any";
-        return reader::refuse(node.span, code::EMPTY_LIST, "an empty `one_of` allows nothing".into(), help, sink);
-    }
     Some(values.into_iter().map(|(value, _)| value.into()).collect())
 }

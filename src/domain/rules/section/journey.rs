@@ -119,18 +119,17 @@ pub fn read_head(
 pub fn read(entry: &Entry, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Journey> {
     let sink = scope.sink;
     let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
-    fields.optional("purpose");
-    fields.optional("sensitivity");
     let again_after = fields.optional("again_after").and_then(|node| reader::period(node, sink));
     let starts = fields.required("start").and_then(|node| starts(node, scope, facts));
-    let stages = fields.required("stages").map(|node| stages(node, head, scope, facts));
+    let node = fields.required("stages");
     fields.finish();
-    let stages = stages??;
-    warn_unreachable(&stages, head, sink);
+    let stages = stages(node?, head, scope, facts)?;
+    warn_unreachable(&stages, reader::map(node?, "stages", sink)?, sink);
     Some(Journey { starts: starts?, stages, again_after })
 }
 
 fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Trigger>> {
+    reader::filled(node, "without a start it never begins", "name the events that begin it", scope.sink)?;
     let items = match &node.kind {
         NodeKind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
@@ -236,7 +235,7 @@ fn stage_named(node: &Node, head: &JourneyHead, sink: &Sink) -> Option<StageId> 
     })
 }
 
-fn warn_unreachable(stages: &[Stage], head: &JourneyHead, sink: &Sink) {
+fn warn_unreachable(stages: &[Stage], entries: &[Entry], sink: &Sink) {
     let mut reached: HashSet<StageId> = stages.first().map(|stage| stage.id).into_iter().collect();
     let mut open: Vec<StageId> = reached.iter().copied().collect();
     while let Some(id) = open.pop() {
@@ -247,10 +246,9 @@ fn warn_unreachable(stages: &[Stage], head: &JourneyHead, sink: &Sink) {
             }
         }
     }
-    for (name, _) in head.stages.iter().filter(|(_, id)| !reached.contains(id)) {
-        let message = format!("no move leads to the stage `{name}`");
-        sink.push(
-            Diagnostic::warning(code::UNREACHABLE_STAGE, head.span, message).help("add a move to it, or remove it"),
-        );
+    for (entry, _) in entries.iter().zip(stages).filter(|(_, stage)| !reached.contains(&stage.id)) {
+        let message = format!("no move leads to the stage `{}`", entry.key.text);
+        let warning = Diagnostic::warning(code::UNREACHABLE_STAGE, entry.key.span, message);
+        sink.push(warning.help("add a move to it, or remove it"));
     }
 }

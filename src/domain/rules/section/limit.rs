@@ -88,6 +88,8 @@ pub fn read(
     let rule = rule(&fields, node, sink);
     let label = fields.optional("id").and_then(|node| reader::text(node, sink)).map(str::to_owned);
     let channels = fields.optional("channels").map(|node| {
+        let help = "leave `channels` out to count and stop on all of them";
+        reader::filled(node, "an empty `channels` limits nothing", help, sink)?;
         let names = reader::texts(node, sink)?;
         names
             .into_iter()
@@ -169,12 +171,9 @@ fn kinds(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
     let Some(node) = fields.optional("kinds") else {
         return Some(ActionKind::NAMES.iter().map(|(_, kind)| *kind).filter(|kind| !kind.helps()).collect());
     };
-    let items = reader::list(node, sink)?;
-    if items.is_empty() {
-        let help = "leave `kinds` out to limit everything but service and repair";
-        return reader::refuse(node.span, code::EMPTY_LIST, "an empty `kinds` limits nothing".into(), help, sink);
-    }
-    items.iter().map(|item| reader::one_of(item, &ActionKind::NAMES, sink)).collect()
+    let help = "leave `kinds` out to limit everything but service and repair";
+    reader::filled(node, "an empty `kinds` limits nothing", help, sink)?;
+    reader::list(node, sink)?.iter().map(|item| reader::one_of(item, &ActionKind::NAMES, sink)).collect()
 }
 
 /// Groups that actions of these rules have; the vocabulary also remembers those of older rules.
@@ -184,6 +183,7 @@ fn groups(
     sink: &Sink,
 ) -> Option<Vec<GroupId>> {
     let Some(node) = fields.optional("groups") else { return Some(Vec::new()) };
+    reader::filled(node, "an empty `groups` limits nothing", "leave `groups` out to limit all of them", sink)?;
     let names = reader::texts(node, sink)?.into_iter();
     names.map(|name| find(name, "group of actions", (vocabulary, &declared.groups), sink)).collect()
 }

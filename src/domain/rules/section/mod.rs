@@ -79,9 +79,13 @@ pub struct ActionHead {
 pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span, sink: &Sink) -> Option<I> {
     match vocabulary.intern(name) {
         Ok(id) => Some(id),
-        Err(full) => {
-            reader::refuse(span, super::code::TOO_MANY, full.to_string(), "restart the server, or use fewer", sink)
-        }
+        Err(full) => reader::refuse(
+            span,
+            super::code::TOO_MANY,
+            full.to_string(),
+            "use fewer; names that were removed count until the server restarts",
+            sink,
+        ),
     }
 }
 
@@ -102,10 +106,7 @@ pub(super) fn purposes(
     (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),
     sink: &Sink,
 ) -> Option<PurposeSet> {
-    let names = reader::texts(node, sink)?;
-    if names.is_empty() {
-        let help = "name at least one purpose; no purpose would mean that the data may never be used";
-        return reader::refuse(node.span, super::code::EMPTY_LIST, "this list of purposes is empty".into(), help, sink);
-    }
-    names.into_iter().map(|name| find(name, "purpose", (vocabulary, declared), sink)).collect()
+    let help = "name at least one purpose; no purpose would mean that the data may never be used";
+    reader::filled(node, "this list of purposes is empty", help, sink)?;
+    reader::texts(node, sink)?.into_iter().map(|name| find(name, "purpose", (vocabulary, declared), sink)).collect()
 }

@@ -5,7 +5,7 @@ use super::{Form, Key, Name, Needs, Shape, may, must, words};
 use crate::domain::action::ActionKind;
 use crate::domain::rules::section::limit::COUNTED;
 
-const CONDITIONS: Form = Form::List(&Form::Condition, 0);
+const CONDITIONS: Form = Form::List(&Form::Condition, 1);
 const OUTCOME: Form = Form::Word(|| words(&COUNTED));
 const KIND: Form = Form::Word(|| words(&ActionKind::NAMES));
 
@@ -17,7 +17,7 @@ pub static JOURNEY: Shape = Shape {
         may("sensitivity", SENSITIVITY, "how personal it feels to be shown that you know the stage"),
         must(
             "start",
-            Form::Either(&[Form::Map(&START), Form::List(&Form::Map(&START), 0)]),
+            Form::Either(&[Form::Map(&START), Form::List(&Form::Map(&START), 1)]),
             "any of these begins it; `when` is optional",
         ),
         may("again_after", Form::Period, "how long after its end it may begin anew"),
@@ -137,7 +137,7 @@ const AFTER: Key = may("after", OUTCOME, "nothing after this outcome");
 const WAIT: Key = may("wait", Form::Period, "for so long");
 const LABEL: Key = may("id", Form::Text, "how answers name it");
 const CHANNELS: Key =
-    may("channels", Form::List(&Form::Name(Name::Channel), 0), "counts and stops on these channels only");
+    may("channels", Form::List(&Form::Name(Name::Channel), 1), "counts and stops on these channels only");
 const LIMIT_OR_COOL_DOWN: Needs = Needs::OneOf(&[&["at_most", "per"], &["after", "wait"]]);
 
 /// A limit or a cool-down of one action.
@@ -161,7 +161,7 @@ pub static POLICY_LIMIT: Shape = Shape {
         may("kinds", Form::List(&KIND, 1), "counts and stops these kinds only"),
         may(
             "groups",
-            Form::List(&Form::Name(Name::Group), 0),
+            Form::List(&Form::Name(Name::Group), 1),
             "counts and stops these groups only; some action must have each",
         ),
     ],

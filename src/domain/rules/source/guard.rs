@@ -53,10 +53,11 @@ fn check_characters(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
         return;
     }
-    let mut previous = '\n';
+    let (mut previous, mut returns) = ('\n', 0);
     for (offset, c) in text.char_indices() {
         let lone_return = previous == '\r' && c != '\n';
-        if lone_return {
+        returns += usize::from(lone_return);
+        if lone_return && returns == 1 {
             problems.push(bad_character(file, offset - 1, '\r'));
         }
         if is_forbidden(c) && !(c == '\u{feff}' && offset == 0) {
@@ -67,7 +68,7 @@ fn check_characters(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
         }
         previous = c;
     }
-    if previous == '\r' {
+    if previous == '\r' && returns == 0 {
         problems.push(bad_character(file, text.len() - 1, '\r'));
     }
 }

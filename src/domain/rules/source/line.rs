@@ -1,6 +1,7 @@
 //! Looks at raw lines the way a person does, where the parser gave up: which value stands at an offset, and
 //! how far an expression reaches. Only diagnostics depend on it.
 
+use crate::domain::rules::diagnostic::Span;
 use std::ops::Range;
 
 /// No expression is longer than this, and nobody reads further on one line.
@@ -47,6 +48,14 @@ pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     let content = text.get(range.clone()).unwrap_or("");
     let start = range.start + (content.len() - content.trim_start().len());
     start..start + content.trim().len()
+}
+
+/// The words on the lines of a place, as far as somebody would read.
+pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
+    let start = line_at(text, boundary(text, span.start as usize)).start;
+    let end = line_at(text, boundary(text, span.end as usize)).end;
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    reach(text, &(start..end)).split(move |c| !inside(c)).filter(|word| !word.is_empty())
 }
 
 /// How many blanks a line begins with.

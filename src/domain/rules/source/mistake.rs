@@ -98,11 +98,9 @@ fn explain_rare(failure: &Failure<'_>, has: impl Fn(&[&str]) -> bool) -> Stop {
     }
     if has(&["misplaced bracket"]) {
         let closing = failure.slice(failure.at..failure.at + 1);
-        return Stop::here(failure.error(
-            YAML_UNCLOSED,
-            failure.at..failure.at + 1,
-            format!("this `{closing}` closes nothing"),
-        ));
+        let place = failure.at..failure.at + 1;
+        let problem = failure.error(YAML_UNCLOSED, place, format!("this `{closing}` closes nothing"));
+        return Stop::here(problem.help("remove it").replace(""));
     }
     if has(&["comments must be separated"]) {
         return missing_blank_before_comment(failure);

@@ -41,7 +41,18 @@ impl<'t> Walk<'t, '_> {
         if !self.slice(entry.key.span).starts_with(['"', '\'']) {
             self.key(&entry.key, entry, flow);
         }
-        self.node(&entry.value, flow);
+        match self.slice(entry.value.span) {
+            written if entry.value.style == Style::Plain && is_flag(written) => self.flag(entry.value.span, written),
+            _ => self.node(&entry.value, flow),
+        }
+    }
+
+    /// `personal: yes`: behind a key, a flag was probably meant.
+    fn flag(&mut self, place: Span, written: &str) {
+        let flag = ["y", "yes", "on"].iter().any(|word| word.eq_ignore_ascii_case(written)).to_string();
+        let message = format!("some YAML readers take `{written}` for true or false");
+        let help = format!("write `{flag}`; or, if it is a text, `\"{written}\"`");
+        self.problems.push(Diagnostic::error(AMBIGUOUS_BOOLEAN, place, message).help(help).replace(flag));
     }
 
     fn key(&mut self, key: &Key, entry: &Entry, flow: bool) {
@@ -77,8 +88,7 @@ impl<'t> Walk<'t, '_> {
         let written = self.slice(node.span);
         if is_one_of(written, BOOLEANS) {
             let message = format!("some YAML readers take `{written}` for true or false");
-            let problem = Diagnostic::error(AMBIGUOUS_BOOLEAN, node.span, message);
-            return self.quote(node.span, problem.help("quote it; or write `true` or `false`"));
+            return self.quote(node.span, Diagnostic::error(AMBIGUOUS_BOOLEAN, node.span, message));
         }
         if is_ambiguous_number(written) {
             return self.number(node.span, written);
@@ -88,8 +98,7 @@ impl<'t> Walk<'t, '_> {
 
     fn quote(&mut self, place: Span, problem: Diagnostic) {
         let corrected = format!("\"{}\"", self.slice(place));
-        let help = problem.help.clone().unwrap_or_else(|| format!("quote it: `{corrected}`"));
-        self.problems.push(problem.help(help).replace(corrected));
+        self.problems.push(problem.help(format!("quote it: `{corrected}`")).replace(corrected));
     }
 
     fn number(&mut self, place: Span, written: &str) {
@@ -155,6 +164,11 @@ impl<'t> Walk<'t, '_> {
 
 fn is_one_of(written: &str, words: &[&str]) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(written))
+}
+
+/// A boolean of YAML 1.1 that is written as a flag would be, not as a country's code.
+fn is_flag(written: &str) -> bool {
+    is_one_of(written, BOOLEANS) && written.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 /// Numbers that YAML 1.1 and 1.2 read differently: `010`, `0o10`, `0b1`, `1_000`, `21:00`, `1e3`, `.inf`.

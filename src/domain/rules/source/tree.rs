@@ -176,7 +176,8 @@ impl Builder<'_, '_> {
                 Some(key) => entries.push(Entry { key, value: node }),
                 None => {
                     let message = "a key must be text, not a list or a map";
-                    self.problems.push(Diagnostic::error(COMPLEX_KEY, node.span, message));
+                    let problem = Diagnostic::error(COMPLEX_KEY, node.span, message);
+                    self.problems.push(problem.help("write one line for each key"));
                     *key = Some(Key { text: String::new(), span: node.span });
                 }
             },
@@ -208,11 +209,12 @@ impl Builder<'_, '_> {
 /// Nested deeper than [`MAX_DEPTH`].
 pub(super) fn too_deep(place: Span) -> Diagnostic {
     Diagnostic::error(NESTED_TOO_DEEP, place, format!("lists and maps nest more than {MAX_DEPTH} levels deep"))
+        .help("no rule needs so many: look for brackets that are not meant")
 }
 
 fn bad_key(place: Span, nothing: bool) -> Diagnostic {
     if nothing {
-        return Diagnostic::error(COMPLEX_KEY, place, "a key is missing before the `:`");
+        return Diagnostic::error(COMPLEX_KEY, place, "a key is missing before the `:`").help("name what this is");
     }
     Diagnostic::error(MERGE_KEY, place, "`<<` merges maps in some YAML readers and not in others")
         .help("write the keys out")

@@ -82,7 +82,7 @@ fn assign(node: &mut Node, value: Second) {
 
 /// Shows the whole file to serde_yaml and reports where it reads anything else than `node` says. `node` is
 /// what [`super::read`] made of `text`, so the text is known to be harmless. Takes twice as long as reading.
-pub fn compare_readers(text: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn compare_readers(text: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = line::without_last_blanks(text);
     // saphyr-parser adds a last line break where there is none.

@@ -157,7 +157,9 @@ pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
         Some(open) if matches!(here, "]" | "}") => {
             let opening = failure.slice(open..open + 1);
             let message = format!("`{opening}` is closed with `{here}`");
+            let closing = closing(opening);
             let problem = failure.error(YAML_UNCLOSED, failure.at..failure.at + 1, message);
+            let problem = problem.help(format!("close it with `{closing}`")).replace(closing);
             Stop::here(problem.related(span(failure.file, open, open + 1), "opened here"))
         }
         _ if here == "," => {
@@ -172,13 +174,17 @@ pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
 fn unclosed(failure: &Failure<'_>, open: usize) -> Stop {
     let line = line_at(failure.text, open);
     let opening = failure.slice(open..open + 1);
-    let closing = if opening == "[" { "]" } else { "}" };
     let message = format!("this `{opening}` is never closed");
-    let problem = failure.error(YAML_UNCLOSED, open..open + 1, message).help(format!("add the missing `{closing}`"));
+    let help = format!("add the missing `{}`", closing(opening));
+    let problem = failure.error(YAML_UNCLOSED, open..open + 1, message).help(help);
     let below = failure.slice(line.end..failure.text.len()).trim_start_matches(['\n', '\r']);
     let next = line_at(failure.text, failure.text.len() - below.len());
     let one_line = below.is_empty() || indent(failure.text, &next) <= indent(failure.text, &line);
     if one_line { Stop::word(problem, trimmed(failure.text, open..line.end)) } else { Stop::here(problem) }
+}
+
+fn closing(opening: &str) -> &'static str {
+    if opening == "[" { "]" } else { "}" }
 }
 
 /// `key: - item`.

@@ -9,6 +9,9 @@ use crate::domain::rules::source::line::{Value, expression_end, line_at, quoted,
 /// Types that YAML itself has tags for.
 const YAML_TYPES: &[&str] = &["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!binary", "!!set"];
 
+/// What stands between two values, and so begins no expression.
+const OPERATORS: &[&str] = &["||", "&&", ">=", ">", "* ", "|"];
+
 /// What to say about the sign at `at`: either an expression was meant, or one of YAML's own devices.
 pub(in super::super) fn sign(file: FileId, text: &str, at: usize) -> Stop {
     let value = value_at(text, at).filter(|value| value.range.start == at && value.range.end > at);
@@ -38,9 +41,13 @@ pub(super) fn whole(file: FileId, text: &str, value: &Value) -> Stop {
         '"' | '\'' => "YAML takes the text in quotes for the whole value".to_owned(),
         _ => format!("a value cannot begin with `{first}` in YAML"),
     };
-    let problem = Diagnostic::error(RESERVED_START, span(file, value.range.start, value.range.end), message)
-        .help(format!("quote the whole expression: `{corrected}`"))
-        .replace(corrected);
+    let problem = Diagnostic::error(RESERVED_START, span(file, value.range.start, value.range.end), message);
+    let problem = match OPERATORS.iter().find(|operator| content.starts_with(**operator)) {
+        Some(operator) => {
+            problem.help(format!("an expression begins with a value: say what stands before `{}`", operator.trim()))
+        }
+        None => problem.help(format!("quote the whole expression: `{corrected}`")).replace(corrected),
+    };
     Stop::word(problem, value.range.clone())
 }
 
