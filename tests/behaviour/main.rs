@@ -13,7 +13,9 @@
 mod api;
 mod broken;
 mod commands;
+mod conformance;
 mod editing;
+mod expressions;
 mod golden;
 mod index;
 mod ledger;

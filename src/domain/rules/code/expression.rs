@@ -32,7 +32,8 @@ Right:
 
 pub(super) const EXPRESSION_WRONG_TYPE: &str = r#"An operator or a function was given a value of the wrong
 type. Nothing is converted by itself: text is not a number, and a moment is not
-a duration.
+a duration. Texts compare by the alphabet, so a fact whose listed values have
+another order, such as `local.weekday`, cannot stand beside `<`.
 
 Wrong:
 
@@ -133,9 +134,10 @@ Right:
 "#;
 
 pub(super) const EXPRESSION_TOO_COSTLY: &str = r"An expression may have 2,048 bytes, 512 parts, 32 levels of
-brackets and 128 operators one upon another, so that every decision stays fast.
-Split it: a condition is a list, and all entries of it must hold; `any:` and
-`none:` nest.
+brackets and 128 operators one upon another, and take 100,000 steps, so that
+every decision stays fast. A filter counts 256 times and what stands in `exists`
+or `all` 64 times. Split it: a condition is a list, and all entries of it must
+hold; `any:` and `none:` nest.
 
 Wrong:
 

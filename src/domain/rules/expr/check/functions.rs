@@ -96,14 +96,14 @@ impl Checker<'_, '_> {
 
     fn duration(&mut self, whole: &Expr, arguments: &[Expr]) -> Option<Checked> {
         let [argument] = arguments else { return self.arguments(whole, "`duration(\"14d\")`") };
-        Some(Checked::constant(Value::Duration(self.period(argument)?)))
+        self.bounded(Checked::constant(Value::Duration(self.period(argument)?)), argument.span)
     }
 
     fn timestamp(&mut self, whole: &Expr, arguments: &[Expr]) -> Option<Checked> {
         let [argument] = arguments else { return self.arguments(whole, "`timestamp(\"2026-03-02T10:00:00Z\")`") };
         let text = self.literal(argument, "a moment")?;
         match Moment::parse(text) {
-            Ok(moment) => Some(Checked::constant(Value::Moment(moment))),
+            Ok(moment) => self.bounded(Checked::constant(Value::Moment(moment)), argument.span),
             Err(_) => {
                 let help = "write a time with its offset, such as `2026-03-02T10:00:00Z`";
                 self.refuse(argument.span, code::BAD_TIME, format!("`{text}` is not a moment in time"), help)

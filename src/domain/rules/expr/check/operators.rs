@@ -135,13 +135,7 @@ impl Checker<'_, '_> {
             let help = "divide by another number";
             return self.refuse(right.span, code::EXPRESSION_ZERO, "this divides by zero", help);
         }
-        let constant = matches!((&a.node, &b.node), (Node::Constant(_), Node::Constant(_)));
-        let result = Checked::of(Node::Arithmetic(how, Box::new([a.node, b.node])), kind);
-        if constant && !matches!(result.node, Node::Constant(_)) {
-            let help = "numbers end at 1.8e308; use smaller ones";
-            return self.refuse(span, code::EXPRESSION_CONSTANT, "this number is too large, and so never known", help);
-        }
-        Some(result)
+        self.bounded(Checked::of(Node::Arithmetic(how, Box::new([a.node, b.node])), kind), span)
     }
 
     pub(super) fn conditional(&mut self, test: &Expr, yes: &Expr, no: &Expr) -> Option<Checked> {

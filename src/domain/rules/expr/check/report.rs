@@ -9,6 +9,9 @@ use crate::domain::rules::reader;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{Type, Value};
 
+/// Nobody waits longer.
+const LONGEST_PERIOD: Period = Period(10_000 * 365 * Period::DAY.0);
+
 impl Checker<'_, '_> {
     pub(super) fn refuse<T>(&self, span: Span, code: Code, message: impl Into<String>, help: &str) -> Option<T> {
         self.report(Diagnostic::error(code, span, message).help(help));
@@ -93,6 +96,23 @@ impl Checker<'_, '_> {
         let in_list = other.kind == Type::List;
         self.report(Diagnostic { replacement: suggested.replacement.filter(|_| !in_list), ..suggested });
         None
+    }
+
+    /// Refuses a constant beyond the bounds of numbers and times.
+    pub(super) fn bounded(&self, checked: Checked, span: Span) -> Option<Checked> {
+        let is_constant = |node: &Node| matches!(node, Node::Constant(_));
+        let fits = match &checked.node {
+            Node::Constant(Value::Moment(at)) => (Moment::DISTANT_PAST..=Moment::DISTANT_FUTURE).contains(at),
+            Node::Constant(Value::Duration(period)) => period.0.unsigned_abs() <= LONGEST_PERIOD.0.unsigned_abs(),
+            Node::Arithmetic(_, pair) => !pair.iter().all(is_constant),
+            _ => true,
+        };
+        if fits {
+            return Some(checked);
+        }
+        let message = format!("this {} is out of bounds", checked.kind);
+        let help = "numbers end at 1.8e308, moments with the year 9999, lengths of time at 10,000 years";
+        self.refuse(span, code::EXPRESSION_CONSTANT, message, help)
     }
 
     /// Reports a name that stands for nothing.
