@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const PROTOS: [&str; 4] =
-    ["tactful/v1/decision.proto", "tactful/v1/journey.proto", "tactful/v1/consent.proto", "tactful/v1/rules.proto"];
+const PROTOS: [&str; 5] = [
+    "tactful/v1/decision.proto",
+    "tactful/v1/journey.proto",
+    "tactful/v1/consent.proto",
+    "tactful/v1/privacy.proto",
+    "tactful/v1/rules.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

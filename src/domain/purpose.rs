@@ -68,13 +68,17 @@ pub struct Purpose {
     pub version: u32,
     /// Direct marketing: an objection is absolute (Article 21(2)).
     pub direct_marketing: bool,
+    /// It sells or shares data: a Global Privacy Control signal is an objection to it.
+    pub gpc_objects: bool,
+    /// It is over: nothing is kept for it, and its name is never used again.
+    pub retired: bool,
     /// How long a grant lasts at most.
     pub expires_after: Option<Period>,
     /// How long after a "no" nobody asks again.
     pub cooling_off: Option<Period>,
     /// The notice that the customer is shown.
     pub notice: Option<String>,
-    /// Wider purposes whose denial covers this one: `marketing` for `marketing.email`.
+    /// Wider purposes whose denial covers this one: `marketing` for `marketing.email`, still declared or not.
     pub ancestors: PurposeSet,
 }
 
@@ -82,6 +86,6 @@ impl Purpose {
     /// Whether an objection stops it.
     #[must_use]
     pub fn stops_on_objection(&self) -> bool {
-        self.direct_marketing || self.basis.can_be_objected_to()
+        self.direct_marketing || self.gpc_objects || self.basis.can_be_objected_to()
     }
 }

@@ -3,57 +3,30 @@
 //! Order of effects: a restriction binds in memory at once and is acknowledged when it is durable; a grant
 //! takes effect only when it is durable. If the ledger fails, restrictions stay and nothing is granted.
 
+mod change;
+mod gpc;
+mod view;
+
 use std::collections::VecDeque;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::resolve::{Resolver, hash_id};
+use super::resolve::hash_id;
 use super::{Customer, Engine, EngineError};
-use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentRecord, ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful};
-use crate::domain::id::{PurposeId, Vocabulary};
-use crate::domain::purpose::Basis;
+use crate::domain::consent::ConsentRecord;
+use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
 
-/// The most changes of one call.
-const MOST_CHANGES: usize = 64;
+pub use change::{ConsentChange, ConsentRequest};
+pub use view::StandingView;
+
+use change::{record, refusal, returns, validate};
+use view::view;
+
 /// How many idempotency keys are remembered for one customer.
 const MOST_KEYS: usize = 16;
-
-/// Consent changes of one customer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConsentRequest {
-    /// Whose.
-    pub customer: String,
-    /// What changes.
-    pub changes: Vec<ConsentChange>,
-    /// The same key with the same body counts once; with another body it is refused.
-    pub idempotency_key: String,
-    /// Where it came from.
-    pub source: ConsentSource,
-    /// It comes from an import or a queue rather than from the customer now.
-    pub deferred: bool,
-}
-
-/// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsentChange {
-    /// Which purpose; empty for what concerns everything.
-    pub purpose: String,
-    /// What changes.
-    pub status: ConsentStatus,
-    /// Notice that was shown.
-    pub notice: String,
-    /// Its language.
-    pub language: String,
-    /// How it was expressed.
-    pub expression: String,
-    /// When the source says it happened.
-    pub claimed: Option<Moment>,
-    /// A grant ends here.
-    pub valid_until: Option<Moment>,
-}
 
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,27 +52,6 @@ pub struct ConsentAnswer {
     pub position: u64,
 }
 
-/// One purpose's standing, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StandingView {
-    /// Which purpose.
-    pub purpose: String,
-    /// What stands; nothing if nothing was ever recorded.
-    pub status: Option<ConsentStatus>,
-    /// Whether the purpose may be served now.
-    pub usable: bool,
-    /// Its lawful basis.
-    pub basis: &'static str,
-    /// Since when the status stands.
-    pub since: Option<Moment>,
-    /// Until when a grant holds.
-    pub until: Option<Moment>,
-    /// The ledger record that decides it.
-    pub position: u64,
-    /// A late grant lost against a restriction; ask the customer again.
-    pub needs_reconfirm: bool,
-}
-
 /// A request whose restrictions already bind and whose records wait for the ledger.
 #[derive(Debug)]
 struct ConsentInFlight {
@@ -118,6 +70,8 @@ impl Engine {
     /// # Errors
     /// When the request is wrong, its key was used for another body, or the ledger does not take records.
     pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
+        // Nobody is erased between binding, writing and taking effect.
+        let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         // A grant counts from when it came in, however long it waited for its turn; a "no" from now.
         let (arrived, now) = (now, self.steady(now));
         let active = self.rules.load_full();
@@ -145,14 +99,10 @@ impl Engine {
     /// # Errors
     /// When the customer id is wrong.
     pub fn standing(&self, customer: &str, now: Moment) -> Result<Vec<StandingView>, EngineError> {
+        self.check_customer(customer)?;
         let active = self.rules.load();
-        let mut resolver = Resolver::new(&active.set);
-        resolver.id("customer_id", customer);
-        if !resolver.violations.is_empty() {
-            return Err(EngineError::Invalid(resolver.violations));
-        }
         let now = self.steady(now);
-        let standing = self.customers.read(customer, |held| held.standing.clone()).unwrap_or_default();
+        let standing = self.customer_as_held(customer).standing;
         Ok(active.set.declared.purposes.ids().filter_map(|id| view(id, &standing, &active.set, now)).collect())
     }
 
@@ -161,7 +111,7 @@ impl Engine {
         let rules = self.rules.load();
         for (position, record) in records {
             let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
-            self.customers.update(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
+            self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
             self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
             self.steady(record.received);
         }
@@ -170,7 +120,7 @@ impl Engine {
     /// Claims the idempotency key of a request, or gives the answer that it got before.
     fn claim_key(&self, request: &ConsentRequest) -> Result<Option<ConsentAnswer>, EngineError> {
         let Some(key) = hash_id("consent", &request.idempotency_key) else { return Ok(None) };
-        self.customers.update(&request.customer, |customer| {
+        self.with_customer(&request.customer, |customer| {
             let known = customer.consent_keys.iter().find(|(known, ..)| *known == key);
             match known.map(|(_, body, answer)| (body == request, answer)) {
                 Some((true, Some(answer))) => return Ok(Some(answer.clone())),
@@ -186,7 +136,7 @@ impl Engine {
 
     fn give_key_back(&self, request: &ConsentRequest) {
         let key = hash_id("consent", &request.idempotency_key);
-        self.customers.update(&request.customer, |customer| {
+        self.with_customer(&request.customer, |customer| {
             customer.consent_keys.retain(|(known, ..)| Some(*known) != key);
         });
     }
@@ -197,18 +147,19 @@ impl Engine {
         rules: &RuleSet,
         (arrived, now): (Moment, Moment),
     ) -> ConsentInFlight {
+        let gone = self.customer_as_held(&request.customer).standing.is_gone() && !returns(&request, rules);
         let mut records = Vec::new();
         let mut results = Vec::new();
         for change in &request.changes {
             let purpose = rules.vocabulary.find::<PurposeId>(&change.purpose);
-            let refused = refusal(change, purpose, rules);
+            let refused = if gone { Some("erased".to_owned()) } else { refusal(change, purpose, rules) };
             let sequence = self.next_record.fetch_add(1, Ordering::AcqRel);
             let record_id = if refused.is_some() { String::new() } else { format!("r-{:08x}-{sequence:x}", self.run) };
             results.push(ChangeResult {
                 record_id: record_id.clone(),
                 purpose: change.purpose.clone(),
                 accepted: refused.is_none(),
-                reason: refused.unwrap_or("").to_owned(),
+                reason: refused.clone().unwrap_or_default(),
                 standing: None,
             });
             if refused.is_none() {
@@ -218,7 +169,7 @@ impl Engine {
                 records.push((purpose, record(&request, change, (record_id, shown), (received, sequence))));
             }
         }
-        self.customers.update(&request.customer, |customer| {
+        self.with_customer(&request.customer, |customer| {
             let restrictions: Vec<_> = records.iter().filter(|(_, record)| !record.status.permits()).collect();
             if !restrictions.is_empty() {
                 customer.deny();
@@ -231,7 +182,7 @@ impl Engine {
 
     fn take_effect(&self, waiting: ConsentInFlight, rules: &RuleSet, position: u64) -> ConsentAnswer {
         let ConsentInFlight { request, records, mut results, now } = waiting;
-        self.customers.update(&request.customer, |customer| {
+        self.with_customer(&request.customer, |customer| {
             let first = position.saturating_sub(records.len() as u64);
             for (index, record) in (1..).zip(&records) {
                 apply(customer, std::iter::once(record), first + index);
@@ -242,8 +193,10 @@ impl Engine {
             }
             let answer = ConsentAnswer { results, position: customer.standing.position() };
             let key = hash_id("consent", &request.idempotency_key);
-            if let Some(claimed) = customer.consent_keys.iter_mut().find(|(known, ..)| Some(*known) == key) {
-                claimed.2 = Some(answer.clone());
+            // Of somebody who was erased, nothing was remembered until now.
+            customer.consent_keys.retain(|(known, ..)| Some(*known) != key);
+            if let Some(key) = key {
+                customer.consent_keys.push_front((key, request.clone(), Some(answer.clone())));
             }
             answer
         })
@@ -258,108 +211,4 @@ fn apply<'r>(
     for (purpose, record) in records {
         customer.standing.apply(*purpose, record, position);
     }
-}
-
-fn record(
-    request: &ConsentRequest,
-    change: &ConsentChange,
-    (record_id, (version, basis)): (String, (u32, Option<Basis>)),
-    (now, sequence): (Moment, u64),
-) -> ConsentRecord {
-    ConsentRecord {
-        record_id,
-        customer: request.customer.as_str().into(),
-        purpose: change.purpose.as_str().into(),
-        version,
-        basis,
-        status: change.status,
-        received: now,
-        sequence,
-        claimed: change.claimed,
-        deferred: request.deferred,
-        valid_until: change.valid_until,
-        notice: change.notice.clone(),
-        language: change.language.clone(),
-        expression: change.expression.clone(),
-        source: request.source.clone(),
-    }
-}
-
-fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Result<(), EngineError> {
-    let mut resolver = Resolver::new(rules);
-    resolver.id("customer_id", &request.customer);
-    resolver.optional_id("idempotency_key", &request.idempotency_key);
-    let count = request.changes.len();
-    if count == 0 || count > MOST_CHANGES {
-        resolver.refuse("changes", format!("has {count} items; give 1 to {MOST_CHANGES}"));
-    }
-    let texts = [&request.source.channel, &request.source.actor, &request.source.evidence];
-    if texts.iter().any(|text| text.len() > 4_096) {
-        resolver.refuse("source", "holds a text longer than 4096 bytes");
-    }
-    resolver.optional_id("source.actor", &request.source.actor);
-    for (index, change) in request.changes.iter().take(MOST_CHANGES).enumerate() {
-        resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
-        if [&change.purpose, &change.notice, &change.language, &change.expression].iter().any(|text| text.len() > 4_096)
-        {
-            resolver.refuse(format!("changes[{index}]"), "holds a text longer than 4096 bytes");
-        }
-    }
-    if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
-}
-
-/// Why a change cannot be recorded, in a stable word.
-fn refusal(change: &ConsentChange, purpose: Option<PurposeId>, rules: &RuleSet) -> Option<&'static str> {
-    let status = change.status;
-    if matches!(status, ConsentStatus::Expired | ConsentStatus::Erased) {
-        return Some("status_not_writable");
-    }
-    if status.concerns_everything() {
-        return (!change.purpose.is_empty()).then_some("concerns_every_purpose");
-    }
-    // A "no" to a purpose that the rules no longer declare still counts, in case they declare it again.
-    let Some(terms) = purpose.and_then(|id| rules.purpose(id)) else {
-        return (purpose.is_none() || status.permits()).then_some("unknown_purpose");
-    };
-    match status {
-        ConsentStatus::Objected if terms.stops_on_objection() || terms.basis.needs_consent() => None,
-        ConsentStatus::Objected => Some("basis_allows_no_objection"),
-        ConsentStatus::Given if terms.stops_on_objection() => None,
-        _ if terms.basis.needs_consent() => None,
-        _ => Some("basis_needs_no_consent"),
-    }
-}
-
-fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Option<StandingView> {
-    let terms = rules.purpose(id)?;
-    let registers = standing.registers(id);
-    let verdict = lawful(standing, id, terms, Stage::Evaluation, now);
-    let latest_no = binding(standing, id, terms).map(|no| (no.key, no.status, no.position));
-    let latest_yes = registers.grant.map(|yes| (yes.key, ConsentStatus::Given, yes.position));
-    let deciding = latest_no.max(latest_yes.filter(|yes| latest_no.is_none_or(|no| yes.0 > no.0)));
-    let status = match verdict {
-        Verdict::Deny(Denial::Expired) => Some(ConsentStatus::Expired),
-        Verdict::Deny(Denial::Restricted) => Some(ConsentStatus::Restricted),
-        Verdict::Deny(Denial::Objected) => Some(ConsentStatus::Objected),
-        _ => deciding.map(|(_, status, _)| status),
-    };
-    let late_yes_lost = latest_yes.zip(latest_no).is_some_and(|(yes, no)| yes.2 > no.2 && yes.0 <= no.0);
-    let until = match verdict {
-        Verdict::Allow { until, .. } if until < Moment::DISTANT_FUTURE => Some(until),
-        _ => None,
-    };
-    Some(StandingView {
-        purpose: purpose_name(id, &rules.vocabulary),
-        status,
-        usable: verdict.allows(),
-        basis: terms.basis.name(),
-        since: deciding.map(|(key, ..)| key.at),
-        until,
-        position: deciding.map_or(0, |(.., position)| position),
-        needs_reconfirm: !verdict.allows() && late_yes_lost,
-    })
-}
-
-fn purpose_name(id: PurposeId, vocabulary: &Vocabulary) -> String {
-    vocabulary.name(id).to_owned()
 }

@@ -1,6 +1,5 @@
 //! What is held about one customer, as the customer's channels may see it.
 
-use super::resolve::Resolver;
 use super::{Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
 use crate::domain::decide::contact::usage;
@@ -56,14 +55,10 @@ impl Engine {
     /// # Errors
     /// When the customer id is wrong.
     pub fn customer(&self, id: &str, now: Moment) -> Result<CustomerView, EngineError> {
+        self.check_customer(id)?;
         let active = self.rules.load();
-        let mut resolver = Resolver::new(&active.set);
-        resolver.id("customer_id", id);
-        if !resolver.violations.is_empty() {
-            return Err(EngineError::Invalid(resolver.violations));
-        }
         let now = self.steady(now);
-        let mut customer = self.customers.read(id, Customer::clone).unwrap_or_default();
+        let mut customer = self.customer_as_held(id);
         self.settle(&mut customer, &active.set, now);
         let Customer { state, standing, .. } = &customer;
         let subject = Subject { state, standing, ledger_trusted: self.trusted() };

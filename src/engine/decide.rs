@@ -72,18 +72,50 @@ impl Engine {
         let active = self.rules.load();
         let resolved = resolve(&question, &active.set)?;
         let now = self.steady(now);
-        if question.validate_only {
-            let customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
-            return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
-        }
-        let record = self.customers.update_if_kept(&question.customer.clone(), |customer| {
-            self.decide_for(customer, question, &resolved, (&active, now))
+        let record = self.recheck(question, |question| {
+            if question.validate_only {
+                let customer = self.customer_as_held(&question.customer);
+                return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
+            }
+            self.with_customer(&question.customer.clone(), |customer| {
+                self.decide_for(customer, question, &resolved, (&active, now))
+            })
         })?;
-        if self.feed.receiver_count() > 0 {
+        if record.key != DecisionKey::default() && self.feed.receiver_count() > 0 {
             // Nobody listening any more is no fault of the decision.
             drop(self.feed.send(Arc::clone(&record)));
         }
         Ok(record)
+    }
+
+    /// Answers, and answers again as long as the customer denied something while the answer was under way: none leaves
+    /// that rests on what was denied before it left.
+    fn recheck(
+        &self,
+        mut question: Question,
+        answer: impl Fn(Question) -> Result<Arc<DecisionRecord>, EngineError>,
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
+        loop {
+            let record = answer(question)?;
+            let customer = record.customer.as_str();
+            let epoch = self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.fresh(customer).epoch);
+            if epoch == record.epoch {
+                return Ok(record);
+            }
+            self.take_back(&record);
+            question = record.question.clone();
+        }
+    }
+
+    /// Undoes what a decision that never left has counted and kept.
+    fn take_back(&self, record: &DecisionRecord) {
+        if record.key == DecisionKey::default() {
+            return;
+        }
+        self.with_customer(&record.customer, |customer| {
+            customer.state.contacts.retain(|contact| contact.decision != record.key);
+        });
+        self.decisions.forget(|kept| kept.key == record.key);
     }
 
     /// Decides under other rules or at another time, and touches nothing. It reads no more of the customer than the
@@ -96,18 +128,24 @@ impl Engine {
         question: Question,
         rules: Arc<RuleSet>,
         (at, now): (Moment, Moment),
-    ) -> Result<DecisionRecord, EngineError> {
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
         let resolved = resolve(&question, &rules)?;
         let active = self.rules.load();
-        let mut customer = self.customers.read(&question.customer, Customer::clone).unwrap_or_default();
-        self.settle(&mut customer, &active.set, self.steady(now));
-        let terms = self.terms(&active.set, &customer.standing, self.steady(now));
-        withhold(&mut customer.state, &active.set, terms.lawful(Stage::Evaluation));
         let personal = |rules: &RuleSet, id| {
             rules.declared.attributes.get(id).is_none_or(|attribute| attribute.purposes.is_some())
         };
-        customer.state.attributes.retain(|(id, _)| !personal(&active.set, *id) || personal(&rules, *id));
-        Ok(self.rehearse((customer, question), &resolved, &ActiveRules::new(rules, at), at))
+        let record = self.recheck(question, |question| {
+            let mut customer = self.customer_as_held(&question.customer);
+            let epoch = customer.epoch;
+            self.settle(&mut customer, &active.set, self.steady(now));
+            let terms = self.terms(&active.set, &customer.standing, self.steady(now));
+            withhold(&mut customer.state, &active.set, (terms.lawful(Stage::Evaluation), false));
+            customer.state.attributes.retain(|(id, _)| !personal(&active.set, *id) || personal(&rules, *id));
+            customer.epoch = epoch;
+            let simulated = ActiveRules::new(Arc::clone(&rules), at);
+            Ok(Arc::new(self.rehearse((customer, question), &resolved, &simulated, at)))
+        })?;
+        Ok(record)
     }
 
     /// A past decision with its reasons, as it was made. What the customer has denied since is not shown.
@@ -116,16 +154,27 @@ impl Engine {
     /// When no decision with this id is kept.
     pub fn decision(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
         let record = self.parse_id(id).and_then(|key| self.decisions.get(key));
-        let young = record.filter(|record| self.steady(now).since(record.at) < READABLE);
+        let young = record.filter(|record| is_readable(record, self.steady(now)));
         let unknown = || EngineError::UnknownDecision(id.chars().take(64).collect());
-        young.map(|record| self.as_shown(record)).ok_or_else(unknown)
+        young.and_then(|record| self.as_shown(record, now)).ok_or_else(unknown)
     }
 
-    /// A decision as it may be shown now.
+    /// A decision as it may be shown now: in part once something was denied or ran out, and not at all of somebody who
+    /// was erased.
     #[must_use]
-    pub fn as_shown(&self, record: Arc<DecisionRecord>) -> Arc<DecisionRecord> {
-        let epoch = self.customers.read(&record.customer, |customer| customer.epoch).unwrap_or_default();
-        if epoch == record.epoch { record } else { Arc::new(record.redacted()) }
+    pub fn as_shown(&self, record: Arc<DecisionRecord>, now: Moment) -> Option<Arc<DecisionRecord>> {
+        let (active, now) = (self.rules.load(), self.steady(now));
+        let (epoch, lawful) = self.with_customer(&record.customer, |customer| {
+            self.settle(customer, &active.set, now);
+            let lawful = self.terms(&active.set, &customer.standing, now).lawful(Stage::Disclosure);
+            (customer.epoch, lawful)
+        });
+        if epoch >> 32 != record.epoch >> 32 {
+            return None;
+        }
+        let used = record.decision.purposes_used;
+        let whole = epoch == record.epoch && used.intersection(lawful) == used;
+        Some(if whole { record } else { Arc::new(record.redacted()) })
     }
 
     fn rehearse(
@@ -135,9 +184,10 @@ impl Engine {
         active: &ActiveRules,
         now: Moment,
     ) -> DecisionRecord {
+        let epoch = customer.epoch;
         self.settle(&mut customer, &active.set, now);
         let decision = self.decide_now(&customer, &question, resolved, (active, now));
-        record(question, decision, (active, DecisionKey::default(), now), (String::new(), customer.epoch))
+        record(question, decision, (active, DecisionKey::default(), now), (String::new(), epoch))
     }
 
     fn decide_for(
@@ -147,6 +197,9 @@ impl Engine {
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
     ) -> Result<Arc<DecisionRecord>, EngineError> {
+        if customer.standing.is_gone() {
+            return Ok(Arc::new(self.rehearse((customer.clone(), question), resolved, active, now)));
+        }
         self.settle(customer, &active.set, now);
         customer.requests.retain(|answered| answered.until > now);
         let request = hash_id("request", &question.request_id);
@@ -202,6 +255,11 @@ impl Engine {
     }
 }
 
+/// Whether a decision is still readable by its id.
+pub(super) fn is_readable(record: &DecisionRecord, now: Moment) -> bool {
+    now.since(record.at) < READABLE
+}
+
 /// The answer this request got before. A denial since then has made the customer forget it.
 fn answered(
     customer: &Customer,
@@ -219,7 +277,7 @@ fn record(
     question: Question,
     decision: Decision,
     (active, key, at): (&ActiveRules, DecisionKey, Moment),
-    (id, epoch): (String, u32),
+    (id, epoch): (String, u64),
 ) -> DecisionRecord {
     let customer = question.customer.as_str().into();
     DecisionRecord { id, key, customer, question, decision, rules: Arc::clone(&active.set), at, epoch }

@@ -28,16 +28,18 @@ pub struct DecisionRecord {
     /// When.
     pub at: Moment,
     /// What the customer had denied by then.
-    pub(super) epoch: u32,
+    pub(super) epoch: u64,
 }
 
 impl DecisionRecord {
-    /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go.
+    /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go, and
+    /// it is over, so that whoever waits to take a step asks again.
     #[must_use]
     pub fn redacted(&self) -> Self {
         let mut record = self.clone();
         record.question.context.clear();
         record.decision.explanation = None;
+        record.decision.valid_until = record.at;
         for chosen in &mut record.decision.actions {
             chosen.text.clear();
             chosen.because.clear();
@@ -85,6 +87,28 @@ impl DecisionLog {
         let (shard, slot) = self.place(key);
         let ring = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
         ring.get(slot)?.clone().filter(|record| record.key == key)
+    }
+
+    /// Forgets every decision that the closure names, of every shard in turn.
+    pub fn forget(&self, gone: impl Fn(&DecisionRecord) -> bool) {
+        for shard in &self.shards {
+            for slot in shard.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+                if slot.as_deref().is_some_and(&gone) {
+                    *slot = None;
+                }
+            }
+        }
+    }
+
+    /// Every decision that is kept and that the closure names, oldest first.
+    pub fn find(&self, wanted: impl Fn(&DecisionRecord) -> bool) -> Vec<Arc<DecisionRecord>> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let ring = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(ring.iter().flatten().filter(|record| wanted(record)).cloned());
+        }
+        found.sort_by_key(|record| record.key);
+        found
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "only the remainders are used")]

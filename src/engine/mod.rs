@@ -8,13 +8,14 @@ mod customer;
 mod decide;
 mod error;
 mod log;
+mod privacy;
 mod record;
 mod resolve;
 mod rules;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
@@ -32,6 +33,7 @@ pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use log::DecisionRecord;
+pub use privacy::{CustomerExport, ErasedCustomer};
 pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};
 pub use rules::ActiveRules;
 
@@ -44,8 +46,9 @@ pub struct Customer {
     pub state: CustomerState,
     /// What the ledger says.
     pub standing: Standing,
-    /// Grows when something may no longer be read or done; what was decided before is then no longer shown.
-    epoch: u32,
+    /// Grows when something may no longer be read or done; what was decided before is then no longer shown. The upper half
+    /// counts erasures, so that nobody who comes back is taken for who was there before.
+    epoch: u64,
     /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
     requests: VecDeque<decide::Answered>,
     /// Recent consent requests by idempotency key.
@@ -53,6 +56,11 @@ pub struct Customer {
 }
 
 impl Customer {
+    /// Somebody who was erased, when so many had been.
+    fn erased(erasures: u64) -> Self {
+        Self { standing: Standing::erased(), epoch: erasures << 32, ..Self::default() }
+    }
+
     /// From here on, nothing that was decided before is repeated or shown.
     fn deny(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
@@ -62,6 +70,9 @@ impl Customer {
 
 impl Kept for Customer {
     fn is_worth_keeping(&self) -> bool {
+        if self.standing.is_gone() {
+            return false;
+        }
         let empty = self.state.is_empty() && self.standing.is_empty();
         // A count of denials that went away with its customer would let old answers be shown again.
         !(empty && self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty())
@@ -96,6 +107,9 @@ pub struct Engine {
     next_record: AtomicU64,
     latest: AtomicI64,
     dropped_facts: AtomicU64,
+    /// Held with others while consent is recorded, alone while somebody is erased: so the ledger's order is the engine's.
+    erasing: RwLock<()>,
+    erasures: AtomicU64,
 }
 
 /// How many decisions a slow watcher may lag behind before it misses some.
@@ -118,6 +132,8 @@ impl Engine {
             next_record: AtomicU64::new(1),
             latest: AtomicI64::new(i64::MIN),
             dropped_facts: AtomicU64::new(0),
+            erasing: RwLock::new(()),
+            erasures: AtomicU64::new(0),
         }
     }
 
@@ -158,6 +174,32 @@ impl Engine {
         Terms { rules, standing, ledger_trusted: self.trusted(), now }
     }
 
+    /// Changes one customer while nobody else can.
+    fn with_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> T) -> T {
+        self.customers.update(id, || self.fresh(id), change)
+    }
+
+    /// One customer as held now.
+    fn customer_as_held(&self, id: &str) -> Customer {
+        self.customers.read(id, Customer::clone).unwrap_or_else(|| self.fresh(id))
+    }
+
+    /// Refuses an id that is nobody's.
+    fn check_customer(&self, id: &str) -> Result<(), EngineError> {
+        let active = self.rules.load();
+        let mut resolver = resolve::Resolver::new(&active.set);
+        resolver.id("customer_id", id);
+        if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
+    }
+
+    /// Somebody of whom nothing is held: never heard of, or erased.
+    fn fresh(&self, id: &str) -> Customer {
+        if !self.ledger.is_suppressed(id) {
+            return Customer::default();
+        }
+        Customer::erased(self.erasures.load(Ordering::Acquire))
+    }
+
     /// Brings a customer up to now. Answers that rest on what is gone are forgotten.
     fn settle(&self, customer: &mut Customer, rules: &RuleSet, now: Moment) {
         let Customer { state, standing, .. } = customer;
@@ -168,6 +210,8 @@ impl Engine {
 
     /// Does what time does, to customers whom nobody touches too: retention, expiry, lapses.
     pub fn sweep(&self, now: Moment) {
+        // Who is being erased must stay known as such until the ledger knows it.
+        let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.steady(now);
         let active = self.rules.load();
         self.customers.retain(|customer| {

@@ -119,7 +119,10 @@ impl Engine {
             return ItemResult::wrong(resolver);
         };
         let event = NewEvent { id: hash_id("event", &input.event_id), kind, at, fields };
-        let recorded = self.customers.update_if_kept(&input.customer, |customer: &mut Customer| {
+        let recorded = self.with_customer(&input.customer, |customer| {
+            if customer.standing.is_gone() {
+                return Recorded::NoLawfulPurpose;
+            }
             self.settle(customer, rules, now);
             let Customer { state, standing, .. } = customer;
             let terms = self.terms(rules, standing, now);
@@ -187,11 +190,14 @@ impl Engine {
         let decided = decided.as_ref().map(|record| record.at);
         let id = hash_id("outcome", &input.outcome_id);
         let new = NewOutcome { id, decision, action, channel, outcome: input.outcome, at, decided };
-        let first = self.customers.update(customer, |held| {
+        self.with_customer(customer, |held| {
+            if held.standing.is_gone() {
+                return ItemResult::refused("no_lawful_purpose");
+            }
             let Customer { state, standing, .. } = held;
-            record_outcome(state, new, self.terms(rules, standing, now))
-        });
-        if first { ItemResult::applied() } else { ItemResult::repeated() }
+            let first = record_outcome(state, new, self.terms(rules, standing, now));
+            if first { ItemResult::applied() } else { ItemResult::repeated() }
+        })
     }
 
     /// The decision that an outcome names, if it names one.
@@ -232,7 +238,10 @@ impl Engine {
         if !resolver.violations.is_empty() {
             return Err(EngineError::Invalid(resolver.violations));
         }
-        let dropped = self.customers.update_if_kept(&change.customer, |customer: &mut Customer| {
+        let dropped = self.with_customer(&change.customer, |customer| {
+            if customer.standing.is_gone() {
+                return attributes.iter().map(|(id, _)| *id).collect();
+            }
             self.settle(customer, rules, now);
             let Customer { state, standing, .. } = customer;
             let terms = self.terms(rules, standing, now);

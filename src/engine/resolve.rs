@@ -7,7 +7,7 @@ use crate::domain::time::{Moment, Period};
 use crate::domain::value::{Type, Value};
 
 /// The longest customer id, and every other id, in bytes.
-const LONGEST_ID: usize = 256;
+pub(super) const LONGEST_ID: usize = 256;
 /// The longest text of a fact, in bytes.
 const LONGEST_TEXT: usize = 4_096;
 /// The most items of a list, and the most facts of one call.

@@ -44,7 +44,7 @@ impl Engine {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.steady(now);
         let current = self.rules.load_full();
-        let loaded = read(&current.set.vocabulary);
+        let loaded = read(&current.set.vocabulary).succeeding(&current.set, now);
         let next = match loaded.rule_set {
             Some(set) if set.hash == current.set.hash => ActiveRules::new(Arc::clone(&current.set), current.since),
             Some(set) => ActiveRules::new(Arc::new(set), now),

@@ -6,7 +6,8 @@ use tonic::{Request, Response, Status};
 
 use super::proto::consent_service_server::ConsentService;
 use super::status::{status, wrong_field};
-use super::{Shared, convert, proto};
+use super::{Shared, convert, off_thread, proto};
+use crate::domain::consent::json_ld;
 use crate::domain::consent::record::ConsentSource;
 use crate::engine::{ChangeResult, ConsentChange, ConsentRequest};
 
@@ -22,9 +23,7 @@ impl ConsentService for ConsentApi {
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
         let request = consent(request.into_inner())?;
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
-        // The ledger answers when the disk has synced: too long for a thread that answers calls.
-        let recorded = tokio::task::spawn_blocking(move || engine.record_consent(request, now));
-        let recorded = recorded.await.map_err(|_| Status::internal("recording the consent failed unexpectedly"))?;
+        let recorded = off_thread(move || engine.record_consent(request, now)).await?;
         let answer = recorded.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
             results: answer.results.into_iter().map(result).collect(),
@@ -41,6 +40,44 @@ impl ConsentService for ConsentApi {
         Ok(Response::new(proto::GetConsentResponse {
             standings: standings.into_iter().map(convert::standing).collect(),
         }))
+    }
+
+    async fn list_consent_records(
+        &self,
+        request: Request<proto::ListConsentRecordsRequest>,
+    ) -> Result<Response<proto::ListConsentRecordsResponse>, Status> {
+        let request = request.into_inner();
+        let before = page_token(&request.page_token)?;
+        let size = page_size(request.page_size)?;
+        let engine = Arc::clone(&self.0.engine);
+        let read = off_thread(move || engine.consent_records(&request.customer_id)).await?;
+        let records = read.map_err(|error| status(&error))?;
+        let mut newest_first = records.iter().rev().filter(|(position, _)| *position < before).peekable();
+        let page: Vec<_> = newest_first.by_ref().take(size).collect();
+        let more = newest_first.peek().is_some();
+        Ok(Response::new(proto::ListConsentRecordsResponse {
+            records_json_ld: page.iter().map(|(_, record)| json_ld(record)).collect(),
+            next_page_token: page
+                .last()
+                .filter(|_| more)
+                .map_or_else(String::new, |(position, _)| position.to_string()),
+        }))
+    }
+}
+
+/// A page token is the position of the last record of the page before.
+fn page_token(token: &str) -> Result<u64, Status> {
+    if token.is_empty() {
+        return Ok(u64::MAX);
+    }
+    token.parse().map_err(|_| wrong_field("page_token", "is not the next_page_token of a page"))
+}
+
+fn page_size(size: u32) -> Result<usize, Status> {
+    match size {
+        0 => Ok(50),
+        1..=500 => Ok(size as usize),
+        _ => Err(wrong_field("page_size", "is more than 500")),
     }
 }
 

@@ -8,7 +8,7 @@ use tonic::Status;
 use super::proto;
 use super::status::wrong_field;
 use crate::domain::action;
-use crate::domain::consent::ConsentStatus;
+use crate::domain::consent::{ConsentStatus, Denial};
 use crate::domain::decide::{Decision, Explain, Loser, Score, Silence, SilenceReason};
 use crate::domain::id::{Id, PurposeSet};
 use crate::domain::rules::RuleSet;
@@ -272,6 +272,7 @@ pub fn standing(view: StandingView) -> proto::Standing {
         until: view.until.map(timestamp),
         ledger_position: view.position,
         needs_reconfirm: view.needs_reconfirm,
+        denied_because: view.denial.map_or("", Denial::name).to_owned(),
     }
 }
 

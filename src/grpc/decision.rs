@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::proto::decision_service_server::DecisionService;
 use super::status::status;
-use super::{Shared, convert, proto};
+use super::{Shared, convert, gpc, proto};
 use crate::engine::{DecisionRecord, OutcomeInput};
 
 /// DecisionService over an engine.
@@ -16,7 +16,11 @@ pub struct DecisionApi(pub Shared);
 #[tonic::async_trait]
 impl DecisionService for DecisionApi {
     async fn decide(&self, request: Request<proto::DecideRequest>) -> Result<Response<proto::DecideResponse>, Status> {
+        let signal = gpc::is_set(request.metadata());
         let question = convert::question(request.into_inner())?;
+        if signal {
+            gpc::record(&self.0, std::iter::once(question.customer.as_str())).await;
+        }
         let record = self.0.engine.decide(question, self.0.clock.now()).map_err(|error| status(&error))?;
         Ok(Response::new(convert::decision(&record)))
     }
@@ -94,9 +98,11 @@ async fn forward(
             Err(broadcast::error::RecvError::Lagged(_)) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
         };
-        let decision = wants(&record).then(|| convert::past_decision(&shared.engine.as_shown(record)));
-        if let Some(decision) = decision
-            && sender.send(Ok(proto::WatchDecisionsResponse { decision: Some(decision) })).await.is_err()
+        let wanted = Some(record).filter(|record| wants(record));
+        let shown = wanted.and_then(|record| shared.engine.as_shown(record, shared.clock.now()));
+        if let Some(record) = shown
+            && let decision = Some(convert::past_decision(&record))
+            && sender.send(Ok(proto::WatchDecisionsResponse { decision })).await.is_err()
         {
             return;
         }

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::journey_service_server::JourneyService;
 use super::status::status;
-use super::{Shared, convert, proto};
+use super::{Shared, convert, gpc, proto};
 use crate::engine::{AttributeChange, EventInput, JourneyView, LimitView};
 
 /// JourneyService over an engine.
@@ -20,7 +20,8 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<proto::RecordEventsRequest>,
     ) -> Result<Response<proto::RecordEventsResponse>, Status> {
-        record(&self.0, request.into_inner()).map(Response::new)
+        let signal = gpc::is_set(request.metadata());
+        record(&self.0, request.into_inner(), signal).await.map(Response::new)
     }
 
     type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::RecordEventsResponse, Status>> + Send>>;
@@ -30,7 +31,11 @@ impl JourneyService for JourneyApi {
         request: Request<Streaming<proto::RecordEventsRequest>>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
         let shared = self.0.clone();
-        let answers = request.into_inner().map(move |message| record(&shared, message?));
+        let signal = gpc::is_set(request.metadata());
+        let answers = request.into_inner().then(move |message| {
+            let shared = shared.clone();
+            async move { record(&shared, message?, signal).await }
+        });
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -38,7 +43,11 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<proto::SetAttributesRequest>,
     ) -> Result<Response<proto::SetAttributesResponse>, Status> {
+        let signal = gpc::is_set(request.metadata());
         let request = request.into_inner();
+        if signal {
+            gpc::record(&self.0, std::iter::once(request.customer_id.as_str())).await;
+        }
         let mut attributes: Vec<_> =
             request.attributes.into_iter().map(|(name, wire)| (name, convert::value(wire))).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
@@ -68,7 +77,14 @@ impl JourneyService for JourneyApi {
     }
 }
 
-fn record(shared: &Shared, request: proto::RecordEventsRequest) -> Result<proto::RecordEventsResponse, Status> {
+async fn record(
+    shared: &Shared,
+    request: proto::RecordEventsRequest,
+    signal: bool,
+) -> Result<proto::RecordEventsResponse, Status> {
+    if signal {
+        gpc::record(shared, request.events.iter().map(|event| event.customer_id.as_str())).await;
+    }
     let events: Result<Vec<EventInput>, Status> = request.events.into_iter().enumerate().map(event).collect();
     let results = shared.engine.record_events(events?, shared.clock.now()).map_err(|error| status(&error))?;
     Ok(proto::RecordEventsResponse { results: convert::results(results) })

@@ -1,9 +1,12 @@
 //! The gRPC skin: one file a service. A handler converts, asks the engine, converts back and maps the error.
 
+mod archive;
 mod consent;
 mod convert;
 mod decision;
+mod gpc;
 mod journey;
+mod privacy;
 mod rules;
 mod status;
 
@@ -22,6 +25,7 @@ use crate::engine::Engine;
 pub use consent::ConsentApi;
 pub use decision::DecisionApi;
 pub use journey::JourneyApi;
+pub use privacy::PrivacyApi;
 pub use rules::{ReadRules, RuleApi};
 
 /// The compiled protocol definitions, for reflection.
@@ -54,4 +58,9 @@ impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Clock")
     }
+}
+
+/// Work that takes milliseconds, on disk or off it: too long for a thread that answers calls.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, tonic::Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| tonic::Status::internal("the call failed unexpectedly"))
 }

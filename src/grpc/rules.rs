@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::proto::rule_service_server::RuleService;
 use super::status::{status, wrong_field};
-use super::{Shared, convert, proto};
+use super::{Shared, convert, off_thread, proto};
 use crate::domain::id::{Id, IdMap, Vocabulary};
 use crate::domain::rules::{Loaded, RuleSet, load};
 
@@ -116,11 +116,6 @@ impl RuleApi {
         let active = self.shared.engine.rules();
         off_thread(move || load(convert::sources(files), &active.set.vocabulary)).await
     }
-}
-
-/// Loading rules takes milliseconds: too long for a thread that answers calls.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("loading the rules failed unexpectedly"))
 }
 
 fn names<I: Id, T>(declared: &IdMap<I, T>, set: &RuleSet) -> Vec<String> {

@@ -14,8 +14,9 @@ use crate::engine::Engine;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
 use crate::grpc::proto::journey_service_server::JourneyServiceServer;
+use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
-use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, ReadRules, RuleApi, Shared};
+use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReadRules, RuleApi, Shared};
 
 /// How long calls under way may take after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -63,6 +64,7 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
     health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
     health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
+    health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
     health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
     let reflection =
         || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
@@ -76,6 +78,7 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
         .add_service(DecisionServiceServer::new(DecisionApi(shared.clone())))
         .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
         .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
+        .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
         .add_service(RuleServiceServer::new(RuleApi { shared, read: parts.read_rules.clone() }));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let drained = stopping.subscribe();

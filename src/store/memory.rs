@@ -22,24 +22,14 @@ impl<C> Default for Customers<C> {
     }
 }
 
-impl<C: Default> Customers<C> {
-    /// Changes one customer, known or new, while nobody else can.
-    pub fn update<T>(&self, id: &str, change: impl FnOnce(&mut C) -> T) -> T {
-        match self.map.entry(CompactString::from(id)) {
-            Entry::Occupied(mut held) => change(held.get_mut()),
-            Entry::Vacant(vacant) => change(vacant.insert(C::default()).value_mut()),
-        }
-    }
-
-    /// As [`Self::update`], but a new customer of whom nothing is left to keep leaves no trace.
-    pub fn update_if_kept<T>(&self, id: &str, change: impl FnOnce(&mut C) -> T) -> T
-    where
-        C: Kept,
-    {
+impl<C: Kept> Customers<C> {
+    /// Changes one customer, known or fresh, while nobody else can. A fresh one of whom nothing is left to keep leaves
+    /// no trace.
+    pub fn update<T>(&self, id: &str, fresh: impl FnOnce() -> C, change: impl FnOnce(&mut C) -> T) -> T {
         match self.map.entry(CompactString::from(id)) {
             Entry::Occupied(mut held) => change(held.get_mut()),
             Entry::Vacant(vacant) => {
-                let mut customer = C::default();
+                let mut customer = fresh();
                 let result = change(&mut customer);
                 if customer.is_worth_keeping() {
                     vacant.insert(customer);
@@ -47,6 +37,16 @@ impl<C: Default> Customers<C> {
                 result
             }
         }
+    }
+
+    /// Puts a customer in the place of what was held, whether it is worth keeping or not.
+    pub fn replace(&self, id: &str, customer: C) {
+        self.map.insert(CompactString::from(id), customer);
+    }
+
+    /// Forgets a customer.
+    pub fn remove(&self, id: &str) {
+        self.map.remove(id);
     }
 
     /// Looks at one customer.

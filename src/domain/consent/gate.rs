@@ -38,9 +38,9 @@ pub enum Denial {
     Restricted,
     /// The customer was erased.
     Erased,
-    /// The grant was for an older, narrower version of the purpose.
+    /// The grant was for another version of the purpose, or for one that rested on another basis.
     Superseded,
-    /// The rule set no longer declares the purpose.
+    /// The purpose is over, or the rule set does not declare it.
     Retired,
     /// The ledger cannot be trusted now.
     LedgerUnavailable,
@@ -102,26 +102,40 @@ impl Verdict {
 /// Whether personal data of one customer may be used for a purpose now.
 ///
 /// No record means no. An expiry is a half-open interval: at its end the grant is gone. Where consent is needed,
-/// a restriction on a wider purpose covers the narrower ones; an objection always does.
+/// a restriction on a wider purpose covers the narrower ones; an objection always does. What the customer agreed to have
+/// kept may still be stored while processing is restricted, or while the purpose has a version not yet agreed to.
 #[must_use]
 pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
+    if standing.is_gone() {
+        return Verdict::Deny(Denial::Erased);
+    }
+    if purpose.retired {
+        return Verdict::Deny(Denial::Retired);
+    }
     if standing.is_restricted() && stage != Stage::Storage {
         return Verdict::Deny(Denial::Restricted);
     }
-    let own = standing.registers(id);
-    let wider = || purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor));
-    let binding = binding(standing, id, purpose);
-    if purpose.stops_on_objection() && objected(&own, wider()) {
+    if purpose.stops_on_objection() && has_objected(standing, id, purpose) {
         return Verdict::Deny(Denial::Objected);
     }
-    if !purpose.basis.needs_consent() {
-        let erased = binding.is_some_and(|no| no.status == ConsentStatus::Erased);
-        return if erased { Verdict::Deny(Denial::Erased) } else { allow(purpose.basis, 0, Moment::DISTANT_FUTURE) };
+    if purpose.basis.needs_consent() {
+        consented(standing, id, purpose, (stage, now))
+    } else {
+        match taken_back(&standing.registers(id), purpose) {
+            Some(no) => Verdict::Deny(denial(no.status)),
+            None => allow(purpose.basis, 0, Moment::DISTANT_FUTURE),
+        }
     }
-    let Some(grant) = own.grant.filter(|grant| binding.is_none_or(|no| grant.key > no.key)) else {
+}
+
+fn consented(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
+    let binding = binding(standing, id, purpose);
+    let grant = standing.registers(id).grant.filter(|grant| binding.is_none_or(|no| grant.key > no.key));
+    let Some(grant) = grant else {
         return Verdict::Deny(binding.map_or(Denial::NoRecord, |no| denial(no.status)));
     };
-    if grant.version < purpose.version {
+    let other = grant.version != purpose.version || grant.basis.is_some_and(|basis| basis != purpose.basis);
+    if other && stage != Stage::Storage {
         return Verdict::Deny(Denial::Superseded);
     }
     let longest = purpose.expires_after.map_or(Moment::DISTANT_FUTURE, |period| grant.key.at + period);
@@ -132,6 +146,13 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
     allow(purpose.basis, grant.position, until)
 }
 
+/// A "no" that counts though nobody is asked now: it was said to this very version, when that rested on consent. Another
+/// basis does not step in for a consent that was taken back.
+fn taken_back(own: &Registers, purpose: &Purpose) -> Option<Restriction> {
+    let no = own.restriction.filter(|no| no.status != ConsentStatus::Objected && no.version >= purpose.version);
+    no.filter(|no| own.grant.is_none_or(|grant| grant.key <= no.key))
+}
+
 /// The latest restriction that binds a purpose, its own or a wider one's.
 #[must_use]
 pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
@@ -139,20 +160,21 @@ pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<
     all.filter_map(|registers| registers.restriction).max_by_key(|no| no.key)
 }
 
-/// Whether the customer ever objected to a purpose or a wider one, and has not granted it in person since.
+/// Whether the customer ever objected to a purpose or a wider one, and has not granted it in person since. Who was erased
+/// objected to everything that an objection stops.
 #[must_use]
 pub fn has_objected(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
-    objected(&standing.registers(id), purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor)))
+    let own = standing.registers(id);
+    let wider = purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor));
+    let latest = wider.filter_map(|registers| registers.objection).chain(own.objection).max();
+    match (latest, own.live_grant) {
+        (None, None) => standing.was_erased(),
+        (latest, live_grant) => latest.is_some_and(|objection| live_grant.is_none_or(|grant| grant <= objection)),
+    }
 }
 
 fn allow(basis: Basis, position: u64, until: Moment) -> Verdict {
     Verdict::Allow { basis, position, until }
-}
-
-/// An objection stands until the customer grants again in person.
-fn objected(own: &Registers, wider: impl Iterator<Item = Registers>) -> bool {
-    let latest = wider.filter_map(|registers| registers.objection).chain(own.objection).max();
-    latest.is_some_and(|objection| own.live_grant.is_none_or(|grant| grant <= objection))
 }
 
 fn denial(status: ConsentStatus) -> Denial {

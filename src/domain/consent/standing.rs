@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::record::{ConsentRecord, ConsentStatus, OrderKey};
 use crate::domain::id::PurposeId;
+use crate::domain::purpose::Basis;
 use crate::domain::time::Moment;
 
 /// The latest grant of a purpose.
@@ -18,6 +19,8 @@ pub struct Grant {
     pub until: Moment,
     /// Version of the purpose that was shown.
     pub version: u32,
+    /// The basis that the purpose rested on then; nothing in records from before bases were written.
+    pub basis: Option<Basis>,
     /// Its place in the ledger.
     pub position: u64,
 }
@@ -29,6 +32,8 @@ pub struct Restriction {
     pub key: OrderKey,
     /// What it was.
     pub status: ConsentStatus,
+    /// Version of the purpose then.
+    pub version: u32,
     /// Its place in the ledger.
     pub position: u64,
 }
@@ -53,9 +58,29 @@ pub struct Standing {
     restricted: Option<OrderKey>,
     lifted: Option<OrderKey>,
     position: u64,
+    erased: bool,
 }
 
 impl Standing {
+    /// The standing of somebody who was erased, and of whom nothing has been recorded since.
+    #[must_use]
+    pub fn erased() -> Self {
+        Self { erased: true, ..Self::default() }
+    }
+
+    /// Whether the customer was erased before anything that is recorded here.
+    #[must_use]
+    pub fn was_erased(&self) -> bool {
+        self.erased
+    }
+
+    /// Whether the customer was erased and has not come back: nothing may be kept or done. Only a yes in person, given
+    /// since then, is a way back; an import never is.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.erased && self.purposes.iter().all(|(_, registers)| registers.live_grant.is_none())
+    }
+
     /// The registers of a purpose; empty if nothing was ever recorded.
     #[must_use]
     pub fn registers(&self, purpose: PurposeId) -> Registers {
@@ -89,7 +114,9 @@ impl Standing {
             (ConsentStatus::RestrictionLifted, _) => raise(&mut self.lifted, key),
             (ConsentStatus::Given, Some(purpose)) => self.grant(purpose, record, position),
             (ConsentStatus::Expired, _) | (_, None) => {}
-            (status, Some(purpose)) => self.restrict(purpose, Restriction { key, status, position }),
+            (status, Some(purpose)) => {
+                self.restrict(purpose, Restriction { key, status, version: record.version, position });
+            }
         }
     }
 
@@ -98,6 +125,7 @@ impl Standing {
             key: record.order(),
             until: record.valid_until.unwrap_or(Moment::DISTANT_FUTURE),
             version: record.version,
+            basis: record.basis,
             position,
         };
         let registers = self.entry(purpose);
@@ -155,6 +183,8 @@ mod tests {
             basis: Basis::Consent,
             version: 1,
             direct_marketing: false,
+            gpc_objects: false,
+            retired: false,
             expires_after: None,
             cooling_off: None,
             notice: None,

@@ -73,8 +73,10 @@ pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
     }
     let denial = scene.verdict(purpose, Stage::Disclosure).denial()?;
     let masked = matches!(denial, Denial::Restricted | Denial::LedgerUnavailable);
-    let needs_nobody =
-        scene.rules.purpose(purpose).is_some_and(|terms| !terms.basis.needs_consent() && !terms.direct_marketing);
+    let needs_nobody = scene
+        .rules
+        .purpose(purpose)
+        .is_some_and(|terms| !(terms.basis.needs_consent() || terms.direct_marketing || terms.gpc_objects));
     (!(masked && needs_nobody)).then_some(denial)
 }
 

@@ -4,7 +4,7 @@
 //! tell whether it was done at once or late.
 
 use super::{Terms, journey};
-use crate::domain::consent::Stage;
+use crate::domain::consent::{Stage, lawful};
 use crate::domain::customer::CustomerState;
 use crate::domain::id::PurposeSet;
 use crate::domain::rules::RuleSet;
@@ -16,34 +16,46 @@ const SHORTEST_MEMORY: Period = Period(400 * 86_400_000);
 /// Brings a customer's state up to now. True if something may no longer be read that could be read before.
 pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> bool {
     // What the standing denies is purged whether or not the ledger can be trusted: a denial needs no proof.
-    let purged = withhold(state, terms.rules, Terms { ledger_trusted: true, ..terms }.lawful(Stage::Storage));
+    let lawful = Terms { ledger_trusted: true, ..terms }.lawful(Stage::Storage).union(withheld(terms));
+    let purged = withhold(state, terms.rules, (lawful, terms.standing.is_restricted()));
     forget_what_is_old(state, terms);
     journey::pass_time(state, terms);
     purged
 }
 
+/// Purposes that the rules have dropped, for which nothing may be used and nothing is purged yet.
+fn withheld(terms: Terms<'_>) -> PurposeSet {
+    let kept = terms.rules.dropped.iter().filter(|(id, dropped)| {
+        let stored = lawful(terms.standing, *id, &dropped.terms, Stage::Storage, terms.now).allows();
+        dropped.is_withheld(terms.now) && stored
+    });
+    kept.map(|(id, _)| id).collect()
+}
+
 /// Clears every purpose but the lawful ones, and those that a fact is no longer declared for; what has none left is
-/// gone for good. True if that took anything away.
-pub fn withhold(state: &mut CustomerState, rules: &RuleSet, lawful: PurposeSet) -> bool {
+/// gone for good, unless processing is restricted: then it stays, for nobody to read, until that ends. True if that took
+/// anything away.
+pub fn withhold(state: &mut CustomerState, rules: &RuleSet, (lawful, restricted): (PurposeSet, bool)) -> bool {
     let declared = &rules.declared;
+    let dropped: PurposeSet = rules.dropped.ids().collect();
     let mut purged = false;
     let mut narrow = |purposes: &mut PurposeSet, allowed: PurposeSet| {
         let left = purposes.intersection(allowed);
         purged |= left != *purposes;
         *purposes = left;
-        !left.is_empty()
+        restricted || !left.is_empty()
     };
     state.attributes.retain(|(id, held)| match declared.attributes.get(*id).map(|attribute| attribute.purposes) {
         Some(None) => true,
-        Some(Some(now)) => narrow(&mut held.purposes, lawful.intersection(now)),
+        Some(Some(now)) => narrow(&mut held.purposes, lawful.intersection(now.union(dropped))),
         None => narrow(&mut held.purposes, PurposeSet::EMPTY),
     });
     state.events.retain(|event| {
         let kind = declared.events.get(event.kind);
-        let covered =
-            narrow(&mut event.purposes, kind.map_or(PurposeSet::EMPTY, |kind| lawful.intersection(kind.purposes)));
+        let now = kind.map_or(PurposeSet::EMPTY, |kind| kind.purposes.union(dropped));
+        let covered = narrow(&mut event.purposes, lawful.intersection(now));
         event.fields.retain(|(id, _, purposes)| {
-            let now = declared.fields.get(*id).map_or(PurposeSet::EMPTY, |field| field.purposes);
+            let now = declared.fields.get(*id).map_or(PurposeSet::EMPTY, |field| field.purposes.union(dropped));
             narrow(purposes, lawful.intersection(now))
         });
         covered
@@ -62,7 +74,8 @@ pub fn withhold(state: &mut CustomerState, rules: &RuleSet, lawful: PurposeSet) 
 
 fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
     let keep = |kind| terms.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep);
-    state.events.retain(|event| terms.now.since(event.at) < keep(event.kind));
+    let restricted = terms.standing.is_restricted();
+    state.events.retain(|event| restricted || terms.now.since(event.at) < keep(event.kind));
     let oldest = terms.now - terms.rules.horizon.max(SHORTEST_MEMORY);
     state.contacts.retain(|contact| contact.at > oldest && contact.counts(terms.now));
     state.outcomes.retain(|entry| entry.at > oldest);

@@ -25,7 +25,7 @@ fn unused_purposes(rules: &RuleSet) -> impl Iterator<Item = Diagnostic> {
     let served = rules.actions.iter().flat_map(|(_, action)| [Some(action.purpose), action.asks]).flatten();
     let served = served.chain(declared.journeys.iter().map(|(_, journey)| journey.purpose));
     let used = PurposeSet(kept.fold(0, |all, set| all | set.0) | served.fold(0, |all, id| all | PurposeSet::of(id).0));
-    declared.purposes.ids().filter(move |id| !used.contains(*id)).map(|id| {
+    declared.purposes.iter().filter(move |(id, terms)| !used.contains(*id) && !terms.retired).map(|(id, _)| {
         let span = declared.purpose_spans.get(id).copied().unwrap_or_default();
         let message = format!("nobody uses the purpose `{}`", rules.vocabulary.name(id));
         let help =

@@ -75,6 +75,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         sources: sources.clone(),
         vocabulary,
         declared,
+        dropped: IdMap::default(),
         journeys,
         actions,
         policy,

@@ -15,6 +15,7 @@ pub mod section;
 pub mod shape;
 pub mod sink;
 pub mod source;
+pub mod succession;
 
 pub use load::{Loaded, load};
 pub use rule_set::RuleSet;

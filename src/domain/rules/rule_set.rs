@@ -10,6 +10,7 @@ use super::section::action::Action;
 use super::section::journey::Journey;
 use super::section::limit::{Limit, LimitRule};
 use super::section::policy::Policy;
+use super::succession::DroppedPurpose;
 use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, Vocabulary};
 use crate::domain::purpose::Purpose;
 use crate::domain::time::Period;
@@ -23,6 +24,8 @@ pub struct RuleSet {
     pub vocabulary: Vocabulary,
     /// What is declared.
     pub declared: Declarations,
+    /// Purposes that the rules before declared and these do not.
+    pub dropped: IdMap<PurposeId, DroppedPurpose>,
     /// Journeys.
     pub journeys: IdMap<JourneyId, Journey>,
     /// Actions.

@@ -3,7 +3,7 @@
 use super::condition::{self, Condition};
 use super::limit::{self, Limit};
 use super::template::{self, Template};
-use super::{ActionHead, Declarations, find, intern};
+use super::{ActionHead, Declarations, find, find_purpose, intern};
 use crate::domain::action::ActionKind;
 use crate::domain::id::{ActionId, ChannelId, GroupId, IdMap, PurposeId, Vocabulary};
 use crate::domain::rules::code;
@@ -113,7 +113,7 @@ pub fn read_head(
     let id_node = fields.required("id");
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
-        find(name, "purpose", (vocabulary, &declared.purposes), sink)
+        find_purpose(name, (vocabulary, &declared.purposes), sink)
     });
     let id_node = id_node?;
     let name = reader::text(id_node, sink)?;
@@ -205,7 +205,7 @@ fn asks(fields: &Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Opti
         );
     }
     let name = reader::text(node, sink)?;
-    let id = find((name, node.span), "purpose", (scope.vocabulary, &scope.declared.purposes), sink)?;
+    let id = find_purpose((name, node.span), (scope.vocabulary, &scope.declared.purposes), sink)?;
     if id == scope.purpose {
         let message = format!("this asks for `{name}` and serves it, so it could only ask once the answer is yes");
         let help = "give it another `purpose`, one that may be served while it asks, such as a service's";

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::condition::{self, Condition};
-use super::{Declarations, JourneyHead, find, intern};
+use super::{Declarations, JourneyHead, find, find_purpose, intern};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
@@ -89,7 +89,7 @@ pub fn read_head(
     let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
     let purpose = fields.required("purpose").and_then(|node| {
         let name = (reader::text(node, sink)?, node.span);
-        find(name, "purpose", (vocabulary, &declared.purposes), sink)
+        find_purpose(name, (vocabulary, &declared.purposes), sink)
     });
     let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
     let mut stages = Vec::new();

@@ -100,6 +100,20 @@ pub(super) fn find<I: Id, T>(
     id.or_else(|| reader::unknown((name, span), kind, declared.ids().map(|id| vocabulary.name(id)), sink))
 }
 
+/// Looks a purpose up that is to be used: not one that is over.
+pub(super) fn find_purpose(
+    (name, span): (&str, Span),
+    (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),
+    sink: &Sink,
+) -> Option<PurposeId> {
+    let id = find((name, span), "purpose", (vocabulary, declared), sink)?;
+    if declared.get(id).is_some_and(|purpose| purpose.retired) {
+        let message = format!("the purpose `{name}` is retired, so nothing may be done for it");
+        return reader::refuse(span, super::code::CONTRADICTION, message, "name a purpose that is in use", sink);
+    }
+    Some(id)
+}
+
 /// A list of purposes, at least one.
 pub(super) fn purposes(
     node: &Node,
@@ -108,5 +122,5 @@ pub(super) fn purposes(
 ) -> Option<PurposeSet> {
     let help = "name at least one purpose; no purpose would mean that the data may never be used";
     reader::filled(node, "this list of purposes is empty", help, sink)?;
-    reader::texts(node, sink)?.into_iter().map(|name| find(name, "purpose", (vocabulary, declared), sink)).collect()
+    reader::texts(node, sink)?.into_iter().map(|name| find_purpose(name, (vocabulary, declared), sink)).collect()
 }

@@ -8,6 +8,9 @@ use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Entry;
 
+/// What a Global Privacy Control signal may mean to a purpose.
+const GPC: [(&str, bool); 1] = [("objects", true)];
+
 /// Reads one purpose; its ancestors are set by [`link`] when all are known.
 pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
@@ -20,6 +23,8 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
             .optional("direct_marketing")
             .and_then(|node| reader::flag(node, sink))
             .unwrap_or(false),
+        gpc_objects: fields.optional("gpc").and_then(|node| reader::one_of(node, &GPC, sink)).unwrap_or(false),
+        retired: fields.optional("retired").and_then(|node| reader::flag(node, sink)).unwrap_or(false),
         expires_after: fields.optional("expires_after").and_then(|node| reader::period(node, sink)),
         cooling_off: fields.optional("cooling_off").and_then(|node| reader::period(node, sink)),
         notice: fields.optional("notice").and_then(|node| reader::text(node, sink)).map(str::to_owned),
@@ -35,17 +40,25 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
             reader::refuse::<()>(node.span, code::CONTRADICTION, message, &help, sink);
         }
     }
+    if let Some(node) = fields.optional("gpc")
+        && basis.is_some_and(|basis| !basis.needs_consent() && !basis.can_be_objected_to())
+    {
+        let message =
+            format!("nothing that rests on `{}` sells or shares data, so `gpc` means nothing", purpose.basis.name());
+        let help = "remove `gpc`, or give the selling and sharing a purpose of its own that rests on consent";
+        reader::refuse::<()>(node.span, code::CONTRADICTION, message, help, sink);
+    }
     fields.finish();
     basis.map(|_| purpose)
 }
 
-/// Sets each purpose's ancestors: `marketing` is one of `marketing.email`, never of `marketingx`.
+/// Sets each purpose's ancestors: `marketing` is one of `marketing.email`, never of `marketingx`. One that is no longer
+/// declared is one still: a "no" to it that is on record must not end with a line in a file.
 pub fn link(purposes: &mut IdMap<PurposeId, Purpose>, vocabulary: &Vocabulary) {
     let ids: Vec<PurposeId> = purposes.ids().collect();
     for id in ids {
         let name = vocabulary.name(id);
-        let wider = name.match_indices('.').filter_map(|(at, _)| vocabulary.find(name.get(..at)?));
-        let ancestors = wider.filter(|wider| purposes.get(*wider).is_some()).collect();
+        let ancestors = name.match_indices('.').filter_map(|(at, _)| vocabulary.find(name.get(..at)?)).collect();
         if let Some(purpose) = purposes.get_mut(id) {
             purpose.ancestors = ancestors;
         }

@@ -53,8 +53,14 @@ pub static PURPOSE: Shape = Shape {
         may("direct_marketing", Form::Flag, "an objection stops it, whatever the basis"),
         may("expires_after", Form::Period, "how long a yes lasts; only with consent"),
         may("cooling_off", Form::Period, "how long nobody asks again after a no; only with consent"),
-        may("version", Form::Whole(1, 1_000_000), "a yes to an older version does not cover this one"),
+        may("version", Form::Whole(1, 1_000_000), "a yes to another version does not cover this one"),
         may("notice", Form::Text, "where the text is that the customer is shown"),
+        may(
+            "gpc",
+            Form::Word(|| vec!["objects"]),
+            "it sells or shares data: a browser's `Sec-GPC: 1` is an objection to it",
+        ),
+        may("retired", Form::Flag, "it is over: what was kept for it alone goes, and nothing may name it"),
     ],
     needs: Needs::Nothing,
 };

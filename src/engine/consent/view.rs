@@ -1,0 +1,62 @@
+//! The standing of one purpose, for people.
+
+use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful};
+use crate::domain::id::PurposeId;
+use crate::domain::rules::RuleSet;
+use crate::domain::time::Moment;
+
+/// One purpose's standing, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandingView {
+    /// Which purpose.
+    pub purpose: String,
+    /// What stands; nothing if nothing was ever recorded.
+    pub status: Option<ConsentStatus>,
+    /// Whether the purpose may be served now.
+    pub usable: bool,
+    /// Why not; nothing if it may.
+    pub denial: Option<Denial>,
+    /// Its lawful basis.
+    pub basis: &'static str,
+    /// Since when the status stands.
+    pub since: Option<Moment>,
+    /// Until when a grant holds.
+    pub until: Option<Moment>,
+    /// The ledger record that decides it.
+    pub position: u64,
+    /// A late grant lost against a restriction; ask the customer again.
+    pub needs_reconfirm: bool,
+}
+
+/// What stands for one purpose now.
+pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Option<StandingView> {
+    let terms = rules.purpose(id)?;
+    let registers = standing.registers(id);
+    let verdict = lawful(standing, id, terms, Stage::Evaluation, now);
+    let latest_no = binding(standing, id, terms).map(|no| (no.key, no.status, no.position));
+    let latest_yes = registers.grant.map(|yes| (yes.key, ConsentStatus::Given, yes.position));
+    let deciding = latest_no.max(latest_yes.filter(|yes| latest_no.is_none_or(|no| yes.0 > no.0)));
+    let status = match verdict {
+        Verdict::Deny(Denial::Expired) => Some(ConsentStatus::Expired),
+        Verdict::Deny(Denial::Restricted) => Some(ConsentStatus::Restricted),
+        Verdict::Deny(Denial::Objected) => Some(ConsentStatus::Objected),
+        Verdict::Deny(Denial::Erased) => Some(ConsentStatus::Erased),
+        _ => deciding.map(|(_, status, _)| status),
+    };
+    let late_yes_lost = latest_yes.zip(latest_no).is_some_and(|(yes, no)| yes.2 > no.2 && yes.0 <= no.0);
+    let until = match verdict {
+        Verdict::Allow { until, .. } if until < Moment::DISTANT_FUTURE => Some(until),
+        _ => None,
+    };
+    Some(StandingView {
+        purpose: rules.vocabulary.name(id).to_owned(),
+        status,
+        usable: verdict.allows(),
+        denial: verdict.denial(),
+        basis: terms.basis.name(),
+        since: deciding.map(|(key, ..)| key.at),
+        until,
+        position: deciding.map_or(0, |(.., position)| position),
+        needs_reconfirm: !verdict.allows() && late_yes_lost,
+    })
+}

@@ -1,0 +1,95 @@
+//! What a customer may have done with everything that is held: erased, and handed over.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::decide::is_readable;
+use super::{Customer, DecisionRecord, Engine, EngineError, StandingView};
+use crate::domain::consent::ConsentRecord;
+use crate::domain::customer::CustomerState;
+use crate::domain::rules::RuleSet;
+use crate::domain::time::Moment;
+use crate::ledger::LedgerError;
+
+/// What an erasure did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedCustomer {
+    /// Where the ledger says that somebody was erased.
+    pub position: u64,
+    /// How many consent records can no longer be read; zero when somebody erased them before.
+    pub records: usize,
+}
+
+/// Everything held about one customer, whoever may read it.
+#[derive(Debug, Clone)]
+pub struct CustomerExport {
+    /// Who.
+    pub customer: String,
+    /// When it was taken.
+    pub at: Moment,
+    /// The rules that name what is held.
+    pub rules: Arc<RuleSet>,
+    /// Attributes, events, journeys, contacts, outcomes.
+    pub state: CustomerState,
+    /// What stands for every purpose.
+    pub standings: Vec<StandingView>,
+    /// Consent records with their places in the ledger, oldest first; or why they cannot be read.
+    pub records: Result<Vec<(u64, ConsentRecord)>, String>,
+    /// Decisions that are still kept, oldest first.
+    pub decisions: Vec<Arc<DecisionRecord>>,
+}
+
+impl Engine {
+    /// Erases a customer: state, decisions, remembered requests and the key to their consent records. Nothing that is
+    /// replayed or imported brings them back; only a yes in person does.
+    ///
+    /// It binds in memory at once, and is answered when the ledger has it on disk.
+    ///
+    /// # Errors
+    /// When the customer id is wrong, or the ledger does not take the erasure; ask again then.
+    pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
+        self.check_customer(customer)?;
+        let now = self.steady(now);
+        let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
+        let erasures = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
+        self.customers.replace(customer, Customer::erased(erasures));
+        self.decisions.forget(|record| record.customer == customer);
+        let unavailable = |error: LedgerError| {
+            self.trust_ledger(false);
+            EngineError::LedgerUnavailable(error.to_string())
+        };
+        let records = self.ledger.records(customer).map_err(unavailable)?.len();
+        let erasure = self.ledger.erase(customer, now).map_err(unavailable)?;
+        self.customers.remove(customer);
+        Ok(ErasedCustomer { position: erasure.position, records })
+    }
+
+    /// Everything held about one customer, brought up to now.
+    ///
+    /// # Errors
+    /// When the customer id is wrong.
+    pub fn export(&self, customer: &str, now: Moment) -> Result<CustomerExport, EngineError> {
+        let standings = self.standing(customer, now)?;
+        let (active, now) = (self.rules.load_full(), self.steady(now));
+        let mut held = self.customer_as_held(customer);
+        self.settle(&mut held, &active.set, now);
+        Ok(CustomerExport {
+            customer: customer.to_owned(),
+            at: now,
+            rules: Arc::clone(&active.set),
+            state: held.state,
+            standings,
+            records: self.ledger.records(customer).map_err(|error| error.to_string()),
+            decisions: self.decisions.find(|record| record.customer == customer && is_readable(record, now)),
+        })
+    }
+
+    /// One customer's consent records with their places in the ledger, oldest first.
+    ///
+    /// # Errors
+    /// When the customer id is wrong, or the ledger cannot be read.
+    pub fn consent_records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, EngineError> {
+        self.check_customer(customer)?;
+        self.ledger.records(customer).map_err(|error| EngineError::LedgerUnavailable(error.to_string()))
+    }
+}

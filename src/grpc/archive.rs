@@ -1,0 +1,214 @@
+//! Everything held about one customer as a zip file: JSON for machines, and a page that says what is what.
+
+use std::io::{self, Cursor, Write as _};
+
+use serde_json::{Value as Json, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::domain::consent::json_ld;
+use crate::domain::customer::ContactState;
+use crate::domain::decide::Score;
+use crate::domain::id::{Id, PurposeSet};
+use crate::domain::purpose::Basis;
+use crate::domain::rules::RuleSet;
+use crate::domain::value::Value;
+use crate::engine::{CustomerExport, DecisionRecord, StandingView};
+
+const README: &str = include_str!("archive/README.txt");
+const LEFT_OUT: &str = include_str!("archive/left-out.txt");
+
+/// The archive's bytes. A portable one holds only what the customer provided, for purposes of consent or contract.
+pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>> {
+    let mut archive = Archive { zip: ZipWriter::new(Cursor::new(Vec::new())) };
+    let left_out = if portable_only { LEFT_OUT } else { "" };
+    archive.text("README.txt", &format!("{README}{left_out}"))?;
+    let covers = |purposes| !portable_only || is_portable(purposes, &export.rules);
+    archive.json("profile.json", &profile(export, portable_only, covers))?;
+    archive.lines("events.jsonl", events(export, covers))?;
+    archive.lines("standings.jsonl", export.standings.iter().map(standing))?;
+    if !portable_only {
+        archive.lines("disclosures.jsonl", disclosures(export))?;
+        archive.lines("outcomes.jsonl", outcomes(export))?;
+        archive.lines("decisions.jsonl", export.decisions.iter().map(|record| decision(record)))?;
+    }
+    match &export.records {
+        Ok(records) => {
+            for (position, record) in records {
+                archive.text(&format!("consents/{position:08}.jsonld"), &json_ld(record))?;
+            }
+        }
+        Err(trouble) => archive.text("consents/NOT-READABLE.txt", &format!("{trouble}\n"))?,
+    }
+    Ok(archive.zip.finish().map_err(io::Error::from)?.into_inner())
+}
+
+struct Archive {
+    zip: ZipWriter<Cursor<Vec<u8>>>,
+}
+
+impl Archive {
+    fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        self.zip.start_file(name, options).map_err(io::Error::from)?;
+        self.zip.write_all(text.as_bytes())
+    }
+
+    fn json(&mut self, name: &str, value: &Json) -> io::Result<()> {
+        self.text(name, &format!("{value:#}\n"))
+    }
+
+    fn lines(&mut self, name: &str, values: impl Iterator<Item = Json>) -> io::Result<()> {
+        let lines: Vec<String> = values.map(|value| format!("{value}\n")).collect();
+        self.text(name, &lines.concat())
+    }
+}
+
+/// Whether a fact is kept for a purpose that rests on the customer's consent or contract (Art. 20(1)(a)).
+fn is_portable(purposes: PurposeSet, rules: &RuleSet) -> bool {
+    let portable = |basis: Basis| basis.needs_consent() || basis == Basis::Contract;
+    purposes.iter().filter_map(|id| rules.purpose(id)).any(|purpose| portable(purpose.basis))
+}
+
+fn profile(export: &CustomerExport, portable_only: bool, covers: impl Fn(PurposeSet) -> bool) -> Json {
+    let (rules, state) = (&export.rules, &export.state);
+    let attributes = state.attributes.iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
+        let fact = json!({"value": plain(&held.value), "kept_for": names(held.purposes, rules)});
+        (name(*id, rules), fact)
+    });
+    let attributes: serde_json::Map<String, Json> = attributes.collect();
+    let mut profile = json!({
+        "customer_id": export.customer,
+        "taken_at": export.at.to_string(),
+        "rule_set": rules.hash,
+        "attributes": attributes,
+        "time_zone": state.zone.as_ref().and_then(|zone| zone.iana_name()),
+    });
+    if !portable_only && let Some(profile) = profile.as_object_mut() {
+        let journeys = state.journeys.iter().map(|journey| {
+            let stage = name(journey.stage, rules);
+            let stage = stage.split_once('/').map_or("", |(_, stage)| stage);
+            json!({
+                "journey": name(journey.journey, rules), "stage": stage, "kept_for": [name(journey.purpose, rules)],
+                "started_at": journey.started.to_string(), "entered_at": journey.entered.to_string(),
+            })
+        });
+        profile.insert("journeys".into(), journeys.collect());
+    }
+    profile
+}
+
+fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl Iterator<Item = Json> {
+    let rules = &export.rules;
+    let mut events: Vec<Json> = Vec::new();
+    for event in export.state.events.newest_first().filter(|event| covers(event.purposes)) {
+        let fields = event.fields.iter().filter(|(.., purposes)| covers(*purposes)).map(|(id, value, _)| {
+            let field = name(*id, rules);
+            (field.split_once('/').map_or("", |(_, field)| field).to_owned(), plain(value))
+        });
+        let fields: serde_json::Map<String, Json> = fields.collect();
+        events.push(json!({
+            "type": name(event.kind, rules), "at": event.at.to_string(),
+            "fields": fields, "kept_for": names(event.purposes, rules),
+        }));
+    }
+    events.into_iter().rev()
+}
+
+/// What was said to the customer, where and when: every contact is something given out to a channel.
+fn disclosures(export: &CustomerExport) -> impl Iterator<Item = Json> {
+    let rules = &export.rules;
+    export.state.contacts.iter().map(|contact| {
+        let purpose = rules.actions.get(contact.action).map(|action| name(action.purpose, rules));
+        json!({
+            "at": contact.at.to_string(),
+            "to_channel": contact.channel.map(|channel| name(channel, rules)),
+            "action": name(contact.action, rules),
+            "purpose": purpose,
+            "confirmed": contact.state == ContactState::Counted,
+        })
+    })
+}
+
+fn outcomes(export: &CustomerExport) -> impl Iterator<Item = Json> {
+    let rules = &export.rules;
+    export.state.outcomes.iter().map(|entry| {
+        json!({
+            "at": entry.at.to_string(),
+            "action": name(entry.action, rules),
+            "outcome": entry.outcome.name(),
+            "channel": entry.channel.map(|channel| name(channel, rules)),
+        })
+    })
+}
+
+fn standing(view: &StandingView) -> Json {
+    json!({
+        "purpose": view.purpose,
+        "lawful_basis": view.basis,
+        "status": view.status.map(|status| status.name()),
+        "usable": view.usable,
+        "why_not": view.denial.map(|denial| denial.name()),
+        "since": view.since.map(|at| at.to_string()),
+        "until": view.until.map(|at| at.to_string()),
+    })
+}
+
+fn decision(record: &DecisionRecord) -> Json {
+    let rules = &record.rules;
+    let asked = record.question.context.iter().map(|(name, value)| (name.clone(), plain(value)));
+    let asked: serde_json::Map<String, Json> = asked.collect();
+    let actions = record.decision.actions.iter().map(|chosen| {
+        json!({
+            "action": name(chosen.action, rules), "text": chosen.text, "content": chosen.content,
+            "because": chosen.because, "score": score(chosen.score),
+        })
+    });
+    let silence = record.decision.silence.as_ref();
+    let explained = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
+    let considered = explained.map(|loser| {
+        json!({
+            "action": name(loser.action, rules), "gate": loser.gate.name(), "reason": loser.reason,
+            "rule": format!("{}:{}", loser.rule.file, loser.rule.line), "would_change_it": loser.flip,
+        })
+    });
+    json!({
+        "decision_id": record.id,
+        "at": record.at.to_string(),
+        "channel": record.question.channel,
+        "told_by_the_channel": asked,
+        "actions": actions.collect::<Vec<_>>(),
+        "silence": silence.map(|silence| json!({"reason": silence.reason.name(), "detail": silence.detail})),
+        "considered": considered.collect::<Vec<_>>(),
+        "purposes_used": names(record.decision.purposes_used, rules),
+        "ledger_position": record.decision.ledger_position,
+        "rule_set": rules.hash,
+    })
+}
+
+fn score(score: Score) -> Json {
+    json!({
+        "total": score.total, "relevance": score.relevance, "worth": score.worth, "personal": score.personal,
+        "intrusiveness": score.intrusiveness, "interruption": score.interruption,
+        "pressure": score.pressure, "hurt": score.hurt,
+    })
+}
+
+fn plain(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => json!(text.as_str()),
+        Value::Number(number) => json!(number),
+        Value::Flag(flag) => json!(flag),
+        Value::Moment(at) => json!(at.to_string()),
+        Value::Duration(period) => json!({"milliseconds": period.0}),
+        Value::List(items) => items.iter().map(|item| json!(item.as_str())).collect(),
+    }
+}
+
+fn name<I: Id>(id: I, rules: &RuleSet) -> String {
+    rules.vocabulary.name(id).to_owned()
+}
+
+fn names(purposes: PurposeSet, rules: &RuleSet) -> Vec<String> {
+    purposes.iter().map(|id| name(id, rules)).collect()
+}
