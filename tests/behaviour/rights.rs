@@ -140,6 +140,14 @@ impl Ledger for StubbornLedger {
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         self.kept.records(customer)
     }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        self.kept.checkpoint()
+    }
+
+    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
+        self.kept.receipt(position)
+    }
 }
 
 fn stubborn() -> (Engine, Arc<StubbornLedger>) {
