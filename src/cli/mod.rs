@@ -5,6 +5,7 @@
 mod check;
 mod decide;
 mod explain;
+mod ledger;
 mod open_ledger;
 pub mod render;
 mod replay;
@@ -39,6 +40,7 @@ enum Command {
     Test(test::Test),
     Replay(replay::Replay),
     Explain(explain::Explain),
+    Ledger(ledger::Ledger),
 }
 
 /// How a result is printed.
@@ -87,6 +89,7 @@ impl Cli {
             Command::Test(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
+            Command::Ledger(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

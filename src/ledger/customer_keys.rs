@@ -39,6 +39,9 @@ pub const BLOCK: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct KeyName(pub [u8; 16]);
 
+/// The keys of one block.
+pub type Block = Vec<(KeyName, SecretKey)>;
+
 /// Customer keys by their names.
 pub type Keys = HashMap<KeyName, SecretKey, RandomState>;
 
@@ -58,19 +61,14 @@ impl KeyBlocks {
     pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, secrets: &Secrets) -> Result<(Self, Keys), OpenError> {
         let failed = at(&folder);
         disk.create_folder(&folder).map_err(&failed)?;
+        for name in disk.names(&folder).map_err(&failed)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+            let path = folder.join(name);
+            shred(&*disk, &path, None).map_err(at(&path))?;
+        }
         let (mut blocks, mut keys) = (Vec::new(), Keys::default());
-        for name in disk.names(&folder).map_err(&failed)? {
-            let path = folder.join(&name);
-            let failed = at(&path);
-            if name.ends_with(UNFINISHED) {
-                shred(&*disk, &path, None).map_err(failed)?;
-            } else if name.ends_with(SUFFIX) {
-                let bytes = disk.read(&path).map_err(failed)?;
-                let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
-                let entries = parse(&bytes, secrets).map_err(damaged)?;
-                blocks.push((path, entries.iter().map(|(name, _)| *name).collect()));
-                keys.extend(entries);
-            }
+        for (path, entries) in read(&*disk, &folder, secrets)? {
+            blocks.push((path, entries.iter().map(|(name, _)| *name).collect()));
+            keys.extend(entries);
         }
         disk.sync_folder(&folder).map_err(failed)?;
         Ok((Self { disk, folder, blocks }, keys))
@@ -111,6 +109,21 @@ impl KeyBlocks {
     pub fn rewrap(&self, keys: &Keys, secrets: &Secrets) -> io::Result<()> {
         self.blocks.iter().try_for_each(|(path, names)| rewrite(&*self.disk, path, names, (keys, secrets)))
     }
+}
+
+/// The blocks of a folder, with their keys.
+///
+/// # Errors
+/// When the disk refuses, or a block is not as it was written.
+pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
+    let names = disk.names(folder).map_err(at(folder))?;
+    let read = |path: PathBuf| {
+        let bytes = disk.read(&path).map_err(at(&path))?;
+        let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
+        let entries = parse(&bytes, secrets).map_err(damaged)?;
+        Ok((path, entries))
+    };
+    names.iter().filter(|name| name.ends_with(SUFFIX)).map(|name| read(folder.join(name))).collect()
 }
 
 fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], (keys, secrets): (&Keys, &Secrets)) -> io::Result<()> {

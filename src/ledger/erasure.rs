@@ -1,10 +1,8 @@
 //! What the ledger says of an erasure: that there was one, when, and the token by which its customer stays away.
 
-use std::io;
-
+use super::Erasure;
 use super::proof::Salt;
 use super::secrets::Secrets;
-use super::{Erasure, payload};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
@@ -21,8 +19,8 @@ pub fn parse(payload: &[u8]) -> Option<(&[u8; 32], &[u8])> {
 }
 
 /// The record that its leaf commits to.
-pub fn record(position: u64, at: Moment) -> io::Result<Vec<u8>> {
-    let record = ConsentRecord {
+pub fn record(position: u64, at: Moment) -> ConsentRecord {
+    ConsentRecord {
         record_id: Erasure::name(position),
         customer: "".into(),
         purpose: "".into(),
@@ -38,8 +36,7 @@ pub fn record(position: u64, at: Moment) -> io::Result<Vec<u8>> {
         language: String::new(),
         expression: String::new(),
         source: ConsentSource::default(),
-    };
-    Ok(payload::write(&record)?)
+    }
 }
 
 /// The salt of its leaf.

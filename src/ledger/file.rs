@@ -7,8 +7,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 
+use super::content::{self, Content};
 use super::disk::{Disk, RealDisk};
-use super::frame::{self, Found, Header, Kind};
+use super::frame::{self, Found, Header};
 use super::notary::{LogFolders, Newest, Notary, Signed, Word};
 use super::proof::{CheckpointError, Hash, Receipt, Salt, TileNodes, VerifyingKey, inclusion};
 use super::recovery::{Recovered, at, create_folders, recover};
@@ -17,12 +18,14 @@ use super::secrets::Secrets;
 use super::segment::{self, Segments};
 use super::version1::Version1;
 use super::writer::{Append, Job, SharedBook, Writer, look};
-use super::{Erasure, Ledger, LedgerError, erasure, payload, seal};
-use crate::domain::consent::ConsentRecord;
+use super::{Erasure, Ledger, LedgerError};
+use crate::domain::consent::{ConsentRecord, json_ld};
 use crate::domain::time::Moment;
 
-/// The ledger's folder inside the data folder.
-const FOLDER: &str = "ledger";
+/// The folder of frames and customer keys inside the data folder.
+const LEDGER: &str = "ledger";
+/// The folder of the published log inside the data folder.
+const LOG: &str = "log";
 /// The file that keeps other processes off.
 const LOCK: &str = "lock";
 /// How many records of an older version are moved over at once.
@@ -50,8 +53,8 @@ impl LedgerSettings {
         Self { data: data.to_owned(), keys, expected_head: None, segment_bytes: 64 * 1024 * 1024 }
     }
 
-    fn folders(&self) -> LogFolders {
-        LogFolders { log: self.data.join(FOLDER), keys: self.keys.clone() }
+    pub(super) fn folders(&self) -> LogFolders {
+        LogFolders { ledger: self.data.join(LEDGER), log: self.data.join(LOG), keys: self.keys.clone() }
     }
 }
 
@@ -183,7 +186,7 @@ pub struct FileLedger {
 
 impl std::fmt::Debug for FileLedger {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "FileLedger({})", self.folders.log.display())
+        write!(formatter, "FileLedger({})", self.folders.ledger.display())
     }
 }
 
@@ -202,13 +205,14 @@ impl FileLedger {
     /// When the disk refuses, another process has it, or it is not as it was written.
     pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Opened, OpenError> {
         let folders = settings.folders();
+        create_folders(&*disk, &folders.ledger)?;
         create_folders(&*disk, &folders.log)?;
-        let lock = disk.lock(&folders.log.join(LOCK)).map_err(at(&folders.log))?;
-        let lock = lock.ok_or_else(|| OpenError::InUse(folders.log.clone()))?;
+        let lock = disk.lock(&folders.ledger.join(LOCK)).map_err(at(&folders.ledger))?;
+        let lock = lock.ok_or_else(|| OpenError::InUse(folders.ledger.clone()))?;
         let older = Version1::read(&*disk, &settings.data)?;
         let recovered = recover(&disk, settings, &folders)?;
-        let log = folders.log.clone();
-        let mut opened = Self::start(disk, folders, settings.segment_bytes, (recovered, lock)).map_err(at(&log))?;
+        let ledger = folders.ledger.clone();
+        let mut opened = Self::start(disk, folders, settings.segment_bytes, (recovered, lock)).map_err(at(&ledger))?;
         if let Some(older) = older {
             opened.move_over(&older, &settings.data)?;
         }
@@ -237,8 +241,8 @@ impl FileLedger {
     ) -> io::Result<Opened> {
         let Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register } = recovered;
         let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
-        let segments = Segments::open(Arc::clone(&disk), folders.log.clone(), segment_bytes, last)?;
-        let reserve = Reserve::new(Arc::clone(&disk), folders.log.clone())?;
+        let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), segment_bytes, last)?;
+        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone())?;
         let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, tree)?;
         let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
         let ((asks, jobs), (words, heard)) = (channel(), channel());
@@ -287,24 +291,20 @@ impl FileLedger {
         self.newest.get()
     }
 
-    /// The committed bytes of a record, with the salt of its leaf.
-    fn open_record(&self, position: u64) -> Result<(Vec<u8>, Salt), LedgerError> {
+    /// A record, with the salt of its leaf.
+    fn open_record(&self, position: u64) -> Result<(ConsentRecord, Salt), LedgerError> {
         let (header, sealed) = self.read_frame(position)?;
-        if header.kind == Kind::Erasure {
-            let record = erasure::parse(&sealed).map(|(_, record)| record.to_vec());
-            return Ok((record.ok_or_else(|| unreadable(position))?, erasure::salt(position, &self.secrets)));
+        match content::open(&header, &sealed, look(&self.book).keys(), &self.secrets) {
+            Content::Record(record, salt) => Ok((*record, salt)),
+            Content::NoKey => Err(LedgerError::NotFound(format!("record {position} is an erased customer's"))),
+            Content::Damaged => Err(unreadable(position)),
         }
-        let key = look(&self.book).keys().get(&header.key).cloned();
-        let key = key.ok_or_else(|| LedgerError::NotFound(format!("record {position} is an erased customer's")))?;
-        let plain = seal::open(&header, &key, &sealed).ok_or_else(|| unreadable(position))?;
-        let record = payload::read(&plain).ok_or_else(|| unreadable(position))?;
-        Ok((plain, Salt::derive(&key, &record.record_id)))
     }
 
     fn read_frame(&self, position: u64) -> Result<(Header, Vec<u8>), LedgerError> {
         let place = look(&self.book).place(position);
         let place = place.ok_or_else(|| LedgerError::NotFound(format!("the ledger has no record {position}")))?;
-        let path = segment::path(&self.folders.log, place.segment);
+        let path = segment::path(&self.folders.ledger, place.segment);
         let read = self.disk.read_part(&path, place.offset.into(), place.size as usize);
         let bytes = read.map_err(|error| LedgerError::Unavailable(format!("`{}`: {error}", path.display())))?;
         match frame::read(&bytes, 0) {
@@ -336,10 +336,7 @@ impl Ledger for FileLedger {
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         let positions = look(&self.book).customer(customer).map(|known| known.positions.clone()).unwrap_or_default();
-        let read = |position| {
-            let (record, _) = self.open_record(position)?;
-            Ok((position, payload::read(&record).ok_or_else(|| unreadable(position))?))
-        };
+        let read = |position| Ok((position, self.open_record(position)?.0));
         positions.into_iter().map(read).collect()
     }
 
@@ -354,6 +351,7 @@ impl Ledger for FileLedger {
         let mut nodes = TileNodes::new(signed.size, |path: &str| self.disk.read(&self.folders.log.join(path)));
         let path = inclusion(index, signed.size, |node| nodes.node(node));
         let path = path.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        let record = json_ld(&record).into_bytes();
         let receipt = Receipt { record, salt, index, path, checkpoint: signed.note };
         let holds = receipt.clone().verify(&self.verifying);
         holds.map_err(|error| LedgerError::Unavailable(format!("a tile of the ledger is damaged: {error}")))?;

@@ -5,11 +5,13 @@
 
 mod book;
 mod closed;
+mod content;
 mod customer_keys;
 pub mod disk;
 mod erasure;
 mod file;
 mod frame;
+mod inspection;
 mod memory;
 mod notary;
 mod payload;
@@ -21,6 +23,7 @@ mod scan;
 mod seal;
 mod secrets;
 mod segment;
+mod verification;
 mod version1;
 mod writer;
 
@@ -29,7 +32,9 @@ use crate::domain::time::Moment;
 
 pub use closed::ClosedLedger;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
+pub use inspection::{Held, InspectError, Inspection, Seen};
 pub use memory::MemoryLedger;
+pub use verification::{Verification, verify};
 
 /// Why a ledger did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,9 @@ use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
 /// The newest checkpoint, inside the keys folder.
 pub const HEAD: &str = "head";
 /// The published checkpoint, inside the folder of the log.
-const CHECKPOINT: &str = "checkpoint";
+pub const CHECKPOINT: &str = "checkpoint";
+/// The key that verifies it, beside it.
+pub const VERIFYING_KEY: &str = "vkey";
 /// So many records wait for a checkpoint at most.
 const MOST_UNSIGNED: u64 = 256;
 /// So long a record waits for a checkpoint at most.
@@ -35,7 +37,9 @@ pub enum Word {
 /// Where the notary keeps its files.
 #[derive(Debug, Clone)]
 pub struct LogFolders {
-    /// The folder of the published log.
+    /// The folder of frames and customer keys, which nobody else may read.
+    pub ledger: PathBuf,
+    /// The folder of the published log, which anybody may read.
     pub log: PathBuf,
     /// The keys folder.
     pub keys: PathBuf,
@@ -92,6 +96,8 @@ impl Notary {
     /// When the disk refuses.
     pub fn new(disk: Arc<dyn Disk>, folders: LogFolders, key: SigningKey, tree: Tree) -> io::Result<Self> {
         let newest = Newest::default();
+        let public = format!("{}\n", key.verifying_key());
+        write_loosely(&*disk, &folders.log.join(VERIFYING_KEY), public.as_bytes())?;
         let mut notary = Self { disk, folders, key, tree, newest, waiting_since: None };
         notary.sign()?;
         Ok(notary)

@@ -23,7 +23,7 @@ use crate::domain::consent::ConsentRecord;
 /// The log's signing key, inside the keys folder.
 const SIGNING_KEY: &str = "signing-key";
 /// The folder of customer keys, inside the ledger's folder.
-const CUSTOMER_KEYS: &str = "keys";
+pub const CUSTOMER_KEYS: &str = "keys";
 
 /// Everything that was found.
 pub struct Recovered {
@@ -60,13 +60,13 @@ pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
 /// # Errors
 /// When the disk refuses, or something is not as it was written.
 pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFolders) -> Result<Recovered, OpenError> {
-    let names = disk.names(&folders.log).map_err(at(&folders.log))?;
+    let names = disk.names(&folders.ledger).map_err(at(&folders.ledger))?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
     let (mut secrets, key) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
     let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
-    let customer_keys = folders.log.join(CUSTOMER_KEYS);
+    let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
-    let mut scan = Scan::new(&**disk, &folders.log, Book::new(keys), &registered);
+    let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
     scan.read(&firsts)?;
     let Scan { mut book, records, erasures, leaves, previous, last, mut mended, .. } = scan;
 

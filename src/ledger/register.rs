@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use super::customer_keys::KeyName;
 use super::disk::{Disk, DiskFile};
+use super::recovery::at;
 
 /// The file's name inside the keys folder.
 const FILE: &str = "erased";
@@ -43,21 +44,15 @@ impl Register {
     /// When the disk refuses, or it is not as it was written.
     pub fn open(disk: &dyn Disk, folder: &Path) -> Result<(Self, Vec<Erased>), OpenError> {
         let path = folder.join(FILE);
-        let failed = |error| OpenError::Disk { path: path.clone(), error };
-        let bytes = match disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = disk.create(&path).and_then(|file| disk.sync_folder(folder).map(|()| file));
-                return Ok((Self { file: file.map_err(failed)? }, Vec::new()));
-            }
-            other => other.map_err(failed)?,
+        let failed = at(&path);
+        let Some((erased, rest)) = read(disk, folder)? else {
+            let file = disk.create(&path).and_then(|file| disk.sync_folder(folder).map(|()| file));
+            return Ok((Self { file: file.map_err(failed)? }, Vec::new()));
         };
-        let mut file = disk.open(&path).map_err(failed)?;
-        let (entries, rest) = bytes.as_chunks::<ENTRY>();
-        if !rest.is_empty() {
-            file.cut((bytes.len() - rest.len()) as u64).map_err(failed)?;
+        let mut file = disk.open(&path).map_err(&failed)?;
+        if rest > 0 {
+            file.cut((erased.len() * ENTRY) as u64).map_err(failed)?;
         }
-        let read = |(index, entry)| parse(entry).ok_or_else(|| damaged(&path, index));
-        let erased = entries.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok((Self { file }, erased))
     }
 
@@ -69,6 +64,22 @@ impl Register {
         self.file.append(&erased.iter().flat_map(write).collect::<Vec<u8>>())?;
         self.file.sync()
     }
+}
+
+/// The erasures of a register, and how many bytes an entry has that was never finished; nothing if there is no register.
+///
+/// # Errors
+/// When the disk refuses, or it is not as it was written.
+pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<Erased>, usize)>, OpenError> {
+    let path = folder.join(FILE);
+    let bytes = match disk.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(at(&path))?,
+    };
+    let (entries, rest) = bytes.as_chunks::<ENTRY>();
+    let parse = |(index, entry)| parse(entry).ok_or_else(|| damaged(&path, index));
+    let erased = entries.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+    Ok(Some((erased, rest.len())))
 }
 
 fn damaged(path: &Path, index: usize) -> OpenError {

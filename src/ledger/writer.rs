@@ -18,7 +18,7 @@ use super::register::{Erased, Register};
 use super::reserve::Reserve;
 use super::secrets::{Secrets, random};
 use super::segment::Segments;
-use super::{Erasure, LedgerError, erasure, payload, seal};
+use super::{Erasure, LedgerError, content, erasure, payload, seal};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 
@@ -207,7 +207,7 @@ impl Writer {
         let key = change(&self.book).key_for(&record.customer);
         let (name, key) = key.ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
         let plain = payload::write(record)?;
-        let leaf = Leaf::commit(&Salt::derive(&key, &record.record_id), &plain);
+        let leaf = content::leaf(record, &Salt::derive(&key, &record.record_id));
         let header = Header { kind: Kind::Record, position: batch.next, key: name, random: *random()?, leaf };
         let sealed =
             seal::seal(&header, &key, &plain).ok_or_else(|| io::Error::other("a record cannot be encrypted"))?;
@@ -274,10 +274,10 @@ impl Writer {
     fn write_erasure(&mut self, key: KeyName, token: [u8; 32], now: Moment) -> io::Result<Erased> {
         let mut batch = self.batch();
         let position = batch.next;
-        let record = erasure::record(position, now)?;
-        let leaf = Leaf::commit(&erasure::salt(position, &self.secrets), &record);
+        let record = erasure::record(position, now);
+        let leaf = content::leaf(&record, &erasure::salt(position, &self.secrets));
         let header = Header { kind: Kind::Erasure, position, key, random: *random()?, leaf };
-        batch.add(&header, &erasure::payload(&token, &record), None);
+        batch.add(&header, &erasure::payload(&token, &payload::write(&record)?), None);
         self.write(batch)?;
         Ok(Erased { key, token, position })
     }

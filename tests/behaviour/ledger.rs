@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tactful::domain::consent::record::ConsentSource;
-use tactful::domain::consent::{ConsentRecord, ConsentStatus};
+use tactful::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use tactful::domain::time::Moment;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::{self};
@@ -133,7 +133,7 @@ fn a_checkpoint_covers_what_was_acknowledged_and_receipts_hold() {
         let receipt = Receipt::open(&ledger.receipt(position).unwrap(), &key).unwrap();
         assert_eq!(receipt.index + 1, position);
         let text = String::from_utf8(receipt.record).unwrap();
-        assert!(text.contains(&format!("\"record_id\":\"r-{position}\"")), "{text}");
+        assert_eq!(text, json_ld(&record(position)));
     }
     assert!(matches!(ledger.receipt(301), Err(LedgerError::NotFound(_))));
     assert!(matches!(ledger.receipt(0), Err(LedgerError::NotFound(_))));
@@ -152,7 +152,7 @@ fn an_older_version_is_moved_over_and_its_plain_file_is_gone() {
     assert_eq!(opened.records[3].1.customer, "customer-0");
     assert_eq!(opened.ledger.records("customer-0").unwrap().len(), 2);
     drop(opened);
-    assert_eq!(names(&settings.data), ["ledger"]);
+    assert_eq!(names(&settings.data), ["ledger", "log"]);
     let opened = FileLedger::open(&settings).unwrap();
     assert_eq!((opened.records.len(), opened.mended), (9, vec![]));
 }

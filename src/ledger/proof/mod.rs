@@ -19,7 +19,7 @@ pub use commitment::{Leaf, Salt};
 pub use hash::Hash;
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use note::NoteError;
-pub use path::{Node, ProofError, consistency, consistency_holds, inclusion, inclusion_holds};
+pub use path::{Node, ProofError, consistency, consistency_holds, inclusion, inclusion_holds, root};
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt};
 pub use tile::{Tile, TileError, TileKind, TileNodes};
 pub use tree::{LogFile, Tree};

@@ -93,6 +93,14 @@ pub fn consistency<E>(
     Ok(path)
 }
 
+/// The root over the first `size` leaves.
+///
+/// # Errors
+/// When a hash cannot be read.
+pub fn root<E>(size: u64, mut read: impl FnMut(Node) -> Result<Hash, E>) -> Result<Hash, E> {
+    hash(0, size, &mut read)
+}
+
 /// Whether a proof shows that a leaf is in a tree.
 #[must_use]
 pub fn inclusion_holds(leaf: Hash, index: u64, size: u64, path: &[Hash], root: Hash) -> bool {

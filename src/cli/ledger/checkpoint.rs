@@ -1,0 +1,38 @@
+//! `tactful ledger checkpoint`: the newest signed head, to keep somewhere else.
+
+use clap::Args;
+
+use super::{LedgerPlace, say, verifying_key};
+use crate::cli::{Failure, Verdict};
+use crate::ledger::proof;
+
+/// Print the newest signed head of the ledger, to keep somewhere else
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tactful ledger checkpoint > kept/checkpoint\n  tactful ledger checkpoint --key > kept/vkey"
+)]
+pub(super) struct Checkpoint {
+    #[command(flatten)]
+    place: LedgerPlace,
+    /// Print the key that verifies it instead
+    #[arg(long)]
+    key: bool,
+}
+
+impl Checkpoint {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let inspection = self.place.inspect()?;
+        let (key, _) = verifying_key(None, &inspection)?;
+        if self.key {
+            say(&key.to_string());
+            return Ok(Verdict::InOrder);
+        }
+        let (path, note) = inspection.checkpoint().map_err(|error| Failure::new(error.to_string()))?;
+        if let Err(error) = proof::Checkpoint::open(&note, &key) {
+            eprintln!("error: `{}`: {error}", path.display());
+            return Ok(Verdict::Wrong);
+        }
+        say(note.trim_end());
+        Ok(Verdict::InOrder)
+    }
+}

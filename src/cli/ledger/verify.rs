@@ -1,0 +1,73 @@
+//! `tactful ledger verify`: everything that can be checked without the server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{LedgerPlace, read_text, verifying_key};
+use crate::cli::{Failure, Verdict, counted, say};
+use crate::ledger::proof::VerifyingKey;
+use crate::ledger::{Inspection, Verification, verify};
+
+/// Check every record, checkpoint and published file of the ledger
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tactful ledger verify\n  tactful ledger verify --expect-head kept/checkpoint --key \"$(cat kept/vkey)\"\n\n\
+    Exit code 0 if the ledger is what it says, 1 if anything is not, 2 if it could not be read."
+)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    place: LedgerPlace,
+    /// Key of the ledger, from somewhere else than the data folder [default: the one in DATA/log/vkey]
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    /// File with a checkpoint that the ledger must contain, kept somewhere else; may be repeated
+    #[arg(long, value_name = "FILE")]
+    expect_head: Vec<PathBuf>,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let inspection = self.place.inspect()?;
+        let (key, source) = verifying_key(self.key.as_ref(), &inspection)?;
+        let kept: Result<Vec<_>, Failure> =
+            self.expect_head.iter().map(|path| Ok((path.clone(), read_text(path)?))).collect();
+        let found = verify(&inspection, &key, kept?).map_err(|error| Failure::new(error.to_string()))?;
+        describe(&found, &inspection, (&key, &source));
+        let head = format!("{}, head {}", counted(found.head.size as usize, "record"), found.head.root);
+        if found.wrong.is_empty() {
+            say(&format!("{head}, verified"));
+            return Ok(Verdict::InOrder);
+        }
+        for wrong in &found.wrong {
+            eprintln!("error: {wrong}");
+        }
+        say(&format!("{head}, NOT verified: {}", counted(found.wrong.len(), "error")));
+        Ok(Verdict::Wrong)
+    }
+}
+
+/// What was checked, in plain words.
+fn describe(found: &Verification, inspection: &Inspection, (key, source): (&VerifyingKey, &str)) {
+    say("frames       each record's checksum and hash were computed again, and that it follows the one before");
+    if inspection.has_keys() {
+        let erased = match found.erased {
+            0 => String::new(),
+            count => format!("; {} of erased customers, which nobody can open", counted(count as usize, "record")),
+        };
+        let opened = counted(found.opened as usize, "record");
+        say(&format!("records      {opened} opened and compared with what the tree says of them{erased}"));
+    } else {
+        say(&format!("records      {} not opened: there is no keys folder", found.sealed));
+    }
+    for (path, size) in &found.checkpoints {
+        let size = counted(*size as usize, "record");
+        say(&format!("checkpoint   {}: signed, and its root is that of the first {size}", path.display()));
+    }
+    say(&format!("tiles        {} are what the records give", counted(found.tiles, "file")));
+    if let Some((path, offset)) = &found.unfinished {
+        let place = format!("`{}` from byte {offset} on", path.display());
+        say(&format!("unfinished   {place}: a record that was never acknowledged, or that is being written now"));
+    }
+    say(&format!("key          {key} ({source})"));
+}

@@ -1,0 +1,42 @@
+//! What a frame says once it is opened, and what its leaf commits to: the record as JSON-LD, the text that receipts and
+//! exports show.
+
+use super::customer_keys::Keys;
+use super::frame::{Header, Kind};
+use super::proof::{Leaf, Salt};
+use super::secrets::Secrets;
+use super::{erasure, payload, seal};
+use crate::domain::consent::{ConsentRecord, json_ld};
+
+/// What came of opening a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The record, and the salt of its leaf. The record of an erasure is nobody's.
+    Record(Box<ConsentRecord>, Salt),
+    /// The customer's key is not there.
+    NoKey,
+    /// The key is there, and does not open it.
+    Damaged,
+}
+
+/// The leaf of a record.
+pub fn leaf(record: &ConsentRecord, salt: &Salt) -> Leaf {
+    Leaf::commit(salt, json_ld(record).as_bytes())
+}
+
+/// Opens a frame.
+pub fn open(header: &Header, sealed: &[u8], keys: &Keys, secrets: &Secrets) -> Content {
+    let opened = match (header.kind, keys.get(&header.key)) {
+        (Kind::Erasure, _) => erasure::parse(sealed)
+            .and_then(|(_, record)| payload::read(record))
+            .map(|record| (record, erasure::salt(header.position, secrets))),
+        (Kind::Record, None) => return Content::NoKey,
+        (Kind::Record, Some(key)) => {
+            seal::open(header, key, sealed).and_then(|plain| payload::read(&plain)).map(|record| {
+                let salt = Salt::derive(key, &record.record_id);
+                (record, salt)
+            })
+        }
+    };
+    opened.map_or(Content::Damaged, |(record, salt)| Content::Record(Box::new(record), salt))
+}
