@@ -63,6 +63,14 @@ pub fn look(root: &Path) -> RuleFiles {
 }
 
 impl RuleFiles {
+    /// The files as they are written, and what could not be read of them.
+    #[must_use]
+    pub fn sources(self) -> (Sources, Vec<Diagnostic>) {
+        let sources = Sources::under(&self.root, self.files);
+        let unreadable = self.failures.iter().filter_map(|failure| failure.diagnostic(&sources)).collect();
+        (sources, unreadable)
+    }
+
     /// Loads them. What cannot be read is a mistake like any other.
     #[must_use]
     pub fn load(self, vocabulary: &Vocabulary) -> Loaded {

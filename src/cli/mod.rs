@@ -5,6 +5,7 @@
 mod check;
 mod decide;
 mod explain;
+mod fmt;
 mod ledger;
 mod open_ledger;
 pub mod render;
@@ -38,6 +39,7 @@ enum Command {
     Decide(decide::Decide),
     Check(check::Check),
     Test(test::Test),
+    Fmt(fmt::Fmt),
     Replay(replay::Replay),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
@@ -87,6 +89,7 @@ impl Cli {
             Command::Decide(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Test(command) => command.run(),
+            Command::Fmt(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Ledger(command) => command.run(),

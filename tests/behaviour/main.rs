@@ -17,6 +17,7 @@ mod conformance;
 mod consent;
 mod editing;
 mod expressions;
+mod formatting;
 mod golden;
 mod index;
 mod ledger;

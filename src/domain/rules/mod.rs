@@ -6,6 +6,7 @@
 pub mod code;
 pub mod diagnostic;
 pub mod expr;
+pub mod format;
 pub mod index;
 mod lint;
 pub mod load;

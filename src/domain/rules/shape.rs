@@ -128,6 +128,39 @@ impl Shape {
     }
 }
 
+impl Form {
+    /// The known keys of a map of this form.
+    #[must_use]
+    pub fn shape(&self) -> Option<&'static Shape> {
+        match self {
+            Self::Map(shape) => Some(shape),
+            Self::Condition => Some(&CONDITION_GROUP),
+            Self::Either(forms) => forms.iter().find_map(Self::shape),
+            _ => None,
+        }
+    }
+
+    /// The form of what stands behind a key, in a map of this form.
+    #[must_use]
+    pub fn behind(&self, key: &str) -> Option<&'static Form> {
+        match self {
+            Self::Names(_, form) | Self::NewNames(_, form) | Self::Words(_, form) => Some(form),
+            Self::Either(forms) => forms.iter().find_map(|form| form.behind(key)),
+            _ => self.shape()?.key(key).map(|key| &key.form),
+        }
+    }
+
+    /// The form of the items, in a list of this form.
+    #[must_use]
+    pub fn item(&self) -> Option<&'static Form> {
+        match self {
+            Self::List(form, _) => Some(form),
+            Self::Either(forms) => forms.iter().find_map(Self::item),
+            _ => None,
+        }
+    }
+}
+
 /// A key that must be there.
 #[must_use]
 pub const fn must(name: &'static str, form: Form, about: &'static str) -> Key {

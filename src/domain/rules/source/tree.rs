@@ -79,7 +79,7 @@ impl Builder<'_, '_> {
                 self.enter(Items::Map(Vec::new(), None), range)
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                self.leave(range.1);
+                self.leave(range);
                 Ok(())
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
@@ -114,15 +114,17 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn leave(&mut self, end: usize) {
+    /// saphyr-parser counts blanks and a comment behind the last bracket to it, so only where it begins is used.
+    fn leave(&mut self, range: (usize, usize)) {
         let Some(open) = self.open.pop() else { return };
         let last = match &open.items {
             Items::List(items) => items.last().map(|item| item.span),
             Items::Map(entries, _) => entries.last().map(|entry| entry.value.span.max(entry.key.span)),
         };
+        let bracket = range.0 < range.1 && self.text.get(range.0..).is_some_and(|rest| rest.starts_with([']', '}']));
         let end = match last {
-            Some(last) if open.style == Style::Block => last.end as usize,
-            _ => end,
+            Some(last) if open.style == Style::Block || !bracket => last.end as usize,
+            _ => range.0 + usize::from(bracket),
         };
         let kind = match open.items {
             Items::List(items) => NodeKind::List(items),
