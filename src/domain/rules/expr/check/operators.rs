@@ -98,6 +98,8 @@ impl Checker<'_, '_> {
         }
         self.possible(&a, &b, right.span)?;
         self.possible(&b, &a, left.span)?;
+        self.dated(&a, &b, right.span)?;
+        self.dated(&b, &a, left.span)?;
         Some(Checked::flag(Node::Compare(how, Box::new([a.node, b.node]))))
     }
 

@@ -4,6 +4,7 @@ use super::{Checked, Checker};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Code, Diagnostic, Span};
 use crate::domain::rules::expr::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};
+use crate::domain::rules::expr::fact::Fact;
 use crate::domain::rules::expr::program::Node;
 use crate::domain::rules::reader;
 use crate::domain::time::{Moment, Period};
@@ -96,6 +97,19 @@ impl Checker<'_, '_> {
         let in_list = other.kind == Type::List;
         self.report(Diagnostic { replacement: suggested.replacement.filter(|_| !in_list), ..suggested });
         None
+    }
+
+    /// Refuses a text beside `local.date` that is no date: it would be compared by the alphabet, and wrongly.
+    pub(super) fn dated(&self, fact: &Checked, other: &Checked, span: Span) -> Option<()> {
+        let Node::Fact(id) = fact.node else { return Some(()) };
+        let is_date = |text: &str| text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
+        match (self.facts.get(id).map(|entry| &entry.fact), &other.node) {
+            (Some(Fact::LocalDate), Node::Constant(Value::Text(text))) if !is_date(text) => {
+                let help = "write year, month and day with two digits, as in `\"2026-03-02\"`";
+                self.refuse(span, code::EXPRESSION_NOT_ONE_OF, format!("`{text}` is not a date"), help)
+            }
+            _ => Some(()),
+        }
     }
 
     /// Refuses a constant beyond the bounds of numbers and times.

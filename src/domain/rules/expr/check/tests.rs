@@ -197,7 +197,10 @@ fn values_that_cannot_be_are_refused() {
     );
     check_mistakes("channel == 'wep'", &[("T0204", "'wep'", "web", Some("\"web\""))]);
     check_mistakes("local.weekday == 'monday'", &[("T0204", "'monday'", "mon, tue", None)]);
+    check_mistakes("local.date < '2026-4-1'", &[("T0204", "'2026-4-1'", "`2026-4-1` is not a date", None)]);
+    check_mistakes("'2026-02-30' == local.date", &[("T0204", "'2026-02-30'", "is not a date", None)]);
     check_mistakes("customer.contract == context.topic", &[("T0204", "context.topic", "never one of", None)]);
+    check_fine("local.date >= '2026-03-02' && local.date.startsWith('2026-0')");
     check_fine("journey.broadband.stage == 'none' && context.grade <= 'b'");
     check_fine("customer.tags.exists(t, t == customer.plan) && customer.contract != journey.broadband.stage");
 }
