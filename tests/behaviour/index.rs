@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use smallvec::smallvec;
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::{ConsentStatus, Standing};
-use tactful::domain::customer::CustomerState;
+use tactful::domain::customer::{CustomerState, Held, StoredEvent};
 use tactful::domain::decide::{Decision, Explain};
-use tactful::domain::id::ChannelId;
+use tactful::domain::id::{ChannelId, PurposeSet};
+use tactful::domain::rules::RuleSet;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
 use tactful::domain::view::{Scene, Situation, Subject};
@@ -24,7 +26,7 @@ purposes:
   marketing:       {basis: consent, cooling_off: 90 days}
 attributes:
   customer.plan: {type: text, one_of: [basic, plus, max], purposes: [service, personalisation]}
-  customer.age:  {type: number, purposes: [personalisation], sensitivity: 0.5}
+  customer.age:  {type: number, purposes: [service, personalisation], sensitivity: 0.5}
   customer.vip:  {type: flag, purposes: [marketing], sensitivity: 0.2}
 context:
   topic: {type: text, personal: false}
@@ -65,22 +67,27 @@ fn leaf(purpose: &'static str) -> BoxedStrategy<String> {
         "local.hour < 11",
         r#"context.topic.contains("a")"#,
     ]);
+    let years = (compare(), select(vec![20, 30, 40]), any::<bool>()).prop_map(|(how, age, turned)| match turned {
+        true => format!("{age} {how} customer.age"),
+        false => format!("customer.age {how} {age}"),
+    });
+    let held = select(vec![
+        r#"customer.plan in ["basic", "plus"]"#,
+        r#"!(customer.plan in ["basic", "plus"])"#,
+        r#"customer.plan != "max""#,
+        r#""max" == customer.plan"#,
+        "has(customer.age)",
+        "customer.age in [20, 40]",
+    ]);
     let own: BoxedStrategy<String> = match purpose {
         "personalisation" => {
-            let age = (compare(), select(vec![20, 30, 40])).prop_map(|(how, age)| format!("customer.age {how} {age}"));
-            let rest = select(vec![
-                r#"customer.plan in ["basic", "plus"]"#,
-                r#"customer.plan != "max""#,
-                "has(customer.age)",
-                r#"journey.purchase.stage == "looking""#,
-                "customer.age in [20, 40]",
-            ]);
-            prop_oneof![age, rest.prop_map(str::to_owned)].boxed()
+            let stage = Just(r#"journey.purchase.stage == "looking""#.to_owned());
+            prop_oneof![years, held.prop_map(str::to_owned), stage].boxed()
         }
         "marketing" => select(vec!["customer.vip", "customer.vip == false"]).prop_map(str::to_owned).boxed(),
         _ => {
-            let presented = r#"outcomes.count("action-0", "presented", "30d") == 0"#;
-            select(vec![r#"customer.plan == "max""#, "has(customer.plan)", presented]).prop_map(str::to_owned).boxed()
+            let presented = Just(r#"outcomes.count("action-0", "presented", "30d") == 0"#.to_owned());
+            prop_oneof![2 => years, 2 => held.prop_map(str::to_owned), 1 => presented].boxed()
         }
     };
     prop_oneof![3 => own, 1 => topic.prop_map(str::to_owned), 1 => level, 1 => count, 1 => last, 1 => age, 2 => rest.prop_map(str::to_owned)]
@@ -116,7 +123,8 @@ fn action(index: usize) -> impl Strategy<Value = String> {
     let purposes = if index == 0 { vec!["service"] } else { vec!["service", "personalisation", "marketing"] };
     select(purposes).prop_flat_map(move |purpose| {
         let conditions = || proptest::collection::vec(condition(purpose), 0..3);
-        let points = proptest::option::of((-20..40_i32, leaf(purpose)));
+        let points =
+            proptest::option::of((-20..80_i32, prop_oneof![leaf(purpose), Just(r#"channel == "web""#.to_owned())]));
         let head = (0..60_i32, select(vec!["offer", "service"]), select(vec!["web", "email", "both"]), 0..4_u8);
         (conditions(), conditions(), points, head).prop_map(
             move |(eligible, suitable, points, (base, kind, channel, extra))| {
@@ -148,7 +156,7 @@ fn action(index: usize) -> impl Strategy<Value = String> {
 
 fn source() -> impl Strategy<Value = String> {
     let actions = (1..9_usize).prop_flat_map(|count| (0..count).map(action).collect::<Vec<_>>());
-    (actions, any::<bool>()).prop_map(|(actions, asks)| {
+    (actions, proptest::bool::weighted(0.7)).prop_map(|(actions, asks)| {
         let ask = "  - {id: ask, title: Ask, kind: consent_ask, asks: personalisation, purpose: service, intrusiveness: 1, \
                    treatments: {web: {text: May we}, email: {text: May we}}}\n";
         format!("{HEAD}actions:\n{}{}{POLICY}", actions.concat(), if asks { ask } else { "" })
@@ -162,6 +170,7 @@ struct Customer {
     vip: Option<bool>,
     visits: Vec<i64>,
     complained: bool,
+    granted: bool,
     presented: bool,
     consents: Vec<(&'static str, ConsentStatus)>,
     topic: Option<&'static str>,
@@ -185,13 +194,14 @@ fn customer() -> impl Strategy<Value = Customer> {
         proptest::option::of(0..6_i32),
         proptest::option::weighted(0.2, select(vec!["one", "two"])),
     );
-    (held, any::<bool>(), any::<bool>(), proptest::collection::vec(consent, 0..3), asked).prop_map(
-        |((plan, age, vip, visits), complained, presented, consents, (topic, level, group))| Customer {
+    (held, any::<[bool; 3]>(), proptest::collection::vec(consent, 0..3), asked).prop_map(
+        |((plan, age, vip, visits), [complained, granted, presented], consents, (topic, level, group))| Customer {
             plan,
             age,
             vip,
             visits,
             complained,
+            granted,
             presented,
             consents,
             topic,
@@ -201,11 +211,11 @@ fn customer() -> impl Strategy<Value = Customer> {
     )
 }
 
-/// Consents come first and last, so that some facts are held for a purpose that is denied by then.
+/// Consents come first, if at all, and last, so that some facts are held for a purpose that is denied by then.
 fn prepare(engine: &Engine, customer: &Customer) {
     let rules = engine.rules();
     let start = monday() - Period(12 * Period::DAY.0);
-    for purpose in ["personalisation", "marketing"] {
+    for purpose in ["personalisation", "marketing"].into_iter().filter(|_| customer.granted) {
         engine.record_consent(consent("c", purpose, ConsentStatus::Given), start).unwrap();
     }
     let mut held: Vec<(&str, Value)> = Vec::new();
@@ -273,30 +283,71 @@ proptest! {
 
     /// What is left holds or may hold, what is ruled out does not, and what is said to be known is true.
     #[test]
-    fn survivors_are_those_whose_conditions_hold(source in source(), topic in proptest::option::of(select(vec!["a", "b", "xa"])), level in proptest::option::of(0..6_i32)) {
+    fn survivors_are_those_whose_conditions_hold(source in source(), customers in proptest::collection::vec(customer(), 8)) {
         let rules = rules_of(&source);
-        let mut context = Vec::new();
-        context.extend(topic.map(|topic| (rules.vocabulary.find("topic").unwrap(), Value::Text(topic.into()))));
-        context.extend(level.map(|level| (rules.vocabulary.find("level").unwrap(), Value::Number(f64::from(level)))));
-        let channel: ChannelId = rules.vocabulary.find("web").unwrap();
-        let situation = Situation { context: &context, channel: Some(channel), supposed: &[] };
-        let (state, standing) = (CustomerState::default(), Standing::default());
-        let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true }, situation, monday());
-        for index in &rules.index.purposes {
-            let view = scene.view(index.purpose);
-            let mut survivors = Vec::new();
-            index.shard.survivors(channel, &view, |survivor| survivors.push(survivor));
-            for (id, action) in rules.actions.iter().filter(|(_, action)| action.purpose == index.purpose) {
-                let holds = action.conditions().all(|condition| condition.evaluate(&view).truth.holds());
-                let survivor = survivors.iter().find(|survivor| survivor.action == id);
-                let offered = action.treatments.get(channel).is_some();
-                prop_assert!(survivor.is_some() || !holds || !offered, "{} is lost: {source}", rules.vocabulary.name(id));
-                if let Some(sensitivity) = survivor.and_then(|survivor| survivor.holds) {
-                    prop_assert!(holds, "{} does not hold: {source}", rules.vocabulary.name(id));
-                    let found = action.conditions().map(|condition| condition.evaluate(&view).sensitivity);
-                    prop_assert_eq!(found.fold(0.0, f64::max), sensitivity);
+        for customer in &customers {
+            let mut context = Vec::new();
+            context.extend(customer.topic.map(|topic| (rules.vocabulary.find("topic").unwrap(), Value::Text(topic.into()))));
+            context.extend(customer.level.map(|level| (rules.vocabulary.find("level").unwrap(), Value::Number(f64::from(level)))));
+            let channel: ChannelId = rules.vocabulary.find("web").unwrap();
+            let situation = Situation { context: &context, channel: Some(channel), supposed: &[] };
+            let (state, standing) = (state(&rules, customer), Standing::default());
+            let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true }, situation, monday());
+            for index in &rules.index.purposes {
+                let view = scene.view(index.purpose);
+                let mut survivors = Vec::new();
+                index.shard.survivors(channel, &view, |survivor| survivors.push(survivor));
+                for (id, action) in rules.actions.iter().filter(|(_, action)| action.purpose == index.purpose) {
+                    let holds = action.conditions().all(|condition| condition.evaluate(&view).truth.holds());
+                    let survivor = survivors.iter().find(|survivor| survivor.action == id);
+                    let offered = action.treatments.get(channel).is_some();
+                    prop_assert!(survivor.is_some() || !holds || !offered, "{} is lost: {source}", rules.vocabulary.name(id));
+                    if let Some(sensitivity) = survivor.and_then(|survivor| survivor.holds) {
+                        prop_assert!(holds, "{} does not hold: {source}", rules.vocabulary.name(id));
+                        let found = action.conditions().map(|condition| condition.evaluate(&view).sensitivity);
+                        prop_assert_eq!(found.fold(0.0, f64::max), sensitivity);
+                    }
                 }
             }
         }
     }
+}
+
+/// What an ask gains is the best that could be said, also where that has most of its points from conditions.
+#[test]
+fn an_ask_gains_the_best_that_it_opens() {
+    let offer = |id: &str, base: u8, points: u8| {
+        format!(
+            "  - id: {id}\n    title: T\n    kind: offer\n    purpose: personalisation\n    intrusiveness: 3\n    \
+             relevance: {{base: {base}, add: [{{points: {points}, when: channel == \"web\"}}]}}\n    \
+             treatments: {{web: {{text: Hello}}}}\n"
+        )
+    };
+    let ask_for = "  - {id: ask, title: Ask, kind: consent_ask, asks: personalisation, purpose: service, intrusiveness: 1, \
+                   treatments: {web: {text: May we}}}\n";
+    let offers = [offer("steady", 30, 1), offer("rising", 10, 60), offer("flat", 20, 2)].concat();
+    let engine = engine(&rules_of(&format!("{HEAD}actions:\n{offers}{ask_for}{POLICY}")));
+    let record = engine.decide(ask("c", "web", &[]), monday()).unwrap();
+    let chosen = record.decision.actions.first().unwrap();
+    assert_eq!(record.rules.vocabulary.name(chosen.action), "ask");
+    // 70 points of `rising`, less 3 of its own and 1 for interrupting.
+    assert_eq!(chosen.score.relevance, 66.0);
+}
+
+/// What the customer holds for the purpose that needs no consent.
+fn state(rules: &RuleSet, customer: &Customer) -> CustomerState {
+    let mut state = CustomerState::default();
+    let purposes = PurposeSet::of(rules.vocabulary.find("service").unwrap());
+    let mut hold = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            state.set_attribute(rules.vocabulary.find(name).unwrap(), Held { value, purposes });
+        }
+    };
+    hold("customer.plan", customer.plan.map(|plan| Value::Text(plan.into())));
+    hold("customer.age", customer.age.map(|age| Value::Number(f64::from(age))));
+    for days in &customer.visits {
+        let (kind, at) = (rules.vocabulary.find("visit").unwrap(), monday() - Period(days * Period::DAY.0));
+        state.events.insert(StoredEvent { kind, at, purposes, fields: smallvec![] });
+    }
+    state
 }
