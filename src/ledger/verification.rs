@@ -201,3 +201,51 @@ impl<'i> Walk<'i> {
 fn head(tree: &Tree) -> Head {
     Head { size: tree.size(), root: tree.root() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::customer_keys;
+    use super::super::disk::RealDisk;
+    use super::super::frame::{self, Link};
+    use super::super::recovery::CUSTOMER_KEYS;
+    use super::super::secrets::Secrets;
+    use super::super::{FileLedger, Ledger as _, LedgerSettings, erasure, payload, seal, segment};
+    use super::*;
+    use crate::domain::time::Moment;
+
+    /// No reader but this one opens every record and compares it: whoever has the keys could write another text than
+    /// the one whose leaf is signed.
+    #[test]
+    fn a_record_that_is_not_what_its_leaf_commits_to_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = LedgerSettings::of(&folder.path().join("data"));
+        let folders = settings.folders();
+        let mut record = erasure::record(1, Moment(0));
+        record.customer = "anna".into();
+        let ledger = FileLedger::open(&settings).unwrap().ledger;
+        ledger.append(&[record.clone()]).unwrap();
+        drop(ledger);
+
+        let inspection = Inspection::of(&settings).unwrap();
+        let mut header = None;
+        let mut keep = |seen: &Seen<'_>| {
+            header = Some(seen.header);
+            ControlFlow::Continue(())
+        };
+        inspection.read(1, &mut keep).unwrap();
+        let header = header.unwrap();
+        let secrets = Secrets::read(&RealDisk, &folders.keys).unwrap().unwrap();
+        let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets).unwrap();
+        let (_, key) = blocks.iter().flat_map(|(_, block)| block).find(|(name, _)| *name == header.key).unwrap();
+        record.customer = "bea".into();
+        let sealed = seal::seal(&header, key, &payload::write(&record).unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, &header, &sealed, &Link::default());
+        std::fs::write(segment::path(&folders.ledger, 1), bytes).unwrap();
+
+        let (_, text) = inspection.published_key().unwrap();
+        let found = verify(&inspection, &VerifyingKey::parse(text.trim_end()).unwrap(), Vec::new()).unwrap();
+        assert_eq!(found.wrong.len(), 1, "{:?}", found.wrong);
+        assert!(found.wrong[0].ends_with("at byte 0: record 1 is not what its leaf commits to"), "{:?}", found.wrong);
+    }
+}

@@ -21,6 +21,7 @@ mod formatting;
 mod golden;
 mod index;
 mod ledger;
+mod ledger_commands;
 mod limits;
 mod loading;
 mod non_interference;

@@ -139,7 +139,8 @@ fn bytes(path: &[Hash]) -> Vec<u8> {
     path.iter().flat_map(|hash| hash.0).collect()
 }
 
-fn root_of(size: u64, root: Hash) -> RootHash<Sha256> {
+/// A root, as `ct-merkle` knows it.
+pub fn root_of(size: u64, root: Hash) -> RootHash<Sha256> {
     RootHash::new(root.0.into(), size)
 }
 

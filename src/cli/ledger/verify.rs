@@ -58,7 +58,8 @@ fn describe(found: &Verification, inspection: &Inspection, (key, source): (&Veri
         let opened = counted(found.opened as usize, "record");
         say(&format!("records      {opened} opened and compared with what the tree says of them{erased}"));
     } else {
-        say(&format!("records      {} not opened: there is no keys folder", found.sealed));
+        let sealed = counted(found.sealed as usize, "record");
+        say(&format!("records      {sealed} not opened: there is no keys folder"));
     }
     for (path, size) in &found.checkpoints {
         let size = counted(*size as usize, "record");
