@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use sha2::Sha256;
 use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
 use tactful::ledger::proof::{
-    self, Checkpoint, Hash, Leaf, LogFile, Node, ProofError, Receipt, ReceiptError, Salt, SigningKey, TileNodes, Tree,
+    self, Checkpoint, CheckpointError, Hash, Leaf, LogFile, Node, ProofError, Receipt, ReceiptError, Salt, SigningKey,
+    TileNodes, Tree,
 };
 
 /// Roots over the first leaves of [`numbered`], as `ct-merkle` computed them.
@@ -301,6 +302,15 @@ fn others_verify_checkpoints_and_we_verify_theirs() {
     theirs.add_sigs(&[&StandardSigner::new(&key().secret_text()).unwrap()]).unwrap();
     let opened = Checkpoint::open(std::str::from_utf8(&theirs.to_bytes()).unwrap(), &key().verifying_key()).unwrap();
     assert_eq!((opened.size, opened.root, opened.extension), (300, log.tree.root(), vec!["more".to_owned()]));
+}
+
+#[test]
+fn a_key_speaks_for_no_other_log() {
+    let text = tlog_tiles::Checkpoint::new("elsewhere.example/log", 0, tlog_tiles::EMPTY_HASH, "").unwrap();
+    let mut note = Note::new(&text.to_bytes(), &[]).unwrap();
+    note.add_sigs(&[&StandardSigner::new(&key().secret_text()).unwrap()]).unwrap();
+    let refused = Checkpoint::open(std::str::from_utf8(&note.to_bytes()).unwrap(), &key().verifying_key());
+    assert_eq!(refused, Err(CheckpointError::OtherLog("elsewhere.example/log".into())));
 }
 
 #[test]
