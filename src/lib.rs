@@ -19,3 +19,4 @@ pub mod rule_files;
 pub mod scenario;
 pub mod serve;
 pub mod store;
+pub mod sync;

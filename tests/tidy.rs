@@ -14,8 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself.
-const RANKS: [(&str, u8); 9] = [
+const RANKS: [(&str, u8); 10] = [
     ("domain", 0),
+    ("sync", 0),
     ("store", 1),
     ("ledger", 1),
     ("rule_files", 1),

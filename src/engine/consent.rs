@@ -7,9 +7,9 @@ mod change;
 mod gpc;
 mod view;
 
+use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use super::resolve::hash_id;
 use super::{Customer, Engine, EngineError};

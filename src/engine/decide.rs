@@ -1,7 +1,7 @@
 //! A question from names to answer: resolved, decided and reserved in one critical section.
 
+use crate::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::log::DecisionRecord;
 use super::resolve::{Resolver, hash_id};

@@ -34,6 +34,9 @@ pub enum EngineError {
     /// No decision with this id is kept.
     #[error("no decision `{0}` is kept; decisions stay readable for a bounded time and number")]
     UnknownDecision(String),
+    /// The ledger holds no such record, or no such proof.
+    #[error("{0}")]
+    UnknownRecord(String),
     /// The ledger does not take records now; restrictions already bind in memory.
     #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
     LedgerUnavailable(String),

@@ -14,8 +14,7 @@ mod resolve;
 mod rules;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
@@ -27,13 +26,15 @@ use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::Ledger;
 use crate::store::{Customers, Kept};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 pub use consent::{ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, StandingView};
 pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use log::DecisionRecord;
-pub use privacy::{CustomerExport, ErasedCustomer};
+pub use privacy::{CustomerExport, ErasedCustomer, SignedHead};
 pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};
 pub use rules::ActiveRules;
 

@@ -1,6 +1,6 @@
 //! What a customer may have done with everything that is held: erased, and handed over.
 
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::decide::is_readable;
@@ -10,6 +10,7 @@ use crate::domain::customer::CustomerState;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
+use crate::ledger::proof::Hash;
 
 /// What an erasure did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,21 @@ pub struct CustomerExport {
     pub standings: Vec<StandingView>,
     /// Consent records with their places in the ledger, oldest first; or why they cannot be read.
     pub records: Result<Vec<(u64, ConsentRecord)>, String>,
+    /// Receipts of the records, by place.
+    pub receipts: Vec<(u64, String)>,
+    /// The ledger's signed head; nothing where nothing is signed.
+    pub head: Option<SignedHead>,
     /// Decisions that are still kept, oldest first.
     pub decisions: Vec<Arc<DecisionRecord>>,
+}
+
+/// What is needed to check receipts and later heads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// A signed note over size and root of the ledger.
+    pub checkpoint: String,
+    /// The key to check it with.
+    pub verifier_key: String,
 }
 
 impl Engine {
@@ -73,13 +87,20 @@ impl Engine {
         let (active, now) = (self.rules.load_full(), self.steady(now));
         let mut held = self.customer_as_held(customer);
         self.settle(&mut held, &active.set, now);
+        let records = self.ledger.records(customer);
+        let receipts = records.iter().flatten().filter_map(|(position, _)| {
+            let receipt = self.ledger.receipt(*position).ok()?;
+            Some((*position, receipt))
+        });
         Ok(CustomerExport {
+            receipts: receipts.collect(),
+            head: self.signed_head().ok(),
             customer: customer.to_owned(),
             at: now,
             rules: Arc::clone(&active.set),
             state: held.state,
             standings,
-            records: self.ledger.records(customer).map_err(|error| error.to_string()),
+            records: records.map_err(|error| error.to_string()),
             decisions: self.decisions.find(|record| record.customer == customer && is_readable(record, now)),
         })
     }
@@ -90,6 +111,45 @@ impl Engine {
     /// When the customer id is wrong, or the ledger cannot be read.
     pub fn consent_records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, EngineError> {
         self.check_customer(customer)?;
-        self.ledger.records(customer).map_err(|error| EngineError::LedgerUnavailable(error.to_string()))
+        self.ledger.records(customer).map_err(unread)
+    }
+
+    /// A record of a customer, with its receipt.
+    ///
+    /// # Errors
+    /// When the customer has no such record, or the ledger cannot be read.
+    pub fn receipt(&self, customer: &str, record_id: &str) -> Result<(ConsentRecord, String), EngineError> {
+        let records = self.consent_records(customer)?;
+        let unknown = || {
+            let name: String = record_id.chars().take(64).collect();
+            EngineError::UnknownRecord(format!("the ledger has no record `{name}` of this customer"))
+        };
+        let found = records.into_iter().find(|(_, record)| record.record_id == record_id);
+        let (position, record) = found.ok_or_else(unknown)?;
+        Ok((record, self.ledger.receipt(position).map_err(unread)?))
+    }
+
+    /// The newest signed head, covering every record that was acknowledged before, and the key to check it with.
+    ///
+    /// # Errors
+    /// When nothing is signed.
+    pub fn signed_head(&self) -> Result<SignedHead, EngineError> {
+        let checkpoint = self.ledger.checkpoint().map_err(unread)?;
+        Ok(SignedHead { checkpoint, verifier_key: self.ledger.verifier_key().map_err(unread)? })
+    }
+
+    /// The proof that the ledger of one size begins with that of an earlier one.
+    ///
+    /// # Errors
+    /// When it never had such a size, or nothing is signed.
+    pub fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, EngineError> {
+        self.ledger.consistency(earlier, size).map_err(unread)
+    }
+}
+
+fn unread(error: LedgerError) -> EngineError {
+    match error {
+        LedgerError::NotFound(what) => EngineError::UnknownRecord(what),
+        LedgerError::Unavailable(why) | LedgerError::Full(why) => EngineError::LedgerUnavailable(why),
     }
 }

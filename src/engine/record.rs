@@ -1,7 +1,7 @@
 //! Events, outcomes and attributes, from names to state. Wrong items are refused one by one; the others
 //! are applied.
 
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 
 use super::resolve::{Resolver, hash_id, unknown};
 use super::{Customer, Engine, EngineError};

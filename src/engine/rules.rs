@@ -1,6 +1,6 @@
 //! The rules in force, and how others take their place: whole, or not at all.
 
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::Engine;

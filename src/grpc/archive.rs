@@ -40,6 +40,13 @@ pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>
         }
         Err(trouble) => archive.text("consents/NOT-READABLE.txt", &format!("{trouble}\n"))?,
     }
+    for (position, receipt) in &export.receipts {
+        archive.text(&format!("receipts/{position:08}.tlog-proof"), receipt)?;
+    }
+    if let Some(head) = &export.head {
+        archive.text("checkpoint.txt", &head.checkpoint)?;
+        archive.text("log.vkey", &format!("{}\n", head.verifier_key))?;
+    }
     Ok(archive.zip.finish().map_err(io::Error::from)?.into_inner())
 }
 

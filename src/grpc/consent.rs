@@ -63,6 +63,42 @@ impl ConsentService for ConsentApi {
                 .map_or_else(String::new, |(position, _)| position.to_string()),
         }))
     }
+
+    async fn get_receipt(
+        &self,
+        request: Request<proto::GetReceiptRequest>,
+    ) -> Result<Response<proto::GetReceiptResponse>, Status> {
+        let proto::GetReceiptRequest { record_id, customer_id } = request.into_inner();
+        if record_id.is_empty() {
+            return Err(wrong_field("record_id", "is required"));
+        }
+        let engine = Arc::clone(&self.0.engine);
+        let found = off_thread(move || engine.receipt(&customer_id, &record_id)).await?;
+        let (record, tlog_proof) = found.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::GetReceiptResponse { tlog_proof, record_json_ld: json_ld(&record) }))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _request: Request<proto::GetCheckpointRequest>,
+    ) -> Result<Response<proto::GetCheckpointResponse>, Status> {
+        let engine = Arc::clone(&self.0.engine);
+        let head = off_thread(move || engine.signed_head()).await?.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::GetCheckpointResponse { checkpoint: head.checkpoint, verifier_key: head.verifier_key }))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<proto::GetConsistencyProofRequest>,
+    ) -> Result<Response<proto::GetConsistencyProofResponse>, Status> {
+        let proto::GetConsistencyProofRequest { from_size, to_size } = request.into_inner();
+        let engine = Arc::clone(&self.0.engine);
+        let hashes = off_thread(move || engine.consistency(from_size, to_size)).await?;
+        let hashes = hashes.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::GetConsistencyProofResponse {
+            hashes: hashes.into_iter().map(|hash| hash.0.to_vec()).collect(),
+        }))
+    }
 }
 
 /// A page token is the position of the last record of the page before.

@@ -23,6 +23,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::IdempotencyKeyReused(_) => (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"),
         EngineError::InProgress(_) => (Code::Aborted, "IN_PROGRESS"),
         EngineError::UnknownDecision(_) => (Code::NotFound, "UNKNOWN_DECISION"),
+        EngineError::UnknownRecord(_) => (Code::NotFound, "UNKNOWN_RECORD"),
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),
     };
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());

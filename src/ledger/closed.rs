@@ -1,5 +1,6 @@
 //! A ledger that could not be opened: it takes nothing.
 
+use super::proof::Hash;
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
@@ -31,6 +32,14 @@ impl Ledger for ClosedLedger {
     }
 
     fn receipt(&self, _position: u64) -> Result<String, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
+
+    fn consistency(&self, _earlier: u64, _size: u64) -> Result<Vec<Hash>, LedgerError> {
+        Err(LedgerError::Unavailable(self.0.clone()))
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
         Err(LedgerError::Unavailable(self.0.clone()))
     }
 }

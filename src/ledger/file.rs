@@ -11,7 +11,7 @@ use super::content::{self, Content};
 use super::disk::{Disk, RealDisk};
 use super::frame::{self, Found, Header};
 use super::notary::{LogFolders, Newest, Notary, Signed, Word};
-use super::proof::{CheckpointError, Hash, Receipt, Salt, TileNodes, VerifyingKey, inclusion};
+use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
 use super::recovery::{Recovered, at, create_folders, recover};
 use super::reserve::Reserve;
 use super::secrets::Secrets;
@@ -356,6 +356,22 @@ impl Ledger for FileLedger {
         let holds = receipt.clone().verify(&self.verifying);
         holds.map_err(|error| LedgerError::Unavailable(format!("a tile of the ledger is damaged: {error}")))?;
         Ok(receipt.to_string())
+    }
+
+    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        let signed = self.signed(size)?;
+        if size > signed.size {
+            return Err(LedgerError::NotFound(format!("the ledger has {} records, not {size}", signed.size)));
+        }
+        let mut nodes = TileNodes::new(signed.size, |path: &str| self.disk.read(&self.folders.log.join(path)));
+        consistency(earlier, size, |node| nodes.node(node)).map_err(|error| match error {
+            ProofError::Beyond { .. } => LedgerError::NotFound(error.to_string()),
+            ProofError::Missing(_) => LedgerError::Unavailable(error.to_string()),
+        })
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
+        Ok(self.verifying.to_string())
     }
 }
 

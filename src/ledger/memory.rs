@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
+use super::proof::Hash;
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
@@ -62,6 +63,14 @@ impl Ledger for MemoryLedger {
     }
 
     fn receipt(&self, _position: u64) -> Result<String, LedgerError> {
+        Err(unsigned())
+    }
+
+    fn consistency(&self, _earlier: u64, _size: u64) -> Result<Vec<Hash>, LedgerError> {
+        Err(unsigned())
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
         Err(unsigned())
     }
 }

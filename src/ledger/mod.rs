@@ -29,6 +29,7 @@ mod writer;
 
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
+use proof::Hash;
 
 pub use closed::ClosedLedger;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
@@ -104,4 +105,16 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// When there is no such record, or it is an erased customer's.
     fn receipt(&self, position: u64) -> Result<String, LedgerError>;
+
+    /// The proof that the ledger of one size begins with that of an earlier one, in the order of RFC 9162.
+    ///
+    /// # Errors
+    /// When the ledger never had such a size, or nothing is signed.
+    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError>;
+
+    /// The key with which checkpoints and receipts are checked, as a C2SP verifier key.
+    ///
+    /// # Errors
+    /// When nothing is signed.
+    fn verifier_key(&self) -> Result<String, LedgerError>;
 }

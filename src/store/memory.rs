@@ -4,10 +4,13 @@ use compact_str::CompactString;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
+use crate::sync::Section;
+
 /// A map of customers. Access is by closure, so that no lock outlives a call or crosses an await.
 #[derive(Debug)]
 pub struct Customers<C> {
     map: DashMap<CompactString, C, foldhash::quality::RandomState>,
+    section: Section,
 }
 
 /// Something that may turn out to hold nothing.
@@ -18,7 +21,7 @@ pub trait Kept {
 
 impl<C> Default for Customers<C> {
     fn default() -> Self {
-        Self { map: DashMap::with_hasher(foldhash::quality::RandomState::default()) }
+        Self { map: DashMap::with_hasher(foldhash::quality::RandomState::default()), section: Section::default() }
     }
 }
 
@@ -26,7 +29,7 @@ impl<C: Kept> Customers<C> {
     /// Changes one customer, known or fresh, while nobody else can. A fresh one of whom nothing is left to keep leaves
     /// no trace.
     pub fn update<T>(&self, id: &str, fresh: impl FnOnce() -> C, change: impl FnOnce(&mut C) -> T) -> T {
-        match self.map.entry(CompactString::from(id)) {
+        self.section.enter(|| match self.map.entry(CompactString::from(id)) {
             Entry::Occupied(mut held) => change(held.get_mut()),
             Entry::Vacant(vacant) => {
                 let mut customer = fresh();
@@ -36,27 +39,27 @@ impl<C: Kept> Customers<C> {
                 }
                 result
             }
-        }
+        })
     }
 
     /// Puts a customer in the place of what was held, whether it is worth keeping or not.
     pub fn replace(&self, id: &str, customer: C) {
-        self.map.insert(CompactString::from(id), customer);
+        self.section.enter(|| self.map.insert(CompactString::from(id), customer));
     }
 
     /// Forgets a customer.
     pub fn remove(&self, id: &str) {
-        self.map.remove(id);
+        self.section.enter(|| self.map.remove(id));
     }
 
     /// Looks at one customer.
     pub fn read<T>(&self, id: &str, look: impl FnOnce(&C) -> T) -> Option<T> {
-        self.map.get(id).map(|held| look(held.value()))
+        self.section.enter(|| self.map.get(id).map(|held| look(held.value())))
     }
 
     /// Keeps what the closure wants to keep; it may also change a customer.
     pub fn retain(&self, mut keep: impl FnMut(&mut C) -> bool) {
-        self.map.retain(|_, customer| keep(customer));
+        self.section.enter(|| self.map.retain(|_, customer| keep(customer)));
     }
 
     /// How many are held.

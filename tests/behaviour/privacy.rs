@@ -11,6 +11,7 @@ use tactful::domain::rules::{Loaded, load};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
+use tactful::ledger::proof::Hash;
 use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 
 use super::support::{ask, attributes, chosen, consent, engine, event, monday, rules_of};
@@ -241,6 +242,14 @@ impl Ledger for SlowLedger {
 
     fn receipt(&self, position: u64) -> Result<String, LedgerError> {
         self.kept.receipt(position)
+    }
+
+    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.kept.consistency(earlier, size)
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
+        self.kept.verifier_key()
     }
 }
 

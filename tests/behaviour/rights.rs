@@ -15,6 +15,7 @@ use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
+use tactful::ledger::proof::Hash;
 use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 
 use super::consent::RULES;
@@ -147,6 +148,14 @@ impl Ledger for StubbornLedger {
 
     fn receipt(&self, position: u64) -> Result<String, LedgerError> {
         self.kept.receipt(position)
+    }
+
+    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.kept.consistency(earlier, size)
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
+        self.kept.verifier_key()
     }
 }
 

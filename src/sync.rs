@@ -1,0 +1,26 @@
+//! Locks and counters that several calls share.
+//!
+//! With the feature `shuttle` they are those of the model checker, which then runs the engine through its schedules
+//! (`tests/model.rs`); a server that is built with it does not run.
+
+#[cfg(not(feature = "shuttle"))]
+pub use std::sync::{RwLock, atomic};
+
+#[cfg(feature = "shuttle")]
+pub use shuttle::sync::{RwLock, atomic};
+
+/// Where the map of customers has locks that the model checker cannot see, it sees this one.
+#[derive(Debug, Default)]
+pub struct Section {
+    #[cfg(feature = "shuttle")]
+    lock: shuttle::sync::Mutex<()>,
+}
+
+impl Section {
+    /// Does something while nobody else is in this section, as far as the model checker is concerned.
+    pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "shuttle")]
+        let _entered = self.lock.lock();
+        work()
+    }
+}
