@@ -103,7 +103,9 @@ impl Engine {
         let active = self.rules.load();
         let now = self.steady(now);
         let standing = self.customer_as_held(customer).standing;
-        Ok(active.set.declared.purposes.ids().filter_map(|id| view(id, &standing, &active.set, now)).collect())
+        let views = active.set.declared.purposes.ids().filter_map(|id| view(id, &standing, &active.set, now));
+        let trusted = self.trusted();
+        Ok(views.map(|view| if trusted { view } else { view.distrusted() }).collect())
     }
 
     /// Folds in what the ledger holds, before the first call. The rules must know every purpose it names.

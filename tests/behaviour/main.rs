@@ -12,6 +12,7 @@
 
 mod api;
 mod broken;
+mod canary;
 mod commands;
 mod conformance;
 mod consent;
@@ -24,6 +25,7 @@ mod ledger;
 mod ledger_commands;
 mod limits;
 mod loading;
+mod manual;
 mod non_interference;
 mod privacy;
 mod proofs;

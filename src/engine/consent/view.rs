@@ -60,3 +60,11 @@ pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) ->
         needs_reconfirm: !verdict.allows() && late_yes_lost,
     })
 }
+
+impl StandingView {
+    /// The same while the ledger cannot be trusted: nothing may be used, whatever stands.
+    #[must_use]
+    pub fn distrusted(self) -> Self {
+        Self { usable: false, denial: Some(Denial::LedgerUnavailable), until: None, ..self }
+    }
+}
