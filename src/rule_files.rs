@@ -3,12 +3,15 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::id::Vocabulary;
 use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Diagnostic, FileId, SourceFile, Sources, Span};
+use crate::domain::rules::diagnostic::{Diagnostic, SourceFile, Sources, Span};
+use crate::domain::rules::sink::MOST_MISTAKES;
+use crate::domain::rules::size::MAX_BYTES;
+use crate::domain::rules::source::MAX_FILE_BYTES;
 use crate::domain::rules::{Loaded, load};
 
 /// How many files a folder may hold.
@@ -42,14 +45,19 @@ pub fn read(root: &Path, vocabulary: &Vocabulary) -> Loaded {
 #[must_use]
 pub fn look(root: &Path) -> RuleFiles {
     let Walk { paths, mut failures, .. } = Walk::of(root, MOST_FILES);
-    let mut files = Vec::new();
+    let (mut files, mut bytes) = (Vec::new(), 0);
     for path in paths {
-        match fs::read(&path) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => files.push(SourceFile { path: shown(&path), text }),
-                Err(_) => failures.push((path, io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))),
-            },
+        match read_text(&path) {
+            Ok(text) => {
+                bytes += text.len();
+                files.push(SourceFile { path: shown(&path), text });
+            }
             Err(error) => failures.push((path, error)),
+        }
+        if bytes > MAX_BYTES {
+            files.clear();
+            failures = vec![(root.to_owned(), too_much(&format!("{} MiB", MAX_BYTES >> 20)))];
+            break;
         }
     }
     let unreadable = |(path, error): (PathBuf, io::Error)| Unreadable {
@@ -60,6 +68,27 @@ pub fn look(root: &Path) -> RuleFiles {
     let failures: Vec<Unreadable> = failures.into_iter().map(unreadable).collect();
     files.extend(failures.iter().map(|failure| SourceFile { path: failure.path.clone(), text: String::new() }));
     RuleFiles { root: shown(root), files, failures }
+}
+
+/// The text of a file, of which no more is read than a rule file may have.
+fn read_text(path: &Path) -> io::Result<String> {
+    let most = MAX_FILE_BYTES as u64 + 1;
+    let file = fs::File::open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(file.metadata()?.len().min(most)).unwrap_or(0));
+    file.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        let why = format!("it is larger than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let sound = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = sound.filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("it is not UTF-8 in line {line}"))
+    })
+}
+
+fn too_much(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, format!("it holds more than {what} of rules"))
 }
 
 impl RuleFiles {
@@ -78,27 +107,32 @@ impl RuleFiles {
         if self.failures.is_empty() {
             return load(sources, vocabulary);
         }
-        let readable = |path: &str| !self.failures.iter().any(|failure| failure.path == path);
-        let files = sources.iter().filter(|(_, file)| readable(&file.path)).map(|(_, file)| file.clone());
+        let unreadable: HashSet<&str> = self.failures.iter().map(|failure| failure.path.as_str()).collect();
+        let readable = sources.iter().filter(|(_, file)| !unreadable.contains(file.path.as_str()));
+        let files = readable.map(|(_, file)| file.clone());
         let mut loaded = load(Sources::under(&self.root, files.collect()), vocabulary);
         let known = std::mem::replace(&mut loaded.sources, sources);
         loaded.rule_set = None;
         for diagnostic in &mut loaded.diagnostics {
-            let moved = known.file(diagnostic.span.file).and_then(|file| find(&loaded.sources, &file.path));
+            let moved = known.file(diagnostic.span.file).and_then(|file| loaded.sources.find(&file.path));
             diagnostic.span.file = moved.unwrap_or(diagnostic.span.file);
         }
         // That nothing is there is only an echo of what could not be read.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != code::NO_RULE_FILES);
-        loaded.diagnostics.extend(self.failures.iter().filter_map(|failure| failure.diagnostic(&loaded.sources)));
+        let failures = self.failures.iter().take(MOST_MISTAKES);
+        loaded.diagnostics.extend(failures.filter_map(|failure| failure.diagnostic(&loaded.sources)));
         loaded
     }
 }
 
 impl Unreadable {
     fn diagnostic(&self, sources: &Sources) -> Option<Diagnostic> {
-        let file = find(sources, &self.path)?;
+        let file = sources.find(&self.path)?;
         let (code, help) = match self.kind {
             io::ErrorKind::InvalidData => (code::NOT_UTF8, "save it as UTF-8"),
+            io::ErrorKind::FileTooLarge => {
+                (code::FILE_TOO_LARGE, "split it: sections of the same name in several files are merged")
+            }
             io::ErrorKind::QuotaExceeded => {
                 (code::TOO_MANY, "put several rules into one file, or name a smaller folder")
             }
@@ -107,10 +141,6 @@ impl Unreadable {
         let message = format!("`{}` cannot be read: {}", self.path, self.why);
         Some(Diagnostic::error(code, Span { file, start: 0, end: 0 }, message).help(help))
     }
-}
-
-fn find(sources: &Sources, path: &str) -> Option<FileId> {
-    sources.iter().find(|(_, file)| file.path == path).map(|(id, _)| id)
 }
 
 /// A walk through folders, links followed. Each folder is entered once, so links in a circle come to an end.
@@ -127,9 +157,8 @@ impl Walk {
         let mut walk = Self::default();
         walk.visit(root, most);
         if walk.full {
-            let why = format!("it holds more than {most} rule files");
             walk.paths.clear();
-            walk.failures = vec![(root.to_owned(), io::Error::new(io::ErrorKind::QuotaExceeded, why))];
+            walk.failures = vec![(root.to_owned(), too_much(&format!("{most} files")))];
         }
         walk
     }
@@ -195,6 +224,6 @@ mod tests {
         let cut = Walk::of(folder.path(), 2);
         let (path, error) = cut.failures.first().unwrap();
         assert_eq!((path.as_path(), cut.paths.len()), (folder.path(), 0));
-        assert!(error.to_string().contains("more than 2 rule files"), "{error}");
+        assert!(error.to_string().contains("more than 2 files"), "{error}");
     }
 }

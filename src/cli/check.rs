@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{Failure, Format, Verdict, counted, load, render, report, say};
+use super::{Failure, Verdict, counted, load, machine, report, say};
 use crate::domain::id::Vocabulary;
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Severity, Span};
 use crate::domain::rules::rule_set::is_test;
@@ -13,8 +13,10 @@ use crate::scenario::test;
 
 /// Check rule files: every mistake of every file, with its place and its fix
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tactful check rules\n  tactful check rules --format json\n\n\
-    Exit code 0 if there is no error (warnings are allowed), 1 if there is, 2 on bad usage.")]
+#[command(
+    after_help = "Examples:\n  tactful check rules\n  tactful check rules --format json\n  tactful check rules --format github\n\n\
+    Exit code 0 if there is no error (warnings are allowed), 1 if there is, 2 on bad usage."
+)]
 pub(super) struct Check {
     /// Folder with rule files (`*.yaml`), or one file
     #[arg(default_value = "rules")]
@@ -24,6 +26,19 @@ pub(super) struct Check {
     format: Format,
 }
 
+/// How diagnostics are printed; docs/diagnostics.md shows each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the lines they are about
+    Human,
+    /// For programs: one object
+    Json,
+    /// For GitHub Actions: notes beside the lines of a pull request
+    Github,
+    /// For code scanning and editors: SARIF 2.1.0
+    Sarif,
+}
+
 impl Check {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let mut loaded = load(&self.rules, &Vocabulary::default())?;
@@ -31,33 +46,41 @@ impl Check {
             let (_, found) = test::read(&loaded.tests, rules);
             loaded.diagnostics.extend(found);
         }
-        for (id, file) in loaded.sources.iter() {
+        let sound = loaded.sources.iter().filter(|_| loaded.rule_set.is_some());
+        for (id, file) in sound {
             source::read_twice(id, &file.text, &mut loaded.diagnostics);
         }
         loaded.diagnostics.extend(open_end(&loaded));
-        let (errors, warnings) = loaded.counts();
-        if self.format == Format::Json {
-            let list = render::json(&loaded.sources, &loaded.diagnostics);
-            let hash = loaded.rule_set.as_ref().filter(|_| errors == 0).map(|rules| rules.hash.clone());
-            say(&serde_json::json!({ "errors": errors, "warnings": warnings, "rule_set": hash, "diagnostics": list })
-                .to_string());
-        } else {
-            report(&loaded);
-            let files = counted(loaded.sources.iter().count(), "file");
-            match (errors, &loaded.rule_set) {
-                (0, Some(rules)) => say(&format!(
-                    "ok: {files}, {}, {}, {}; rule set {}",
-                    counted(rules.actions.len(), "action"),
-                    counted(rules.journeys.len(), "journey"),
-                    counted(warnings, "warning"),
-                    rules.hash
-                )),
-                _ => say(&format!("{}, {} in {files}", counted(errors, "error"), counted(warnings, "warning"))),
-            }
+        match self.format {
+            Format::Human => tell(&loaded),
+            Format::Json => say(&summary(&loaded).to_string()),
+            Format::Github => machine::github::commands(&loaded.sources, &loaded.diagnostics).lines().for_each(say),
+            Format::Sarif => say(&machine::sarif::log(&loaded.sources, &loaded.diagnostics).to_string()),
         }
         let wrong = loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         Ok(if wrong { Verdict::Wrong } else { Verdict::InOrder })
     }
+}
+
+fn tell(loaded: &Loaded) {
+    report(loaded);
+    let (errors, warnings) = loaded.counts();
+    let (files, warnings) = (counted(loaded.sources.iter().count(), "file"), counted(warnings, "warning"));
+    match loaded.rule_set.as_ref().filter(|_| errors == 0) {
+        Some(rules) => {
+            let (actions, journeys) =
+                (counted(rules.actions.len(), "action"), counted(rules.journeys.len(), "journey"));
+            say(&format!("ok: {files}, {actions}, {journeys}, {warnings}; rule set {}", rules.hash));
+        }
+        None => say(&format!("{}, {warnings} in {files}", counted(errors, "error"))),
+    }
+}
+
+fn summary(loaded: &Loaded) -> serde_json::Value {
+    let (errors, warnings) = loaded.counts();
+    let hash = loaded.rule_set.as_ref().filter(|_| errors == 0).map(|rules| rules.hash.clone());
+    let diagnostics = machine::json::list(&loaded.sources, &loaded.diagnostics);
+    serde_json::json!({ "errors": errors, "warnings": warnings, "rule_set": hash, "diagnostics": diagnostics })
 }
 
 /// One warning for all rule files that would not be noticed if they were cut off.

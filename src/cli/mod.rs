@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 mod fmt;
 mod ledger;
+pub mod machine;
 mod open_ledger;
 pub mod render;
 mod replay;

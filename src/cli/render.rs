@@ -1,4 +1,4 @@
-//! Draws diagnostics: for people with the lines they are about, for machines as JSON.
+//! Draws diagnostics for people, with the lines they are about.
 //!
 //! Only the lines around a place are handed to annotate-snippets, so that a large file costs nothing, and
 //! every range is clamped to the text, so that no diagnostic can make drawing fail.
@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
-use serde_json::{Value, json};
 
 use crate::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources, Span};
 
@@ -28,30 +27,6 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
     let renderer = renderer.term_width(WIDTH);
     let drawn = sorted(diagnostics).into_iter().map(|diagnostic| renderer.render(&groups(sources, diagnostic)));
     drawn.map(|drawn| drawn + "\n").collect::<Vec<_>>().join("\n")
-}
-
-/// The same as an array of objects: severity, code, message, help, file, line, column, end_line, end_column,
-/// replacement; what is missing is `null`. Lines and columns count from 1, columns in characters.
-#[must_use]
-pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> Value {
-    sorted(diagnostics).into_iter().map(|diagnostic| json_object(sources, diagnostic)).collect()
-}
-
-fn json_object(sources: &Sources, diagnostic: &Diagnostic) -> Value {
-    let start = sources.locate(diagnostic.span);
-    let end = sources.locate_end(diagnostic.span);
-    json!({
-        "severity": severity(diagnostic.severity),
-        "code": diagnostic.code.to_string(),
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-        "file": start.file,
-        "line": start.line,
-        "column": start.column,
-        "end_line": end.line,
-        "end_column": end.column,
-        "replacement": diagnostic.replacement,
-    })
 }
 
 fn severity(severity: Severity) -> &'static str {
@@ -146,7 +121,8 @@ impl<'s> Excerpt<'s> {
         if shown.lines().any(|line| line.len() > LONGEST_LINE) {
             return None;
         }
-        let line = file.text.get(..range.start)?.matches('\n').count() + 1;
+        let start = Span { start: u32::try_from(range.start).ok()?, ..span };
+        let line = sources.locate(start).line as usize;
         Some(Self { file, span, range, line })
     }
 
@@ -252,7 +228,7 @@ fn length_to_break(text: &str, offset: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{json, render};
+    use super::render;
     use crate::domain::rules::diagnostic::{Code, Diagnostic, FileId, SourceFile, Sources, Span};
     use proptest::prelude::*;
 
@@ -360,24 +336,12 @@ mod tests {
         assert!(render(&sources(), &[at(0, 0)], true).contains("\u{1b}["));
     }
 
-    #[test]
-    fn writes_json() {
-        let mistake = Diagnostic::warning(Code(104), span(0, 4, 12), "wrong").replace("right");
-        let expected = serde_json::json!([{
-            "severity": "warning", "code": "T0104", "message": "wrong", "help": null, "file": "rules/a.yaml",
-            "line": 1, "column": 4, "end_line": 2, "end_column": 6, "replacement": "right",
-        }]);
-        assert_eq!(json(&sources(), &[mistake]), expected);
-        assert_eq!(json(&sources(), &[]), serde_json::json!([]));
-    }
-
     proptest! {
         #[test]
         fn draws_any_span(file in 0_u16..4, start in 0_u32..600, end in 0_u32..600, second in 0_u32..600, text in any::<String>()) {
             let mistake = Diagnostic::error(Code(14), span(file, start, end), text.clone()).help(text.clone());
             let mistake = mistake.replace(text.clone()).related(span(file, second, end), text);
-            prop_assert!(!render(&sources(), std::slice::from_ref(&mistake), true).is_empty());
-            prop_assert!(json(&sources(), &[mistake]).is_array());
+            prop_assert!(!render(&sources(), &[mistake], true).is_empty());
         }
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::{Failure, Format, Verdict, counted, load, render, report, say};
+use super::{Failure, Format, Verdict, counted, load, machine, report, say};
 use crate::domain::id::Vocabulary;
 use crate::domain::rules::{Loaded, RuleSet};
 use crate::scenario::test::{self, Coverage, Failure as TestFailure, Item, RuleTest, TestResult};
@@ -161,7 +161,7 @@ fn json(outcome: Option<&Outcome>, loaded: &Loaded) -> Value {
         "not_run": outcome.map_or(0, |outcome| outcome.left_out),
         "tests": results,
         "coverage": outcome.and_then(|outcome| outcome.coverage.as_deref()).map(coverage::json),
-        "diagnostics": render::json(&loaded.sources, &loaded.diagnostics),
+        "diagnostics": machine::json::list(&loaded.sources, &loaded.diagnostics),
     })
 }
 

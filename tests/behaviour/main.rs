@@ -18,6 +18,7 @@ mod conformance;
 mod consent;
 mod editing;
 mod expressions;
+mod formats;
 mod formatting;
 mod golden;
 mod index;

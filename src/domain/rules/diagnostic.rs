@@ -165,6 +165,13 @@ impl Sources {
         self.files.get(usize::from(id.0))
     }
 
+    /// The file with a path.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<FileId> {
+        let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        u16::try_from(place).ok().map(FileId)
+    }
+
     /// Where a span begins.
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {

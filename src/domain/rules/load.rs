@@ -15,6 +15,7 @@ use super::section::policy::{self, Policy};
 use super::section::{Declarations, attribute, channel, context, event, intern, purpose};
 use super::shape::RULE_FILE;
 use super::sink::Sink;
+use super::size;
 use super::source::{self, Entry, Node};
 use crate::domain::id::{ActionId, Id, IdMap, JourneyId, PurposeId, Vocabulary};
 
@@ -44,17 +45,9 @@ impl Loaded {
 #[must_use]
 pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let sink = Sink::default();
-    let (mut rules, mut tests) = (Vec::new(), Vec::new());
-    for (id, file) in sources.iter() {
-        let mut found = Vec::new();
-        let node = source::read(id, &file.text, &mut found);
-        for mistake in &found {
-            source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
-        }
-        sink.extend(found);
-        let pile = if is_test(&file.path) { &mut tests } else { &mut rules };
-        pile.extend(node);
-    }
+    let Some((rules, tests)) = read(&sources, &sink) else {
+        return Loaded { rule_set: None, tests: Vec::new(), diagnostics: sink.into_sorted(), sources };
+    };
     if rules.is_empty() && !sink.has_errors() {
         let help = "name a folder with rule files ending in `.yaml`";
         reader::refuse::<()>(Span::default(), code::NO_RULE_FILES, "there are no rule files here".into(), help, &sink);
@@ -85,6 +78,34 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         sink.extend(lint::lint(rules));
     }
     Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &sources), sources }
+}
+
+/// Reads the YAML of every file, rules and tests apart; nothing where it is too much to go on.
+fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
+    if let Some(mistake) = size::check(sources) {
+        sink.push(mistake);
+        return None;
+    }
+    let (mut rules, mut tests, mut actions) = (Vec::new(), Vec::new(), 0);
+    for (id, file) in sources.iter() {
+        let mut found = Vec::new();
+        let node = source::read(id, &file.text, &mut found);
+        for mistake in &found {
+            source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
+        }
+        sink.extend(found);
+        actions += node.as_ref().map_or(0, size::count_actions);
+        if let Some(file) = node.as_ref().filter(|_| actions > size::MAX_ACTIONS) {
+            sink.push(size::too_many_actions(file));
+            return None;
+        }
+        if sink.is_full() {
+            return None;
+        }
+        let pile = if is_test(&file.path) { &mut tests } else { &mut rules };
+        pile.extend(node);
+    }
+    Some((rules, tests))
 }
 
 /// What cannot be understood on a line where the YAML itself is broken is only an echo of that.
@@ -229,6 +250,9 @@ impl Builder<'_> {
     fn declare_actions<'n>(&mut self, sections: &Sections<'n>) -> Vec<(ActionId, &'n Node)> {
         let mut ids = Vec::new();
         for node in &sections.actions {
+            if self.sink.is_full() {
+                break;
+            }
             let Some((id, head)) = action::read_head(node, &mut self.vocabulary, &mut self.declared, self.sink) else {
                 continue;
             };
@@ -257,6 +281,9 @@ impl Builder<'_> {
     fn compile_actions(&mut self, nodes: Vec<(ActionId, &Node)>) -> IdMap<ActionId, Action> {
         let mut actions = IdMap::default();
         for (id, node) in nodes {
+            if self.sink.is_full() {
+                break;
+            }
             let Some(head) = self.declared.actions.get(id) else { continue };
             let scope = scope((&self.vocabulary, &self.declared), head.purpose, (self.sink, self.sources));
             if let Some(action) = action::read(node, (id, head), scope, &mut self.facts) {

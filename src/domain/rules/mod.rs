@@ -15,6 +15,7 @@ pub mod rule_set;
 pub mod section;
 pub mod shape;
 pub mod sink;
+pub mod size;
 pub mod source;
 pub mod succession;
 

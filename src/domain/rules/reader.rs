@@ -10,7 +10,7 @@ use super::source::{Entry, Node, NodeKind, Style};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 
 /// With how many known names a wrong one is compared.
-const MOST_COMPARED: usize = 2_000;
+const MOST_COMPARED: usize = 1_000;
 /// How many known names a message lists.
 const MOST_SHOWN: usize = 8;
 
@@ -64,7 +64,8 @@ impl<'n> Fields<'n> {
     fn refuse_key(&self, entry: &Entry) {
         let message = format!("{} has no key `{}`", self.shape.what, entry.key.text);
         let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
-        self.sink.push(suggest(diagnostic, &entry.key.text, self.shape.names()));
+        let full = self.sink.is_full();
+        self.sink.push(if full { diagnostic } else { suggest(diagnostic, &entry.key.text, self.shape.names()) });
     }
 
     /// Reports which of these keys are missing, as one mistake, at the first entry. A key that is there and misspelt
@@ -272,7 +273,7 @@ pub fn unknown<'a, T>(
         return None;
     }
     let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, format!("no {kind} is called `{name}`"));
-    sink.push(suggest(diagnostic, name, known));
+    sink.push(if sink.is_full() { diagnostic } else { suggest(diagnostic, name, known) });
     None
 }
 

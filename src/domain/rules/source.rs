@@ -19,7 +19,7 @@ use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 use std::ops::Range;
 
 pub use end::opens;
-pub use guard::{MAX_FILE_BYTES, MAX_NODES};
+pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
 pub use line::words_around;
 pub use tree::MAX_DEPTH;
 

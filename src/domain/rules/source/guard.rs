@@ -17,7 +17,7 @@ pub(super) fn check(file: FileId, text: &str) -> Vec<Diagnostic> {
     if text.len() > MAX_FILE_BYTES {
         return vec![too_large(file, text.len())];
     }
-    if count(text, b",:") > MAX_NODES || count(text, b"\n") > MAX_NODES {
+    if count_values(text) > MAX_NODES {
         return vec![too_many(span(file, 0, 0))];
     }
     let mut problems = Vec::new();
@@ -36,10 +36,11 @@ fn too_large(file: FileId, bytes: usize) -> Diagnostic {
         .help("split it: sections of the same name in several files are merged")
 }
 
-/// How often the signs stand in the text. Lines bound the values in block style, `,` and `:` those in flow
-/// style, of which the parser holds a whole collection in memory before it shows the first value.
-fn count(text: &str, signs: &[u8]) -> usize {
-    text.bytes().filter(|byte| signs.contains(byte)).count()
+/// About how many keys and values, or lines, a text has. Lines bound the values in block style, `,` and `:` those
+/// in flow style, of which the parser holds a whole collection in memory before it shows the first value.
+pub fn count_values(text: &str) -> usize {
+    let count = |signs: fn(u8) -> bool| text.bytes().filter(|byte| signs(*byte)).count();
+    count(|byte| matches!(byte, b',' | b':')).max(count(|byte| byte == b'\n'))
 }
 
 /// More than [`MAX_NODES`].

@@ -4,6 +4,8 @@
 use crate::domain::rules::diagnostic::Span;
 use std::ops::Range;
 
+/// How many words around a mistake are looked at.
+const WORDS: usize = 64;
 /// No expression is longer than this, and nobody reads further on one line.
 const REACH: usize = 4_096;
 
@@ -55,7 +57,7 @@ pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
     let start = line_at(text, boundary(text, span.start as usize)).start;
     let end = line_at(text, boundary(text, span.end as usize)).end;
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    reach(text, &(start..end)).split(move |c| !inside(c)).filter(|word| !word.is_empty())
+    reach(text, &(start..end)).split(move |c| !inside(c)).filter(|word| !word.is_empty()).take(WORDS)
 }
 
 /// How many blanks a line begins with.

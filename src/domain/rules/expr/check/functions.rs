@@ -42,6 +42,8 @@ const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["today", "date"], "`now` is this moment, `local.date` this day on the customer's clock"),
 ];
 
+/// After so many wrong patterns no more are compiled: to find out that one is too large takes milliseconds.
+const MOST_BAD_PATTERNS: usize = 16;
 /// A compiled regular expression may take this many bytes.
 const REGEX_BYTES: usize = 64 * 1024;
 /// A regular expression goes through a text in as many steps as this, more or less.
@@ -153,6 +155,9 @@ impl Checker<'_, '_> {
 
     fn pattern(&self, pattern: &Expr) -> Option<Pattern> {
         let written = self.literal(pattern, "a pattern")?;
+        if self.scope.sink.count(code::EXPRESSION_REGEX) >= MOST_BAD_PATTERNS {
+            return None;
+        }
         match RegexBuilder::new(written).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).nest_limit(32).build() {
             Ok(regex) => Some(Pattern(regex)),
             Err(regex::Error::CompiledTooBig(_)) => {

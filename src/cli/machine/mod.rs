@@ -1,0 +1,36 @@
+//! Diagnostics for other programs, one format a file. docs/diagnostics.md shows them.
+
+pub mod github;
+pub mod json;
+pub mod sarif;
+
+use crate::domain::rules::diagnostic::{Diagnostic, Severity, Sources};
+
+/// The name of a severity.
+fn severity(diagnostic: &Diagnostic) -> &'static str {
+    match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// Where a diagnostic stands: lines and columns from 1, columns in characters, the end not included.
+struct Region {
+    path: String,
+    start: (u32, u32),
+    end: (u32, u32),
+}
+
+impl Region {
+    fn of(sources: &Sources, diagnostic: &Diagnostic) -> Self {
+        let (start, end) = (sources.locate(diagnostic.span), sources.locate_end(diagnostic.span));
+        Self { path: start.file, start: (start.line, start.column), end: (end.line, end.column) }
+    }
+}
+
+/// By file and place.
+fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.code));
+    sorted
+}
