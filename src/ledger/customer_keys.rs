@@ -33,7 +33,7 @@ const SUFFIX: &str = ".keys";
 const MAGIC: &[u8; 8] = b"TFLKEYS1";
 const ENTRY: usize = 88;
 /// How many keys a block is made with.
-pub const BLOCK: usize = 1_024;
+const BLOCK: usize = 64;
 
 /// The name of a customer key: random, so that it tells nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

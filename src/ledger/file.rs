@@ -42,6 +42,8 @@ pub struct LedgerSettings {
     pub expected_head: Option<(PathBuf, String)>,
     /// A segment is full from this many bytes on.
     pub segment_bytes: u64,
+    /// So many bytes are kept free for restrictions: 4 MiB for some ten thousand.
+    pub reserve_bytes: usize,
 }
 
 impl LedgerSettings {
@@ -50,7 +52,7 @@ impl LedgerSettings {
     pub fn of(data: &Path) -> Self {
         let name = data.file_name().unwrap_or_default().to_string_lossy();
         let keys = data.with_file_name(format!("{name}-keys"));
-        Self { data: data.to_owned(), keys, expected_head: None, segment_bytes: 64 * 1024 * 1024 }
+        Self { data: data.to_owned(), keys, expected_head: None, segment_bytes: 64 << 20, reserve_bytes: 4 << 20 }
     }
 
     pub(super) fn folders(&self) -> LogFolders {
@@ -211,8 +213,7 @@ impl FileLedger {
         let lock = lock.ok_or_else(|| OpenError::InUse(folders.ledger.clone()))?;
         let older = Version1::read(&*disk, &settings.data)?;
         let recovered = recover(&disk, settings, &folders)?;
-        let ledger = folders.ledger.clone();
-        let mut opened = Self::start(disk, folders, settings.segment_bytes, (recovered, lock)).map_err(at(&ledger))?;
+        let mut opened = Self::start(disk, settings, recovered, lock).map_err(at(&folders.ledger))?;
         if let Some(older) = older {
             opened.move_over(&older, &settings.data)?;
         }
@@ -235,14 +236,15 @@ impl FileLedger {
     /// Starts the writer and the notary.
     fn start(
         disk: Arc<dyn Disk>,
-        folders: LogFolders,
-        segment_bytes: u64,
-        (recovered, lock): (Recovered, Box<dyn Any + Send + Sync>),
+        settings: &LedgerSettings,
+        recovered: Recovered,
+        lock: Box<dyn Any + Send + Sync>,
     ) -> io::Result<Opened> {
+        let folders = settings.folders();
         let Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register } = recovered;
         let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
-        let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), segment_bytes, last)?;
-        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone())?;
+        let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
+        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes)?;
         let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, tree)?;
         let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
         let ((asks, jobs), (words, heard)) = (channel(), channel());

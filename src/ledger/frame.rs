@@ -187,8 +187,9 @@ fn frame_size(bytes: &[u8]) -> usize {
     size(length.min(MOST_PAYLOAD))
 }
 
-/// Whether the frame at `start` turns into zeros that last to the end of the file.
-fn cut_short(file: &[u8], start: usize, size: usize) -> bool {
+/// Whether what stands at `start`, and has this size, turns into zeros that last to the end of the file, from its
+/// beginning or that of a sector: its writing was cut short.
+pub fn cut_short(file: &[u8], start: usize, size: usize) -> bool {
     let zeros = file.len() - file.iter().rev().take_while(|byte| **byte == 0).count();
     let first = if zeros <= start { start } else { zeros.next_multiple_of(SECTOR) };
     first < file.len() && first < start + size

@@ -4,7 +4,7 @@
 //! brought back. Anything else leaves the files as they are, and the ledger closed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::book::Book;
@@ -62,13 +62,14 @@ pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
 pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFolders) -> Result<Recovered, OpenError> {
     let names = disk.names(&folders.ledger).map_err(at(&folders.ledger))?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
-    let (mut secrets, key) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
+    let (mut secrets, key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
     let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
     let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
     let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
     scan.read(&firsts)?;
-    let Scan { mut book, records, erasures, leaves, previous, last, mut mended, .. } = scan;
+    let Scan { mut book, records, erasures, leaves, previous, last, torn, .. } = scan;
+    let mut mended = Vec::new();
 
     let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
     register.add(&unregistered).map_err(at(&folders.keys))?;
@@ -85,8 +86,11 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
         rewrapped.map_err(at(&customer_keys))?;
     }
 
-    let heads = read_heads(&**disk, settings, &folders.keys, &key)?;
+    let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
     let (tree, wrong) = grow(&**disk, &folders.log, &leaves, &heads)?;
+    if let Some(torn) = torn {
+        mended.push(torn.cut(&**disk)?);
+    }
     for file in wrong {
         if mend_file(&**disk, &folders.log, &file).map_err(at(&folders.log))? {
             mended.push(Mended::LogFile(folders.log.join(file.path)));
@@ -95,8 +99,8 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     Ok(Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register })
 }
 
-/// The secrets and the signing key. New ones only where there is no ledger yet.
-fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey), OpenError> {
+/// The secrets, the signing key, and whether that is new. New secrets only where there is no ledger yet.
+fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey, bool), OpenError> {
     create_folders(disk, folder)?;
     let secrets = match Secrets::read(disk, folder)? {
         Some(secrets) => secrets,
@@ -104,23 +108,27 @@ fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, Sign
         None => return Err(OpenError::KeysMissing(folder.to_owned())),
     };
     let path = folder.join(SIGNING_KEY);
-    let key = match disk.read(&path) {
-        Ok(text) => {
-            let text = zeroize::Zeroizing::new(text);
+    let found = read_if_there(disk, &path)?.map(zeroize::Zeroizing::new);
+    let new_log = found.is_none();
+    let key = match found {
+        Some(text) => {
             let key = std::str::from_utf8(&text).ok().and_then(|text| SigningKey::parse(text.trim_end()).ok());
             key.ok_or(OpenError::Damaged { path, at: 0, records: 0, what: "it is not a signing key" })?
         }
-        // Without the key that signed it, a head means nothing: an operator has taken both away, or somebody only one.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match disk.read(&folder.join(HEAD)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create_signing_key(disk, &path).map_err(at(&path))?
-            }
-            _ => return Err(OpenError::KeysMissing(path)),
-        },
-        Err(error) => return Err(OpenError::Disk { path, error }),
+        // Without the key that signed it, a head means nothing: an operator takes both away, or neither.
+        None if read_if_there(disk, &folder.join(HEAD))?.is_some() => return Err(OpenError::KeysMissing(path)),
+        None => create_signing_key(disk, &path).map_err(at(&path))?,
     };
     disk.sync_folder(folder).map_err(at(folder))?;
-    Ok((secrets, key))
+    Ok((secrets, key, new_log))
+}
+
+fn read_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
+    match disk.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(path)(error)),
+    }
 }
 
 fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
@@ -162,20 +170,19 @@ fn settle(
 fn read_heads(
     disk: &dyn Disk,
     settings: &LedgerSettings,
-    keys: &Path,
     key: &SigningKey,
+    new_log: bool,
 ) -> Result<Vec<Checkpoint>, OpenError> {
-    let path = keys.join(HEAD);
-    let kept = match disk.read(&path) {
-        Ok(bytes) => Some((path, String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(OpenError::Disk { path, error }),
+    let path = settings.keys.join(HEAD);
+    let kept = match read_if_there(disk, &path)? {
+        Some(bytes) => Some((path, String::from_utf8_lossy(&bytes).into_owned())),
+        None if new_log => None,
+        None => return Err(OpenError::KeysMissing(path)),
     };
-    let expected = settings.expected_head.clone();
-    let open = |(path, note): (std::path::PathBuf, String)| {
+    let open = |(path, note): (PathBuf, String)| {
         Checkpoint::open(&note, &key.verifying_key()).map_err(|error| OpenError::Head { path, error })
     };
-    kept.into_iter().chain(expected).map(open).collect()
+    kept.into_iter().chain(settings.expected_head.clone()).map(open).collect()
 }
 
 /// Grows the tree over every leaf, and checks that it has these heads. Files of the log that must be written anew come

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use super::customer_keys::KeyName;
 use super::disk::{Disk, DiskFile};
+use super::frame;
 use super::recovery::at;
 
 /// The file's name inside the keys folder.
@@ -76,10 +77,12 @@ pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<Erased>, usize
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(at(&path))?,
     };
-    let (entries, rest) = bytes.as_chunks::<ENTRY>();
-    let parse = |(index, entry)| parse(entry).ok_or_else(|| damaged(&path, index));
-    let erased = entries.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-    Ok(Some((erased, rest.len())))
+    let (entries, _) = bytes.as_chunks::<ENTRY>();
+    let erased: Vec<Erased> = entries.iter().map_while(parse).collect();
+    let end = erased.len() * ENTRY;
+    let rest = bytes.len() - end;
+    let unfinished = rest < ENTRY || frame::cut_short(&bytes, end, ENTRY);
+    if unfinished { Ok(Some((erased, rest))) } else { Err(damaged(&path, erased.len())) }
 }
 
 fn damaged(path: &Path, index: usize) -> OpenError {

@@ -9,16 +9,16 @@ use super::secrets::random;
 
 /// The file's name inside the ledger's folder.
 const FILE: &str = "reserve";
-/// How much room is kept: some ten thousand restrictions.
-const SIZE: usize = 4 * 1024 * 1024;
 /// A part of it, random so that no file system squeezes it.
-const PART: usize = 64 * 1024;
+const PART: usize = 16 * 1024;
 
 /// The room that is kept.
 #[derive(Debug)]
 pub struct Reserve {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// How many bytes are kept.
+    size: usize,
     kept: bool,
 }
 
@@ -27,9 +27,9 @@ impl Reserve {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn new(disk: Arc<dyn Disk>, folder: PathBuf) -> io::Result<Self> {
+    pub fn new(disk: Arc<dyn Disk>, folder: PathBuf, size: usize) -> io::Result<Self> {
         let kept = disk.names(&folder)?.iter().any(|name| name == FILE);
-        Ok(Self { disk, folder, kept })
+        Ok(Self { disk, folder, size, kept })
     }
 
     /// Keeps the room, if there is that much. Whether it is kept now.
@@ -50,7 +50,7 @@ impl Reserve {
         let fill = || -> io::Result<()> {
             let mut file = self.disk.create(&path)?;
             let part = random::<PART>()?;
-            (0..SIZE / PART).try_for_each(|_| file.append(part.as_slice()))?;
+            (0..self.size / PART).try_for_each(|_| file.append(part.as_slice()))?;
             file.sync()
         };
         fill().inspect_err(|_| {

@@ -1,12 +1,11 @@
 //! Reads every frame of every segment, checks that they follow one another, and opens the records.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::book::Book;
 use super::customer_keys::KeyName;
-use super::disk::Disk;
+use super::disk::{Disk, replace};
 use super::frame::{self, Found, Header, Kind, Link};
 use super::proof::Leaf;
 use super::recovery::at;
@@ -33,8 +32,32 @@ pub struct Scan<'d> {
     pub previous: Link,
     /// First position and length of the last segment.
     pub last: Option<(u64, u64)>,
-    /// What was mended.
-    pub mended: Vec<Mended>,
+    /// The last frame, if its writing was cut short.
+    pub torn: Option<Torn>,
+}
+
+/// A frame whose writing was cut short.
+pub struct Torn {
+    /// Its segment.
+    path: PathBuf,
+    /// Where it begins.
+    start: usize,
+    /// What there is of it.
+    bytes: Vec<u8>,
+}
+
+impl Torn {
+    /// Cuts it off, after keeping a copy.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn cut(&self, disk: &dyn Disk) -> Result<Mended, OpenError> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let copy = self.path.with_file_name(format!("{name}.torn-at-{}", self.start));
+        let cut = replace(disk, &copy, &self.bytes).and_then(|()| disk.open(&self.path)?.cut(self.start as u64));
+        cut.map_err(at(&self.path))?;
+        Ok(Mended::TornFrame(copy))
+    }
 }
 
 /// A frame whose record waits to be opened.
@@ -57,7 +80,7 @@ impl<'d> Scan<'d> {
             leaves: Vec::new(),
             previous: Link::default(),
             last: None,
-            mended: Vec::new(),
+            torn: None,
         }
     }
 
@@ -78,7 +101,8 @@ impl<'d> Scan<'d> {
                 if index + 1 < firsts.len() {
                     return Err(self.damaged(&path, end, "a frame ends early, and there are later segments"));
                 }
-                self.cut(&path, end, &bytes).map_err(at(&path))?;
+                let bytes = bytes.get(end..).unwrap_or(&[]).to_vec();
+                self.torn = Some(Torn { path, start: end, bytes });
             }
             self.last = Some((*first, end as u64));
         }
@@ -151,23 +175,6 @@ impl<'d> Scan<'d> {
             Some((_, path, at)) => Err(self.damaged(path, *at, "the key of a record is missing, and nobody erased it")),
             None => Ok(()),
         }
-    }
-
-    /// Cuts a torn last frame off, after keeping a copy.
-    fn cut(&mut self, path: &Path, end: usize, bytes: &[u8]) -> io::Result<()> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let copy = self.folder.join(format!("{name}.torn-at-{end}"));
-        match self.disk.remove(&copy) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut kept = self.disk.create(&copy)?;
-        kept.append(bytes.get(end..).unwrap_or(&[]))?;
-        kept.sync()?;
-        self.disk.sync_folder(self.folder)?;
-        self.disk.open(path)?.cut(end as u64)?;
-        self.mended.push(Mended::TornFrame(copy));
-        Ok(())
     }
 }
 

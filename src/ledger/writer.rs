@@ -173,7 +173,7 @@ impl Writer {
 
     fn write_records(&mut self, appends: &[Append]) -> io::Result<Vec<u64>> {
         self.check()?;
-        self.keep_spare_keys()?;
+        self.keep_spare_keys(self.new_customers(appends))?;
         let mut batch = self.batch();
         let mut positions = Vec::with_capacity(appends.len());
         for append in appends {
@@ -184,16 +184,17 @@ impl Writer {
         Ok(positions)
     }
 
-    /// A full disk is no reason to fail while there are keys to give.
-    fn keep_spare_keys(&mut self) -> io::Result<()> {
-        let spare = look(&self.book).spare();
-        if spare >= MOST_RECORDS {
-            return Ok(());
-        }
-        match self.blocks.create(&self.secrets) {
-            Ok(keys) => change(&self.book).add_keys(keys),
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && spare > 0 => {}
-            Err(error) => return Err(error),
+    fn new_customers(&self, appends: &[Append]) -> usize {
+        let book = look(&self.book);
+        let records = appends.iter().flat_map(|append| &append.records);
+        records.filter(|record| book.customer(&record.customer).is_none()).count()
+    }
+
+    /// Makes keys ahead, so that so many new customers can have one.
+    fn keep_spare_keys(&mut self, count: usize) -> io::Result<()> {
+        while look(&self.book).spare() < count {
+            let keys = self.blocks.create(&self.secrets)?;
+            change(&self.book).add_keys(keys);
         }
         Ok(())
     }
@@ -205,7 +206,7 @@ impl Writer {
 
     fn add_record(&self, batch: &mut Batch, record: &ConsentRecord) -> io::Result<()> {
         let key = change(&self.book).key_for(&record.customer);
-        let (name, key) = key.ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+        let (name, key) = key.ok_or_else(|| io::Error::other("there is no key to give"))?;
         let plain = payload::write(record)?;
         let leaf = content::leaf(record, &Salt::derive(&key, &record.record_id));
         let header = Header { kind: Kind::Record, position: batch.next, key: name, random: *random()?, leaf };
