@@ -11,6 +11,7 @@ pub mod machine;
 mod open_ledger;
 pub mod render;
 mod replay;
+mod schema;
 mod serve;
 mod table;
 mod test;
@@ -41,6 +42,7 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Fmt(fmt::Fmt),
+    Schema(schema::Schema),
     Replay(replay::Replay),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Check(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Fmt(command) => command.run(),
+            Command::Schema(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Ledger(command) => command.run(),

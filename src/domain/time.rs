@@ -209,7 +209,8 @@ impl TimeOfDay {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (hour, minute) = text.split_once(':')?;
-        if hour.is_empty() || hour.len() > 2 || minute.len() != 2 {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        if !digits || hour.is_empty() || hour.len() > 2 || minute.len() != 2 {
             return None;
         }
         let time = Self { hour: hour.parse().ok()?, minute: minute.parse().ok()? };

@@ -33,5 +33,6 @@ mod proofs;
 mod replay;
 mod rights;
 mod rule_tests;
+mod schemas;
 mod support;
 mod truncation;

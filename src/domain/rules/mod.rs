@@ -12,6 +12,7 @@ mod lint;
 pub mod load;
 pub mod reader;
 pub mod rule_set;
+pub mod schema;
 pub mod section;
 pub mod shape;
 pub mod sink;
