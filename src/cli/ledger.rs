@@ -1,10 +1,11 @@
-//! `tactful ledger`: verify the consent ledger, and prove what is in it. Every command only reads, and works while a
-//! server runs.
+//! `tactful ledger`: verify the consent ledger, and prove what is in it. Every command but `rotate-key` only reads, and
+//! works while a server runs.
 
 mod checkpoint;
 mod export;
 mod proof;
 mod receipt;
+mod rotate_key;
 mod verify;
 mod verify_receipt;
 
@@ -20,7 +21,7 @@ use crate::ledger::{InspectError, Inspection, OpenError};
 /// Verify the consent ledger, and prove what is in it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every command only reads, and works while a server runs. docs/proofs.md explains what they prove."
+    after_help = "Every command but rotate-key only reads, and works while a server runs. docs/proofs.md explains what they prove."
 )]
 pub(super) struct Ledger {
     #[command(subcommand)]
@@ -35,6 +36,7 @@ enum Command {
     VerifyReceipt(verify_receipt::VerifyReceipt),
     Proof(proof::Proof),
     Export(export::Export),
+    RotateKey(rotate_key::RotateKey),
 }
 
 impl Ledger {
@@ -46,6 +48,7 @@ impl Ledger {
             Command::VerifyReceipt(command) => command.run(),
             Command::Proof(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::RotateKey(command) => command.run(),
         }
     }
 }

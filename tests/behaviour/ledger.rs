@@ -111,6 +111,23 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn after_a_rotation_the_records_open_and_an_earlier_copy_does_not() {
+    let folder = written(5);
+    let settings = settings(folder.path());
+    let keys = settings.data.join("ledger/keys");
+    let block = keys.join(&names(&keys)[0]);
+    let before = fs::read(&block).unwrap();
+    FileLedger::rotate_key(&settings).unwrap();
+    let opened = FileLedger::open(&settings).unwrap();
+    assert_eq!(opened.records, records(1..=5));
+    assert!(matches!(FileLedger::rotate_key(&settings), Err(OpenError::InUse(_))));
+    drop(opened);
+    fs::write(&block, before).unwrap();
+    let refused = FileLedger::open(&settings);
+    assert!(matches!(refused, Err(OpenError::Damaged { .. })), "{refused:?}");
+}
+
+#[test]
 fn two_processes_do_not_share_a_ledger() {
     let folder = written(1);
     let _held = FileLedger::open(&settings(folder.path())).unwrap();

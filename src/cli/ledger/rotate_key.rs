@@ -1,0 +1,31 @@
+//! `tactful ledger rotate-key`: make copies of the data folder unreadable.
+
+use clap::Args;
+
+use super::{LedgerPlace, say};
+use crate::cli::{Failure, Verdict};
+use crate::ledger::{FileLedger, OpenError};
+
+/// Wrap every customer key under a new key and forget the old one, so that earlier copies of the data folder stay closed
+#[derive(Debug, Args)]
+#[command(after_help = "Stop the server first.\n\nExample:\n  tactful ledger rotate-key --data data")]
+pub(super) struct RotateKey {
+    #[command(flatten)]
+    place: LedgerPlace,
+}
+
+impl RotateKey {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        FileLedger::rotate_key(&self.place.settings()).map_err(|error| {
+            let help = match error {
+                OpenError::InUse(_) => "stop the server first",
+                _ => "`tactful ledger verify` says more; nothing was rotated that cannot be read",
+            };
+            Failure::new(error.to_string()).help(help)
+        })?;
+        say(
+            "every customer key is wrapped under a new key; copies of the data folder from before cannot be read any more",
+        );
+        Ok(Verdict::InOrder)
+    }
+}
