@@ -189,12 +189,15 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
 
 fn answer(rules: &RuleSet, state: &CustomerState, standing: &Standing, now: Moment) -> String {
     let channel = rules.vocabulary.find("web").unwrap();
-    let request =
-        Request { channel, situation: Situation::default(), groups: &[], max_actions: 3, explain: Explain::Full };
-    let decision = decide(rules, Subject { state, standing, ledger_trusted: true }, &request, now);
+    // With the index, as customers are served, and with everyone explained.
+    let decisions = [Explain::Chosen, Explain::Full].map(|explain| {
+        let request = Request { channel, situation: Situation::default(), groups: &[], max_actions: 3, explain };
+        decide(rules, Subject { state, standing, ledger_trusted: true }, &request, now)
+    });
     let names = |id: tactful::domain::id::ActionId| rules.vocabulary.name(id).to_owned();
-    assert!(decision.actions.iter().all(|chosen| !names(chosen.action).is_empty() && chosen.action.index() < 1_000));
-    format!("{decision:?}")
+    let chosen = decisions.iter().flat_map(|decision| &decision.actions);
+    assert!(chosen.into_iter().all(|chosen| !names(chosen.action).is_empty() && chosen.action.index() < 1_000));
+    format!("{decisions:?}")
 }
 
 proptest! {

@@ -89,6 +89,11 @@ fn weigh(action: &Action, scene: &Scene<'_>, channel: ChannelId, relevance: Rele
     }
 }
 
+/// What speaks against every action on a channel alike.
+pub(crate) fn common_intrusiveness(scene: &Scene<'_>, channel: ChannelId) -> f64 {
+    interruption(scene, channel) + scene.rules.policy.arbitration.pressure * scene.pressure()
+}
+
 /// What it costs the customer to be interrupted here and now.
 fn interruption(scene: &Scene<'_>, channel: ChannelId) -> f64 {
     let Some(declared) = scene.rules.declared.channels.get(channel) else { return 0.0 };

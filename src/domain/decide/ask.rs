@@ -68,9 +68,11 @@ fn best_then<'r>(
     views: &mut Views<'r>,
 ) -> f64 {
     let lineup = scene.rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
+    // What speaks against every action alike lowers every promise; a little less, for sums are rounded.
+    let common = arbitrate::common_intrusiveness(scene, request.channel) - 1e-6;
     let mut best = best_now;
     for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
-        if *promise <= best {
+        if promise - common <= best {
             break;
         }
         let action = scene.rules.actions.get(*action);

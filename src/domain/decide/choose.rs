@@ -46,7 +46,7 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
 }
 
 /// Higher score first; then higher relevance, lower intrusiveness, then the id.
-fn better((a, action_a): (Score, &Action), (b, action_b): (Score, &Action), scene: &Scene<'_>) -> Ordering {
+pub(crate) fn better((a, action_a): (Score, &Action), (b, action_b): (Score, &Action), scene: &Scene<'_>) -> Ordering {
     let name = |action: &Action| scene.rules.vocabulary.name(action.id);
     b.total
         .total_cmp(&a.total)

@@ -1,5 +1,6 @@
 //! Silence: why nothing is said, what came nearest, and when to ask again.
 
+use super::choose::better;
 use super::explain::reason;
 use super::{Gate, Judgement, Weighed, Why};
 use crate::domain::id::ActionId;
@@ -126,13 +127,11 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     });
     let mut scored: Vec<_> =
         outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold).collect();
-    scored.sort_by(|a, b| total(b).total_cmp(&total(a)));
+    scored.sort_by(|a, b| {
+        better((a.score.unwrap_or_default(), a.action), (b.score.unwrap_or_default(), b.action), scene)
+    });
     let faded = scored.into_iter().take(BEST).filter_map(|judgement| faded(scene, judgement));
     waits.chain(faded).filter(|at| *at > scene.now).min()
-}
-
-fn total(judgement: &Judgement<'_>) -> f64 {
-    judgement.score.map_or(f64::NEG_INFINITY, |score| score.total)
 }
 
 /// When pressure and hurt will have faded enough for an action, if everything else stays. They only fall, so

@@ -65,12 +65,7 @@ pub fn compile(text: &source::Node, scope: Scope<'_>, facts: &mut FactTable) -> 
     let tree = parser::parse(written, &place).map_err(|diagnostic| scope.sink.push(diagnostic)).ok()?;
     let mut checker = Checker { scope, scalar: text.span, facts, bound: Vec::new(), cost: 0, filters: 0 };
     let node = checker.condition(&tree)?;
-    let cost = checker.cost.saturating_add(checker.filters);
-    if cost > MOST_COST {
-        let message = format!("this expression may take {cost} steps, more than {MOST_COST}");
-        let help = "look through fewer events and lists, or split the condition";
-        return checker.refuse(tree.span, code::EXPRESSION_TOO_COSTLY, message, help);
-    }
+    checker.affordable(tree.span)?;
     let sensitivity = sensitivity(&node, facts);
     Some(Program { node, span: tree.span, text: written.trim().to_owned(), sensitivity })
 }
@@ -158,6 +153,17 @@ struct Checker<'c, 'f> {
 }
 
 impl Checker<'_, '_> {
+    /// Refuses what takes too many steps. Asked before anything is computed from it, too.
+    fn affordable(&self, span: Span) -> Option<()> {
+        let cost = self.cost.saturating_add(self.filters);
+        if cost <= MOST_COST {
+            return Some(());
+        }
+        let message = format!("this may take {cost} steps, more than {MOST_COST}");
+        let help = "look through fewer events and lists, or split the condition";
+        self.refuse(span, code::EXPRESSION_TOO_COSTLY, message, help)
+    }
+
     fn check(&mut self, expr: &Expr) -> Option<Checked> {
         self.cost = self.cost.saturating_add(1);
         match &expr.kind {

@@ -27,7 +27,7 @@ fn value<'a>(node: &'a Node, facts: &'a impl Facts, bound: &Bound<'a>) -> Operan
     match node {
         Node::Constant(constant) => constant.operand(),
         Node::Fact(id) => facts.read(*id),
-        Node::Variable(index) => bound.get(*index).map_or(Operand::Unknown, |text| Operand::Text(text)),
+        Node::Variable(index) => bound.iter().nth_back(*index).map_or(Operand::Unknown, |text| Operand::Text(text)),
         Node::Has(id) => facts.has(*id).operand(),
         Node::Not(inner) => value(inner, facts, bound).truth().not().operand(),
         Node::And(parts) => every(parts.iter().map(|part| value(part, facts, bound).truth())).operand(),

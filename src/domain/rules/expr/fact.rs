@@ -1,7 +1,6 @@
 //! The facts that expressions read, each once for the whole rule set.
 //!
-//! A decision computes a fact at most once for each purpose, however many rules ask for it. The table is
-//! also the seam for an index: predicates over one fact stand side by side here.
+//! A decision computes a fact at most once for each purpose, however many rules ask for it.
 
 use std::collections::HashMap;
 

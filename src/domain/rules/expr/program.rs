@@ -27,7 +27,8 @@ pub enum Node {
     Constant(Value),
     /// A fact.
     Fact(FactId),
-    /// An element bound by `exists` or `all`, counted from the outermost.
+    /// An element bound by `exists` or `all`, counted from the innermost, so that a part means the
+    /// same wherever it stands.
     Variable(usize),
     /// Whether a fact is there.
     Has(FactId),

@@ -86,16 +86,31 @@ impl Allowed {
 
     /// These values.
     pub fn any_of(values: &[Value]) -> Option<Self> {
-        let mut each = values.iter().map(|value| Self::comparison(Comparison::Equal, value));
-        let first = each.next()??;
-        each.try_fold(first, |all, one| all.union(&one?))
+        if let Some(texts) = values.iter().map(text).collect() {
+            return Some(Self::Texts(texts));
+        }
+        let values: Option<Vec<f64>> = values.iter().map(|value| number(value.operand())).collect();
+        Some(Self::Numbers(joined(values?.into_iter().map(|value| (Cut::before(value), Cut::after(value))).collect())))
     }
 
     /// Every value but these.
     pub fn none_of(values: &[Value]) -> Option<Self> {
-        let mut each = values.iter().map(|value| Self::comparison(Comparison::NotEqual, value));
-        let first = each.next()??;
-        each.try_fold(first, |all, one| all.intersection(&one?))
+        Some(match Self::any_of(values)? {
+            Self::Texts(texts) => Self::OtherTexts(texts),
+            Self::OtherTexts(texts) => Self::Texts(texts),
+            Self::Numbers(ranges) => Self::Numbers(between(&ranges)),
+        })
+    }
+
+    /// What either holds; nothing if they are of different types.
+    pub fn union(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Texts(a), Self::Texts(b)) => Self::Texts(a | b),
+            (Self::Texts(a), Self::OtherTexts(b)) | (Self::OtherTexts(b), Self::Texts(a)) => Self::OtherTexts(b - a),
+            (Self::OtherTexts(a), Self::OtherTexts(b)) => Self::OtherTexts(a & b),
+            (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(joined([a.as_slice(), b].concat())),
+            _ => return None,
+        })
     }
 
     /// What both hold; nothing if they are of different types.
@@ -105,14 +120,6 @@ impl Allowed {
             (Self::Texts(a), Self::OtherTexts(b)) | (Self::OtherTexts(b), Self::Texts(a)) => Self::Texts(a - b),
             (Self::OtherTexts(a), Self::OtherTexts(b)) => Self::OtherTexts(a | b),
             (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(overlaps(a, b)),
-            _ => return None,
-        })
-    }
-
-    fn union(&self, other: &Self) -> Option<Self> {
-        Some(match (self, other) {
-            (Self::Texts(a), Self::Texts(b)) => Self::Texts(a | b),
-            (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(joined(a.iter().chain(b).copied().collect())),
             _ => return None,
         })
     }
@@ -139,6 +146,20 @@ pub fn number(operand: Operand<'_>) -> Option<f64> {
     };
     // Both zeros are one number.
     Some(value + 0.0)
+}
+
+fn text(value: &Value) -> Option<CompactString> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The gaps that ranges leave.
+fn between(ranges: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
+    let starts = std::iter::once(Cut::START).chain(ranges.iter().map(|(_, to)| *to));
+    let ends = ranges.iter().map(|(from, _)| *from).chain(std::iter::once(Cut::END));
+    starts.zip(ends).filter(|(from, to)| from < to).collect()
 }
 
 fn overlaps(a: &[(Cut, Cut)], b: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {

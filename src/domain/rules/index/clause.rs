@@ -42,6 +42,20 @@ impl Clause {
         Self { demands: vec![(dimension, allowed)], exact: true }
     }
 
+    /// Takes the other one in, if both make one exact demand on one dimension; false if not.
+    fn unite(&mut self, other: &Self) -> bool {
+        if let ([(dimension, known)], [(same, allowed)]) = (self.demands.as_mut_slice(), other.demands.as_slice())
+            && dimension == same
+            && self.exact
+            && other.exact
+            && let Some(either) = known.union(allowed)
+        {
+            *known = either;
+            return true;
+        }
+        false
+    }
+
     /// Both; nothing if they contradict each other.
     fn and(&self, other: &Self) -> Option<Self> {
         let mut both = self.clone();
@@ -154,9 +168,15 @@ fn every(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
     all
 }
 
-/// One of them.
+/// One of them; several demands on one fact, and nothing else, become one.
 fn any(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
-    let all: Alternatives = parts.flatten().collect();
+    let mut all: Alternatives = Vec::new();
+    for clause in parts.flatten() {
+        let united = all.iter_mut().any(|known| known.unite(&clause));
+        if !united {
+            all.push(clause);
+        }
+    }
     if all.len() > MOST_ALTERNATIVES { vec![Clause::OPAQUE] } else { all }
 }
 

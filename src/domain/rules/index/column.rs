@@ -31,16 +31,19 @@ enum Groups {
     Numbers(Vec<Cut>),
 }
 
-/// The most memory that one column's sets may take, in words; beyond that, values share groups.
-const MOST_WORDS: usize = 1 << 21;
-
 impl Column {
-    /// Builds the sets from each row's demand; says which rows demand more than the sets can tell.
-    pub fn new(dimension: Dimension, demands: &[(usize, &Allowed)], rows: usize) -> (Self, Vec<usize>) {
+    /// Builds the sets from each row's demand; says which rows demand more than the sets can tell. Beyond `most_groups`,
+    /// values share groups, and most rows demand more.
+    pub fn new(
+        dimension: Dimension,
+        demands: &[(usize, &Allowed)],
+        rows: usize,
+        most_groups: usize,
+    ) -> (Self, Vec<usize>) {
         let words = bits::words(rows);
         let mut constrained = vec![0; words];
         demands.iter().for_each(|(row, _)| bits::set(&mut constrained, *row));
-        let groups = Groups::of(demands, MOST_WORDS / words.max(1));
+        let groups = Groups::of(demands, most_groups);
         let free: Vec<u64> = constrained.iter().map(|word| !word).collect();
         let sets = free.repeat(groups.count() + 1);
         let mut column = Self { dimension, constrained, groups, sets, words };

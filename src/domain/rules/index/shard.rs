@@ -43,12 +43,28 @@ pub struct Shard {
     columns: Vec<Column>,
 }
 
-/// A dimension that fewer rows than this share of all constrain is left to evaluation.
-const WORTH_A_COLUMN: usize = 64;
+/// What an index may take.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// A dimension that fewer rows than this share of all constrain is left to evaluation.
+    worth_a_column: usize,
+    /// The most memory that all sets may take, in words.
+    words: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { worth_a_column: 64, words: 1 << 23 }
+    }
+}
 
 impl Shard {
     /// Builds the index. Survivors come in the order of the entries.
     pub fn new(entries: &[Entry], facts: &FactTable) -> Self {
+        Self::within(Budget::default(), entries, facts)
+    }
+
+    fn within(budget: Budget, entries: &[Entry], facts: &FactTable) -> Self {
         let rows: Vec<_> =
             entries.iter().flat_map(|entry| entry.alternatives.iter().map(move |row| (entry, row))).collect();
         let mut shard = Self { exact: vec![0; bits::words(rows.len())], ..Self::default() };
@@ -65,16 +81,16 @@ impl Shard {
                 demands.entry(*dimension).or_default().push((row, allowed));
             }
         }
-        for (dimension, demands) in demands {
-            let inexact = if demands.len() * WORTH_A_COLUMN < rows.len() {
-                demands.iter().map(|(row, _)| *row).collect()
-            } else {
-                let (column, inexact) = Column::new(dimension, &demands, rows.len());
-                shard.columns.push(column);
-                inexact
-            };
-            inexact.into_iter().for_each(|row| bits::clear(&mut shard.exact, row));
+        let (common, rare): (Vec<_>, Vec<_>) =
+            demands.into_iter().partition(|(_, demands)| demands.len() * budget.worth_a_column >= rows.len());
+        let most_groups = budget.words / (common.len() * bits::words(rows.len())).max(1);
+        let mut inexact: Vec<usize> = rare.into_iter().flat_map(|(_, demands)| demands).map(|(row, _)| row).collect();
+        for (dimension, demands) in common {
+            let (column, shared) = Column::new(dimension, &demands, rows.len(), most_groups);
+            shard.columns.push(column);
+            inexact.extend(shared);
         }
+        inexact.into_iter().for_each(|row| bits::clear(&mut shard.exact, row));
         // What costs nothing to read comes first, then what most rows ask about: little is left for the rest.
         shard.columns.sort_by_key(|column| {
             let constrained: u32 = column.constrained.iter().map(|word| word.count_ones()).sum();
@@ -92,7 +108,8 @@ impl Shard {
         }
     }
 
-    /// Every action on the channel whose engagement policy may hold; a fact is read only while a row that is left asks for it.
+    /// Every action on the channel whose engagement policy may hold; a fact is read only while a row that is left asks
+    /// for it.
     pub fn survivors(&self, channel: ChannelId, facts: &impl Facts, mut visit: impl FnMut(Survivor)) {
         let Some(on_channel) = self.channels.get(channel) else { return };
         let mut left = Survivors::from_slice(on_channel);
@@ -116,10 +133,20 @@ impl Shard {
     }
 }
 
-/// Whether a dimension has to be found by looking through a history.
+/// Whether a dimension has to be found by looking through what happened.
 fn is_history(dimension: Dimension, facts: &FactTable) -> bool {
-    !matches!(
+    matches!(
         facts.get(dimension.fact()).map(|entry| &entry.fact),
-        Some(Fact::Attribute(_) | Fact::Context(_) | Fact::Channel | Fact::ConsentGiven(_) | Fact::Now)
+        Some(
+            Fact::EventCount { .. }
+                | Fact::EventLast { .. }
+                | Fact::OutcomeCount { .. }
+                | Fact::OutcomeLast { .. }
+                | Fact::Pressure
+                | Fact::Hurt
+        )
     )
 }
+
+#[cfg(test)]
+mod tests;

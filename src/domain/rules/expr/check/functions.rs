@@ -143,7 +143,9 @@ impl Checker<'_, '_> {
         let body = self.condition(body);
         self.bound.pop();
         self.cost = self.cost.saturating_mul(ITEMS_IN_A_LIST).saturating_add(cost);
-        Some(Checked::flag(make(Box::new([list?.node, body?]))))
+        let node = make(Box::new([list?.node, body?]));
+        self.affordable(whole.span)?;
+        Some(Checked::flag(node))
     }
 
     fn matches(&mut self, target: &Expr, whole: &Expr, arguments: &[Expr]) -> Option<Checked> {

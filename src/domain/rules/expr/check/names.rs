@@ -29,7 +29,8 @@ impl<'c> Checker<'c, '_> {
             && let Some(index) = self.bound.iter().rposition(|(bound, _)| bound == name)
         {
             let one_of = self.bound.get(index).and_then(|(_, one_of)| one_of.clone());
-            return Some(Checked { node: Node::Variable(index), kind: Type::Text, one_of });
+            let inwards = self.bound.len() - 1 - index;
+            return Some(Checked { node: Node::Variable(inwards), kind: Type::Text, one_of });
         }
         let Some(path) = path(expr) else {
             let help = "only declared names can be read, such as `customer.age`";
