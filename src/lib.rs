@@ -20,3 +20,4 @@ pub mod scenario;
 pub mod serve;
 pub mod store;
 pub mod sync;
+pub mod telemetry;

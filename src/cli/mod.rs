@@ -119,11 +119,12 @@ fn color() -> bool {
 
 /// Loads rules; a path that is not there is bad usage, not a mistake in the rules.
 fn load(rules: &Path, vocabulary: &Vocabulary) -> Result<Loaded, Failure> {
-    if !rules.exists() {
-        let message = format!("no file or folder is called `{}`", rules.display());
-        return Err(Failure::new(message).help("name the folder with your rule files"));
-    }
-    Ok(rule_files::read(rules, vocabulary))
+    if rules.exists() { Ok(rule_files::read(rules, vocabulary)) } else { Err(no_rules(rules)) }
+}
+
+fn no_rules(path: &Path) -> Failure {
+    Failure::new(format!("no file or folder is called `{}`", path.display()))
+        .help("name the folder with your rule files")
 }
 
 /// Prints the mistakes of loaded rules for people; false if there was an error.

@@ -9,20 +9,24 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
-use super::{Failure, Verdict, counted, load, report, say};
-use crate::domain::id::ContextId;
-use crate::domain::rules::RuleSet;
+use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
+use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rules::diagnostic::Severity;
 use crate::domain::rules::expr::{Comparison, Fact, Node, Program};
+use crate::domain::rules::{Loaded, RuleSet};
 use crate::domain::value::Value;
 use crate::engine::{Engine, Limits};
-use crate::rule_files;
+use crate::rule_files::RuleFiles;
+use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::{Parts, clock, serve};
+use crate::telemetry::{self, LogFormat};
 
 /// Start the server
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful serve\n  tactful serve --rules my-rules --listen 127.0.0.1:6000\n\n\
-    Stops on Ctrl-C or SIGTERM, letting calls under way finish.")]
+    The rule folder is watched: a change is checked and tested, then put in force whole, or not at all.\n\
+    Stops on Ctrl-C or SIGTERM, letting calls under way finish.\n\n\
+    Exit code 0 when it was told to stop, 2 if it cannot start or go on.")]
 pub(super) struct Serve {
     /// Folder with rule files
     #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
@@ -41,43 +45,76 @@ pub(super) struct Serve {
     /// How many decisions stay readable by id
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     keep_decisions: usize,
+    /// Read the rules once: do not watch their folder
+    #[arg(long)]
+    once: bool,
+    /// Put rules in force without running their tests (`*.test.yaml`)
+    #[arg(long)]
+    skip_tests: bool,
+    /// Address to serve Prometheus metrics on, at /metrics; none if left out
+    #[arg(long, value_name = "ADDRESS", env = "TACTFUL_METRICS")]
+    metrics: Option<SocketAddr>,
+    /// How the log on standard error looks
+    #[arg(long, value_enum, default_value = "human", env = "TACTFUL_LOG_FORMAT")]
+    log_format: Format,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        if !self.listen.ip().is_loopback() && !self.allow_insecure {
-            let message =
-                format!("`{}` can be reached from other machines, and there is no TLS and no token", self.listen);
+        let reachable = |address: &SocketAddr| !address.ip().is_loopback() && !self.allow_insecure;
+        if let Some(address) = [Some(self.listen), self.metrics].into_iter().flatten().find(reachable) {
+            let message = format!("`{address}` can be reached from other machines, and there is no TLS and no token");
             return Err(Failure::new(message)
-                .help("listen on 127.0.0.1, or say --allow-insecure if something else protects it"));
+                .help("choose an address of 127.0.0.1, or say --allow-insecure if something else protects it"));
         }
-        let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
-        let mut loaded = load(&self.rules, &ledger.vocabulary)?;
-        let (_, warnings) = loaded.counts();
-        loaded.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
-        report(&loaded);
-        if warnings > 0 {
-            let warnings = counted(warnings, "warning");
-            eprintln!("{warnings} about the rules; `tactful check {}` shows them", self.rules.display());
-        }
-        let Some(rules) = loaded.rule_set.take() else {
-            let (errors, _) = loaded.counts();
-            let message = format!("the rules in `{}` have {}", self.rules.display(), counted(errors, "error"));
-            return Err(Failure::new(message)
-                .help(format!("mend them; `tactful check {}` shows them again", self.rules.display())));
+        let format = match self.log_format {
+            Format::Human => LogFormat::Human { color: color() },
+            Format::Json => LogFormat::Json,
         };
+        telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
+        let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
+        let rules = self.load_rules(&ledger.vocabulary)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
-        runtime.block_on(self.serve(Arc::new(rules), ledger))
+        runtime.block_on(self.serve(rules, ledger))
     }
 
-    async fn serve(self, rules: Arc<RuleSet>, ledger: OpenLedger) -> Result<Verdict, Failure> {
-        let listener = TcpListener::bind(self.listen).await.map_err(|error| {
-            Failure::new(format!("cannot listen on {}: {error}", self.listen))
-                .help("choose another address with --listen")
-        })?;
-        let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-        self.greet(&rules, &ledger, address);
+    /// Loads the rules to begin with. What a reload would refuse is refused here too.
+    fn load_rules(&self, vocabulary: &Vocabulary) -> Result<FirstRules, Failure> {
+        let path = &self.rules;
+        if !path.exists() {
+            return Err(no_rules(path));
+        }
+        let folder = RuleFolder { path: path.clone(), run_tests: !self.skip_tests };
+        let files = folder.look();
+        let loaded = folder.load(files.clone(), vocabulary);
+        let (errors, warnings) = loaded.counts();
+        let Some(set) = loaded.rule_set.clone().map(Arc::new) else {
+            let mistakes = loaded.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
+            report(&Loaded { diagnostics: mistakes.collect(), ..loaded });
+            let message = format!("the rules in `{}` have {}", path.display(), counted(errors, "error"));
+            return Err(Failure::new(message).help(format!(
+                "mend them; `tactful test {}` shows them again, and --skip-tests leaves rule tests out",
+                path.display()
+            )));
+        };
+        if warnings > 0 {
+            let warnings = counted(warnings, "warning");
+            eprintln!("{warnings} about the rules; `tactful check {}` shows them", path.display());
+        }
+        Ok(FirstRules { set, folder, files, loaded })
+    }
+
+    async fn serve(self, rules: FirstRules, ledger: OpenLedger) -> Result<Verdict, Failure> {
+        let (listener, address) = listen(self.listen, "--listen").await?;
+        let (metrics, metrics_address) = match self.metrics {
+            Some(address) => {
+                listen(address, "--metrics").await.map(|(listener, address)| (Some(listener), Some(address)))?
+            }
+            None => (None, None),
+        };
+        let stop = stop_signal();
+        self.greet(&rules.set, &ledger, (address, metrics_address));
         let now = clock::now();
         #[expect(
             clippy::cast_possible_truncation,
@@ -86,21 +123,19 @@ impl Serve {
         )]
         let run = now.0 as u32;
         let limits = Limits { decisions: self.keep_decisions };
-        let engine = Arc::new(Engine::new(rules, ledger.ledger, limits, (run, now)));
+        let engine = Arc::new(Engine::new(rules.set, ledger.ledger, limits, (run, now)));
         engine.restore(&ledger.records);
         engine.trust_ledger(ledger.trouble.is_none());
-        let folder = self.rules.clone();
-        let parts = Parts {
-            engine,
-            clock: clock::system(),
-            read_rules: Arc::new(move |vocabulary| rule_files::read(&folder, vocabulary)),
-        };
-        serve(parts, listener, stop_signal()).await.map_err(|error| Failure::new(error.to_string()))?;
+        engine.reload(|_| rules.loaded, now);
+        let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());
+        let (reloader, watch_rules) = (Arc::new(reloader), !self.once);
+        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics };
+        serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)
     }
 
-    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, address: SocketAddr) {
+    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, (address, metrics): (SocketAddr, Option<SocketAddr>)) {
         let declared = &rules.declared;
         say(&format!(
             "rules      {}: {}, {}, {}, {} (rule set {})",
@@ -109,7 +144,7 @@ impl Serve {
             counted(rules.journeys.len(), "journey"),
             counted(declared.channels.len(), "channel"),
             counted(declared.purposes.len(), "purpose"),
-            rules.hash.get(..8).unwrap_or(&rules.hash),
+            rules.name(),
         ));
         match &ledger.trouble {
             None => {
@@ -119,6 +154,9 @@ impl Serve {
         }
         say("customers  journeys and contacts are held in memory: they end with this process");
         say(&format!("listening  {address} (no TLS, no token)"));
+        if let Some(metrics) = metrics {
+            say(&format!("metrics    http://{metrics}/metrics"));
+        }
         let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
         let server = if address.port() == 50051 { String::new() } else { format!(" --server http://{address}") };
         let likely = |id| Some(format!(" --context {}={}", rules.vocabulary.name(id), likely_value(rules, id)?));
@@ -150,11 +188,29 @@ fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
     most.or_else(|| listed.map(ToString::to_string))
 }
 
-/// Done at Ctrl-C or SIGTERM.
-async fn stop_signal() {
+/// The rules to begin with, and where they came from.
+struct FirstRules {
+    set: Arc<RuleSet>,
+    folder: RuleFolder,
+    files: RuleFiles,
+    loaded: Loaded,
+}
+
+/// Listens on an address that was asked for with a flag, and answers with the port that was given.
+async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(format!("cannot listen on {address}: {error}")).help(format!("choose another address with {flag}"))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+    Ok((listener, address))
+}
+
+/// Done at Ctrl-C or SIGTERM, which are waited for from the call on, not from the first poll.
+fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    async move {
+        #[cfg(unix)]
         if let Ok(mut terminate) = terminate {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
@@ -162,9 +218,9 @@ async fn stop_signal() {
             }
             return;
         }
-    }
-    // Without a signal to wait for, the server runs until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        // Without a signal to wait for, the server runs until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

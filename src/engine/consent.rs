@@ -83,7 +83,10 @@ impl Engine {
         let records: Vec<ConsentRecord> = waiting.records.iter().map(|(_, record)| record.clone()).collect();
         let position = if records.is_empty() { Ok(0) } else { self.ledger.append(&records) };
         match position {
-            Ok(position) => Ok(self.take_effect(waiting, &active.set, position)),
+            Ok(position) => {
+                self.ledger_records.fetch_max(position, Ordering::Relaxed);
+                Ok(self.take_effect(waiting, &active.set, position))
+            }
             Err(error) => {
                 if !matches!(error, LedgerError::Full(_)) {
                     self.trust_ledger(false);
@@ -115,6 +118,7 @@ impl Engine {
             let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
             self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
             self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
+            self.ledger_records.fetch_max(*position, Ordering::Relaxed);
             self.steady(record.received);
         }
     }

@@ -8,6 +8,7 @@ mod customer;
 mod decide;
 mod error;
 mod log;
+mod meter;
 mod privacy;
 mod record;
 mod resolve;
@@ -17,7 +18,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
@@ -34,9 +35,10 @@ pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use log::DecisionRecord;
+pub use meter::{Durations, Meter};
 pub use privacy::{CustomerExport, ErasedCustomer, SignedHead};
 pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};
-pub use rules::ActiveRules;
+pub use rules::{ActiveRules, Outcome, Reading};
 
 use log::DecisionLog;
 
@@ -98,9 +100,11 @@ impl Default for Limits {
 pub struct Engine {
     rules: ArcSwap<ActiveRules>,
     reloading: Mutex<()>,
+    readings: watch::Sender<Arc<ActiveRules>>,
     customers: Customers<Customer>,
     ledger: Arc<dyn Ledger>,
     ledger_trusted: AtomicBool,
+    ledger_records: AtomicU64,
     decisions: DecisionLog,
     feed: broadcast::Sender<Arc<DecisionRecord>>,
     run: u32,
@@ -108,6 +112,7 @@ pub struct Engine {
     next_record: AtomicU64,
     latest: AtomicI64,
     dropped_facts: AtomicU64,
+    meter: Meter,
     /// Held with others while consent is recorded, alone while somebody is erased: so the ledger's order is the engine's.
     erasing: RwLock<()>,
     erasures: AtomicU64,
@@ -120,12 +125,15 @@ impl Engine {
     /// An engine over a rule set and a ledger. `run` tells this process's decisions from another's.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, (run, now): (u32, Moment)) -> Self {
+        let active = Arc::new(ActiveRules::new(rules, now));
         Self {
-            rules: ArcSwap::from_pointee(ActiveRules::new(rules, now)),
+            readings: watch::Sender::new(Arc::clone(&active)),
+            rules: ArcSwap::new(active),
             reloading: Mutex::new(()),
             customers: Customers::default(),
             ledger,
             ledger_trusted: AtomicBool::new(true),
+            ledger_records: AtomicU64::new(0),
             decisions: DecisionLog::new(limits.decisions),
             feed: broadcast::channel(FEED).0,
             run,
@@ -133,6 +141,7 @@ impl Engine {
             next_record: AtomicU64::new(1),
             latest: AtomicI64::new(i64::MIN),
             dropped_facts: AtomicU64::new(0),
+            meter: Meter::default(),
             erasing: RwLock::new(()),
             erasures: AtomicU64::new(0),
         }
@@ -156,6 +165,18 @@ impl Engine {
         self.dropped_facts.load(Ordering::Relaxed)
     }
 
+    /// How many consent records the ledger holds.
+    #[must_use]
+    pub fn ledger_records(&self) -> u64 {
+        self.ledger_records.load(Ordering::Relaxed)
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// How many customers are held.
     #[must_use]
     pub fn customer_count(&self) -> usize {
@@ -167,7 +188,9 @@ impl Engine {
         Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
     }
 
-    fn trusted(&self) -> bool {
+    /// Whether the ledger can be trusted.
+    #[must_use]
+    pub fn trusted(&self) -> bool {
         self.ledger_trusted.load(Ordering::Acquire)
     }
 

@@ -300,7 +300,7 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<proto::
             code: diagnostic.code.to_string(),
             message: diagnostic.message.clone(),
             help: diagnostic.help.clone().unwrap_or_default(),
-            file: start.file,
+            file: sources.file(diagnostic.span.file).map_or("", |file| sources.relative(file)).to_owned(),
             line: start.line,
             column: start.column,
             end_line: end.line,

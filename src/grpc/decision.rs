@@ -21,7 +21,9 @@ impl DecisionService for DecisionApi {
         if signal {
             gpc::record(&self.0, std::iter::once(question.customer.as_str())).await;
         }
-        let record = self.0.engine.decide(question, self.0.clock.now()).map_err(|error| status(&error))?;
+        let Shared { engine, clock, .. } = &self.0;
+        let record =
+            engine.meter().decision(|| engine.decide(question, clock.now())).map_err(|error| status(&error))?;
         Ok(Response::new(convert::decision(&record)))
     }
 

@@ -26,7 +26,7 @@ pub use consent::ConsentApi;
 pub use decision::DecisionApi;
 pub use journey::JourneyApi;
 pub use privacy::PrivacyApi;
-pub use rules::{ReadRules, RuleApi};
+pub use rules::{ReloadRules, RuleApi};
 
 /// The compiled protocol definitions, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful.v1.bin"));

@@ -7,11 +7,12 @@ use tonic::{Request, Response, Status};
 use super::proto::rule_service_server::RuleService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
-use crate::domain::id::{Id, IdMap, Vocabulary};
+use crate::domain::id::{Id, IdMap};
 use crate::domain::rules::{Loaded, RuleSet, load};
+use crate::engine::{ActiveRules, Outcome};
 
-/// Reads the rule folder again and loads it.
-pub type ReadRules = Arc<dyn Fn(&Vocabulary) -> Loaded + Send + Sync>;
+/// Reads the rule folder again, and puts it in force if it is in order.
+pub type ReloadRules = Arc<dyn Fn() -> Arc<ActiveRules> + Send + Sync>;
 
 /// The most bytes of rule files that a caller may send.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -21,8 +22,8 @@ const MOST_BYTES: usize = 1024 * 1024;
 pub struct RuleApi {
     /// The engine and the clock.
     pub shared: Shared,
-    /// Reads the rule folder.
-    pub read: ReadRules,
+    /// Reads the rule folder again.
+    pub reload: ReloadRules,
 }
 
 impl std::fmt::Debug for RuleApi {
@@ -44,15 +45,13 @@ impl RuleService for RuleApi {
             active_since: Some(convert::timestamp(active.since)),
             actions: count(set.actions.len()),
             journeys: count(set.journeys.len()),
-            last_reload_failed: active.failed.is_some(),
-            diagnostics: active
-                .failed
-                .as_ref()
-                .map(|failed| convert::diagnostics(&failed.diagnostics, &failed.sources))
-                .unwrap_or_default(),
+            last_reload_failed: active.refused(),
+            diagnostics: convert::diagnostics(&active.reading.diagnostics, &active.reading.sources),
             purposes: names(&set.declared.purposes, set),
             channels: names(&set.declared.channels, set),
             action_ids: names(&set.actions, set),
+            status: active.to_string(),
+            last_read_at: Some(convert::timestamp(active.reading.at)),
         }))
     }
 
@@ -91,17 +90,17 @@ impl RuleService for RuleApi {
         &self,
         _request: Request<proto::ReloadRulesRequest>,
     ) -> Result<Response<proto::ReloadRulesResponse>, Status> {
-        let api = self.clone();
-        let active =
-            off_thread(move || api.shared.engine.reload(|vocabulary| (api.read)(vocabulary), api.shared.clock.now()));
-        let active = active.await?;
+        let reload = Arc::clone(&self.reload);
+        let active = off_thread(move || reload()).await?;
+        let outcome = match active.reading.outcome {
+            Outcome::Changed => proto::ReloadOutcome::Changed,
+            Outcome::Unchanged => proto::ReloadOutcome::Unchanged,
+            Outcome::Refused => proto::ReloadOutcome::Refused,
+        };
         Ok(Response::new(proto::ReloadRulesResponse {
             rule_set: active.set.hash.clone(),
-            diagnostics: active
-                .failed
-                .as_ref()
-                .map(|failed| convert::diagnostics(&failed.diagnostics, &failed.sources))
-                .unwrap_or_default(),
+            diagnostics: convert::diagnostics(&active.reading.diagnostics, &active.reading.sources),
+            outcome: outcome.into(),
         }))
     }
 }

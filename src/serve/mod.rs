@@ -1,22 +1,28 @@
 //! The server process: services on a listener until told to stop, then a bounded drain.
 
 pub mod clock;
+pub mod metrics;
+pub mod reload;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
-use crate::engine::Engine;
+use crate::engine::{ActiveRules, Engine};
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
 use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
-use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReadRules, RuleApi, Shared};
+use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, RuleApi, Shared};
+use reload::Reloader;
 
 /// How long calls under way may take after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -25,21 +31,22 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How many calls one connection may have under way.
 const STREAMS: u32 = 256;
 
+/// The name under which health tells whether the rule files on disk are those in force.
+pub const RULES_HEALTH: &str = "tactful.rules";
+
 /// What a server is made of.
-#[derive(Clone)]
+#[derive(Debug)]
 pub struct Parts {
     /// The engine.
     pub engine: Arc<Engine>,
     /// Tells what time it is.
     pub clock: Clock,
-    /// Reads the rule folder again.
-    pub read_rules: ReadRules,
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Parts")
-    }
+    /// Takes in the rule folder.
+    pub reloader: Arc<Reloader>,
+    /// Whether it is taken in by itself when it changes.
+    pub watch_rules: bool,
+    /// Where metrics are served, if they are.
+    pub metrics: Option<TcpListener>,
 }
 
 /// Why a server ended badly.
@@ -58,7 +65,7 @@ pub enum ServeError {
 /// # Errors
 /// When the transport fails.
 pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let (stopping, stopped) = watch::channel(false);
+    let (stopping, stopped) = tokio::sync::watch::channel(false);
     let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping: stopped };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
@@ -66,6 +73,8 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
     health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
     health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
+    health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
+    let reloader = Arc::clone(&parts.reloader);
     let reflection =
         || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let health_descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
@@ -79,19 +88,25 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
         .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
         .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
         .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
-        .add_service(RuleServiceServer::new(RuleApi { shared, read: parts.read_rules.clone() }));
+        .add_service(RuleServiceServer::new(RuleApi { shared, reload: Arc::new(move || reloader.reload()) }));
+    let hangups = watch::obey_hangup(Arc::clone(&parts.reloader));
+    tracing::info!(
+        rule_set = parts.engine.rules().set.hash,
+        address = listener.local_addr().ok().map(tracing::field::display),
+        "serving"
+    );
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let drained = stopping.subscribe();
     let serving = router.serve_with_incoming_shutdown(incoming, told_to_stop(drained.clone()));
     tokio::pin!(serving);
     tokio::pin!(stop);
-    let sweeping = sweep(Arc::clone(&parts.engine), parts.clock.clone());
+    let beside = beside_calls(parts, health_reporter.clone(), hangups);
     tokio::select! {
         result = &mut serving => return Ok(result?),
-        () = &mut stop => {}
-        () = sweeping => {}
+        () = &mut stop => tracing::info!("stopping; calls under way may finish"),
+        () = beside => {}
     }
-    health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    health_reporter.set_service_status("", ServingStatus::NotServing).await;
     stopping.send_replace(true);
     // A connection that never says anything would keep the transport waiting for ever.
     match tokio::time::timeout(DRAIN, serving).await {
@@ -100,7 +115,31 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     }
 }
 
-async fn told_to_stop(mut stopping: watch::Receiver<bool>) {
+/// What goes on beside the calls, until dropped.
+async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future<Output = ()>) {
+    let Parts { engine, clock, reloader, watch_rules, metrics } = parts;
+    let watching = async {
+        if watch_rules {
+            watch::watch(reloader).await;
+        }
+    };
+    let metering = async {
+        if let Some(listener) = metrics
+            && let Err(error) = metrics::serve(Arc::clone(&engine), listener).await
+        {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    };
+    tokio::join!(
+        sweep(Arc::clone(&engine), clock),
+        tell_health(engine.readings(), health),
+        hangups,
+        watching,
+        metering
+    );
+}
+
+async fn told_to_stop(mut stopping: Receiver<bool>) {
     // A dropped sender means the same as being told.
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
@@ -112,5 +151,15 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
         let (engine, now) = (Arc::clone(&engine), clock.now());
         // It looks at every customer: too long for a thread that answers calls. A panic in it costs one sweep.
         drop(tokio::task::spawn_blocking(move || engine.sweep(now)).await);
+    }
+}
+
+/// Says in the health of [`RULES_HEALTH`] whether the files on disk could be used.
+async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthReporter) {
+    let mut refused = false;
+    while readings.wait_for(|active| active.refused() != refused).await.is_ok() {
+        refused = !refused;
+        let status = if refused { ServingStatus::NotServing } else { ServingStatus::Serving };
+        health.set_service_status(RULES_HEALTH, status).await;
     }
 }

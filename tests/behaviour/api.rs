@@ -302,7 +302,9 @@ async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
 
     std::fs::write(&path, good.replace("base: 35", "base: 36")).unwrap();
     let reload = client.reload_rules(proto::ReloadRulesRequest {}).await.unwrap().into_inner();
-    assert!(reload.diagnostics.is_empty() && reload.rule_set != before.rule_set);
+    let errors = reload.diagnostics.iter().filter(|found| found.severity() == proto::Severity::Error).count();
+    assert_eq!((reload.outcome(), errors), (proto::ReloadOutcome::Changed, 0), "{reload:#?}");
+    assert_ne!(reload.rule_set, before.rule_set);
 
     let file = |text: String| vec![proto::RuleFile { path: "draft.yaml".into(), text }];
     let checked =

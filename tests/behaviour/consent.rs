@@ -88,7 +88,7 @@ fn denial(engine: &Engine, purpose: &str, at: Moment) -> Option<Denial> {
 }
 
 fn error(active: &ActiveRules) -> &Diagnostic {
-    let diagnostics = &active.failed.as_ref().unwrap().diagnostics;
+    let diagnostics = &active.reading.diagnostics;
     diagnostics.iter().find(|found| found.severity == Severity::Error).unwrap()
 }
 
@@ -96,7 +96,7 @@ fn error(active: &ActiveRules) -> &Diagnostic {
 fn a_yes_covers_the_version_that_was_shown_and_nothing_is_lost_until_the_next_yes() {
     let engine = anna();
     let wider = RULES.replace("advice: {basis: consent,", "advice: {basis: consent, version: 2,");
-    assert!(reload(&engine, &wider, monday()).failed.is_none());
+    assert!(!reload(&engine, &wider, monday()).refused());
     assert_eq!(denial(&engine, "advice", monday()), Some(Denial::Superseded));
     assert_eq!(said(&engine, monday()), ["letter", "partner"]);
     say(&engine, "advice", Given, days(1));
@@ -163,7 +163,7 @@ fn another_basis_does_not_step_in_for_a_consent() {
 fn a_purpose_that_is_misspelt_in_the_rules_loses_no_data() {
     let misspelt = RULES.replace("advice", "advize");
     let engine = anna();
-    assert!(reload(&engine, &misspelt, monday()).failed.is_none());
+    assert!(!reload(&engine, &misspelt, monday()).refused());
     assert_eq!(said(&engine, monday()), ["letter", "partner"]);
     tell(&engine, days(1));
     engine.sweep(days(1));
@@ -193,7 +193,7 @@ fn a_retired_purpose_is_over_at_once_and_for_good() {
         .replace("[service, advice]", "[service]")
         .replace("purpose: advice", "purpose: service");
     let active = reload(&engine, &retired, monday());
-    assert!(active.failed.is_none(), "{:?}", active.failed);
+    assert!(!active.refused(), "{:?}", active.reading);
     assert_eq!(denial(&engine, "advice", monday()), Some(Denial::Retired));
     let answer = engine.record_consent(consent("anna", "advice", Given), monday()).unwrap();
     assert_eq!(answer.results[0].reason, "purpose_retired");
@@ -221,7 +221,7 @@ fn a_no_reaches_down_by_whole_names_and_though_the_wider_purpose_is_dropped() {
     say(&engine, "marketing", Withdrawn, monday());
     assert_eq!(denial(&engine, "marketing.advertising", monday()), Some(Denial::Withdrawn));
     let without = RULES.replace("  marketing: {basis: consent}\n", "");
-    assert!(reload(&engine, &without, monday()).failed.is_none());
+    assert!(!reload(&engine, &without, monday()).refused());
     assert_eq!(denial(&engine, "marketing.advertising", monday()), Some(Denial::Withdrawn));
 }
 

@@ -202,7 +202,7 @@ fn a_no_to_a_purpose_that_is_not_declared_now_counts_when_it_is_again() {
         .replace("  personalisation: {basis: consent, cooling_off: 90 days}\n", "")
         .replace("[personalisation]", "[marketing]")
         .replace("purpose: personalisation", "purpose: marketing");
-    assert!(engine.reload(|vocabulary| loaded(without, vocabulary), monday()).failed.is_none());
+    assert!(!engine.reload(|vocabulary| loaded(without, vocabulary), monday()).refused());
     say(&engine, "personalisation", Withdrawn, monday());
     engine.reload(|vocabulary| loaded(RULES.into(), vocabulary), monday());
     let standing = engine.standing("anna", monday()).unwrap();

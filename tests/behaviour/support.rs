@@ -13,6 +13,7 @@ use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, Ev
 use tactful::grpc::Clock;
 use tactful::ledger::MemoryLedger;
 use tactful::rule_files;
+use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::{Parts, serve};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
@@ -102,14 +103,23 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(rules: Arc<RuleSet>, folder: PathBuf) -> Self {
+        Self::serve(rules, folder, false).await
+    }
+
+    /// A server that watches its rule folder.
+    pub async fn watching(folder: &Path) -> Self {
+        Self::serve(rules(&folder.display().to_string()), folder.to_owned(), true).await
+    }
+
+    async fn serve(rules: Arc<RuleSet>, folder: PathBuf, watch_rules: bool) -> Self {
         let time = Arc::new(AtomicI64::new(monday().0));
         let engine = Arc::new(engine(&rules));
         let clock = Arc::clone(&time);
-        let parts = Parts {
-            engine: Arc::clone(&engine),
-            clock: Clock(Arc::new(move || Moment(clock.load(Ordering::SeqCst)))),
-            read_rules: Arc::new(move |vocabulary| rule_files::read(&folder, vocabulary)),
-        };
+        let clock = Clock(Arc::new(move || Moment(clock.load(Ordering::SeqCst))));
+        let folder = RuleFolder { path: folder, run_tests: true };
+        let files = folder.look();
+        let reloader = Arc::new(Reloader::new(folder, files, Arc::clone(&engine), clock.clone()));
+        let parts = Parts { engine: Arc::clone(&engine), clock, reloader, watch_rules, metrics: None };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,11 +1,12 @@
 //! The stable names of every mistake a rule file can hold, and what `tactful explain` says about them.
 //!
 //! A code never changes its meaning; a retired one is never given out again. T00xx is YAML, T01xx the shape
-//! of documents, T02xx expressions, T03xx warnings. The long texts live in the child modules, one a range.
+//! of documents, T02xx expressions, T03xx warnings, T04xx rule tests. The long texts live in the child modules, one a range.
 
 mod document;
 mod expression;
 mod lint;
+mod rule_test;
 mod yaml;
 
 use crate::domain::rules::diagnostic::Code;
@@ -148,6 +149,9 @@ pub const UNREACHABLE_STAGE: Code = Code(305);
 /// Two tests have the same name.
 pub const SAME_TEST_NAME: Code = Code(306);
 
+/// A rule test expects something else than what is decided.
+pub const FAILED_TEST: Code = Code(401);
+
 /// Every code with a short title and a long explanation that shows a wrong and a right example.
 pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (FILE_TOO_LARGE, "file too large", yaml::FILE_TOO_LARGE),
@@ -217,6 +221,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (NEVER_WINS, "can never win", lint::NEVER_WINS),
     (UNREACHABLE_STAGE, "unreachable stage", lint::UNREACHABLE_STAGE),
     (SAME_TEST_NAME, "two tests of one name", lint::SAME_TEST_NAME),
+    (FAILED_TEST, "failing rule test", rule_test::FAILED_TEST),
 ];
 
 /// The catalogue's entry for a code: its title and its explanation.

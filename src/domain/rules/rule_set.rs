@@ -43,6 +43,12 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
+    /// The beginning of the hash, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.hash.get(..8).unwrap_or(&self.hash)
+    }
+
     /// What a purpose is; nothing if it is no longer declared.
     #[must_use]
     pub fn purpose(&self, id: PurposeId) -> Option<&Purpose> {

@@ -1,0 +1,123 @@
+//! What the engine counts for its operators. No count is kept by customer.
+//!
+//! Counts are spread over shards, so that threads which decide at the same time do not meet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{DecisionRecord, EngineError, Outcome};
+use crate::domain::decide::SilenceReason;
+
+/// The upper bounds of how long decisions take, in seconds.
+const BOUNDS: [f64; 11] = [1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
+/// How many answers there are: an action, a question that does not fit the rules, or a silence.
+const ANSWERS: usize = 2 + SilenceReason::NAMES.len();
+const SHARDS: usize = 16;
+
+/// Counts that only grow.
+#[derive(Debug, Default)]
+pub struct Meter {
+    shards: [Shard; SHARDS],
+    readings: [AtomicU64; Outcome::NAMES.len()],
+}
+
+/// What one thread counts, or a few; as long as two cache lines, so that no other shard is on them.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard {
+    answers: [AtomicU64; ANSWERS],
+    /// How many took no longer than a bound and longer than the one before; the last are the rest.
+    took: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+/// How long decisions took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Durations {
+    /// Upper bounds in seconds, each with how many took no longer.
+    pub buckets: Vec<(f64, u64)>,
+    /// All together, in seconds.
+    pub sum: f64,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Meter {
+    /// Counts and times a decision. One that is only tried out does not count.
+    ///
+    /// # Errors
+    /// Those of the decision.
+    #[expect(clippy::disallowed_methods, reason = "how long a decision takes is not part of it")]
+    pub fn decision(
+        &self,
+        decide: impl FnOnce() -> Result<Arc<DecisionRecord>, EngineError>,
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
+        let start = Instant::now();
+        let answer = decide();
+        if answer.as_ref().is_ok_and(|record| record.id.is_empty()) {
+            return answer;
+        }
+        let (shard, took) = (self.shard(), start.elapsed());
+        add(shard.answers.get(place(&answer)), 1);
+        add(shard.took.get(BOUNDS.partition_point(|bound| *bound < took.as_secs_f64())), 1);
+        add(Some(&shard.nanoseconds), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        answer
+    }
+
+    /// Counts a reading of the rule files.
+    pub(super) fn reading(&self, outcome: Outcome) {
+        add(self.readings.get(outcome as usize), 1);
+    }
+
+    /// How many decisions gave which answer: `action`, the word for a silence, or `invalid` for what was no question.
+    pub fn answers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = ["action", "invalid"].into_iter().chain(SilenceReason::NAMES.map(|(name, _)| name));
+        names.enumerate().map(|(place, name)| (name, self.sum(|shard| shard.answers.get(place))))
+    }
+
+    /// How long they took.
+    pub fn durations(&self) -> Durations {
+        let mut count = 0;
+        let mut buckets = Vec::new();
+        for place in 0..=BOUNDS.len() {
+            count += self.sum(|shard| shard.took.get(place));
+            buckets.extend(BOUNDS.get(place).map(|bound| (*bound, count)));
+        }
+        let sum = Duration::from_nanos(self.sum(|shard| Some(&shard.nanoseconds))).as_secs_f64();
+        Durations { buckets, sum, count }
+    }
+
+    /// How many readings of the rule files had which outcome.
+    pub fn readings(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let count =
+            |outcome: Outcome| self.readings.get(outcome as usize).map_or(0, |count| count.load(Ordering::Relaxed));
+        Outcome::NAMES.into_iter().map(move |(name, outcome)| (name, count(outcome)))
+    }
+
+    /// The shard of this thread.
+    fn shard(&self) -> &Shard {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS);
+        let [first, ..] = &self.shards;
+        self.shards.get(THREAD.with(|thread| *thread)).unwrap_or(first)
+    }
+
+    fn sum<'m>(&'m self, of: impl Fn(&'m Shard) -> Option<&'m AtomicU64>) -> u64 {
+        self.shards.iter().filter_map(of).map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// Where an answer is counted, in the order of [`Meter::answers`].
+fn place(answer: &Result<Arc<DecisionRecord>, EngineError>) -> usize {
+    let Ok(record) = answer else { return 1 };
+    let is_it = |reason| move |(_, known): &(_, SilenceReason)| *known == reason;
+    let silence = record.decision.silence.as_ref();
+    silence.and_then(|silence| SilenceReason::NAMES.iter().position(is_it(silence.reason))).map_or(0, |place| 2 + place)
+}
+
+fn add(count: Option<&AtomicU64>, more: u64) {
+    if let Some(count) = count {
+        count.fetch_add(more, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,33 @@
+//! The server's log: one line an event on standard error, for people or for programs. Never with personal data.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; in colour where `color` says so.
+    Human {
+        /// Whether to colour it.
+        color: bool,
+    },
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+/// Sends the log of this process to standard error. Of the libraries below only warnings are said: what they say in
+/// detail may quote what came over the wire.
+///
+/// # Errors
+/// When a log was set up before.
+pub fn start(format: LogFormat) -> Result<(), TryInitError> {
+    let shown = Targets::new().with_target("tactful", LevelFilter::INFO).with_default(LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Human { color } => lines.with_ansi(color).with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(shown)).try_init()
+}

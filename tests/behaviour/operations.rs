@@ -1,0 +1,238 @@
+//! What an operator works with: log lines, metrics, signals, exit codes; and that docs/operations.md tells all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tactful::domain::consent::ConsentStatus;
+use tactful::domain::value::Value;
+use tactful::engine::Question;
+use tactful::serve::metrics::exposition;
+
+use super::support::{ask, attributes, consent, engine, folder, monday, rules};
+use super::versions::write;
+
+/// How long a test waits for what must come, before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in a process of its own.
+struct Process {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    log: Receiver<String>,
+    metrics: String,
+}
+
+impl Process {
+    /// Starts a server on free ports and waits for its greeting.
+    fn start(root: &Path, flags: &[&str]) -> Self {
+        let mut child = serve(root, flags).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (lines, log) = channel();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        let mut metrics = String::new();
+        let mut line = String::new();
+        while !line.starts_with("try ") {
+            line.clear();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "no greeting: {:?}", log.try_iter().collect::<Vec<_>>());
+            if let Some(url) = line.strip_prefix("metrics    http://") {
+                metrics = url.trim().trim_end_matches("/metrics").to_owned();
+            }
+        }
+        Self { child, out, log, metrics }
+    }
+
+    /// The next line of a JSON log.
+    fn logged(&self) -> BTreeMap<String, Json> {
+        let line = self.log.recv_timeout(PATIENCE).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    fn scrape(&self) -> String {
+        let mut connection = TcpStream::connect(&self.metrics).unwrap();
+        connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, page) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+        page.to_owned()
+    }
+
+    /// Tells it to stop; answers with its exit code and what it said after the greeting.
+    fn stop(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn serve(root: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--rules"]).arg(root.join("rules"));
+    command.arg("--data").arg(root.join("data")).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("rules")).unwrap();
+    write(&root.path().join("rules"), 0);
+    root
+}
+
+/// The cells of the rows of a table in docs/operations.md, by the head of its first column.
+fn documented(head: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(folder("docs/operations.md")).unwrap();
+    let begin = text.find(&format!("\n| {head} |")).unwrap() + 1;
+    let rows = text[begin..].lines().take_while(|line| line.starts_with('|')).skip(2);
+    let cells = |row: &str| row.split('|').skip(1).map(|cell| cell.trim().to_owned()).collect();
+    rows.map(cells).collect()
+}
+
+fn bare(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn every_metric_is_documented_and_every_documented_metric_is_there() {
+    let root = root();
+    let server = Process::start(root.path(), &["--metrics", "127.0.0.1:0"]);
+    let page = server.scrape();
+    let mut found = BTreeSet::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let sample = |line: &&str| line.starts_with(&format!("{name}{{"));
+        let label = page.lines().find(sample).map_or("", |line| line[name.len() + 1..].split('=').next().unwrap());
+        found.insert((name.to_owned(), kind.to_owned(), label.to_owned()));
+        assert!(page.contains(&format!("# HELP {name} ")), "{name}");
+    }
+    let told = documented("metric").iter().map(|row| (bare(&row[0]), row[1].clone(), bare(&row[2]))).collect();
+    assert_eq!(found, told);
+    assert_eq!(server.stop(), (Some(0), "stopped\n".to_owned()));
+}
+
+#[test]
+fn metrics_count_what_happened_and_name_no_customer() {
+    let engine = engine(&rules("tests/fixtures/design"));
+    let decide = |question: Question| engine.meter().decision(|| engine.decide(question, monday()));
+    let question = ask("mrs-secret", "web", &[("topic", "speed"), ("activity", "browsing")]);
+    decide(question.clone()).unwrap();
+    decide(Question { validate_only: true, ..question.clone() }).unwrap();
+    decide(Question { channel: "wep".into(), ..question }).unwrap_err();
+    engine.record_consent(consent("mrs-secret", "personalisation", ConsentStatus::Withdrawn), monday()).unwrap();
+    engine.set_attributes(attributes("mrs-secret", &[("customer.age", Value::Number(40.0))]), monday()).unwrap();
+    engine.trust_ledger(false);
+    let page = exposition(&engine);
+    for line in [
+        "tactful_decisions_total{answer=\"no_consent\"} 1",
+        "tactful_decisions_total{answer=\"invalid\"} 1",
+        "tactful_decisions_total{answer=\"action\"} 0",
+        "tactful_decision_duration_seconds_count 2",
+        "tactful_decision_duration_seconds_bucket{le=\"+Inf\"} 2",
+        "tactful_customers 1",
+        "tactful_facts_dropped_total 1",
+        "tactful_ledger_trusted 0",
+        "tactful_ledger_records 1",
+        "tactful_rule_files_refused 0",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
+    assert!(!page.contains("secret"), "{page}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_log_says_what_becomes_of_the_rules_in_documented_lines() {
+    let root = root();
+    let rules = root.path().join("rules");
+    let server = Process::start(root.path(), &[]);
+    let mut lines = vec![server.logged()];
+    write(&rules, 1);
+    lines.push(server.logged());
+    fs::write(rules.join("base.yaml"), "purposes: [").unwrap();
+    lines.push(server.logged());
+    write(&rules, 1);
+    lines.push(server.logged());
+    server.signal("-TERM");
+    lines.push(server.logged());
+
+    let told = documented("level");
+    for line in &lines {
+        let message = line["message"].as_str().unwrap();
+        let row = told.iter().find(|row| {
+            let documented = row[1].split('`').filter(|part| !part.is_empty());
+            row[0] == line["level"].as_str().unwrap()
+                && documented.into_iter().any(|part| message.starts_with(part.split('…').next().unwrap()))
+        });
+        let row = row.unwrap_or_else(|| panic!("not documented: {line:?}"));
+        let fields: BTreeSet<&str> = line.keys().map(String::as_str).collect();
+        let named = row[2].split('`').skip(1).step_by(2).chain(["timestamp", "level", "message"]).collect();
+        assert_eq!(fields, named, "{message}");
+    }
+    let messages: Vec<&str> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    let [serving, changed, refused, again, stopping] = messages.as_slice() else { panic!("{messages:?}") };
+    assert_eq!((*serving, *changed, *again), ("serving", "rules changed", "the rule files are in order again"));
+    let running = lines[1]["rule_set"].as_str().unwrap();
+    assert!(refused.starts_with(&format!("running {} since ", &running[..8])), "{refused}");
+    assert!(refused.contains("; the files on disk have ") && refused.ends_with(" errors"), "{refused}");
+    assert!(lines[2]["first"].as_str().unwrap().contains(".yaml:"), "{lines:?}");
+    assert!(stopping.starts_with("stopping"), "{stopping}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_reads_its_rules_once_reads_them_again_on_hangup() {
+    let root = root();
+    let rules = root.path().join("rules");
+    let server = Process::start(root.path(), &["--once"]);
+    assert_eq!(server.logged()["message"], "serving");
+    write(&rules, 1);
+    server.signal("-HUP");
+    assert_eq!(server.logged()["message"], "rules changed");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn rules_that_fail_their_tests_do_not_start_unless_the_tests_are_left_out() {
+    let root = root();
+    let test = "tests:\n  - name: louder\n    at: 2026-03-02T10:00:00Z\n    decide: {channel: web}\n    expect: {action: only-0}\n";
+    fs::write(root.path().join("rules/louder.test.yaml"), test).unwrap();
+    let refused = serve(root.path(), &[]).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("error[T0401]: the rule test `louder` fails") && told.contains("louder.test.yaml:2:"),
+        "{told}"
+    );
+    assert!(told.contains("--skip-tests"), "{told}");
+    drop(Process::start(root.path(), &["--skip-tests"]));
+}
+
+#[test]
+fn metrics_are_not_shown_to_other_machines_unawares() {
+    let root = root();
+    let refused = serve(root.path(), &["--metrics", "0.0.0.0:0"]).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("`0.0.0.0:0`") && told.contains("--allow-insecure"), "{told}");
+}
