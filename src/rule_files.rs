@@ -15,7 +15,7 @@ use crate::domain::rules::source::MAX_FILE_BYTES;
 use crate::domain::rules::{Loaded, load};
 
 /// How many files a folder may hold.
-const MOST_FILES: usize = 10_000;
+const MOST_FILES: usize = 2_000;
 
 /// Every rule file of a folder as it is on disk at one moment, not yet understood. Two looks are equal as long as
 /// nothing has changed.

@@ -157,7 +157,7 @@ fn many() -> Vec<Input> {
             "2,000 near misses among 5,000 names",
             format!("{}actions:\n{reading}", declared(5_000).replace("actions:", "x:")),
         ),
-        several("10,000 files that are empty", vec![String::new(); 10_000]),
+        several("2,000 files that are empty", vec![String::new(); 2_000]),
         several("10,001 files", vec!["{}\n".to_owned(); 10_001]),
         several("2,000 files, each broken", vec!["a: [\n".to_owned(); 2_000]),
         several("40 files of 1 MiB", vec!["#\n".repeat(MIB / 2); 40]),
@@ -187,10 +187,10 @@ fn expressions() -> Vec<Input> {
         text("a chain of 1,000 ?:", one("a ? b : ".repeat(250))),
         text("an expression of 900 kB", one("a + ".repeat(225_000))),
         loads(text(
-            "400 expressions of 70 terms",
-            conditions((0..400).map(|_| vec!["size(context.topic) > 1"; 70].join(" && "))),
+            "100 expressions of 70 terms",
+            conditions((0..100).map(|_| vec!["size(context.topic) > 1"; 70].join(" && "))),
         )),
-        text("60,000 broken expressions", conditions((0..60_000).map(|_| "a b".to_owned()))),
+        text("50,000 broken expressions", conditions((0..50_000).map(|_| "a b".to_owned()))),
         text(
             "5,000 open templates",
             format!("{SOUND}{}", numbered(5_000, |n| action(n).replace("text: T", "text: \"{\""))),
@@ -262,9 +262,9 @@ fn files() -> Vec<Input> {
             Verdict::Refused,
         ),
         input(
-            "5,000 links to nothing",
+            "2,000 links to nothing",
             |folder| {
-                (0..5_000).for_each(|number| symlink("gone", folder.join(format!("{number}.yaml"))).unwrap());
+                (0..2_000).for_each(|number| symlink("gone", folder.join(format!("{number}.yaml"))).unwrap());
             },
             Verdict::Refused,
         ),

@@ -94,12 +94,12 @@ fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
             source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
         }
         sink.extend(found);
+        if sink.is_full() || sink.count(code::TOO_MANY_NODES) > 0 {
+            return None;
+        }
         actions += node.as_ref().map_or(0, size::count_actions);
         if let Some(file) = node.as_ref().filter(|_| actions > size::MAX_ACTIONS) {
             sink.push(size::too_many_actions(file));
-            return None;
-        }
-        if sink.is_full() {
             return None;
         }
         let pile = if is_test(&file.path) { &mut tests } else { &mut rules };

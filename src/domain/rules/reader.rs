@@ -10,7 +10,7 @@ use super::source::{Entry, Node, NodeKind, Style};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 
 /// With how many known names a wrong one is compared.
-const MOST_COMPARED: usize = 1_000;
+const MOST_COMPARED: usize = 300;
 /// How many known names a message lists.
 const MOST_SHOWN: usize = 8;
 

@@ -91,7 +91,7 @@ Right:
     [[a, b], [c, d]]
 ";
 
-pub(super) const TOO_MANY_NODES: &str = r"A file may have 100,000 keys and values, and as many lines. Split
+pub(super) const TOO_MANY_NODES: &str = r"A file may have 60,000 keys and values, and as many lines. Split
 it: sections of the same name in several files are merged.
 
 Wrong:

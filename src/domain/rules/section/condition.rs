@@ -129,8 +129,11 @@ fn any(parts: &[Condition], facts: &impl Facts) -> Finding {
 
 /// Reads a list of conditions.
 pub fn read_list(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Condition>> {
-    let items: Vec<Option<Condition>> =
-        reader::list(node, scope.sink)?.iter().map(|item| read(item, scope, facts)).collect();
+    let items: Vec<Option<Condition>> = reader::list(node, scope.sink)?
+        .iter()
+        .take_while(|_| !scope.sink.is_full())
+        .map(|item| read(item, scope, facts))
+        .collect();
     items.into_iter().collect()
 }
 

@@ -8,7 +8,7 @@ use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 /// The largest rule file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// How many keys and values, or lines, a file may have.
-pub const MAX_NODES: usize = 100_000;
+pub const MAX_NODES: usize = 60_000;
 /// After so many mistakes nobody needs more.
 const ENOUGH: usize = 20;
 
