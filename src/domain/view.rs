@@ -232,7 +232,7 @@ impl<'a> View<'a> {
         match &entry.fact {
             Fact::Attribute(id) => self.attribute(*id),
             Fact::Context(id) => scene.context(*id).map_or(Operand::Unknown, Value::operand),
-            Fact::EventField(_) => Operand::Unknown,
+            Fact::EventField(_) | Fact::Action(_) => Operand::Unknown,
             Fact::EventCount { event, window, filter } => self.event_count(*event, *window, filter.as_deref()),
             Fact::EventLast { event, filter } => self.event_last(*event, filter.as_deref()),
             Fact::OutcomeCount { action, outcome, window } => {

@@ -159,6 +159,7 @@ impl Case {
             declared: &rules.declared,
             purpose: rules.vocabulary.find("service").unwrap(),
             event: None,
+            about_action: false,
             sink: &sink,
             sources: &sources,
         };

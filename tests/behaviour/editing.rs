@@ -6,7 +6,7 @@ use tactful::scenario::shape as test_shape;
 use super::support::folder;
 
 /// The tables of the reference by the section they stand in, one after another.
-const TABLES: [(&str, &Shape); 11] = [
+const TABLES: [(&str, &Shape); 12] = [
     ("Purposes", &shape::PURPOSE),
     ("Attributes", &shape::ATTRIBUTE),
     ("Context", &shape::CONTEXT),
@@ -18,11 +18,12 @@ const TABLES: [(&str, &Shape); 11] = [
     ("Policy", &shape::POLICY),
     ("How a test is written", &test_shape::TEST),
     ("How a test is written", &test_shape::EXPECTATION),
+    ("Lints of your own", &shape::LINT),
 ];
 
 #[test]
 fn the_reference_lists_every_key_in_order_and_in_the_words_that_editors_show() {
-    let pages = ["docs/rules.md", "docs/testing.md"];
+    let pages = ["docs/rules.md", "docs/testing.md", "docs/lints.md"];
     let text: String = pages.iter().map(|page| std::fs::read_to_string(folder(page)).unwrap()).collect();
     let mut found = tables(&text).into_iter();
     for (section, shape) in TABLES {

@@ -144,10 +144,35 @@ pub const UNUSED_PURPOSE: Code = Code(301);
 pub const UNUSED_ATTRIBUTE: Code = Code(302);
 /// An action can never be chosen.
 pub const NEVER_WINS: Code = Code(303);
-/// No move leads to the stage.
+/// No test expects anything of the action.
+pub const UNTESTED_ACTION: Code = Code(304);
+/// No move leads to the stage, or none leads on.
 pub const UNREACHABLE_STAGE: Code = Code(305);
 /// Two tests have the same name.
 pub const SAME_TEST_NAME: Code = Code(306);
+/// No rule follows an event or reads a field of one.
+pub const UNUSED_EVENT: Code = Code(307);
+/// Conditions are never true together.
+pub const CONTRADICTORY_CONDITIONS: Code = Code(308);
+/// A limit never stops anything.
+pub const IDLE_LIMIT: Code = Code(309);
+/// A consent ask can gain nothing.
+pub const NOTHING_TO_GAIN: Code = Code(310);
+/// Two actions fit in the same cases.
+pub const EQUAL_CONDITIONS: Code = Code(311);
+/// A lint of the policy found something.
+pub const POLICY_LINT: Code = Code(312);
+
+/// The warnings about one action, which that action can allow.
+pub const ALLOWABLE: [(&str, Code); 7] = [
+    ("T0303", NEVER_WINS),
+    ("T0304", UNTESTED_ACTION),
+    ("T0308", CONTRADICTORY_CONDITIONS),
+    ("T0309", IDLE_LIMIT),
+    ("T0310", NOTHING_TO_GAIN),
+    ("T0311", EQUAL_CONDITIONS),
+    ("T0312", POLICY_LINT),
+];
 
 /// A rule test expects something else than what is decided.
 pub const FAILED_TEST: Code = Code(401);
@@ -219,8 +244,15 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (UNUSED_PURPOSE, "unused purpose", lint::UNUSED_PURPOSE),
     (UNUSED_ATTRIBUTE, "unused personal attribute", lint::UNUSED_ATTRIBUTE),
     (NEVER_WINS, "can never win", lint::NEVER_WINS),
+    (UNTESTED_ACTION, "action without a test", lint::UNTESTED_ACTION),
     (UNREACHABLE_STAGE, "unreachable stage", lint::UNREACHABLE_STAGE),
     (SAME_TEST_NAME, "two tests of one name", lint::SAME_TEST_NAME),
+    (UNUSED_EVENT, "unused event or field", lint::UNUSED_EVENT),
+    (CONTRADICTORY_CONDITIONS, "conditions never true together", lint::CONTRADICTORY_CONDITIONS),
+    (IDLE_LIMIT, "limit that never binds", lint::IDLE_LIMIT),
+    (NOTHING_TO_GAIN, "consent ask that gains nothing", lint::NOTHING_TO_GAIN),
+    (EQUAL_CONDITIONS, "two actions with equal conditions", lint::EQUAL_CONDITIONS),
+    (POLICY_LINT, "lint of the policy", lint::POLICY_LINT),
     (FAILED_TEST, "failing rule test", rule_test::FAILED_TEST),
 ];
 

@@ -75,8 +75,10 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         facts,
     });
     if let Some(rules) = &rule_set {
-        sink.extend(lint::lint(rules));
+        sink.extend(lint::lint(rules, &tests));
     }
+    // A lint of the policy may be an error.
+    let rule_set = rule_set.filter(|_| !sink.has_errors());
     Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &sources), sources }
 }
 
@@ -196,7 +198,8 @@ impl Builder<'_> {
         self.require_sections(&sections, files);
         let journeys = self.compile_journeys(journeys);
         let actions = self.compile_actions(actions);
-        let policy = policy::read(&sections.policy, (&self.vocabulary, &self.declared), self.sink);
+        let anybody = scope((&self.vocabulary, &self.declared), PurposeId(0), (self.sink, self.sources));
+        let policy = policy::read(&sections.policy, anybody);
         Some((journeys, actions, policy?))
     }
 
@@ -320,7 +323,7 @@ fn scope<'c>(
     purpose: PurposeId,
     (sink, sources): (&'c Sink, &'c Sources),
 ) -> Scope<'c> {
-    Scope { vocabulary, declared, purpose, event: None, sink, sources }
+    Scope { vocabulary, declared, purpose, event: None, about_action: false, sink, sources }
 }
 
 /// Gives a read declaration its number; the first of two with one name stays.

@@ -80,3 +80,128 @@ Right:
       - name: a complaint is answered on the web
       - name: a complaint is answered on the phone
 ";
+
+pub(super) const UNTESTED_ACTION: &str = r"Tests stand beside the rules, and none of them expects anything of this
+action: nobody would notice if a change to the rules silenced it, or let it be
+said where it should not be. This is reported only where there are tests.
+
+Wrong:
+
+    actions:
+      - id: newsletter                     # no test names it under `expect`
+
+Right:
+
+    tests:
+      - name: the newsletter goes to who wants it
+        expect: {action: newsletter}
+";
+
+pub(super) const UNUSED_EVENT: &str = r"No rule counts the event, no journey follows it, and it neither hurts nor
+repairs; or no rule reads the field. What customers do is personal data, and
+data that nobody needs should not be collected (GDPR Art. 5(1)(c)).
+
+Wrong:
+
+    events:
+      order: {fields: {product: text, colour: text}, purposes: [service], keep: 1 year}
+                                             # no rule reads `event.colour`
+
+Right:
+
+    events:
+      order: {fields: {product: text}, purposes: [service], keep: 1 year}
+";
+
+pub(super) const CONTRADICTORY_CONDITIONS: &str = r"The conditions of the action can never all be true, so it is never
+chosen; or the points, the start or the move never happen. Ranges of numbers and
+times, listed values, flags, the channels on which the action has a treatment and
+the stages that a journey reaches are looked at. What cannot be told is left
+alone, so where this is reported, it is so.
+
+Wrong:
+
+    eligible:
+      - customer.age >= 65
+    suitable:
+      - customer.age < 30
+
+Right:
+
+    eligible:
+      - customer.age >= 18
+    suitable:
+      - customer.age < 30
+";
+
+pub(super) const IDLE_LIMIT: &str = r"The limit never stops anything: another one covers the same steps and always
+stops at least as early, or no action is said on its channels, with its kinds and
+groups.
+
+Wrong:
+
+    limits:
+      - {at_most: 1, per: 30 days}
+      - {at_most: 2, per: 7 days}            # one in 30 days is never two in 7
+
+Right:
+
+    limits:
+      - {at_most: 1, per: 30 days}
+";
+
+pub(super) const NOTHING_TO_GAIN: &str = r"The action asks for a consent that would change no answer: no action serves
+the purpose and no rule asks whether it is given; or nothing that serves it is
+said on the channels of the ask, which has no points of its own either. An ask is
+worth what it would gain on its own channel.
+
+Wrong:
+
+    - id: ask-email
+      asks: marketing.email                  # served by e-mail alone
+      treatments: {web: {text: May we write?}}
+
+Right:
+
+    - id: ask-email
+      asks: marketing.email
+      relevance:
+        add: [{points: 25, when: context.topic == 'price'}]
+      treatments: {web: {text: May we write?}}
+";
+
+pub(super) const EQUAL_CONDITIONS: &str = r"Two actions of one kind, group and purpose have the same conditions and a
+channel in common, so where one fits, the other does. Most often the conditions
+were copied and not changed. Where one is meant to follow the other, as when the
+first is limited, say so with `allow: [T0311]`.
+
+Wrong:
+
+    - id: router-setup
+      eligible: [customer.contract == 'fibre']
+    - id: television-setup
+      eligible: [customer.contract == 'fibre']
+
+Right:
+
+    - id: router-setup
+      eligible: [customer.contract == 'fibre']
+    - id: television-setup
+      eligible: [customer.has_tv]
+";
+
+pub(super) const POLICY_LINT: &str = r"A lint of your own, under `lints` in the policy, holds for this action. Its
+message says what you agreed on. docs/lints.md says how lints are written.
+
+Wrong:
+
+    - id: fibre-upgrade
+      kind: offer
+      intrusiveness: 2                       # the policy's lint: offers cost at least 10
+
+Right:
+
+    - id: fibre-upgrade
+      kind: offer
+      intrusiveness: 10
+";

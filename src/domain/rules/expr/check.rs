@@ -40,6 +40,8 @@ pub struct Scope<'c> {
     pub purpose: PurposeId,
     /// The event that `event.` reads, inside a journey or a filter.
     pub event: Option<EventTypeId>,
+    /// Whether it is about an action, as the lints of the policy are, and so reads `action.` and nothing else.
+    pub about_action: bool,
     /// Where mistakes go.
     pub sink: &'c Sink,
     /// The files, to find places inside texts.

@@ -3,6 +3,7 @@
 //! A decision computes a fact at most once for each purpose, however many rules ask for it.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use compact_str::CompactString;
 
@@ -81,6 +82,64 @@ pub enum Fact {
     LocalWeekday,
     /// `local.date`
     LocalDate,
+    /// `action.kind`, in a lint of the policy
+    Action(Property),
+}
+
+/// What a lint of the policy may read of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// Its id.
+    Id,
+    /// Its title.
+    Title,
+    /// What it is to the customer.
+    Kind,
+    /// Its group, or nothing.
+    Group,
+    /// The purpose that it serves.
+    Purpose,
+    /// The purpose that it asks for, or nothing.
+    Asks,
+    /// Points of relevance that it always has.
+    Base,
+    /// The most points of relevance that it can have.
+    MostRelevance,
+    /// Factor on relevance.
+    Worth,
+    /// Points against it, of its own.
+    Intrusiveness,
+    /// Where it has a treatment.
+    Channels,
+    /// How many conditions it has.
+    Conditions,
+    /// How many limits and cool-downs of its own.
+    Limits,
+    /// Whether it has an end.
+    HasEnd,
+    /// Whether a test expects something of it.
+    HasTest,
+}
+
+impl Property {
+    /// The names that lints use, behind `action.`.
+    pub const NAMES: [(&'static str, Self, Type); 15] = [
+        ("id", Self::Id, Type::Text),
+        ("title", Self::Title, Type::Text),
+        ("kind", Self::Kind, Type::Text),
+        ("group", Self::Group, Type::Text),
+        ("purpose", Self::Purpose, Type::Text),
+        ("asks", Self::Asks, Type::Text),
+        ("relevance.base", Self::Base, Type::Number),
+        ("relevance.most", Self::MostRelevance, Type::Number),
+        ("worth", Self::Worth, Type::Number),
+        ("intrusiveness", Self::Intrusiveness, Type::Number),
+        ("channels", Self::Channels, Type::List),
+        ("conditions", Self::Conditions, Type::Number),
+        ("limits", Self::Limits, Type::Number),
+        ("has_end", Self::HasEnd, Type::Flag),
+        ("has_test", Self::HasTest, Type::Flag),
+    ];
 }
 
 /// A fact with what is known of it at load.
@@ -99,10 +158,17 @@ pub struct FactEntry {
 }
 
 /// Every fact that the rule set reads.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct FactTable {
     entries: Vec<FactEntry>,
     by_key: HashMap<String, FactId>,
+}
+
+impl fmt::Debug for FactTable {
+    /// The entries alone: the keys say the same, in no order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.entries).finish()
+    }
 }
 
 impl FactTable {

@@ -14,5 +14,5 @@ pub mod program;
 
 pub use check::{Checked, NO_STAGE, Scope, check, compile};
 pub use evaluate::{Facts, evaluate};
-pub use fact::{Fact, FactEntry, FactId, FactTable};
+pub use fact::{Fact, FactEntry, FactId, FactTable, Property};
 pub use program::{Arithmetic, Comparison, Node, Program};

@@ -11,6 +11,7 @@ mod clause;
 mod column;
 mod shard;
 
+pub use allowed::Allowed;
 pub use clause::{Alternatives, Clause, Dimension, alternatives};
 pub use shard::{Entry, Shard, Survivor};
 

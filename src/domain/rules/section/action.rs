@@ -7,7 +7,7 @@ use super::{ActionHead, Declarations, find, find_purpose, intern};
 use crate::domain::action::ActionKind;
 use crate::domain::id::{ActionId, ChannelId, GroupId, IdMap, PurposeId, Vocabulary};
 use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::Span;
+use crate::domain::rules::diagnostic::{Code, Span};
 use crate::domain::rules::expr::{FactTable, Scope};
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
@@ -52,6 +52,8 @@ pub struct Action {
     pub until: Option<Moment>,
     /// Actions that do not go together with it in one answer.
     pub excludes: Vec<ActionId>,
+    /// Warnings about it that are meant so.
+    pub allow: Vec<Code>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -153,6 +155,7 @@ pub fn read(
     let from = fields.optional("from").map(|node| reader::moment(node, sink));
     let until = fields.optional("until").map(|node| reader::moment(node, sink));
     let excludes = excludes(&fields, scope, id);
+    let allow = allow(&fields, sink);
     if let (Some(Some(from)), Some(Some(until)), Some(node)) = (from, until, fields.optional("until"))
         && until <= from
     {
@@ -178,6 +181,7 @@ pub fn read(
         from: from.map_or(Some(None), |moment| moment.map(Some))?,
         until: until.map_or(Some(None), |moment| moment.map(Some))?,
         excludes: excludes?,
+        allow: allow?,
         span: head.span,
     })
 }
@@ -318,6 +322,13 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
         );
     }
     Some(treatments)
+}
+
+fn allow(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<Code>> {
+    let Some(node) = fields.optional("allow") else { return Some(Vec::new()) };
+    let codes: Vec<Option<Code>> =
+        reader::list(node, sink)?.iter().map(|item| reader::one_of(item, &code::ALLOWABLE, sink)).collect();
+    codes.into_iter().collect()
 }
 
 fn excludes(fields: &Fields<'_>, scope: Scope<'_>, own: ActionId) -> Option<Vec<ActionId>> {

@@ -41,6 +41,8 @@ pub struct Field {
     pub shape: Shape,
     /// The purposes it may serve: the event's, or fewer.
     pub purposes: PurposeSet,
+    /// Where it is declared.
+    pub span: Span,
 }
 
 /// Reads one event type; `repairs` is set by [`link`] when all are known.
@@ -106,7 +108,7 @@ fn read_field(
     let name = entry.key.text.clone();
     if let NodeKind::Text(_) = entry.value.kind {
         let kind: Type = reader::one_of(&entry.value, &Type::NAMES, sink)?;
-        return Some(Field { name, shape: Shape::of(kind), purposes: event });
+        return Some(Field { name, shape: Shape::of(kind), purposes: event, span: entry.key.span });
     }
     let fields = Fields::of(&entry.value, &shape::FIELD, sink)?;
     let shape = shape(&fields, sink);
@@ -115,7 +117,7 @@ fn read_field(
         None => event,
     };
     fields.finish();
-    Some(Field { name, shape: shape?, purposes: own })
+    Some(Field { name, shape: shape?, purposes: own, span: entry.key.span })
 }
 
 fn narrower(

@@ -1,12 +1,10 @@
 //! `journeys:` the way a customer goes with us, in stages.
 
-use std::collections::HashSet;
-
 use super::condition::{self, Condition};
 use super::{Declarations, JourneyHead, find, find_purpose, intern};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary};
 use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Diagnostic, Span};
+use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::expr::{FactTable, NO_STAGE, Scope};
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
@@ -123,9 +121,8 @@ pub fn read(entry: &Entry, head: &JourneyHead, scope: Scope<'_>, facts: &mut Fac
     let starts = fields.required("start").and_then(|node| starts(node, scope, facts));
     let node = fields.required("stages");
     fields.finish();
-    let stages = stages(node?, head, scope, facts)?;
-    warn_unreachable(&stages, reader::map(node?, "stages", sink)?, sink);
-    Some(Journey { starts: starts?, stages, again_after })
+    let stages = stages(node?, head, scope, facts);
+    Some(Journey { starts: starts?, stages: stages?, again_after })
 }
 
 fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Trigger>> {
@@ -189,11 +186,6 @@ fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<
     };
     fields.finish();
     let moves: Vec<Move> = moves.into_iter().collect::<Option<_>>()?;
-    if moves.is_empty() && !goal && !end {
-        let help = "add `moves:`, or say `end: true` or `goal: true`";
-        let message = format!("nobody can leave the stage `{}`", entry.key.text);
-        sink.push(Diagnostic::warning(code::UNREACHABLE_STAGE, entry.key.span, message).help(help));
-    }
     Some(Stage { id, moves, goal, end, span: entry.key.span })
 }
 
@@ -233,22 +225,4 @@ fn stage_named(node: &Node, head: &JourneyHead, sink: &Sink) -> Option<StageId> 
             sink,
         )
     })
-}
-
-fn warn_unreachable(stages: &[Stage], entries: &[Entry], sink: &Sink) {
-    let mut reached: HashSet<StageId> = stages.first().map(|stage| stage.id).into_iter().collect();
-    let mut open: Vec<StageId> = reached.iter().copied().collect();
-    while let Some(id) = open.pop() {
-        let stage = stages.iter().find(|stage| stage.id == id);
-        for to in stage.into_iter().flat_map(|stage| &stage.moves).map(|step| step.to) {
-            if reached.insert(to) {
-                open.push(to);
-            }
-        }
-    }
-    for (entry, _) in entries.iter().zip(stages).filter(|(_, stage)| !reached.contains(&stage.id)) {
-        let message = format!("no move leads to the stage `{}`", entry.key.text);
-        let warning = Diagnostic::warning(code::UNREACHABLE_STAGE, entry.key.span, message);
-        sink.push(warning.help("add a move to it, or remove it"));
-    }
 }

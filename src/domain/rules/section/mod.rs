@@ -10,6 +10,7 @@ pub mod context;
 pub mod event;
 pub mod journey;
 pub mod limit;
+pub mod lint;
 pub mod policy;
 pub mod purpose;
 pub mod template;

@@ -3,10 +3,12 @@
 use jiff::tz::TimeZone;
 
 use super::limit::{self, Limit};
+use super::lint::{self, Lints};
 use super::{Declarations, find};
 use crate::domain::action::Outcome;
 use crate::domain::id::{ChannelId, IdMap, Vocabulary};
 use crate::domain::rules::code;
+use crate::domain::rules::expr::Scope;
 use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
@@ -28,6 +30,8 @@ pub struct Policy {
     pub zone: TimeZone,
     /// Its name.
     pub zone_name: String,
+    /// What is held against every action.
+    pub lints: Lints,
 }
 
 /// Weights of the score.
@@ -70,7 +74,8 @@ pub struct Hurt {
 }
 
 /// Reads the policy; its keys may stand in several files.
-pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &Sink) -> Option<Policy> {
+pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<Policy> {
+    let (declared, sink) = ((scope.vocabulary, scope.declared), scope.sink);
     let first = entries.first()?;
     let entries = entries.iter().map(|entry| (*entry).clone()).collect();
     let merged = Node { span: first.key.span, kind: NodeKind::Map(entries), style: first.value.style };
@@ -86,9 +91,18 @@ pub fn read(entries: &[&Entry], declared: (&Vocabulary, &Declarations), sink: &S
         None => Some(Vec::new()),
     };
     let zone = fields.required("time_zone").and_then(|node| zone(node, sink));
+    let lints = fields.optional("lints").map(|node| lint::read(node, scope));
     fields.finish();
     let (zone_name, zone) = zone?;
-    Some(Policy { arbitration: arbitration?, pressure: pressure?, hurt: hurt?, limits: limits?, zone, zone_name })
+    Some(Policy {
+        arbitration: arbitration?,
+        pressure: pressure?,
+        hurt: hurt?,
+        limits: limits?,
+        zone,
+        zone_name,
+        lints: lints.unwrap_or_else(|| Some(Lints::default()))?,
+    })
 }
 
 /// What is not said, or is wrong and reported, is as by default.

@@ -3,7 +3,9 @@
 use super::declaration::{POINTS, SENSITIVITY};
 use super::{Form, Key, Name, Needs, Shape, may, must, words};
 use crate::domain::action::ActionKind;
+use crate::domain::rules::code::ALLOWABLE;
 use crate::domain::rules::section::limit::COUNTED;
+use crate::domain::rules::section::lint::SEVERITIES;
 
 const CONDITIONS: Form = Form::List(&Form::Condition, 1);
 const OUTCOME: Form = Form::Word(|| words(&COUNTED));
@@ -84,6 +86,7 @@ pub static ACTION: Shape = Shape {
             Form::Names(Name::Channel, &Form::Map(&TREATMENT)),
             "how it looks; where it has none, it is not said",
         ),
+        may("allow", Form::List(&Form::Word(|| words(&ALLOWABLE)), 0), "warnings about it that are meant so"),
     ],
     needs: Needs::AnyOf(&[&["relevance"], &["asks"]]),
 };
@@ -177,6 +180,18 @@ pub static POLICY: Shape = Shape {
         may("hurt", Form::Map(&HURT), "how bad experiences add up, and fade"),
         may("limits", Form::List(&Form::Map(&POLICY_LIMIT), 0), "over many actions"),
         may("time_zone", Form::Text, "for customers who have not told you theirs"),
+        may("lints", Form::List(&Form::Map(&LINT), 0), "what you agreed on, held against every action"),
+    ],
+    needs: Needs::Nothing,
+};
+
+/// A lint of the policy.
+pub static LINT: Shape = Shape {
+    what: "a lint",
+    keys: &[
+        must("when", Form::Condition, "what is wrong, said of `action.*`"),
+        must("message", Form::Text, "what you agreed on, as `check` says it"),
+        may("severity", Form::Word(|| words(&SEVERITIES)), "whether such rules still load"),
     ],
     needs: Needs::Nothing,
 };

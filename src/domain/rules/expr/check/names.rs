@@ -1,11 +1,12 @@
 //! The names that expressions may read: `customer.age`, `journey.broadband.stage`, `local.hour`.
 
 use super::{Checked, Checker};
+use crate::domain::action::ActionKind;
 use crate::domain::id::{Id, IdMap, PurposeSet};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::expr::ast::{Expr, ExprKind};
-use crate::domain::rules::expr::fact::{Fact, FactEntry};
+use crate::domain::rules::expr::fact::{Fact, FactEntry, Property};
 use crate::domain::rules::expr::program::Node;
 use crate::domain::rules::section::attribute::Shape;
 use crate::domain::time::WEEKDAYS;
@@ -36,6 +37,9 @@ impl<'c> Checker<'c, '_> {
             let help = "only declared names can be read, such as `customer.age`";
             return self.refuse(expr.span, code::EXPRESSION_UNKNOWN_NAME, "nothing can be read from this", help);
         };
+        if self.scope.about_action {
+            return self.property(&path, expr.span);
+        }
         let parts: Vec<&str> = path.split('.').collect();
         match parts.as_slice() {
             ["customer", _, ..] => self.attribute(&path, expr.span),
@@ -84,6 +88,28 @@ impl<'c> Checker<'c, '_> {
         let diagnostic = Diagnostic::error(code::EXPRESSION_UNKNOWN_NAME, span, message);
         self.report(diagnostic.help("a text stands in quotes").replace(format!("\"{word}\"")));
         None
+    }
+
+    /// `action.kind`, in a lint of the policy.
+    fn property(&mut self, path: &str, span: Span) -> Option<Checked> {
+        let name = path.strip_prefix("action.").unwrap_or("");
+        let Some((_, property, kind)) = Property::NAMES.into_iter().find(|(known, ..)| *known == name) else {
+            return self.unknown(
+                path,
+                "property of an action",
+                span,
+                &Property::NAMES.map(|(known, ..)| format!("action.{known}")),
+            );
+        };
+        let shape = match property {
+            Property::Kind => listed(ActionKind::NAMES.map(|(name, _)| name)),
+            Property::Purpose => listed(self.names(&self.scope.declared.purposes)),
+            Property::Asks => listed(self.names(&self.scope.declared.purposes).into_iter().chain([""])),
+            Property::Group => listed(self.names(&self.scope.declared.groups).into_iter().chain([""])),
+            Property::Channels => Shape { kind, ..listed(self.names(&self.scope.declared.channels)) },
+            _ => Shape::of(kind),
+        };
+        self.plain(Fact::Action(property), shape, path)
     }
 
     fn attribute(&mut self, path: &str, span: Span) -> Option<Checked> {

@@ -74,6 +74,7 @@ fn check_text(
         declared: &rules.declared,
         purpose,
         event: None,
+        about_action: false,
         sink: &sink,
         sources: &sources,
     };
