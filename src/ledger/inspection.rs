@@ -279,9 +279,11 @@ impl Opener {
     fn read(folders: &LogFolders) -> Result<Option<Self>, OpenError> {
         let Some(secrets) = Secrets::read(&RealDisk, &folders.keys)? else { return Ok(None) };
         let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets)?;
-        let keys = blocks.into_iter().flat_map(|(_, block)| block).collect();
         let (erased, _) = register::read(&RealDisk, &folders.keys)?.unwrap_or_default();
-        Ok(Some(Self { secrets, keys, erased: erased.into_iter().map(|erased| erased.key).collect() }))
+        let erased: HashSet<_> = erased.into_iter().map(|erased| erased.key).collect();
+        // An older copy of the data folder may still hold the key of somebody who was erased since.
+        let keys = blocks.into_iter().flat_map(|(_, block)| block).filter(|(name, _)| !erased.contains(name)).collect();
+        Ok(Some(Self { secrets, keys, erased }))
     }
 }
 

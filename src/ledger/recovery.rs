@@ -69,6 +69,9 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
     scan.read(&firsts)?;
     let Scan { mut book, records, erasures, leaves, previous, last, torn, .. } = scan;
+    // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
+    let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
+    let (tree, wrong) = grow(&**disk, &folders.log, &leaves, &heads)?;
     let mut mended = Vec::new();
 
     let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
@@ -85,9 +88,6 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
         let rewrapped = blocks.rewrap(book.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
         rewrapped.map_err(at(&customer_keys))?;
     }
-
-    let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
-    let (tree, wrong) = grow(&**disk, &folders.log, &leaves, &heads)?;
     if let Some(torn) = torn {
         mended.push(torn.cut(&**disk)?);
     }
