@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use tactful::cli::render::render;
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::code::{CATALOGUE, READERS_DISAGREE};
+use tactful::domain::rules::code::{CATALOGUE, FAILED_TEST, READERS_DISAGREE};
 use tactful::domain::rules::diagnostic::{SourceFile, Sources};
 use tactful::domain::rules::{load, source};
 
@@ -96,7 +96,8 @@ fn every_code_is_shown_by_a_broken_input_and_explained() {
     let shown: BTreeSet<&str> = cases.iter().flat_map(|(_, drawn)| codes(drawn)).collect();
     let missing = CATALOGUE.iter().map(|(code, ..)| *code).filter(|code| !shown.contains(code.to_string().as_str()));
     // A net: no text is known that the two YAML readers take differently. Whoever finds one, put it here.
-    assert_eq!(missing.collect::<Vec<_>>(), [READERS_DISAGREE], "no broken input shows these");
+    // A failing rule test is found by deciding, not by reading: `operations.rs` and `watching.rs` show it.
+    assert_eq!(missing.collect::<Vec<_>>(), [READERS_DISAGREE, FAILED_TEST], "no broken input shows these");
     for (code, title, _) in CATALOGUE {
         let explained = tactful(&["explain", &code.to_string()]);
         assert!(out(&explained).starts_with(&format!("{code}: {title}\n\n")), "{code}");

@@ -51,7 +51,11 @@ impl Process {
 
     /// The next line of a JSON log.
     fn logged(&self) -> BTreeMap<String, Json> {
-        let line = self.log.recv_timeout(PATIENCE).unwrap();
+        // What is said to a person before the server is up, such as how many warnings there are, is no log.
+        let mut line = self.log.recv_timeout(PATIENCE).unwrap();
+        while !line.starts_with('{') {
+            line = self.log.recv_timeout(PATIENCE).unwrap();
+        }
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
