@@ -73,16 +73,20 @@ fn zen(rules: &[Rule], customers: &[Customer], rounds: usize) -> (f64, usize) {
 }
 
 fn regorus(rules: &[Rule], customers: &[Customer], rounds: usize) -> (f64, usize) {
-    let mut policy = "package rules\nimport rego.v1\n".to_owned();
-    for (index, rule) in rules.iter().enumerate() {
+    let text = |(index, rule): (usize, &Rule)| {
         let Rule { plan, age: (from, to), topic, regions: [a, b], spend } = rule;
-        policy += &format!(
+        format!(
             "fits contains {index} if {{\n  input.plan == \"{plan}\"\n  input.age >= {from}\n  input.age < {to}\n  \
              input.topic == \"{topic}\"\n  input.region in {{\"{a}\", \"{b}\"}}\n  input.spend >= {spend}\n}}\n"
-        );
-    }
+        )
+    };
     let mut engine = regorus::Engine::new();
-    engine.add_policy("rules.rego".into(), policy).unwrap();
+    let texts: Vec<String> = rules.iter().enumerate().map(text).collect();
+    // A file of it may have a mebibyte at most.
+    for (number, part) in texts.chunks(1_000).enumerate() {
+        let policy = format!("package rules\nimport rego.v1\n{}", part.concat());
+        engine.add_policy(format!("rules-{number}.rego"), policy).unwrap();
+    }
     let inputs: Vec<regorus::Value> = customers.iter().map(|customer| regorus::Value::from(json(customer))).collect();
     measure(rounds, |customer| {
         engine.set_input(inputs[customer].clone());
