@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::domain::value::Value;
 use crate::engine::{Engine, Limits};
 use crate::rule_files::RuleFiles;
 use crate::serve::reload::{Reloader, RuleFolder};
+use crate::serve::transport::Transport;
 use crate::serve::{Parts, clock, serve};
 use crate::telemetry::{self, LogFormat};
 
@@ -42,6 +44,12 @@ pub(super) struct Serve {
     /// Listen on another address than loopback, though there is no TLS and no token
     #[arg(long)]
     allow_insecure: bool,
+    /// How many threads answer calls; one for each core if left out
+    #[arg(long, value_name = "NUMBER", env = "TACTFUL_THREADS")]
+    threads: Option<NonZeroUsize>,
+    /// How many connections may be open; more are closed at once
+    #[arg(long, default_value_t = Transport::default().connections, value_name = "NUMBER")]
+    max_connections: usize,
     /// How many decisions stay readable by id
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     keep_decisions: usize,
@@ -74,7 +82,8 @@ impl Serve {
         telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
         let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
         let rules = self.load_rules(&ledger.vocabulary)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        // Calls are answered by threads of their own; this one takes connections and does what goes on beside.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
         runtime.block_on(self.serve(rules, ledger))
     }
@@ -129,10 +138,16 @@ impl Serve {
         engine.reload(|_| rules.loaded, now);
         let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());
         let (reloader, watch_rules) = (Arc::new(reloader), !self.once);
-        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics };
+        let transport = self.transport();
+        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics, transport };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)
+    }
+
+    fn transport(&self) -> Transport {
+        let default = Transport::default();
+        Transport { threads: self.threads.unwrap_or(default.threads), connections: self.max_connections, ..default }
     }
 
     fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, (address, metrics): (SocketAddr, Option<SocketAddr>)) {

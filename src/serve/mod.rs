@@ -1,8 +1,11 @@
 //! The server process: services on a listener until told to stop, then a bounded drain.
 
+pub mod calls;
 pub mod clock;
+pub mod connection;
 pub mod metrics;
 pub mod reload;
+pub mod transport;
 pub mod watch;
 
 use std::sync::Arc;
@@ -10,8 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -21,15 +23,13 @@ use crate::grpc::proto::decision_service_server::DecisionServiceServer;
 use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
-use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, RuleApi, Shared};
+use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared};
+use calls::Calls;
 use reload::Reloader;
+use transport::Transport;
 
-/// How long calls under way may take after the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(8);
 /// How often lapsed entries of untouched customers are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How many calls one connection may have under way.
-const STREAMS: u32 = 256;
 
 /// The name under which health tells whether the rule files on disk are those in force.
 pub const RULES_HEALTH: &str = "tactful.rules";
@@ -47,14 +47,16 @@ pub struct Parts {
     pub watch_rules: bool,
     /// Where metrics are served, if they are.
     pub metrics: Option<TcpListener>,
+    /// How connections are served.
+    pub transport: Transport,
 }
 
 /// Why a server ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The transport failed.
+    /// Connections cannot be served any more.
     #[error("serving failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    Transport(#[from] std::io::Error),
     /// Reflection cannot be offered.
     #[error("the protocol definitions cannot be offered by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -66,38 +68,14 @@ pub enum ServeError {
 /// When the transport fails.
 pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let (stopping, stopped) = tokio::sync::watch::channel(false);
-    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping: stopped };
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
-    health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
-    health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
-    health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
-    health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
-    health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
-    let reloader = Arc::clone(&parts.reloader);
-    let reflection =
-        || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let health_descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-    let router = Server::builder()
-        .max_concurrent_streams(Some(STREAMS))
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_service(health)
-        .add_service(reflection().register_encoded_file_descriptor_set(health_descriptors).build_v1()?)
-        .add_service(reflection().register_encoded_file_descriptor_set(health_descriptors).build_v1alpha()?)
-        .add_service(DecisionServiceServer::new(DecisionApi(shared.clone())))
-        .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
-        .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
-        .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
-        .add_service(RuleServiceServer::new(RuleApi { shared, reload: Arc::new(move || reloader.reload()) }));
+    let (health_reporter, calls) = services(&parts, stopped.clone()).await?;
     let hangups = watch::obey_hangup(Arc::clone(&parts.reloader));
     tracing::info!(
         rule_set = parts.engine.rules().set.hash,
         address = listener.local_addr().ok().map(tracing::field::display),
         "serving"
     );
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let drained = stopping.subscribe();
-    let serving = router.serve_with_incoming_shutdown(incoming, told_to_stop(drained.clone()));
+    let serving = parts.transport.run(listener, calls, stopped);
     tokio::pin!(serving);
     tokio::pin!(stop);
     let beside = beside_calls(parts, health_reporter.clone(), hangups);
@@ -108,16 +86,39 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     }
     health_reporter.set_service_status("", ServingStatus::NotServing).await;
     stopping.send_replace(true);
-    // A connection that never says anything would keep the transport waiting for ever.
-    match tokio::time::timeout(DRAIN, serving).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Ok(()),
-    }
+    Ok(serving.await?)
+}
+
+/// Every service, and who says how they are.
+async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthReporter, Calls<DecisionApi>), ServeError> {
+    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
+    health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
+    health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
+    health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
+    health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
+    health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
+    let reloader = Arc::clone(&parts.reloader);
+    let reload: ReloadRules = Arc::new(move || reloader.reload());
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let others = Routes::new(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
+        .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
+        .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
+        .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
+    Ok((health_reporter, Calls::new(DecisionApi(shared), others.prepare())))
 }
 
 /// What goes on beside the calls, until dropped.
 async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future<Output = ()>) {
-    let Parts { engine, clock, reloader, watch_rules, metrics } = parts;
+    let Parts { engine, clock, reloader, watch_rules, metrics, .. } = parts;
     let watching = async {
         if watch_rules {
             watch::watch(reloader).await;

@@ -37,6 +37,7 @@ mod rule_tests;
 mod schemas;
 mod storm;
 mod support;
+mod transport;
 mod truncation;
 mod versions;
 mod watching;

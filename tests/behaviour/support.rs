@@ -1,5 +1,6 @@
 //! What the tests share: rules, an engine with a clock to turn, a server on a free port.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,9 +12,10 @@ use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
 use tactful::grpc::Clock;
-use tactful::ledger::MemoryLedger;
+use tactful::ledger::{Ledger, MemoryLedger};
 use tactful::rule_files;
 use tactful::serve::reload::{Reloader, RuleFolder};
+use tactful::serve::transport::Transport;
 use tactful::serve::{Parts, serve};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
@@ -103,23 +105,30 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(rules: Arc<RuleSet>, folder: PathBuf) -> Self {
-        Self::serve(rules, folder, false).await
+        Self::serve(engine(&rules), folder, (false, 2)).await
+    }
+
+    /// A server over a ledger of the test's own, in which one thread answers all calls.
+    pub async fn over(ledger: Arc<dyn Ledger>, path: &str) -> Self {
+        let engine = Engine::new(rules(path), ledger, Limits::default(), (7, monday()));
+        Self::serve(engine, folder(path), (false, 1)).await
     }
 
     /// A server that watches its rule folder.
     pub async fn watching(folder: &Path) -> Self {
-        Self::serve(rules(&folder.display().to_string()), folder.to_owned(), true).await
+        Self::serve(engine(&rules(&folder.display().to_string())), folder.to_owned(), (true, 2)).await
     }
 
-    async fn serve(rules: Arc<RuleSet>, folder: PathBuf, watch_rules: bool) -> Self {
+    async fn serve(engine: Engine, folder: PathBuf, (watch_rules, threads): (bool, usize)) -> Self {
         let time = Arc::new(AtomicI64::new(monday().0));
-        let engine = Arc::new(engine(&rules));
+        let engine = Arc::new(engine);
         let clock = Arc::clone(&time);
         let clock = Clock(Arc::new(move || Moment(clock.load(Ordering::SeqCst))));
         let folder = RuleFolder { path: folder, run_tests: true };
         let files = folder.look();
         let reloader = Arc::new(Reloader::new(folder, files, Arc::clone(&engine), clock.clone()));
-        let parts = Parts { engine: Arc::clone(&engine), clock, reloader, watch_rules, metrics: None };
+        let transport = Transport { threads: NonZeroUsize::new(threads).unwrap(), ..Transport::default() };
+        let parts = Parts { engine: Arc::clone(&engine), clock, reloader, watch_rules, metrics: None, transport };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

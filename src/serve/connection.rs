@@ -1,0 +1,144 @@
+//! One HTTP/2 connection: greeted in time, served within bounds, and closed kindly.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch::Receiver;
+use tokio::time::timeout;
+use tonic::body::Body;
+
+use super::told_to_stop;
+
+/// How many calls one connection may have under way; more wait at the client.
+const STREAMS: u32 = 256;
+/// How many bytes a client may send ahead, for one call and for all of one connection: a call of a few hundred bytes never
+/// waits, and no connection makes the server hold more.
+const WINDOW: u32 = 1024 * 1024;
+/// How many bytes the metadata of one call may take.
+const METADATA: u32 = 16 * 1024;
+/// How long nothing may be heard on a connection until the client is asked whether it is there, and how long it may take
+/// to say so.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What answers calls; every connection has a clone.
+pub trait Service:
+    hyper::service::Service<
+        Request<Incoming>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Service for S where
+    S: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
+        > + Clone
+        + Send
+        + 'static
+{
+}
+
+/// Serves a connection until the client closes it, or until told to stop: then the calls under way are the last.
+pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duration, stopping: Receiver<bool>) {
+    let stopped = told_to_stop(stopping);
+    tokio::pin!(stopped);
+    let greeted = tokio::select! {
+        greeted = timeout(handshake, Greeted::by(stream)) => greeted,
+        () = &mut stopped => return,
+    };
+    // One that does not speak HTTP/2, or not in time, is no connection.
+    let Ok(Ok(stream)) = greeted else { return };
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(METADATA)
+        .keep_alive_interval(KEEPALIVE.0)
+        .keep_alive_timeout(KEEPALIVE.1)
+        .auto_date_header(false);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        biased;
+        // How a client goes away is its own affair.
+        _ = &mut connection => return,
+        () = &mut stopped => connection.as_mut().graceful_shutdown(),
+    }
+    drop(connection.await);
+}
+
+/// A stream whose first bytes were read, and are there to be read again.
+#[derive(Debug)]
+struct Greeted {
+    /// What of the preface was not yet read again.
+    again: &'static [u8],
+    stream: TcpStream,
+}
+
+impl Greeted {
+    async fn by(mut stream: TcpStream) -> io::Result<Self> {
+        let mut preface = [0; PREFACE.len()];
+        stream.read_exact(&mut preface).await?;
+        if preface != *PREFACE {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Self { again: PREFACE, stream })
+    }
+}
+
+impl AsyncRead for Greeted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.again.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let (now, later) = self.again.split_at(self.again.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        self.again = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Greeted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
