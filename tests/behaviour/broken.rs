@@ -106,7 +106,13 @@ fn every_code_is_shown_by_a_broken_input_and_explained() {
 
 #[test]
 fn one_mistake_is_one_diagnostic() {
-    let several = ["expression-two-mistakes", "missing-keys-of-several", "missing-sections", "time-without-quotes"];
+    let several = [
+        "expression-two-mistakes",
+        "limit-with-three-mistakes",
+        "missing-keys-of-several",
+        "missing-sections",
+        "time-without-quotes",
+    ];
     for (name, drawn) in cases() {
         let found = codes(&drawn);
         let more = several.contains(&name.as_str());

@@ -98,8 +98,8 @@ pub fn read(
     });
     let mut scope = LimitScope { action, ..LimitScope::default() };
     if action.is_none() {
-        scope.kinds = kinds(&fields, sink)?;
-        scope.groups = groups(&fields, (vocabulary, declared), sink)?;
+        let (kinds, groups) = (kinds(&fields, sink), groups(&fields, (vocabulary, declared), sink));
+        (scope.kinds, scope.groups) = (kinds?, groups?);
     }
     if let Some(channels) = channels {
         scope.channels = channels?;
@@ -117,15 +117,13 @@ fn rule(fields: &Fields<'_>, node: &Node, sink: &Sink) -> Option<LimitRule> {
     let outcome = fields.optional("outcome");
     match (at_most, per, after, wait) {
         (Some(count), Some(per), None, None) => {
-            let outcome = match outcome {
-                Some(node) => counted_outcome(node, sink)?,
-                None => Outcome::Presented,
-            };
-            Some(LimitRule::AtMost { count: at_most_count(count, sink)?, per: reader::period(per, sink)?, outcome })
+            let outcome = outcome.map_or(Some(Outcome::Presented), |node| counted_outcome(node, sink));
+            let (count, per) = (at_most_count(count, sink), reader::period(per, sink));
+            Some(LimitRule::AtMost { count: count?, per: per?, outcome: outcome? })
         }
         (None, None, Some(after), Some(wait)) if outcome.is_none() => {
-            let outcome = counted_outcome(after, sink)?;
-            Some(LimitRule::After { outcome, wait: reader::period(wait, sink)? })
+            let (outcome, wait) = (counted_outcome(after, sink), reader::period(wait, sink));
+            Some(LimitRule::After { outcome: outcome?, wait: wait? })
         }
         _ => {
             let help = "write `{at_most: 3, per: 7 days}` or `{after: rejected, wait: 90 days}`";
