@@ -70,6 +70,10 @@ impl Ledger for SlowLedger {
         self.0.is_suppressed(customer)
     }
 
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         self.0.records(customer)
     }
@@ -174,4 +178,36 @@ fn no_answer_sent_after_a_withdrawal_was_acknowledged_uses_the_purpose() {
 #[test]
 fn no_answer_sent_after_an_erasure_was_acknowledged_uses_anything() {
     check(|engine| drop(engine.erase("anna", NOW).unwrap()));
+}
+
+/// A withdrawal, an erasure and a yes in person at once: whatever their order, what stands is what the ledger says.
+#[test]
+fn the_order_of_the_ledger_is_the_order_of_the_engine() {
+    let schedules = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
+    let rules = rules();
+    let model = move || {
+        let ledger = Arc::new(SlowLedger::default());
+        let start = || {
+            let ledger = Arc::clone(&ledger) as Arc<dyn Ledger>;
+            Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 16 }, (1, NOW))
+        };
+        let engine = Arc::new(start());
+        say(&engine, ConsentStatus::Given);
+        let calls: [fn(&Engine); 3] = [
+            |engine| say(engine, ConsentStatus::Withdrawn),
+            |engine| drop(engine.erase("anna", NOW).unwrap()),
+            |engine| say(engine, ConsentStatus::Given),
+        ];
+        let calls = calls.map(|call| {
+            let engine = Arc::clone(&engine);
+            thread::spawn(move || call(&engine))
+        });
+        calls.into_iter().for_each(|call| call.join().unwrap());
+        let restarted = start();
+        restarted.restore(&ledger.records("anna").unwrap());
+        let usable = |engine: &Engine| engine.standing("anna", NOW).unwrap()[0].usable;
+        assert_eq!(usable(&engine), usable(&restarted), "{:?}", ledger.records("anna"));
+    };
+    shuttle::check_random(model.clone(), schedules / 2);
+    shuttle::check_pct(model, schedules / 2, 3);
 }

@@ -5,14 +5,13 @@
 
 mod change;
 mod gpc;
+mod repetition;
 mod view;
 
 use crate::sync::atomic::Ordering;
-use std::collections::VecDeque;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use super::resolve::hash_id;
-use super::{Customer, Engine, EngineError};
+use super::{ActiveRules, Engine, EngineError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
@@ -20,13 +19,11 @@ use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
 
 pub use change::{ConsentChange, ConsentRequest};
+pub use repetition::Remembered;
 pub use view::StandingView;
 
 use change::{record, refusal, returns, validate};
 use view::view;
-
-/// How many idempotency keys are remembered for one customer.
-const MOST_KEYS: usize = 16;
 
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,17 +49,33 @@ pub struct ConsentAnswer {
     pub position: u64,
 }
 
-/// A request whose restrictions already bind and whose records wait for the ledger.
+/// A request that binds as far as it restricts, and is not in the ledger yet.
 #[derive(Debug)]
-struct ConsentInFlight {
-    request: ConsentRequest,
-    records: Vec<(Option<PurposeId>, ConsentRecord)>,
-    results: Vec<ChangeResult>,
-    now: Moment,
+pub enum BegunConsent {
+    /// It came before, and this was the answer.
+    Repeated(Arc<ConsentAnswer>),
+    /// Its records wait for the ledger.
+    Bound(Box<BoundConsent>),
 }
 
-/// Remembered answers by idempotency key.
-pub(super) type AnsweredKeys = VecDeque<(u64, ConsentRequest, Option<ConsentAnswer>)>;
+/// A request whose restrictions bind.
+#[derive(Debug)]
+pub struct BoundConsent {
+    request: ConsentRequest,
+    rules: Arc<ActiveRules>,
+    /// When it came in, and what our clock said then.
+    at: (Moment, Moment),
+    /// How many erasures had begun or ended before it bound.
+    erasures: u64,
+    changes: Changes,
+}
+
+/// What is made of the changes of a request: records of those that are accepted, and what to answer to each.
+#[derive(Debug)]
+struct Changes {
+    records: Vec<ConsentRecord>,
+    results: Vec<ChangeResult>,
+}
 
 impl Engine {
     /// Records consent changes and answers when they are durable.
@@ -70,28 +83,49 @@ impl Engine {
     /// # Errors
     /// When the request is wrong, its key was used for another body, or the ledger does not take records.
     pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
-        // Nobody is erased between binding, writing and taking effect.
-        let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        self.finish_consent(self.begin_consent(request, now)?)
+    }
+
+    /// The first half of it, which waits for nothing: whatever restricts binds in memory when this returns.
+    ///
+    /// # Errors
+    /// When the request is wrong, or its key was used for another body.
+    pub fn begin_consent(&self, request: ConsentRequest, now: Moment) -> Result<BegunConsent, EngineError> {
         // A grant counts from when it came in, however long it waited for its turn; a "no" from now.
-        let (arrived, now) = (now, self.steady(now));
-        let active = self.rules.load_full();
-        validate(&request, &active.set, now)?;
-        if let Some(answer) = self.claim_key(&request)? {
-            return Ok(answer);
+        let at = (now, self.steady(now));
+        let rules = self.rules.load_full();
+        validate(&request, &rules.set, at.1)?;
+        if let Some(answer) = self.claim_key(&request, at.1)? {
+            return Ok(BegunConsent::Repeated(answer));
         }
-        let waiting = self.bind_restrictions(request, &active.set, (arrived, now));
-        let records: Vec<ConsentRecord> = waiting.records.iter().map(|(_, record)| record.clone()).collect();
-        let position = if records.is_empty() { Ok(0) } else { self.ledger.append(&records) };
+        let erasures = self.erasures.load(Ordering::Acquire);
+        let changes = self.bind(&request, &rules.set, at);
+        Ok(BegunConsent::Bound(Box::new(BoundConsent { request, rules, at, erasures, changes })))
+    }
+
+    /// The second half, which waits for the disk: the records are durable when this returns, and grants in effect.
+    ///
+    /// # Errors
+    /// When the ledger does not take records. What restricts binds all the same.
+    pub fn finish_consent(&self, begun: BegunConsent) -> Result<ConsentAnswer, EngineError> {
+        let BoundConsent { request, rules, at, erasures, mut changes } = match begun {
+            BegunConsent::Repeated(answer) => return Ok(ConsentAnswer::clone(&answer)),
+            BegunConsent::Bound(bound) => *bound,
+        };
+        let _claim = self.hold_key(&request);
+        // Nobody is erased between here, writing and taking effect.
+        let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        if self.erasures.load(Ordering::Acquire) != erasures {
+            // What was bound may have been erased, and who says yes may be nobody any more.
+            changes = self.bind(&request, &rules.set, at);
+        }
+        let position = if changes.records.is_empty() { Ok(0) } else { self.ledger.append(&changes.records) };
         match position {
-            Ok(position) => {
-                self.ledger_records.fetch_max(position, Ordering::Relaxed);
-                Ok(self.take_effect(waiting, &active.set, position))
-            }
+            Ok(position) => Ok(self.take_effect(&request, changes, &rules.set, (position, at.1))),
             Err(error) => {
                 if !matches!(error, LedgerError::Full(_)) {
                     self.trust_ledger(false);
                 }
-                self.give_key_back(&waiting.request);
                 Err(EngineError::LedgerUnavailable(error.to_string()))
             }
         }
@@ -118,44 +152,14 @@ impl Engine {
             let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
             self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
             self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
-            self.ledger_records.fetch_max(*position, Ordering::Relaxed);
             self.steady(record.received);
         }
     }
 
-    /// Claims the idempotency key of a request, or gives the answer that it got before.
-    fn claim_key(&self, request: &ConsentRequest) -> Result<Option<ConsentAnswer>, EngineError> {
-        let Some(key) = hash_id("consent", &request.idempotency_key) else { return Ok(None) };
-        self.with_customer(&request.customer, |customer| {
-            let known = customer.consent_keys.iter().find(|(known, ..)| *known == key);
-            match known.map(|(_, body, answer)| (body == request, answer)) {
-                Some((true, Some(answer))) => return Ok(Some(answer.clone())),
-                Some((true, None)) => return Err(EngineError::InProgress(request.idempotency_key.clone())),
-                Some((false, _)) => return Err(EngineError::IdempotencyKeyReused(request.idempotency_key.clone())),
-                None => {}
-            }
-            customer.consent_keys.truncate(MOST_KEYS - 1);
-            customer.consent_keys.push_front((key, request.clone(), None));
-            Ok(None)
-        })
-    }
-
-    fn give_key_back(&self, request: &ConsentRequest) {
-        let key = hash_id("consent", &request.idempotency_key);
-        self.with_customer(&request.customer, |customer| {
-            customer.consent_keys.retain(|(known, ..)| Some(*known) != key);
-        });
-    }
-
-    fn bind_restrictions(
-        &self,
-        request: ConsentRequest,
-        rules: &RuleSet,
-        (arrived, now): (Moment, Moment),
-    ) -> ConsentInFlight {
-        let gone = self.customer_as_held(&request.customer).standing.is_gone() && !returns(&request, rules);
-        let mut records = Vec::new();
-        let mut results = Vec::new();
+    /// Makes records of what is accepted of a request, and applies those that restrict. Doing it twice is doing it once.
+    fn bind(&self, request: &ConsentRequest, rules: &RuleSet, (arrived, now): (Moment, Moment)) -> Changes {
+        let gone = self.customer_as_held(&request.customer).standing.is_gone() && !returns(request, rules);
+        let (mut records, mut results) = (Vec::new(), Vec::new());
         for change in &request.changes {
             let purpose = rules.vocabulary.find::<PurposeId>(&change.purpose);
             let refused = if gone { Some("erased".to_owned()) } else { refusal(change, purpose, rules) };
@@ -172,49 +176,45 @@ impl Engine {
                 let terms = purpose.and_then(|id| rules.purpose(id));
                 let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
                 let received = if change.status.permits() { arrived } else { now };
-                records.push((purpose, record(&request, change, (record_id, shown), (received, sequence))));
+                records.push(record(request, change, (record_id, shown), (received, sequence)));
             }
         }
         self.with_customer(&request.customer, |customer| {
-            let restrictions: Vec<_> = records.iter().filter(|(_, record)| !record.status.permits()).collect();
-            if !restrictions.is_empty() {
+            let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
+            if restrictions.peek().is_some() {
                 customer.deny();
             }
-            apply(customer, restrictions.into_iter(), 0);
+            restrictions.for_each(|record| {
+                let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);
+                customer.standing.apply(purpose, record, 0);
+            });
             self.settle(customer, rules, now);
         });
-        ConsentInFlight { request, records, results, now }
+        Changes { records, results }
     }
 
-    fn take_effect(&self, waiting: ConsentInFlight, rules: &RuleSet, position: u64) -> ConsentAnswer {
-        let ConsentInFlight { request, records, mut results, now } = waiting;
+    fn take_effect(
+        &self,
+        request: &ConsentRequest,
+        Changes { records, mut results }: Changes,
+        rules: &RuleSet,
+        (position, now): (u64, Moment),
+    ) -> ConsentAnswer {
         self.with_customer(&request.customer, |customer| {
             let first = position.saturating_sub(records.len() as u64);
             for (index, record) in (1..).zip(&records) {
-                apply(customer, std::iter::once(record), first + index);
+                let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);
+                customer.standing.apply(purpose, record, first + index);
             }
             for result in results.iter_mut().filter(|result| result.accepted) {
                 let purpose = rules.vocabulary.find::<PurposeId>(&result.purpose);
                 result.standing = purpose.and_then(|id| view(id, &customer.standing, rules, now));
             }
             let answer = ConsentAnswer { results, position: customer.standing.position() };
-            let key = hash_id("consent", &request.idempotency_key);
-            // Of somebody who was erased, nothing was remembered until now.
-            customer.consent_keys.retain(|(known, ..)| Some(*known) != key);
-            if let Some(key) = key {
-                customer.consent_keys.push_front((key, request.clone(), Some(answer.clone())));
+            if !records.is_empty() {
+                customer.remember_consent(request, &answer, now);
             }
             answer
         })
-    }
-}
-
-fn apply<'r>(
-    customer: &mut Customer,
-    records: impl Iterator<Item = &'r (Option<PurposeId>, ConsentRecord)>,
-    position: u64,
-) {
-    for (purpose, record) in records {
-        customer.standing.apply(*purpose, record, position);
     }
 }

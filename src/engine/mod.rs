@@ -30,7 +30,9 @@ use crate::store::{Customers, Kept};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-pub use consent::{ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, StandingView};
+pub use consent::{
+    BegunConsent, BoundConsent, ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, StandingView,
+};
 pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
@@ -55,7 +57,7 @@ pub struct Customer {
     /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
     requests: VecDeque<decide::Answered>,
     /// Recent consent requests by idempotency key.
-    consent_keys: consent::AnsweredKeys,
+    consent_keys: VecDeque<consent::Remembered>,
 }
 
 impl Customer {
@@ -104,7 +106,6 @@ pub struct Engine {
     customers: Customers<Customer>,
     ledger: Arc<dyn Ledger>,
     ledger_trusted: AtomicBool,
-    ledger_records: AtomicU64,
     decisions: DecisionLog,
     feed: broadcast::Sender<Arc<DecisionRecord>>,
     run: u32,
@@ -113,8 +114,9 @@ pub struct Engine {
     latest: AtomicI64,
     dropped_facts: AtomicU64,
     meter: Meter,
-    /// Held with others while consent is recorded, alone while somebody is erased: so the ledger's order is the engine's.
+    /// Held with others while consent is written, alone while somebody is erased: so the ledger's order is the engine's.
     erasing: RwLock<()>,
+    /// How many erasures have begun and ended.
     erasures: AtomicU64,
 }
 
@@ -133,7 +135,6 @@ impl Engine {
             customers: Customers::default(),
             ledger,
             ledger_trusted: AtomicBool::new(true),
-            ledger_records: AtomicU64::new(0),
             decisions: DecisionLog::new(limits.decisions),
             feed: broadcast::channel(FEED).0,
             run,
@@ -168,7 +169,7 @@ impl Engine {
     /// How many consent records the ledger holds.
     #[must_use]
     pub fn ledger_records(&self) -> u64 {
-        self.ledger_records.load(Ordering::Relaxed)
+        self.ledger.size()
     }
 
     /// What was counted.
@@ -241,7 +242,9 @@ impl Engine {
         self.customers.retain(|customer| {
             self.settle(customer, &active.set, now);
             customer.requests.retain(|answered| answered.until > now);
+            customer.consent_keys.retain(|remembered| remembered.until > now);
             customer.is_worth_keeping()
         });
+        self.decisions.forget(|record| !decide::is_readable(record, now));
     }
 }

@@ -65,8 +65,15 @@ impl Engine {
         self.check_customer(customer)?;
         let now = self.steady(now);
         let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
-        let erasures = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
-        self.customers.replace(customer, Customer::erased(erasures));
+        // Counted when it begins and when it ends, so that whoever binds consent meanwhile notices.
+        let begun = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
+        let erased = self.erase_alone(customer, begun, now);
+        self.erasures.fetch_add(1, Ordering::AcqRel);
+        erased
+    }
+
+    fn erase_alone(&self, customer: &str, begun: u64, now: Moment) -> Result<ErasedCustomer, EngineError> {
+        self.customers.replace(customer, Customer::erased(begun));
         self.decisions.forget(|record| record.customer == customer);
         let unavailable = |error: LedgerError| {
             self.trust_ledger(false);

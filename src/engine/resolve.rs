@@ -187,6 +187,11 @@ fn listed(known: &[&str]) -> String {
 
 /// A stable hash of an id of a kind, for remembering which were seen.
 pub(super) fn hash_id(kind: &str, id: &str) -> Option<u64> {
+    (!id.is_empty()).then(|| hash(&(kind, id)))
+}
+
+/// A hash that is the same in every process.
+pub(super) fn hash(value: &impl std::hash::Hash) -> u64 {
     use std::hash::BuildHasher;
-    (!id.is_empty()).then(|| foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one((kind, id)))
+    foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one(value)
 }

@@ -22,8 +22,10 @@ impl ConsentService for ConsentApi {
         request: Request<proto::RecordConsentRequest>,
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
         let request = consent(request.into_inner())?;
-        let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
-        let recorded = off_thread(move || engine.record_consent(request, now)).await?;
+        let engine = Arc::clone(&self.0.engine);
+        // A restriction binds here, however many calls wait for the disk.
+        let begun = engine.begin_consent(request, self.0.clock.now()).map_err(|error| status(&error))?;
+        let recorded = off_thread(move || engine.finish_consent(begun)).await?;
         let answer = recorded.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
             results: answer.results.into_iter().map(result).collect(),

@@ -1,7 +1,11 @@
 //! DecisionService.
 
-use tokio::sync::{broadcast, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::stream::unfold;
+use tokio::sync::{broadcast, watch};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::proto::decision_service_server::DecisionService;
@@ -49,16 +53,21 @@ impl DecisionService for DecisionApi {
         Ok(Response::new(convert::past_decision(&record)))
     }
 
-    type WatchDecisionsStream = ReceiverStream<Result<proto::WatchDecisionsResponse, Status>>;
+    type WatchDecisionsStream = Pin<Box<dyn Stream<Item = Result<proto::WatchDecisionsResponse, Status>> + Send>>;
 
     async fn watch_decisions(
         &self,
         request: Request<proto::WatchDecisionsRequest>,
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
-        let wanted = request.into_inner();
-        let (sender, receiver) = mpsc::channel(64);
-        tokio::spawn(forward(self.0.clone(), wanted, sender));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let shared = self.0.clone();
+        let watcher = Watcher {
+            feed: shared.engine.watch(),
+            stopping: shared.stopping.clone(),
+            wanted: request.into_inner(),
+            shared,
+        };
+        let next = async |mut watcher: Watcher| Some((Ok(watcher.next().await?), watcher));
+        Ok(Response::new(Box::pin(unfold(watcher, next))))
     }
 }
 
@@ -78,35 +87,41 @@ fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInpu
     })
 }
 
-/// Sends what a watcher wants to see until either side ends; what a slow one misses is left out.
-async fn forward(
-    shared: Shared,
+/// Somebody who watches decisions.
+struct Watcher {
+    feed: broadcast::Receiver<Arc<DecisionRecord>>,
+    stopping: watch::Receiver<bool>,
     wanted: proto::WatchDecisionsRequest,
-    sender: mpsc::Sender<Result<proto::WatchDecisionsResponse, Status>>,
-) {
-    let (mut feed, mut stopping) = (shared.engine.watch(), shared.stopping.clone());
-    let wants = |record: &DecisionRecord| {
+    shared: Shared,
+}
+
+impl Watcher {
+    /// The next decision to show; nothing once the server stops. What a slow watcher misses is left out.
+    ///
+    /// It is asked for when the connection has room for it, and looked at then: a watcher who stalls is not sent later
+    /// what was erased meanwhile.
+    async fn next(&mut self) -> Option<proto::WatchDecisionsResponse> {
+        // Decisions that are ready at once would be taken ahead, to be sent together.
+        tokio::task::yield_now().await;
+        loop {
+            let next = tokio::select! {
+                next = self.feed.recv() => next,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            };
+            let record = match next {
+                Ok(record) if self.wants(&record) => record,
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            };
+            if let Some(record) = self.shared.engine.as_shown(record, self.shared.clock.now()) {
+                return Some(proto::WatchDecisionsResponse { decision: Some(convert::past_decision(&record)) });
+            }
+        }
+    }
+
+    fn wants(&self, record: &DecisionRecord) -> bool {
+        let wanted = &self.wanted;
         (wanted.customer_id.is_empty() || wanted.customer_id == record.customer.as_str())
             && (wanted.channel.is_empty() || wanted.channel == record.question.channel)
-    };
-    loop {
-        let next = tokio::select! {
-            next = feed.recv() => next,
-            () = sender.closed() => return,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-        };
-        let record = match next {
-            Ok(record) => record,
-            Err(broadcast::error::RecvError::Lagged(_)) => continue,
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        let wanted = Some(record).filter(|record| wants(record));
-        let shown = wanted.and_then(|record| shared.engine.as_shown(record, shared.clock.now()));
-        if let Some(record) = shown
-            && let decision = Some(convert::past_decision(&record))
-            && sender.send(Ok(proto::WatchDecisionsResponse { decision })).await.is_err()
-        {
-            return;
-        }
     }
 }

@@ -15,11 +15,11 @@ pub fn is_set(metadata: &MetadataMap) -> bool {
 /// Writes the objection down for each customer of whom it is not known yet. It binds even where the ledger fails.
 pub async fn record<'c>(shared: &Shared, customers: impl Iterator<Item = &'c str>) {
     for customer in customers.collect::<BTreeSet<&str>>() {
-        let purposes = shared.engine.gpc_objects_to(customer);
-        if purposes.is_empty() {
-            continue;
+        let Some(objection) = shared.engine.gpc_objection(customer) else { continue };
+        // An id that is nobody's is refused by the call itself.
+        if let Ok(begun) = shared.engine.begin_consent(objection, shared.clock.now()) {
+            let engine = Arc::clone(&shared.engine);
+            drop(off_thread(move || engine.finish_consent(begun)).await);
         }
-        let (engine, now, customer) = (Arc::clone(&shared.engine), shared.clock.now(), customer.to_owned());
-        drop(off_thread(move || engine.record_gpc(&customer, purposes, now)).await);
     }
 }

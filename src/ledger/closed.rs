@@ -23,6 +23,10 @@ impl Ledger for ClosedLedger {
         false
     }
 
+    fn size(&self) -> u64 {
+        0
+    }
+
     fn records(&self, _customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         Err(LedgerError::Unavailable(self.0.clone()))
     }

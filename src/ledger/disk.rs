@@ -104,6 +104,27 @@ pub trait DiskFile: Debug + Send {
     fn wipe(&mut self) -> io::Result<()>;
 }
 
+/// Whether there is no room: the one error after which something may be tried again.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Writes at the end of a file that has this length, and makes it durable.
+///
+/// # Errors
+/// When there is no room: then the file is as it was. Any other error is final.
+pub fn extend(file: &mut dyn DiskFile, length: u64, bytes: &[u8]) -> io::Result<()> {
+    let last_word = |error: io::Error| io::Error::other(format!("a sync failed: {error}"));
+    match file.append(bytes) {
+        Err(error) if is_full(&error) => {
+            file.cut(length).map_err(last_word)?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+        Ok(()) => file.sync().map_err(last_word),
+    }
+}
+
 /// Puts a file in place of another in one step: after a crash it is the old one or the new one.
 ///
 /// # Errors
@@ -128,9 +149,11 @@ fn swap(disk: &dyn Disk, path: &Path, bytes: &[u8], durable: bool) -> io::Result
         _ => {}
     }
     let mut file = disk.create(&fresh)?;
-    file.append(bytes)?;
-    if durable {
-        file.sync()?;
+    let written = file.append(bytes).and_then(|()| if durable { file.sync() } else { Ok(()) });
+    if let Err(error) = written {
+        // What there is of it would take room that nobody can use; what matters is why there is no more.
+        drop(disk.remove(&fresh));
+        return Err(error);
     }
     disk.rename(&fresh, path)?;
     if durable { disk.sync_folder(path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }

@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::content::{self, Content};
-use super::disk::{Disk, RealDisk};
+use super::disk::{Disk, RealDisk, is_full};
 use super::frame::{self, Found, Header};
 use super::notary::{LogFolders, Newest, Notary, Signed, Word};
 use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
@@ -212,8 +212,13 @@ impl FileLedger {
         let lock = disk.lock(&folders.ledger.join(LOCK)).map_err(at(&folders.ledger))?;
         let lock = lock.ok_or_else(|| OpenError::InUse(folders.ledger.clone()))?;
         let older = Version1::read(&*disk, &settings.data)?;
-        let recovered = recover(&disk, settings, &folders)?;
-        let mut opened = Self::start(disk, settings, recovered, lock).map_err(at(&folders.ledger))?;
+        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
+        let mut reserve = reserve.map_err(at(&folders.ledger))?;
+        let mut recovered = recover(&disk, settings, &folders);
+        if matches!(&recovered, Err(OpenError::Disk { error, .. }) if is_full(error)) && reserve.release() {
+            recovered = recover(&disk, settings, &folders);
+        }
+        let mut opened = Self::start(disk, settings, (recovered?, reserve), lock).map_err(at(&folders.ledger))?;
         if let Some(older) = older {
             opened.move_over(&older, &settings.data)?;
         }
@@ -224,8 +229,10 @@ impl FileLedger {
     /// before become unreadable. A rotation that is cut short ends when the ledger is opened next.
     ///
     /// # Errors
-    /// When the ledger does not open, such as while a server has it.
+    /// When there is no ledger, or it does not open, such as while a server has it.
     pub fn rotate_key(settings: &LedgerSettings) -> Result<(), OpenError> {
+        let nothing = || at(&settings.keys)(io::ErrorKind::NotFound.into());
+        Secrets::read(&RealDisk, &settings.keys)?.ok_or_else(nothing)?;
         let opened = Self::open(settings)?;
         let begun = Secrets::clone(&opened.ledger.secrets).begin_rotation(&RealDisk);
         begun.map_err(at(&settings.keys))?;
@@ -237,15 +244,14 @@ impl FileLedger {
     fn start(
         disk: Arc<dyn Disk>,
         settings: &LedgerSettings,
-        recovered: Recovered,
+        (recovered, reserve): (Recovered, Reserve),
         lock: Box<dyn Any + Send + Sync>,
     ) -> io::Result<Opened> {
         let folders = settings.folders();
-        let Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register } = recovered;
+        let Recovered { book, records, previous, last, log, mended, secrets, key, blocks, register } = recovered;
         let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
         let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
-        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes)?;
-        let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, tree)?;
+        let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, log).map_err(io::Error::other)?;
         let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
         let ((asks, jobs), (words, heard)) = (channel(), channel());
         let mut writer = Writer {
@@ -281,15 +287,17 @@ impl FileLedger {
     /// A head that covers so many records.
     fn signed(&self, size: u64) -> Result<Signed, LedgerError> {
         let newest = self.newest.get()?;
-        if newest.size >= size {
+        if newest.size >= size && !newest.note.is_empty() {
             return Ok(newest);
         }
+        let ended = || {
+            let trouble = self.newest.get().err();
+            trouble.unwrap_or_else(|| LedgerError::Unavailable("nobody signs the ledger any more".into()))
+        };
         let (done, answer) = channel();
-        let asked = self.asks.as_ref().is_some_and(|(_, words)| words.send(Word::Sign(done)).is_ok());
-        if !asked || answer.recv().is_err() {
-            self.newest.get()?;
-            return Err(LedgerError::Unavailable("nobody signs the ledger any more".into()));
-        }
+        let (_, words) = self.asks.as_ref().ok_or_else(ended)?;
+        words.send(Word::Sign(done)).map_err(|_| ended())?;
+        answer.recv().map_err(|_| ended())??;
         self.newest.get()
     }
 
@@ -334,6 +342,10 @@ impl Ledger for FileLedger {
     fn is_suppressed(&self, customer: &str) -> bool {
         let token = self.secrets.token(customer);
         look(&self.book).erasure(&token).is_some()
+    }
+
+    fn size(&self) -> u64 {
+        look(&self.book).len()
     }
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {

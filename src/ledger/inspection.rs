@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::chain::{Chain, Seen};
 use super::content::{self, Content};
 use super::customer_keys::{self, KeyName, Keys};
 use super::disk::{Disk, RealDisk};
-use super::frame::{self, Found, Header, Link};
 use super::notary::{CHECKPOINT, LogFolders, VERIFYING_KEY};
 use super::proof::{Checkpoint, CheckpointError, Hash, ProofError, Receipt, ReceiptError, TileError, TileNodes};
 use super::proof::{VerifyingKey, consistency, consistency_holds, inclusion, root};
@@ -31,17 +31,6 @@ struct Opener {
     secrets: Secrets,
     keys: Keys,
     erased: HashSet<KeyName>,
-}
-
-/// A frame that was read.
-pub struct Seen<'f> {
-    /// In which file it stands.
-    pub file: &'f Path,
-    /// At which byte.
-    pub offset: usize,
-    /// What it says besides its payload.
-    pub header: Header,
-    payload: &'f [u8],
 }
 
 /// What a frame turns out to hold.
@@ -224,40 +213,22 @@ impl Inspection {
         let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
         let before = firsts.partition_point(|first| *first <= position).saturating_sub(1);
         let (firsts, later) = (firsts.get(before..).unwrap_or(&[]), before > 0);
-        let mut chain = Chain { next: 1, previous: Some(Link::default()) };
-        if later && let Some(first) = firsts.first() {
-            chain = Chain { next: *first, previous: None };
-        }
-        for (first, after) in firsts.iter().zip(firsts.iter().skip(1).map(Some).chain([None])) {
+        let mut chain = match firsts.first() {
+            Some(first) if later => Chain::from_middle(*first),
+            _ => Chain::from_start(),
+        };
+        for (index, first) in firsts.iter().enumerate() {
             let file = segment::path(&self.folders.ledger, *first);
-            let damaged = |at, what, chain: &Chain| {
-                let (path, records) = (file.clone(), chain.next - 1);
-                OpenError::Damaged { path, at, records, what }
-            };
-            if *first != chain.next {
-                return Err(damaged(0, "a segment before it is missing, or it has the name of another", &chain));
-            }
             let bytes = RealDisk.read(&file).map_err(at(&file))?;
-            let mut offset = 0;
-            loop {
-                let (header, length) = match chain.follow(frame::read(&bytes, offset)) {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
-                    Err(what) => return Err(damaged(offset, what, &chain)),
-                };
-                let size = frame::size(length);
-                let whole = bytes.get(offset..offset + size).unwrap_or(&[]);
-                let payload = whole.get(frame::payload(length)).unwrap_or(&[]);
-                if visit(&Seen { file: &file, offset, header, payload }).is_break() {
+            let mut frames = chain.segment(&file, *first, &bytes)?;
+            while let Some(seen) = frames.next()? {
+                if visit(&seen).is_break() {
                     return Ok(None);
                 }
-                offset += size;
             }
-            if offset < bytes.len() {
-                return match after {
-                    Some(_) => Err(damaged(offset, "a frame ends early, and there are later segments", &chain)),
-                    None => Ok(Some((file, offset))),
-                };
+            let (end, rest) = frames.end(index + 1 == firsts.len())?;
+            if !rest.is_empty() {
+                return Ok(Some((file, end)));
             }
         }
         Ok(None)
@@ -284,28 +255,5 @@ impl Opener {
         // An older copy of the data folder may still hold the key of somebody who was erased since.
         let keys = blocks.into_iter().flat_map(|(_, block)| block).filter(|(name, _)| !erased.contains(name)).collect();
         Ok(Some(Self { secrets, keys, erased }))
-    }
-}
-
-/// Where a chain of frames has come to.
-struct Chain {
-    next: u64,
-    /// Nothing where reading began in the middle.
-    previous: Option<Link>,
-}
-
-impl Chain {
-    /// Takes the next frame; nothing where the chain ends.
-    fn follow(&mut self, found: Found) -> Result<Option<(Header, usize)>, &'static str> {
-        let (header, previous, link, length) = match found {
-            Found::End | Found::Torn => return Ok(None),
-            Found::Damaged(what) => return Err(what),
-            Found::Frame { header, previous, link, length } => (header, previous, link, length),
-        };
-        if header.position != self.next || self.previous.is_some_and(|expected| expected != previous) {
-            return Err("a frame does not follow the one before it");
-        }
-        (self.next, self.previous) = (self.next + 1, Some(link));
-        Ok(Some((header, length)))
     }
 }

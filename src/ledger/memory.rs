@@ -54,6 +54,10 @@ impl Ledger for MemoryLedger {
         self.kept().erased.contains_key(customer)
     }
 
+    fn size(&self) -> u64 {
+        self.kept().last
+    }
+
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         Ok(self.kept().records.get(customer).cloned().unwrap_or_default())
     }

@@ -4,6 +4,7 @@
 //! restrictions bind in memory before they are appended, grants only after.
 
 mod book;
+mod chain;
 mod closed;
 mod content;
 mod customer_keys;
@@ -31,9 +32,10 @@ use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 use proof::Hash;
 
+pub use chain::Seen;
 pub use closed::ClosedLedger;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
-pub use inspection::{Held, InspectError, Inspection, Seen};
+pub use inspection::{Held, InspectError, Inspection};
 pub use memory::MemoryLedger;
 pub use verification::{Verification, verify};
 
@@ -87,6 +89,9 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
 
     /// Whether the customer was ever erased: what somebody else kept or imports must not bring them back.
     fn is_suppressed(&self, customer: &str) -> bool;
+
+    /// How many records it has.
+    fn size(&self) -> u64;
 
     /// The records of a customer with their positions, oldest first.
     ///

@@ -1,10 +1,11 @@
 //! Signs what the ledger has become: the tree over its leaves, tiles, and a checkpoint at least every second or 256
-//! records.
+//! records. Where the disk is full, what is written waits for its signature until there is room.
 //!
 //! The newest checkpoint is kept with the secrets before anybody sees it, so that a data folder restored from an
 //! older copy is recognised. Tiles and the published checkpoint follow from the frames and are written without a
 //! sync: at the next start they are mended.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LedgerError;
-use super::disk::{Disk, replace, write_loosely};
+use super::disk::{Disk, is_full, replace, write_loosely};
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
 
 /// The newest checkpoint, inside the keys folder.
@@ -30,8 +31,8 @@ const LONGEST_UNSIGNED: Duration = Duration::from_secs(1);
 pub enum Word {
     /// These leaves are durable.
     Leaves(Vec<Leaf>),
-    /// Sign what there is, and answer.
-    Sign(Sender<()>),
+    /// Sign what there is, and say what came of it.
+    Sign(Sender<Result<(), LedgerError>>),
 }
 
 /// Where the notary keeps its files.
@@ -85,22 +86,31 @@ pub struct Notary {
     key: SigningKey,
     tree: Tree,
     newest: Newest,
-    /// When the oldest leaf that no checkpoint covers came.
+    /// Files that stay as they are once they are written, and are not written yet, oldest first.
+    unwritten: VecDeque<LogFile>,
+    /// When the oldest leaf that no checkpoint covers came, or nobody could sign for want of room.
     waiting_since: Option<Instant>,
 }
 
 impl Notary {
-    /// A notary of a tree, who signs it at once.
+    /// A notary of a tree, who signs it at once, and writes these files of the log with it.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn new(disk: Arc<dyn Disk>, folders: LogFolders, key: SigningKey, tree: Tree) -> io::Result<Self> {
+    /// When the disk refuses. If there is only no room, it signs as soon as there is.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        folders: LogFolders,
+        key: SigningKey,
+        (tree, unwritten): (Tree, Vec<LogFile>),
+    ) -> Result<Self, LedgerError> {
+        let public = LogFile { path: VERIFYING_KEY.into(), bytes: format!("{}\n", key.verifying_key()).into_bytes() };
+        let unwritten = std::iter::once(public).chain(unwritten).collect();
         let newest = Newest::default();
-        let public = format!("{}\n", key.verifying_key());
-        write_loosely(&*disk, &folders.log.join(VERIFYING_KEY), public.as_bytes())?;
-        let mut notary = Self { disk, folders, key, tree, newest, waiting_since: None };
-        notary.sign()?;
-        Ok(notary)
+        let mut notary = Self { disk, folders, key, tree, newest, unwritten, waiting_since: None };
+        match notary.sign() {
+            Ok(()) | Err(LedgerError::Full(_)) => Ok(notary),
+            Err(error) => Err(error),
+        }
     }
 
     /// What it signed last, now and later.
@@ -108,51 +118,70 @@ impl Notary {
         self.newest.clone()
     }
 
-    /// Signs until nobody is left to tell it anything.
+    /// Signs until nobody is left to tell it anything, or nothing can be signed any more.
     pub fn run(&mut self, words: &Receiver<Word>) {
-        loop {
+        while self.newest.get().is_ok() {
             let word = match self.waiting_since {
                 None => words.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(since) => words.recv_timeout(LONGEST_UNSIGNED.saturating_sub(since.elapsed())),
             };
-            let done = match word {
+            match word {
                 Ok(Word::Leaves(leaves)) => self.take(&leaves),
                 // A caller that has gone away needs no answer.
-                Ok(Word::Sign(answer)) => self.sign().map(|()| answer.send(()).unwrap_or_default()),
-                Err(RecvTimeoutError::Timeout) => self.sign(),
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            if let Err(error) = done {
-                self.newest.lock().trouble = Some(format!("a checkpoint could not be kept: {error}"));
-                return;
+                Ok(Word::Sign(answer)) => drop(answer.send(self.sign())),
+                // Whoever asks learns what it came to, from `newest`.
+                Err(RecvTimeoutError::Timeout) => drop(self.sign()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    drop(self.sign());
+                    return;
+                }
             }
-        }
-        if let Err(error) = self.sign() {
-            self.newest.lock().trouble = Some(format!("a checkpoint could not be kept: {error}"));
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a length of time, which no clock setting changes")]
-    fn take(&mut self, leaves: &[Leaf]) -> io::Result<()> {
+    fn take(&mut self, leaves: &[Leaf]) {
         for leaf in leaves {
-            for file in self.tree.append(leaf) {
-                write_file(&*self.disk, &self.folders.log, &file)?;
-                // The full tile stands for every partial one.
-                self.disk.remove_folder(&self.folders.log.join(format!("{}.p", file.path)))?;
-            }
+            self.unwritten.extend(self.tree.append(leaf));
         }
-        self.waiting_since.get_or_insert_with(Instant::now);
-        if self.tree.size() - self.newest.lock().size >= MOST_UNSIGNED { self.sign() } else { Ok(()) }
+        self.waiting_since.get_or_insert_with(now);
+        if self.tree.size() - self.newest.lock().size >= MOST_UNSIGNED {
+            // Whoever asks learns what it came to, from `newest`.
+            drop(self.sign());
+        }
     }
 
-    fn sign(&mut self) -> io::Result<()> {
-        self.waiting_since = None;
+    /// Signs the tree, and publishes it. What finds no room is kept, and tried again in a second.
+    fn sign(&mut self) -> Result<(), LedgerError> {
+        match self.publish() {
+            Ok(()) => {
+                self.waiting_since = None;
+                Ok(())
+            }
+            Err(error) if is_full(&error) => {
+                self.waiting_since = Some(now());
+                Err(LedgerError::Full("the disk is full: what was written is signed as soon as there is room".into()))
+            }
+            Err(error) => {
+                let trouble = format!("a checkpoint could not be kept: {error}");
+                self.newest.lock().trouble = Some(trouble.clone());
+                Err(LedgerError::Unavailable(trouble))
+            }
+        }
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
         let (size, before) = (self.tree.size(), self.newest.lock().clone());
         if size == before.size && !before.note.is_empty() {
             return Ok(());
         }
         let note = Checkpoint::sign(size, self.tree.root(), &self.key);
         replace(&*self.disk, &self.folders.keys.join(HEAD), note.as_bytes())?;
+        while let Some(file) = self.unwritten.front() {
+            write_file(&*self.disk, &self.folders.log, file)?;
+            // The full tile stands for every partial one.
+            self.disk.remove_folder(&self.folders.log.join(format!("{}.p", file.path)))?;
+            self.unwritten.pop_front();
+        }
         for file in self.tree.partial_files(before.size) {
             write_file(&*self.disk, &self.folders.log, &file)?;
         }
@@ -162,18 +191,9 @@ impl Notary {
     }
 }
 
-/// Writes a file of the log that is not there, or not as it must be. Whether it was wrong.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn mend_file(disk: &dyn Disk, log: &Path, file: &LogFile) -> io::Result<bool> {
-    let found = match disk.read(&log.join(&file.path)) {
-        Ok(bytes) if bytes == file.bytes => return Ok(false),
-        Ok(_) => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(error),
-    };
-    write_file(disk, log, file).map(|()| found)
+#[expect(clippy::disallowed_methods, reason = "for a length of time, which no clock setting changes")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn write_file(disk: &dyn Disk, log: &Path, file: &LogFile) -> io::Result<()> {

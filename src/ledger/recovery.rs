@@ -11,7 +11,7 @@ use super::book::Book;
 use super::customer_keys::{KeyBlocks, KeyName};
 use super::disk::{Disk, replace};
 use super::frame::Link;
-use super::notary::{HEAD, LogFolders, mend_file};
+use super::notary::{HEAD, LogFolders};
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
 use super::register::{Erased, Register};
 use super::scan::Scan;
@@ -35,8 +35,8 @@ pub struct Recovered {
     pub previous: Link,
     /// First position and length of the last segment.
     pub last: Option<(u64, u64)>,
-    /// The tree over every leaf.
-    pub tree: Tree,
+    /// The tree over every leaf, and files of the log that are not what it gives.
+    pub log: (Tree, Vec<LogFile>),
     /// What was mended.
     pub mended: Vec<Mended>,
     /// The ledger's own secrets.
@@ -71,8 +71,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     let Scan { mut book, records, erasures, leaves, previous, last, torn, .. } = scan;
     // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
     let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
-    let (tree, wrong) = grow(&**disk, &folders.log, &leaves, &heads)?;
-    let mut mended = Vec::new();
+    let (tree, unwritten, mut mended) = grow(&**disk, &folders.log, &leaves, &heads)?;
 
     let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
     register.add(&unregistered).map_err(at(&folders.keys))?;
@@ -91,12 +90,8 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     if let Some(torn) = torn {
         mended.push(torn.cut(&**disk)?);
     }
-    for file in wrong {
-        if mend_file(&**disk, &folders.log, &file).map_err(at(&folders.log))? {
-            mended.push(Mended::LogFile(folders.log.join(file.path)));
-        }
-    }
-    Ok(Recovered { book, records, previous, last, tree, mended, secrets, key, blocks, register })
+    let log = (tree, unwritten);
+    Ok(Recovered { book, records, previous, last, log, mended, secrets, key, blocks, register })
 }
 
 /// The secrets, the signing key, and whether that is new. New secrets only where there is no ledger yet.
@@ -185,24 +180,31 @@ fn read_heads(
     kept.into_iter().chain(settings.expected_head.clone()).map(open).collect()
 }
 
-/// Grows the tree over every leaf, and checks that it has these heads. Files of the log that must be written anew come
-/// with it.
-fn grow(disk: &dyn Disk, log: &Path, leaves: &[Leaf], heads: &[Checkpoint]) -> Result<(Tree, Vec<LogFile>), OpenError> {
-    let (mut tree, mut wrong) = (Tree::default(), Vec::new());
+/// Grows the tree over every leaf, and checks that it has these heads. Files of the log that must be written, since they
+/// are missing or damaged, come with it; and which are damaged.
+fn grow(
+    disk: &dyn Disk,
+    log: &Path,
+    leaves: &[Leaf],
+    heads: &[Checkpoint],
+) -> Result<(Tree, Vec<LogFile>, Vec<Mended>), OpenError> {
+    let (mut tree, mut unwritten, mut damaged) = (Tree::default(), Vec::new(), Vec::new());
     check_heads(&tree, heads)?;
     for leaf in leaves {
         for file in tree.append(leaf) {
-            match disk.read(&log.join(&file.path)) {
-                Ok(bytes) if bytes == file.bytes => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(log)(error)),
-                _ => wrong.push(file),
+            let path = log.join(&file.path);
+            match read_if_there(disk, &path)? {
+                Some(bytes) if bytes == file.bytes => continue,
+                Some(_) => damaged.push(Mended::LogFile(path)),
+                None => {}
             }
+            unwritten.push(file);
         }
         check_heads(&tree, heads)?;
     }
     match heads.iter().find(|head| head.size > tree.size()) {
         Some(head) => Err(other_head(&tree, head)),
-        None => Ok((tree, wrong)),
+        None => Ok((tree, unwritten, damaged)),
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 use super::customer_keys::KeyName;
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, extend};
 use super::frame;
 use super::recovery::at;
 
@@ -36,6 +36,7 @@ pub struct Erased {
 #[derive(Debug)]
 pub struct Register {
     file: Box<dyn DiskFile>,
+    length: u64,
 }
 
 impl Register {
@@ -48,22 +49,24 @@ impl Register {
         let failed = at(&path);
         let Some((erased, rest)) = read(disk, folder)? else {
             let file = disk.create(&path).and_then(|file| disk.sync_folder(folder).map(|()| file));
-            return Ok((Self { file: file.map_err(failed)? }, Vec::new()));
+            return Ok((Self { file: file.map_err(failed)?, length: 0 }, Vec::new()));
         };
-        let mut file = disk.open(&path).map_err(&failed)?;
+        let (mut file, length) = (disk.open(&path).map_err(&failed)?, (erased.len() * ENTRY) as u64);
         if rest > 0 {
-            file.cut((erased.len() * ENTRY) as u64).map_err(failed)?;
+            file.cut(length).map_err(failed)?;
         }
-        Ok((Self { file }, erased))
+        Ok((Self { file, length }, erased))
     }
 
     /// Adds erasures, and makes them durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When there is no room: then none was added. Any other error is final.
     pub fn add(&mut self, erased: &[Erased]) -> io::Result<()> {
-        self.file.append(&erased.iter().flat_map(write).collect::<Vec<u8>>())?;
-        self.file.sync()
+        let bytes: Vec<u8> = erased.iter().flat_map(write).collect();
+        extend(&mut *self.file, self.length, &bytes)?;
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 }
 

@@ -1,12 +1,14 @@
 //! Reads every frame of every segment, checks that they follow one another, and opens the records.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::book::Book;
+use super::chain::{Chain, Seen};
 use super::customer_keys::KeyName;
 use super::disk::{Disk, replace};
-use super::frame::{self, Found, Header, Kind, Link};
+use super::frame::{Header, Kind, Link};
 use super::proof::Leaf;
 use super::recovery::at;
 use super::register::Erased;
@@ -19,7 +21,7 @@ pub struct Scan<'d> {
     disk: &'d dyn Disk,
     folder: &'d Path,
     /// Keys that are gone: what they encrypted is not expected to open.
-    gone: Vec<KeyName>,
+    gone: HashSet<KeyName>,
     /// Keys, and where frames stand.
     pub book: Book,
     /// Every record that opens, with its key and its position.
@@ -60,13 +62,6 @@ impl Torn {
     }
 }
 
-/// A frame whose record waits to be opened.
-struct Sealed<'b> {
-    header: Header,
-    offset: usize,
-    payload: &'b [u8],
-}
-
 impl<'d> Scan<'d> {
     /// A scan that has read nothing, for a ledger whose register knows these erasures.
     pub fn new(disk: &'d dyn Disk, folder: &'d Path, book: Book, registered: &[Erased]) -> Self {
@@ -89,90 +84,47 @@ impl<'d> Scan<'d> {
     /// # Errors
     /// When the disk refuses, or a file is not as it was written.
     pub fn read(&mut self, firsts: &[u64]) -> Result<(), OpenError> {
-        let mut unopened = Vec::new();
+        let (mut chain, mut unopened) = (Chain::from_start(), BTreeMap::new());
         for (index, first) in firsts.iter().enumerate() {
             let path = segment::path(self.folder, *first);
-            if *first != self.next() {
-                return Err(self.damaged(&path, 0, "a segment before it is missing, or it has the name of another"));
-            }
             let bytes = self.disk.read(&path).map_err(at(&path))?;
-            let end = self.read_segment(&path, *first, &bytes, &mut unopened)?;
-            if end < bytes.len() {
-                if index + 1 < firsts.len() {
-                    return Err(self.damaged(&path, end, "a frame ends early, and there are later segments"));
-                }
-                let bytes = bytes.get(end..).unwrap_or(&[]).to_vec();
-                self.torn = Some(Torn { path, start: end, bytes });
-            }
-            self.last = Some((*first, end as u64));
-        }
-        self.check_unopened(&unopened)
-    }
-
-    fn next(&self) -> u64 {
-        self.leaves.len() as u64 + 1
-    }
-
-    fn damaged(&self, path: &Path, at: usize, what: &'static str) -> OpenError {
-        OpenError::Damaged { path: path.to_owned(), at, records: self.leaves.len() as u64, what }
-    }
-
-    /// Where the whole frames of a segment end.
-    fn read_segment(
-        &mut self,
-        path: &Path,
-        first: u64,
-        bytes: &[u8],
-        unopened: &mut Vec<(Header, PathBuf, usize)>,
-    ) -> Result<usize, OpenError> {
-        let (mut start, mut sealed) = (0, Vec::new());
-        loop {
-            let (header, link, length) = match frame::read(bytes, start) {
-                Found::End | Found::Torn => break,
-                Found::Damaged(what) => return Err(self.damaged(path, start, what)),
-                Found::Frame { header, previous, link, length } => {
-                    if header.position != self.next() || previous != self.previous {
-                        return Err(self.damaged(path, start, "a frame does not follow the one before it"));
+            let mut frames = chain.segment(&path, *first, &bytes)?;
+            let mut sealed = Vec::new();
+            while let Some(seen) = frames.next()? {
+                self.book.add_frame(Written { segment: *first, offset: seen.offset as u64 }, seen.size);
+                self.leaves.push(seen.header.leaf);
+                match seen.header.kind {
+                    Kind::Record => sealed.push(seen),
+                    Kind::Erasure => {
+                        let parsed = erasure::parse(seen.payload);
+                        let (token, _) = parsed.ok_or_else(|| seen.damaged("an erasure cannot be read"))?;
+                        let Header { key, position, .. } = seen.header;
+                        self.gone.insert(key);
+                        self.erasures.push(Erased { key, token: *token, position });
                     }
-                    (header, link, length)
-                }
-            };
-            let size = frame::size(length);
-            let payload = bytes.get(start..start + size).and_then(|frame| frame.get(frame::payload(length)));
-            let payload = payload.unwrap_or(&[]);
-            self.book.add_frame(Written { segment: first, offset: start as u64 }, size);
-            match header.kind {
-                Kind::Record => sealed.push(Sealed { header, offset: start, payload }),
-                Kind::Erasure => {
-                    let parsed = erasure::parse(payload);
-                    let (token, _) = parsed.ok_or_else(|| self.damaged(path, start, "an erasure cannot be read"))?;
-                    self.gone.push(header.key);
-                    self.erasures.push(Erased { key: header.key, token: *token, position: header.position });
                 }
             }
-            self.leaves.push(header.leaf);
-            self.previous = link;
-            start += size;
-        }
-        for (sealed, opened) in sealed.iter().zip(open_all(&self.book, &sealed)) {
-            let header = sealed.header;
-            match opened {
-                Opened::Record(record) => self.records.push((header.key, header.position, *record)),
-                Opened::NoKey => unopened.push((header, path.to_owned(), sealed.offset)),
-                Opened::Damaged => {
-                    return Err(self.damaged(path, sealed.offset, "a record does not open with its key"));
+            let (start, rest) = frames.end(index + 1 == firsts.len())?;
+            self.last = Some((*first, start as u64));
+            for (seen, opened) in sealed.iter().zip(open_all(&self.book, &sealed)) {
+                let Header { key, position, .. } = seen.header;
+                match opened {
+                    Opened::Record(record) => self.records.push((key, position, *record)),
+                    Opened::NoKey => {
+                        let lost = || seen.damaged("the key of a record is missing, and nobody erased it");
+                        unopened.entry(key).or_insert_with(lost);
+                    }
+                    Opened::Damaged => return Err(seen.damaged("a record does not open with its key")),
                 }
             }
+            if !rest.is_empty() {
+                self.torn = Some(Torn { bytes: rest.to_vec(), path, start });
+            }
         }
-        Ok(start)
-    }
-
-    /// A record without a key must be an erased customer's.
-    fn check_unopened(&self, unopened: &[(Header, PathBuf, usize)]) -> Result<(), OpenError> {
-        let gone: std::collections::HashSet<&KeyName> = self.gone.iter().collect();
-        let lost = unopened.iter().find(|(header, ..)| !gone.contains(&header.key));
-        match lost {
-            Some((_, path, at)) => Err(self.damaged(path, *at, "the key of a record is missing, and nobody erased it")),
+        self.previous = chain.last();
+        // A record without a key must be an erased customer's.
+        match unopened.into_iter().find(|(key, _)| !self.gone.contains(key)) {
+            Some((_, lost)) => Err(lost),
             None => Ok(()),
         }
     }
@@ -185,10 +137,10 @@ enum Opened {
     Damaged,
 }
 
-fn open_all(book: &Book, sealed: &[Sealed<'_>]) -> Vec<Opened> {
+fn open_all(book: &Book, sealed: &[Seen<'_>]) -> Vec<Opened> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = sealed.len().div_ceil(threads).max(1);
-    let open_share = |share: &[Sealed<'_>]| share.iter().map(|sealed| open(book, sealed)).collect::<Vec<_>>();
+    let open_share = |share: &[Seen<'_>]| share.iter().map(|seen| open(book, seen)).collect::<Vec<_>>();
     thread::scope(|scope| {
         let workers: Vec<_> = sealed.chunks(share).map(|share| scope.spawn(move || open_share(share))).collect();
         workers
@@ -202,8 +154,8 @@ fn open_all(book: &Book, sealed: &[Sealed<'_>]) -> Vec<Opened> {
     })
 }
 
-fn open(book: &Book, sealed: &Sealed<'_>) -> Opened {
-    let Some(key) = book.keys().get(&sealed.header.key) else { return Opened::NoKey };
-    let plain = seal::open(&sealed.header, key, sealed.payload);
+fn open(book: &Book, seen: &Seen<'_>) -> Opened {
+    let Some(key) = book.keys().get(&seen.header.key) else { return Opened::NoKey };
+    let plain = seal::open(&seen.header, key, seen.payload);
     plain.and_then(|plain| payload::read(&plain)).map_or(Opened::Damaged, |record| Opened::Record(Box::new(record)))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, extend};
 
 /// How the name of a segment ends.
 const SUFFIX: &str = ".segment";
@@ -77,14 +77,7 @@ impl Segments {
             self.last = Some(Last { file, first: position, end: 0 });
         }
         let Some(last) = &mut self.last else { return Err(io::Error::other("there is no segment")) };
-        match last.file.append(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                last.file.cut(last.end)?;
-                return Err(error);
-            }
-            written => written?,
-        }
-        last.file.sync().map_err(|error| io::Error::other(format!("a sync failed: {error}")))?;
+        extend(&mut *last.file, last.end, bytes)?;
         let written = Written { segment: last.first, offset: last.end };
         last.end += bytes.len() as u64;
         Ok(written)

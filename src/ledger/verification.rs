@@ -5,8 +5,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::chain::Seen;
 use super::content::{self, Content};
-use super::inspection::{Held, Inspection, Seen};
+use super::inspection::{Held, Inspection};
 use super::notary::HEAD;
 use super::proof::{Checkpoint, LogFile, Tree, VerifyingKey};
 use super::{Head, OpenError};

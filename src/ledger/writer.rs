@@ -11,6 +11,7 @@ use compact_str::CompactString;
 
 use super::book::Book;
 use super::customer_keys::{KeyBlocks, KeyName};
+use super::disk::is_full;
 use super::frame::{self, Header, Kind, Link};
 use super::notary::{Newest, Word};
 use super::proof::{Leaf, Salt};
@@ -149,7 +150,7 @@ impl Writer {
             Ok(positions) => {
                 appends.into_iter().zip(positions).for_each(|(append, at)| drop(append.done.send(Ok(at))));
             }
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(appends),
+            Err(error) if is_full(&error) => return Err(appends),
             Err(error) => {
                 let error = self.break_down(&error.to_string());
                 appends.into_iter().for_each(|append| drop(append.done.send(Err(error.clone()))));
@@ -245,31 +246,30 @@ impl Writer {
             return Ok(Erasure { position, record_id: Erasure::name(position), repeated: true });
         }
         let gone = key.unwrap_or_default();
-        let erased = self.log_erasure(gone, token, now).map_err(|error| self.break_down(&error.to_string()));
+        let logged = self.check().and_then(|()| self.with_reserve(|writer| writer.write_erasure(gone, token, now)));
         // Whatever the disk did: nobody reads this customer's records from here on.
         change(&self.book).erase(customer);
-        let erased = erased?;
-        let mut shredded = self.register.add(&[erased]).and_then(|()| self.shred(gone));
-        if shredded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull) && self.reserve.release() {
-            shredded = self.shred(gone);
-        }
-        shredded.map_err(|error| self.break_down(&error.to_string()))?;
+        let forgotten = logged.and_then(|erased| {
+            self.with_reserve(|writer| writer.register.add(&[erased]))?;
+            self.with_reserve(|writer| writer.shred(gone))?;
+            Ok(erased)
+        });
+        let erased = forgotten.map_err(|error| self.break_down(&error.to_string()))?;
         change(&self.book).add_erasure(&erased);
         let position = erased.position;
         Ok(Erasure { position, record_id: Erasure::name(position), repeated: false })
     }
 
-    fn shred(&mut self, key: KeyName) -> io::Result<()> {
-        self.blocks.shred(&[key], look(&self.book).keys(), &self.secrets)
+    /// Writes something, if need be into the room that was kept.
+    fn with_reserve<T>(&mut self, write: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        match write(self) {
+            Err(error) if is_full(&error) && self.reserve.release() => write(self),
+            other => other,
+        }
     }
 
-    fn log_erasure(&mut self, key: KeyName, token: [u8; 32], now: Moment) -> io::Result<Erased> {
-        self.check()?;
-        let mut written = self.write_erasure(key, token, now);
-        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull) && self.reserve.release() {
-            written = self.write_erasure(key, token, now);
-        }
-        written
+    fn shred(&mut self, key: KeyName) -> io::Result<()> {
+        self.blocks.shred(&[key], look(&self.book).keys(), &self.secrets)
     }
 
     fn write_erasure(&mut self, key: KeyName, token: [u8; 32], now: Moment) -> io::Result<Erased> {

@@ -14,6 +14,7 @@ use tactful::ledger::proof::{Checkpoint, Hash, Receipt, VerifyingKey, consistenc
 use tonic::transport::Channel;
 
 use super::consent::RULES;
+use super::support::{copy, files};
 
 const CANARY: &str = "kanarienvogel";
 
@@ -137,25 +138,8 @@ async fn ask(server: &Server, customer: &str, record_id: &str) -> String {
     told.join("\n").replace(customer, "CUSTOMER")
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
-}
-
 fn holds(path: &Path, needle: &str) -> bool {
     fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle.as_bytes())
-}
-
-fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
-        let target = to.join(path.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&path, target).unwrap();
-    }
 }
 
 async fn head(server: &Server) -> (String, VerifyingKey) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tactful::domain::action::Outcome;
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Denial};
 use tactful::domain::purpose::Basis;
 use tactful::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources};
@@ -16,7 +15,7 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
 
-use super::support::{TestServer, ask, attributes, chosen, consent, engine, event, monday, rules_of};
+use super::support::{TestServer, ask, attributes, chosen, consent, engine, event, monday, record, rules_of};
 
 use ConsentStatus::{Given, Objected, Restricted, RestrictionLifted, Withdrawn};
 
@@ -119,27 +118,11 @@ fn a_changed_basis_needs_a_new_version() {
 /// What a ledger brings to a start with other rules.
 fn restarted(rules: &str, records: &[(ConsentStatus, &str, Option<Basis>)]) -> Engine {
     let engine = engine(&rules_of(rules));
-    let record = |(sequence, (status, purpose, basis)): (u64, &(ConsentStatus, &str, Option<Basis>))| {
-        let record = ConsentRecord {
-            record_id: format!("r-{sequence}"),
-            customer: "anna".into(),
-            purpose: (*purpose).into(),
-            version: 1,
-            basis: *basis,
-            status: *status,
-            received: monday(),
-            sequence,
-            claimed: None,
-            deferred: false,
-            valid_until: None,
-            notice: String::new(),
-            language: String::new(),
-            expression: String::new(),
-            source: ConsentSource::default(),
-        };
+    let written = |(sequence, (status, purpose, basis)): (u64, &(ConsentStatus, &str, Option<Basis>))| {
+        let record = ConsentRecord { basis: *basis, ..record("anna", purpose, *status, sequence) };
         (sequence, record)
     };
-    let records: Vec<_> = (1..).zip(records).map(record).collect();
+    let records: Vec<_> = (1..).zip(records).map(written).collect();
     engine.restore(&records);
     engine
 }

@@ -9,6 +9,7 @@ use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use tactful::domain::time::Moment;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
+use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
 use tactful::grpc::proto::{self};
 use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey};
 use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, Mended, OpenError};
@@ -128,6 +129,52 @@ fn after_a_rotation_the_records_open_and_an_earlier_copy_does_not() {
 }
 
 #[test]
+fn a_rotation_begins_no_ledger_and_touches_no_older_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = FileLedger::rotate_key(&settings(folder.path()));
+    assert!(matches!(refused, Err(OpenError::Disk { .. })), "{refused:?}");
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+
+    let folder = written(5);
+    let (settings, older) = (settings(folder.path()), folder.path().join("older"));
+    support::copy(&settings.data, &older);
+    FileLedger::open(&settings).unwrap().ledger.append(&[record(6)]).unwrap();
+    let secrets = fs::read(settings.keys.join("secrets")).unwrap();
+    let refused = FileLedger::rotate_key(&LedgerSettings { data: older, ..settings.clone() });
+    assert!(matches!(refused, Err(OpenError::OtherHead { .. })), "{refused:?}");
+    assert_eq!(fs::read(settings.keys.join("secrets")).unwrap(), secrets);
+    assert_eq!(FileLedger::open(&settings).unwrap().records, records(1..=6));
+}
+
+#[test]
+fn a_ledger_that_lacks_the_head_that_is_expected_stays_closed() {
+    let folder = written(5);
+    let settings = settings(folder.path());
+    let at_five = FileLedger::open(&settings).unwrap().ledger.checkpoint().unwrap();
+    let shorter = folder.path().join("shorter");
+    support::copy(folder.path(), &shorter);
+    FileLedger::open(&settings).unwrap().ledger.append(&[record(6)]).unwrap();
+    let at_six = FileLedger::open(&settings).unwrap().ledger.checkpoint().unwrap();
+    let expecting = |folder: &Path, note: &str| {
+        let expected_head = Some(("kept".into(), note.to_owned()));
+        FileLedger::open(&LedgerSettings { expected_head, ..super::ledger::settings(folder) })
+    };
+    assert_eq!(expecting(folder.path(), &at_five).unwrap().records, records(1..=6), "it may have grown since");
+    // Everything was put back to five records, the signed head too: only a head from elsewhere tells.
+    let refused = expecting(&shorter, &at_six);
+    let Err(OpenError::OtherHead { found, signed }) = refused else { panic!("{refused:?}") };
+    assert_eq!((found.size, signed.size), (5, 6));
+    assert!(FileLedger::open(&super::ledger::settings(&shorter)).is_ok());
+    let refused = expecting(folder.path(), &at_six.replace("\n6\n", "\n7\n"));
+    assert!(matches!(&refused, Err(OpenError::Head { path, .. }) if path.ends_with("kept")), "{refused:?}");
+
+    fs::write(shorter.join("kept"), at_six).unwrap();
+    let server = Server::start_with(&shorter, &["--expect-head", shorter.join("kept").to_str().unwrap()]);
+    let alarm = server.said.iter().any(|line| line.contains("NOT AVAILABLE") && line.contains("5 records"));
+    assert!(alarm, "{:?}", server.said);
+}
+
+#[test]
 fn two_processes_do_not_share_a_ledger() {
     let folder = written(1);
     let _held = FileLedger::open(&settings(folder.path())).unwrap();
@@ -183,9 +230,14 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tactful"))
             .args(["serve", "--rules", "tests/fixtures/design", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.join("data"))
+            .args(arguments)
             .current_dir(folder("."))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -259,4 +311,43 @@ async fn a_damaged_ledger_serves_without_personal_data_and_says_so() {
     assert!(!usable(&server, "anna").await);
     let refused = say(&server, "anna", proto::ConsentStatus::Given).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unavailable);
+}
+
+#[tokio::test]
+async fn an_export_brings_receipts_that_hold_without_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    say(&server, "anna", proto::ConsentStatus::Given).await.unwrap();
+    say(&server, "ben", proto::ConsentStatus::Given).await.unwrap();
+    say(&server, "anna", proto::ConsentStatus::Withdrawn).await.unwrap();
+    let mut client = PrivacyServiceClient::connect(server.address.clone()).await.unwrap();
+    let request = proto::ExportCustomerRequest { customer_id: "anna".into(), portable_only: false };
+    let mut stream = client.export_customer(request).await.unwrap().into_inner();
+    let mut bytes = Vec::new();
+    while let Some(part) = stream.message().await.unwrap() {
+        bytes.extend(part.chunk);
+    }
+    client.erase_customer(proto::EraseCustomerRequest { customer_id: "anna".into() }).await.unwrap();
+    drop(server);
+
+    let (files, elsewhere) = (super::rights::unzip(bytes), tempfile::tempdir().unwrap());
+    let receipts: Vec<&String> = files.keys().filter(|name| name.starts_with("receipts/")).collect();
+    assert_eq!(receipts, ["receipts/00000001.tlog-proof", "receipts/00000003.tlog-proof"]);
+    let key = files["log.vkey"].trim_end();
+    for name in receipts {
+        let path = elsewhere.path().join("receipt");
+        fs::write(&path, &files[name]).unwrap();
+        let command = ["ledger", "verify-receipt", "receipt", "--key", key];
+        let output = Command::new(env!("CARGO_BIN_EXE_tactful")).args(command).current_dir(elsewhere.path()).output();
+        let output = output.unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && shown.trim_end().ends_with(", verified"), "{shown}");
+        let consent = &files[&name.replace("receipts/", "consents/").replace("tlog-proof", "jsonld")];
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let (record, _) = shown.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(json(record), json(consent));
+        fs::write(&path, files[name].replacen("index ", "index 1", 1)).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_tactful")).args(command).current_dir(elsewhere.path()).output();
+        assert!(!output.unwrap().status.success());
+    }
 }

@@ -105,6 +105,21 @@ fn a_receipt_outlives_the_customer_and_the_root_does_not_change() {
 }
 
 #[test]
+fn an_older_copy_beside_the_keys_of_now_shows_nobody_who_was_erased() {
+    let folder = written(9);
+    let path = folder.path();
+    super::support::copy(&path.join("data"), &path.join("older"));
+    FileLedger::open(&settings(path)).unwrap().ledger.erase("customer-1", Moment(5_000)).unwrap();
+    let at = ["--data", "older", "--keys", "data-keys"];
+    let exported = printed(path, &[&["export"][..], &at].concat());
+    assert_eq!(exported.lines().count(), 7, "all but records 1 and 8");
+    assert!(!exported.contains("customer-1"), "{exported}");
+    assert_eq!(printed(path, &[&["export", "--customer", "customer-1"][..], &at].concat()), "");
+    assert!(said(path, 2, &[&["receipt", "--position", "8"][..], &at].concat()).contains("an erased customer's"));
+    assert!(said(path, 2, &[&["receipt", "--record", "r-8"][..], &at].concat()).contains("`r-8`"));
+}
+
+#[test]
 fn every_size_is_consistent_with_every_earlier_one() {
     let folder = written(9);
     for earlier in 0..=9_u64 {

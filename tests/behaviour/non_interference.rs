@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use smallvec::smallvec;
 use tactful::domain::action::{ActionKind, Outcome};
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use tactful::domain::customer::{CustomerState, Held, JourneyState, OutcomeEntry, StoredEvent};
 use tactful::domain::decide::{Explain, Request, decide};
@@ -13,7 +12,7 @@ use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::domain::view::{Situation, Subject};
 
-use super::support::{monday, rules_of};
+use super::support::{monday, record, rules_of};
 
 /// Rules that ask for facts in every way in which their presence or absence could show.
 const RULES: &str = r#"
@@ -110,23 +109,8 @@ fn standing(rules: &RuleSet, consents: Consents) -> Standing {
     let mut standing = Standing::default();
     let given = [("personalisation", consents.personalisation), ("marketing", consents.marketing)];
     for (sequence, (purpose, _)) in (1..).zip(given.into_iter().filter(|(_, given)| *given)) {
-        let record = ConsentRecord {
-            record_id: String::new(),
-            customer: "c".into(),
-            purpose: purpose.into(),
-            version: 1,
-            basis: None,
-            status: ConsentStatus::Given,
-            received: monday() - Period::DAY,
-            sequence,
-            claimed: None,
-            deferred: false,
-            valid_until: None,
-            notice: String::new(),
-            language: String::new(),
-            expression: String::new(),
-            source: ConsentSource::default(),
-        };
+        let received = monday() - Period::DAY;
+        let record = ConsentRecord { received, ..record("c", purpose, ConsentStatus::Given, sequence) };
         standing.apply(rules.vocabulary.find(purpose), &record, sequence);
     }
     standing

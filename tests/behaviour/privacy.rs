@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus::{Given, Objected, Refused, Restricted, Withdrawn};
+use tactful::domain::consent::Denial;
 use tactful::domain::decide::{Explain, Gate};
 use tactful::domain::id::Vocabulary;
 use tactful::domain::rules::diagnostic::{SourceFile, Sources};
@@ -11,10 +12,8 @@ use tactful::domain::rules::{Loaded, load};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
-use tactful::ledger::proof::Hash;
-use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 
-use super::support::{ask, attributes, chosen, consent, engine, event, monday, rules_of};
+use super::support::{StubbornLedger, ask, attributes, chosen, consent, engine, event, monday, rules_of};
 
 const RULES: &str = r#"
 purposes:
@@ -209,56 +208,9 @@ fn a_no_to_a_purpose_that_is_not_declared_now_counts_when_it_is_again() {
     assert!(standing.iter().all(|view| view.purpose != "personalisation" || !view.usable), "{standing:?}");
 }
 
-/// A ledger that holds every append until the test lets it go.
-#[derive(Debug, Default)]
-struct SlowLedger {
-    gate: std::sync::Mutex<()>,
-    waiting: std::sync::atomic::AtomicUsize,
-    kept: MemoryLedger,
-}
-
-impl Ledger for SlowLedger {
-    fn append(&self, records: &[tactful::domain::consent::ConsentRecord]) -> Result<u64, LedgerError> {
-        self.waiting.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        drop(self.gate.lock().unwrap());
-        self.kept.append(records)
-    }
-
-    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
-        self.kept.erase(customer, now)
-    }
-
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.kept.is_suppressed(customer)
-    }
-
-    fn records(&self, customer: &str) -> Result<Vec<(u64, tactful::domain::consent::ConsentRecord)>, LedgerError> {
-        self.kept.records(customer)
-    }
-
-    fn checkpoint(&self) -> Result<String, LedgerError> {
-        self.kept.checkpoint()
-    }
-
-    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
-        self.kept.receipt(position)
-    }
-
-    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
-        self.kept.consistency(earlier, size)
-    }
-
-    fn verifier_key(&self) -> Result<String, LedgerError> {
-        self.kept.verifier_key()
-    }
-}
-
 #[test]
 fn a_grant_that_waits_for_the_disk_neither_counts_early_nor_beats_a_later_no() {
-    let ledger = Arc::new(SlowLedger::default());
-    let rules = rules_of(RULES);
-    let limits = tactful::engine::Limits::default();
-    let engine = Engine::new(rules, Arc::clone(&ledger) as Arc<dyn Ledger>, limits, (1, monday()));
+    let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     let usable = || {
         let standing = engine.standing("anna", monday() + Period(5)).unwrap();
         standing.iter().any(|view| view.purpose == "personalisation" && view.usable)
@@ -268,16 +220,12 @@ fn a_grant_that_waits_for_the_disk_neither_counts_early_nor_beats_a_later_no() {
     std::thread::scope(|scope| {
         let held = ledger.gate.lock().unwrap();
         let first = scope.spawn(|| engine.record_consent(grant.clone(), monday()).unwrap());
-        while ledger.waiting.load(std::sync::atomic::Ordering::SeqCst) < 1 {
-            std::thread::yield_now();
-        }
+        ledger.wait_for(1);
         assert!(!usable(), "a grant takes effect only when it is durable");
         let no = scope.spawn(|| {
             engine.record_consent(consent("anna", "personalisation", Withdrawn), monday() + Period(1)).unwrap()
         });
-        while ledger.waiting.load(std::sync::atomic::Ordering::SeqCst) < 2 {
-            std::thread::yield_now();
-        }
+        ledger.wait_for(2);
         let repeated = engine.record_consent(grant.clone(), monday() + Period(2));
         assert!(matches!(repeated, Err(EngineError::InProgress(_))), "{repeated:?}");
         drop(held);
@@ -286,4 +234,98 @@ fn a_grant_that_waits_for_the_disk_neither_counts_early_nor_beats_a_later_no() {
     });
     engine.record_consent(grant, monday() + Period(3)).unwrap();
     assert!(!usable(), "a repeated grant is the same grant, and the no came after it");
+}
+
+fn denial(engine: &Engine, purpose: &str) -> Option<Denial> {
+    let standing = engine.standing("anna", monday()).unwrap();
+    standing.into_iter().find(|view| view.purpose == purpose).unwrap().denial
+}
+
+#[test]
+fn a_no_binds_while_somebody_else_is_being_erased() {
+    let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
+    say(&engine, "personalisation", Given, monday());
+    std::thread::scope(|scope| {
+        let held = ledger.erasing.lock().unwrap();
+        let erasure = scope.spawn(|| engine.erase("bea", monday()).unwrap());
+        ledger.wait_for(2);
+        let begun = engine.begin_consent(consent("anna", "personalisation", Withdrawn), monday()).unwrap();
+        assert_eq!(denial(&engine, "personalisation"), Some(Denial::Withdrawn));
+        drop(held);
+        assert!(engine.finish_consent(begun).unwrap().results[0].accepted);
+        erasure.join().unwrap();
+    });
+    assert_eq!(engine.consent_records("anna").unwrap().len(), 2);
+}
+
+#[test]
+fn what_an_erasure_overtakes_is_refused_or_counts_for_who_came_back() {
+    let engine = given();
+    let no = || engine.begin_consent(consent("anna", "personalisation", Withdrawn), monday()).unwrap();
+    let begun = no();
+    engine.erase("anna", monday()).unwrap();
+    let overtaken = engine.finish_consent(begun).unwrap();
+    assert_eq!((overtaken.results[0].accepted, overtaken.results[0].reason.as_str()), (false, "erased"));
+    assert_eq!((engine.consent_records("anna").unwrap().len(), engine.ledger_records()), (0, 2));
+
+    say(&engine, "personalisation", Given, monday());
+    let begun = no();
+    engine.erase("anna", monday()).unwrap();
+    say(&engine, "personalisation", Given, monday());
+    let shown = engine.decide(request("r1"), monday()).unwrap();
+    let counts = engine.finish_consent(begun).unwrap();
+    assert!(counts.results[0].accepted, "{counts:?}");
+    assert_eq!(denial(&engine, "personalisation"), Some(Denial::Withdrawn));
+    let past = engine.decision(&shown.id, monday()).unwrap();
+    assert_eq!(past.decision.valid_until, past.at, "what was decided in between is over");
+}
+
+#[test]
+fn an_idempotency_key_is_remembered_for_a_day_and_only_where_something_was_accepted() {
+    let engine = engine(&rules_of(RULES));
+    let keyed = |purpose, status| {
+        let mut request = consent("anna", purpose, status);
+        request.idempotency_key = "k".into();
+        request
+    };
+    let record = |request, at| engine.record_consent(request, at);
+    assert!(!record(keyed("personalisatoin", Given), monday()).unwrap().results[0].accepted);
+    engine.sweep(monday());
+    assert_eq!(engine.customer_count(), 0, "a request that is refused leaves nothing");
+
+    let first = record(keyed("personalisation", Given), monday()).unwrap();
+    let almost = monday() + Period(Period::DAY.0 - 1);
+    engine.sweep(almost);
+    assert_eq!(record(keyed("personalisation", Given), almost).unwrap(), first);
+    let other = record(keyed("personalisation", Withdrawn), almost);
+    assert!(matches!(other, Err(EngineError::IdempotencyKeyReused(_))), "{other:?}");
+    assert_eq!(engine.ledger_records(), 1);
+    assert!(record(keyed("personalisation", Withdrawn), monday() + Period::DAY).unwrap().results[0].accepted);
+    assert_eq!(engine.ledger_records(), 2);
+}
+
+#[test]
+fn a_call_that_ends_badly_gives_its_idempotency_key_back() {
+    let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
+    let mut grant = consent("anna", "personalisation", Given);
+    grant.idempotency_key = "k".into();
+    let fails = std::panic::AssertUnwindSafe(|| {
+        let _held = ledger.gate.lock().unwrap();
+        panic!("the test breaks the ledger");
+    });
+    assert!(std::panic::catch_unwind(fails).is_err());
+    let call = std::panic::AssertUnwindSafe(|| engine.record_consent(grant.clone(), monday()));
+    assert!(std::panic::catch_unwind(call).is_err(), "the ledger panics now");
+    ledger.gate.clear_poison();
+    assert!(engine.record_consent(grant, monday()).unwrap().results[0].accepted);
+}
+
+#[test]
+fn decisions_are_forgotten_after_a_day() {
+    let engine = given();
+    let decided = Arc::downgrade(&engine.decide(ask("anna", "web", &[]), monday()).unwrap());
+    engine.sweep(monday() + Period(Period::DAY.0 - 1));
+    assert!(decided.upgrade().is_some());
+    engine.sweep(monday() + Period::DAY);
+    assert!(decided.upgrade().is_none());
 }

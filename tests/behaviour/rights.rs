@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use tactful::domain::action::Outcome;
-use tactful::domain::consent::{ConsentRecord, ConsentStatus, Denial};
+use tactful::domain::consent::{ConsentStatus, Denial};
 use tactful::domain::decide::Explain;
-use tactful::domain::time::{Moment, Period};
+use tactful::domain::time::Period;
 use tactful::domain::value::Value;
-use tactful::engine::{Engine, EngineError, Limits, OutcomeInput, Question};
+use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
 use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
-use tactful::ledger::proof::Hash;
-use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
+
+use tonic::transport::Channel;
 
 use super::consent::RULES;
-use super::support::{TestServer, ask, attributes, chosen, consent, engine, event, monday, rules_of};
+use super::support::{StubbornLedger, TestServer, ask, attributes, chosen, consent, engine, event, monday, rules_of};
 
 use ConsentStatus::{Given, Objected, Withdrawn};
 
@@ -67,6 +66,7 @@ fn an_erasure_leaves_nothing_and_nothing_brings_anything_back() {
     let decision = known(&engine);
     let erased = engine.erase("anna", monday()).unwrap();
     assert_eq!((erased.position, erased.records, engine.customer_count()), (2, 1, 0));
+    assert_eq!(engine.ledger_records(), 2, "the erasure is a record too");
     let again = engine.erase("anna", monday()).unwrap();
     assert_eq!((again.position, again.records), (2, 0), "erasing twice is erasing once");
     assert!(matches!(engine.decision(&decision, monday()), Err(EngineError::UnknownDecision(_))));
@@ -111,69 +111,13 @@ fn a_yes_in_person_begins_anew() {
     assert_eq!(denial(&engine, "advice"), Some(Denial::Erased));
 }
 
-/// A ledger that can be made to wait, and to fail.
-#[derive(Debug, Default)]
-struct StubbornLedger {
-    kept: MemoryLedger,
-    gate: std::sync::Mutex<()>,
-    waiting: AtomicUsize,
-    broken: AtomicBool,
-}
-
-impl Ledger for StubbornLedger {
-    fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        drop(self.gate.lock().unwrap());
-        self.kept.append(records)
-    }
-
-    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(LedgerError::Unavailable("its disk failed".into()));
-        }
-        self.kept.erase(customer, now)
-    }
-
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.kept.is_suppressed(customer)
-    }
-
-    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
-        self.kept.records(customer)
-    }
-
-    fn checkpoint(&self) -> Result<String, LedgerError> {
-        self.kept.checkpoint()
-    }
-
-    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
-        self.kept.receipt(position)
-    }
-
-    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
-        self.kept.consistency(earlier, size)
-    }
-
-    fn verifier_key(&self) -> Result<String, LedgerError> {
-        self.kept.verifier_key()
-    }
-}
-
-fn stubborn() -> (Engine, Arc<StubbornLedger>) {
-    let ledger = Arc::new(StubbornLedger::default());
-    let engine = Engine::new(rules_of(RULES), Arc::clone(&ledger) as Arc<dyn Ledger>, Limits::default(), (1, monday()));
-    (engine, ledger)
-}
-
 #[test]
 fn a_yes_that_is_under_way_does_not_outlive_the_erasure() {
-    let (engine, ledger) = stubborn();
+    let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     std::thread::scope(|scope| {
         let held = ledger.gate.lock().unwrap();
         let grant = scope.spawn(|| say(&engine, "advice", Given));
-        while ledger.waiting.load(Ordering::SeqCst) == 0 {
-            std::thread::yield_now();
-        }
+        ledger.wait_for(1);
         let erasure = scope.spawn(|| engine.erase("anna", monday()).unwrap());
         drop(held);
         assert!(grant.join().unwrap().accepted);
@@ -184,7 +128,7 @@ fn a_yes_that_is_under_way_does_not_outlive_the_erasure() {
 
 #[test]
 fn an_erasure_binds_though_the_disk_fails_and_says_so() {
-    let (engine, ledger) = stubborn();
+    let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     let decision = known(&engine);
     ledger.broken.store(true, Ordering::SeqCst);
     assert!(matches!(engine.erase("anna", monday()), Err(EngineError::LedgerUnavailable(_))));
@@ -198,7 +142,8 @@ fn an_erasure_binds_though_the_disk_fails_and_says_so() {
     assert_eq!(engine.erase("anna", monday()).unwrap().records, 1);
 }
 
-fn unzip(bytes: Vec<u8>) -> BTreeMap<String, String> {
+/// The files of an archive.
+pub fn unzip(bytes: Vec<u8>) -> BTreeMap<String, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
     let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
     let mut read = |name: &String| {
@@ -275,6 +220,38 @@ async fn nothing_is_shown_of_who_was_erased() {
     assert!(!files.values().any(|text| text.contains("Anna") || text.contains("Graz")), "{files:?}");
     let refused = privacy.erase_customer(proto::EraseCustomerRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_watcher_who_stalls_is_not_sent_later_who_was_erased_meanwhile() {
+    let server = TestServer::start(rules_of(RULES), "none".into()).await;
+    // A connection with room for less than one decision, until somebody reads.
+    let narrow = Channel::from_shared(server.address.clone()).unwrap().initial_stream_window_size(16);
+    let mut watcher = DecisionServiceClient::new(narrow.connect().await.unwrap());
+    let mut feed = watcher.watch_decisions(proto::WatchDecisionsRequest::default()).await.unwrap().into_inner();
+    known(&server.engine);
+    for _ in 0..100 {
+        server.engine.decide(ask("anna", "web", &[]), monday()).unwrap();
+    }
+    let mut privacy = PrivacyServiceClient::new(server.channel.clone());
+    let request = |customer: &str| proto::EraseCustomerRequest { customer_id: customer.into() };
+    // The server has its turns, and could send.
+    for other in 0..20 {
+        privacy.erase_customer(request(&format!("other-{other}"))).await.unwrap();
+    }
+    privacy.erase_customer(request("anna")).await.unwrap();
+    server.engine.decide(ask("bea", "web", &[]), monday()).unwrap();
+    let mut sent = 0;
+    loop {
+        let seen = feed.message().await.unwrap().unwrap().decision.unwrap();
+        match seen.request.unwrap().customer_id.as_str() {
+            "bea" => break,
+            _ => sent += 1,
+        }
+    }
+    assert!(sent <= 2, "{sent} decisions came after the erasure; no more than two can have been on their way");
+    drop(feed);
     server.stop().await;
 }
 

@@ -2,17 +2,19 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use tactful::domain::consent::ConsentStatus;
+use tactful::domain::consent::record::ConsentSource;
+use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
 use tactful::domain::rules::RuleSet;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
 use tactful::grpc::Clock;
-use tactful::ledger::{Ledger, MemoryLedger};
+use tactful::ledger::proof::Hash;
+use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 use tactful::rule_files;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;
@@ -27,6 +29,25 @@ pub fn monday() -> Moment {
 
 pub fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every file in a folder and below.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// Copies a folder with everything in it.
+pub fn copy(from: &Path, to: &Path) {
+    for path in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&path, target).unwrap();
+    }
 }
 
 pub fn rules(path: &str) -> Arc<RuleSet> {
@@ -72,6 +93,102 @@ pub fn consent(customer: &str, purpose: &str, status: ConsentStatus) -> ConsentR
     ConsentRequest { customer: customer.into(), changes: vec![change], ..ConsentRequest::default() }
 }
 
+/// A record as the ledger keeps it, of the first version of a purpose.
+pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u64) -> ConsentRecord {
+    ConsentRecord {
+        record_id: format!("r-{sequence}"),
+        customer: customer.into(),
+        purpose: purpose.into(),
+        version: 1,
+        basis: None,
+        status,
+        received: monday(),
+        sequence,
+        claimed: None,
+        deferred: false,
+        valid_until: None,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        source: ConsentSource::default(),
+    }
+}
+
+/// A ledger in memory that a test holds up, or lets fail.
+#[derive(Debug, Default)]
+pub struct StubbornLedger {
+    kept: MemoryLedger,
+    /// Nothing is appended while a test holds it.
+    pub gate: Mutex<()>,
+    /// Nobody is erased while a test holds it.
+    pub erasing: Mutex<()>,
+    /// How many have asked so far.
+    pub asked: AtomicUsize,
+    /// Whether nobody can be erased.
+    pub broken: AtomicBool,
+}
+
+impl StubbornLedger {
+    /// An engine over such a ledger.
+    pub fn under(rules: Arc<RuleSet>) -> (Engine, Arc<Self>) {
+        let ledger = Arc::new(Self::default());
+        let engine = Engine::new(rules, Arc::clone(&ledger) as Arc<dyn Ledger>, Limits::default(), (1, monday()));
+        (engine, ledger)
+    }
+
+    /// Returns when so many have asked it to append or to erase.
+    pub fn wait_for(&self, asked: usize) {
+        while self.asked.load(Ordering::SeqCst) < asked {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Ledger for StubbornLedger {
+    fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        drop(self.gate.lock().unwrap());
+        self.kept.append(records)
+    }
+
+    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        drop(self.erasing.lock().unwrap());
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(LedgerError::Unavailable("its disk failed".into()));
+        }
+        self.kept.erase(customer, now)
+    }
+
+    fn is_suppressed(&self, customer: &str) -> bool {
+        self.kept.is_suppressed(customer)
+    }
+
+    fn size(&self) -> u64 {
+        self.kept.size()
+    }
+
+    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
+        self.kept.records(customer)
+    }
+
+    fn checkpoint(&self) -> Result<String, LedgerError> {
+        self.kept.checkpoint()
+    }
+
+    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
+        self.kept.receipt(position)
+    }
+
+    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.kept.consistency(earlier, size)
+    }
+
+    fn verifier_key(&self) -> Result<String, LedgerError> {
+        self.kept.verifier_key()
+    }
+}
+
 pub fn event(customer: &str, kind: &str, fields: &[(&str, &str)]) -> EventInput {
     EventInput {
         customer: customer.into(),
@@ -98,6 +215,7 @@ pub fn chosen(record: &tactful::engine::DecisionRecord) -> Vec<&str> {
 pub struct TestServer {
     pub engine: Arc<Engine>,
     pub channel: Channel,
+    pub address: String,
     time: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     done: tokio::task::JoinHandle<()>,
@@ -130,13 +248,13 @@ impl TestServer {
         let transport = Transport { threads: NonZeroUsize::new(threads).unwrap(), ..Transport::default() };
         let parts = Parts { engine: Arc::clone(&engine), clock, reloader, watch_rules, metrics: None, transport };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let done = tokio::spawn(async move {
             serve(parts, listener, async { drop(stopped.await) }).await.unwrap();
         });
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        Self { engine, channel, time, stop: Some(stop), done }
+        let channel = Channel::from_shared(address.clone()).unwrap().connect().await.unwrap();
+        Self { engine, channel, address, time, stop: Some(stop), done }
     }
 
     pub fn set_time(&self, now: Moment) {

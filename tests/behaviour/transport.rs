@@ -53,6 +53,10 @@ impl Ledger for SlowLedger {
         self.kept.is_suppressed(customer)
     }
 
+    fn size(&self) -> u64 {
+        self.kept.size()
+    }
+
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         self.kept.records(customer)
     }

@@ -37,6 +37,15 @@ struct State {
     never_syncs: bool,
 }
 
+impl State {
+    /// Bytes that nobody needs any more are room again.
+    fn give_back(&mut self, bytes: usize) {
+        if let Some(room) = &mut self.room {
+            *room += bytes;
+        }
+    }
+}
+
 /// The disk. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
 pub struct ModelDisk(Arc<Mutex<State>>);
@@ -188,16 +197,16 @@ impl Disk for ModelDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.operate()?;
         let content = state.now.remove(from).ok_or_else(|| missing(from))?;
-        state.now.insert(to.to_owned(), content);
+        if let Some(replaced) = state.now.insert(to.to_owned(), content) {
+            state.give_back(replaced.lock().unwrap().now.len());
+        }
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.operate()?;
         let content = state.now.remove(path).ok_or_else(|| missing(path))?;
-        if let Some(room) = &mut state.room {
-            *room += content.lock().unwrap().now.len();
-        }
+        state.give_back(content.lock().unwrap().now.len());
         Ok(())
     }
 
@@ -250,8 +259,11 @@ impl DiskFile for ModelFile {
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        drop(self.disk.operate()?);
-        self.content.lock().unwrap().now.truncate(usize::try_from(length).unwrap());
+        let (mut state, length) = (self.disk.operate()?, usize::try_from(length).unwrap());
+        let mut content = self.content.lock().unwrap();
+        state.give_back(content.now.len() - length);
+        content.now.truncate(length);
+        drop((state, content));
         self.sync()
     }
 

@@ -13,7 +13,7 @@ use crate::domain::consent::json_ld;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger export > consents.jsonl\n  tactful ledger export --customer anna\n\n\
-    Records of erased customers are not among them: nobody can read those."
+    Records of erased customers are not among them: their keys are gone from the ledger and from every older copy that\nis opened beside this keys folder."
 )]
 pub(super) struct Export {
     #[command(flatten)]

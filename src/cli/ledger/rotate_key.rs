@@ -8,7 +8,9 @@ use crate::ledger::{FileLedger, OpenError};
 
 /// Wrap every customer key under a new key and forget the old one, so that earlier copies of the data folder stay closed
 #[derive(Debug, Args)]
-#[command(after_help = "Stop the server first.\n\nExample:\n  tactful ledger rotate-key --data data")]
+#[command(after_help = "Stop the server first.\n\nExample:\n  tactful ledger rotate-key --data data\n\n\
+    Who has a copy of the keys folder from before, and a copy of the data folder from before, can still read that copy: \
+    destroy such copies of the keys folder.")]
 pub(super) struct RotateKey {
     #[command(flatten)]
     place: LedgerPlace,
@@ -19,12 +21,13 @@ impl RotateKey {
         FileLedger::rotate_key(&self.place.settings()).map_err(|error| {
             let help = match error {
                 OpenError::InUse(_) => "stop the server first",
+                OpenError::Disk { .. } => "name the folder of the ledger with --data, and that of its keys with --keys",
                 _ => "`tactful ledger verify` says more; nothing was rotated that cannot be read",
             };
             Failure::new(error.to_string()).help(help)
         })?;
         say(
-            "every customer key is wrapped under a new key; copies of the data folder from before cannot be read any more",
+            "every customer key is wrapped under a new key; copies of the data folder from before open only with a copy of the keys folder from before",
         );
         Ok(Verdict::InOrder)
     }

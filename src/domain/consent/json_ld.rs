@@ -59,6 +59,9 @@ const CONTEXT: Context = Context {
     tactful: "urn:tactful:",
 };
 
+/// The word for the customer.
+const CUSTOMER: &str = "dpv:DataSubject";
+
 #[derive(Serialize)]
 struct Subject<'r> {
     #[serde(rename = "@type")]
@@ -125,6 +128,9 @@ struct Source<'r> {
     deferred: bool,
     #[serde(rename = "tactful:channel", skip_serializing_if = "str::is_empty")]
     channel: &'r str,
+    /// Whoever acted, where the word for it is the one that stands for the customer.
+    #[serde(rename = "tactful:actor", skip_serializing_if = "Option::is_none")]
+    actor: Option<&'r str>,
     #[serde(rename = "tactful:evidence", skip_serializing_if = "str::is_empty")]
     evidence: &'r str,
 }
@@ -140,7 +146,7 @@ impl<'r> Document<'r> {
             conforms_to: "dpv-27560:record-2",
             identifier: &record.record_id,
             created: record.received.to_string(),
-            subject: Subject { kind: ["dpv:DataSubject"], identifier: &record.customer },
+            subject: Subject { kind: [CUSTOMER], identifier: &record.customer },
             language: &record.language,
             notices: if record.notice.is_empty() { Vec::new() } else { vec![notice] },
             processes: [Process {
@@ -154,6 +160,7 @@ impl<'r> Document<'r> {
                 claimed: record.claimed.is_some(),
                 deferred: record.deferred,
                 channel: &record.source.channel,
+                actor: Some(record.source.actor.as_str()).filter(|actor| *actor == CUSTOMER),
                 evidence: &record.source.evidence,
             },
         }
@@ -168,7 +175,7 @@ fn expressed(record: &ConsentRecord) -> (Option<Expressed<'_>>, Option<Expressed
         kind,
         status: record.status.name(),
         at: record.claimed.unwrap_or(record.received).to_string(),
-        by: if actor.is_empty() { "dpv:DataSubject" } else { actor },
+        by: if actor.is_empty() { CUSTOMER } else { actor },
         method: &record.expression,
         until: record.valid_until.map(|until| until.to_string()),
     };
@@ -277,5 +284,6 @@ mod tests {
             json_ld(&changed)
         };
         assert_ne!(by_agent("agent-7"), by_agent(""));
+        assert_ne!(by_agent(CUSTOMER), by_agent(""), "somebody who is called so is not the customer");
     }
 }

@@ -106,7 +106,7 @@ pub struct ConsentRecord {
 }
 
 /// Where a consent record came from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConsentSource {
     /// The channel on which it was expressed.
     pub channel: String,

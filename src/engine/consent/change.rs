@@ -13,7 +13,7 @@ use crate::domain::time::Moment;
 const MOST_CHANGES: usize = 64;
 
 /// Consent changes of one customer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConsentRequest {
     /// Whose.
     pub customer: String,
@@ -28,7 +28,7 @@ pub struct ConsentRequest {
 }
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConsentChange {
     /// Which purpose; empty for what concerns everything.
     pub purpose: String,

@@ -1,38 +1,30 @@
 //! Global Privacy Control: a signal that a browser sends with every request, and that objects to selling and sharing.
 
+use super::super::Engine;
 use super::super::resolve::LONGEST_ID;
-use super::super::{Engine, EngineError};
 use super::{ConsentChange, ConsentRequest};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentStatus, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
-use crate::domain::time::Moment;
 
 impl Engine {
-    /// The purposes to which the signal is an objection that is not on record yet.
+    /// The objection that the signal is to purposes of which none is on record yet; nothing if there are none.
     ///
     /// It is recorded once for each: a yes in person that the customer gives later holds, though the browser goes on
     /// sending the signal.
     #[must_use]
-    pub fn gpc_objects_to(&self, customer: &str) -> Vec<String> {
+    pub fn gpc_objection(&self, customer: &str) -> Option<ConsentRequest> {
         let active = self.rules.load();
         let rules = &active.set;
         if !rules.declared.purposes.iter().any(|(_, terms)| terms.gpc_objects) {
-            return Vec::new();
+            return None;
         }
         let standing = self.customer_as_held(customer).standing;
         let purposes = rules.declared.purposes.ids().filter(|id| !standing.is_gone() && is_new(*id, &standing, rules));
-        purposes.map(|id| rules.vocabulary.name(id).to_owned()).collect()
-    }
-
-    /// Records the signal as an objection to these purposes.
-    ///
-    /// # Errors
-    /// When the customer id is wrong, or the ledger does not take records; the objections bind in memory all the same.
-    pub fn record_gpc(&self, customer: &str, purposes: Vec<String>, now: Moment) -> Result<(), EngineError> {
-        let change = |purpose| ConsentChange {
-            purpose,
+        let purposes: Vec<&str> = purposes.map(|id| rules.vocabulary.name(id)).collect();
+        let change = |purpose: &&str| ConsentChange {
+            purpose: (*purpose).to_owned(),
             status: ConsentStatus::Objected,
             notice: String::new(),
             language: String::new(),
@@ -42,16 +34,13 @@ impl Engine {
         };
         let request = ConsentRequest {
             customer: customer.into(),
+            // Of calls that come at once with the same signal, one writes it down.
             idempotency_key: Some(purposes.join(" ")).filter(|key| key.len() <= LONGEST_ID).unwrap_or_default(),
-            changes: purposes.into_iter().map(change).collect(),
+            changes: purposes.iter().map(change).collect(),
             source: ConsentSource { evidence: "Sec-GPC: 1".into(), ..ConsentSource::default() },
             deferred: false,
         };
-        match self.record_consent(request, now) {
-            // Another call with the same signal is writing it down; it binds already.
-            Ok(_) | Err(EngineError::InProgress(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        (!request.changes.is_empty()).then_some(request)
     }
 }
 
