@@ -9,6 +9,7 @@ pub mod consent;
 pub mod customer;
 pub mod decide;
 pub mod id;
+pub mod packed;
 pub mod purpose;
 pub mod record;
 pub mod rules;

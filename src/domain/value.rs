@@ -1,11 +1,17 @@
 //! Typed values, and truth that may be unknown.
 
+mod packed;
+mod texts;
+
 use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
 
 use crate::domain::time::{Moment, Period};
+
+pub use packed::PackedValue;
+pub use texts::Texts;
 
 /// What a fact can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,7 +82,7 @@ impl Value {
             Self::Flag(flag) => Operand::Flag(*flag),
             Self::Moment(moment) => Operand::Moment(*moment),
             Self::Duration(period) => Operand::Duration(*period),
-            Self::List(items) => Operand::List(items),
+            Self::List(items) => Operand::List(Texts::Given(items)),
         }
     }
 }
@@ -110,7 +116,7 @@ pub enum Operand<'a> {
     /// A length of time.
     Duration(Period),
     /// Texts.
-    List(&'a [CompactString]),
+    List(Texts<'a>),
 }
 
 impl Operand<'_> {
@@ -138,7 +144,7 @@ impl Operand<'_> {
             Self::Flag(flag) => Value::Flag(flag),
             Self::Moment(moment) => Value::Moment(moment),
             Self::Duration(period) => Value::Duration(period),
-            Self::List(items) => Value::List(items.into()),
+            Self::List(items) => Value::List(items.iter().map(CompactString::from).collect()),
         })
     }
 
@@ -163,7 +169,7 @@ impl fmt::Display for Operand<'_> {
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Moment(moment) => write!(f, "{moment}"),
             Self::Duration(period) => write!(f, "{period}"),
-            Self::List(items) => f.write_str(&items.join(", ")),
+            Self::List(items) => f.write_str(&items.iter().collect::<Vec<_>>().join(", ")),
         }
     }
 }

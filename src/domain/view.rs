@@ -6,7 +6,7 @@
 use std::cell::{Cell, OnceCell};
 
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
-use crate::domain::customer::{CustomerState, StoredEvent};
+use crate::domain::customer::{CustomerState, Held, StoredEvent};
 use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
     /// Where the customer's clock is.
     #[must_use]
     pub fn zone(&self) -> &'a jiff::tz::TimeZone {
-        self.subject.state.zone.as_ref().unwrap_or(&self.rules.policy.zone)
+        self.subject.state.relation().zone.as_ref().unwrap_or(&self.rules.policy.zone)
     }
 
     /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
@@ -125,7 +125,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn pressure_at(&self, at: Moment) -> f64 {
         let policy = &self.rules.policy.pressure;
-        let counted = self.subject.state.contacts.iter().filter(|contact| contact.counts(at));
+        let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(at));
         let heaviest = policy.per_contact.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
         let weigh = |channel: Option<ChannelId>| match channel {
             Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
@@ -145,25 +145,25 @@ impl<'a> Scene<'a> {
         let policy = &self.rules.policy.hurt;
         let events = self.readable_events().filter_map(|event| {
             let points = self.rules.declared.events.get(event.kind)?.hurt;
-            (points > 0.0 && !self.repaired(event)).then_some((event.at, points))
+            (points > 0.0 && !self.repaired(&event)).then_some((event.at, points))
         });
-        let outcomes = self.subject.state.outcomes.iter().filter_map(|entry| {
+        let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
             let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
             Some((entry.at, *points))
         });
         total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
     }
 
-    fn repaired(&self, hurt: &StoredEvent) -> bool {
+    fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
         self.readable_events().take_while(|event| event.at >= hurt.at).any(|event| {
             self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
         })
     }
 
     /// Events that some purpose may still use, newest first.
-    fn readable_events(&self) -> impl Iterator<Item = &'a StoredEvent> {
+    fn readable_events(&self) -> impl Iterator<Item = StoredEvent<'a>> {
         let lawful = self.lawful;
-        self.subject.state.events.newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
+        self.subject.state.events().newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
     }
 }
 
@@ -218,7 +218,7 @@ impl Facts for View<'_> {
 impl<'a> View<'a> {
     /// Looks at one event through this view, as filters and journeys do.
     #[must_use]
-    pub fn at_event<'v>(&'v self, event: &'v StoredEvent) -> EventView<'v, 'a> {
+    pub fn at_event<'v>(&'v self, event: StoredEvent<'v>) -> EventView<'v, 'a> {
         EventView { view: self, event }
     }
 
@@ -242,13 +242,14 @@ impl<'a> View<'a> {
                         scene
                             .subject
                             .state
+                            .relation()
                             .outcome_times((*action, *outcome), self.purpose, scene.now)
                             .filter(|at| *at > since),
                     )
                 })
             }
             Fact::OutcomeLast { action, outcome } => self.history(|| {
-                last(scene.subject.state.outcome_times((*action, *outcome), self.purpose, scene.now).max())
+                last(scene.subject.state.relation().outcome_times((*action, *outcome), self.purpose, scene.now).max())
             }),
             Fact::Stage(id) => self.history(|| Operand::Text(self.stage(*id))),
             Fact::Entered(id) => self.history(|| last(self.entered(*id))),
@@ -279,7 +280,7 @@ impl<'a> View<'a> {
         let held = self.scene.subject.state.attribute(id);
         let personal = declared.is_none_or(|declared| declared.purposes.is_some());
         let may_read = |purposes: PurposeSet| !personal || (self.lawful && purposes.contains(self.purpose));
-        held.filter(|held| may_read(held.purposes)).map_or(Operand::Unknown, |held| held.value.operand())
+        held.filter(|held| may_read(held.purposes)).map_or(Operand::Unknown, |held| held.value())
     }
 
     /// Absence is certain only to a purpose from which nothing can be hidden: one that alone may hold the
@@ -316,22 +317,22 @@ impl<'a> View<'a> {
     }
 
     /// Events of a type that this purpose may read and the filter keeps, newest first.
-    fn events(&self, kind: EventTypeId, filter: Option<&'a Node>) -> impl Iterator<Item = &'a StoredEvent> {
-        let readable = move |event: &&StoredEvent| event.kind == kind && event.purposes.contains(self.purpose);
-        let passes = move |event: &&'a StoredEvent| {
-            filter.is_none_or(|filter| evaluate(filter, &EventView { view: self, event }).truth().holds())
+    fn events(&self, kind: EventTypeId, filter: Option<&'a Node>) -> impl Iterator<Item = StoredEvent<'a>> {
+        let readable = move |event: &StoredEvent<'a>| event.kind == kind && event.purposes.contains(self.purpose);
+        let passes = move |event: &StoredEvent<'a>| {
+            filter.is_none_or(|filter| evaluate(filter, &EventView { view: self, event: *event }).truth().holds())
         };
-        self.scene.subject.state.events.newest_first().filter(readable).filter(passes)
+        self.scene.subject.state.events().newest_first().filter(readable).filter(passes)
     }
 
     fn stage(&self, id: JourneyId) -> &'a str {
-        let state = self.scene.subject.state.journey(id).filter(|state| state.purpose == self.purpose);
+        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
         let name = state.map(|state| self.scene.rules.vocabulary.name(state.stage));
         name.and_then(|name| name.split_once('/')).map_or(NO_STAGE, |(_, stage)| stage)
     }
 
     fn entered(&self, id: JourneyId) -> Option<Moment> {
-        let state = self.scene.subject.state.journey(id).filter(|state| state.purpose == self.purpose);
+        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
         state.map(|state| state.entered)
     }
 }
@@ -350,15 +351,13 @@ fn last(at: Option<Moment>) -> Operand<'static> {
 #[derive(Debug)]
 pub struct EventView<'v, 'a> {
     view: &'v View<'a>,
-    event: &'v StoredEvent,
+    event: StoredEvent<'v>,
 }
 
 impl EventView<'_, '_> {
-    fn field(&self, id: FieldId) -> Option<&Value> {
-        let found = self.event.fields.iter().find(|(known, ..)| *known == id);
-        found
-            .filter(|(.., purposes)| self.view.lawful && purposes.contains(self.view.purpose))
-            .map(|(_, value, _)| value)
+    fn field(&self, id: FieldId) -> Option<Held<'_>> {
+        let found = self.event.fields.get(id);
+        found.filter(|held| self.view.lawful && held.purposes.contains(self.view.purpose))
     }
 
     fn field_of(&self, fact: FactId) -> Option<FieldId> {
@@ -372,7 +371,7 @@ impl EventView<'_, '_> {
 impl Facts for EventView<'_, '_> {
     fn read(&self, fact: FactId) -> Operand<'_> {
         match self.field_of(fact) {
-            Some(id) => self.field(id).map_or(Operand::Unknown, Value::operand),
+            Some(id) => self.field(id).map_or(Operand::Unknown, |held| held.value()),
             None => self.view.read(fact),
         }
     }

@@ -72,8 +72,9 @@ fn look(scene: &Scene<'_>) -> CustomerView {
     let may_disclose = |purposes: crate::domain::id::PurposeSet| {
         purposes.iter().any(|purpose| scene.verdict(purpose, Stage::Disclosure).allows())
     };
-    let journeys = state.journeys.iter().filter(|journey| scene.verdict(journey.purpose, Stage::Disclosure).allows());
-    let attributes = state.attributes.iter().filter(|(id, held)| {
+    let journeys =
+        state.relation().journeys.iter().filter(|journey| scene.verdict(journey.purpose, Stage::Disclosure).allows());
+    let attributes = state.attributes().iter().filter(|(id, held)| {
         let personal = rules.declared.attributes.get(*id).is_none_or(|attribute| attribute.purposes.is_some());
         !personal || may_disclose(held.purposes)
     });
@@ -89,7 +90,9 @@ fn look(scene: &Scene<'_>) -> CustomerView {
         pressure: scene.pressure(),
         hurt: scene.hurt(),
         limits: limits(scene),
-        attributes: attributes.map(|(id, held)| (rules.vocabulary.name(*id).to_owned(), held.value.clone())).collect(),
+        attributes: attributes
+            .filter_map(|(id, held)| Some((rules.vocabulary.name(id).to_owned(), held.value().to_value()?)))
+            .collect(),
     }
 }
 

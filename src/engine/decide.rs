@@ -113,7 +113,7 @@ impl Engine {
             return;
         }
         self.with_customer(&record.customer, |customer| {
-            customer.state.contacts.retain(|contact| contact.decision != record.key);
+            customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
         });
         self.decisions.forget(|kept| kept.key == record.key);
     }
@@ -140,7 +140,8 @@ impl Engine {
             self.settle(&mut customer, &active.set, self.steady(now));
             let terms = self.terms(&active.set, &customer.standing, self.steady(now));
             withhold(&mut customer.state, &active.set, (terms.lawful(Stage::Evaluation), false));
-            customer.state.attributes.retain(|(id, _)| !personal(&active.set, *id) || personal(&rules, *id));
+            let kept = |id| !personal(&active.set, id) || personal(&rules, id);
+            customer.state.retain_attributes(|id, purposes| kept(id).then_some(purposes));
             customer.epoch = epoch;
             let simulated = ActiveRules::new(Arc::clone(&rules), at);
             Ok(Arc::new(self.rehearse((customer, question), &resolved, &simulated, at)))

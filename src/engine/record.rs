@@ -246,7 +246,7 @@ impl Engine {
             let Customer { state, standing, .. } = customer;
             let terms = self.terms(rules, standing, now);
             if zone.is_some() {
-                state.zone = zone;
+                state.relation_mut().zone = zone;
             }
             set_attributes(state, attributes, terms)
         });

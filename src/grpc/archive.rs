@@ -12,7 +12,7 @@ use crate::domain::decide::Score;
 use crate::domain::id::{Id, PurposeSet};
 use crate::domain::purpose::Basis;
 use crate::domain::rules::RuleSet;
-use crate::domain::value::Value;
+use crate::domain::value::Operand;
 use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 
 const README: &str = include_str!("archive/README.txt");
@@ -79,9 +79,9 @@ fn is_portable(purposes: PurposeSet, rules: &RuleSet) -> bool {
 
 fn profile(export: &CustomerExport, portable_only: bool, covers: impl Fn(PurposeSet) -> bool) -> Json {
     let (rules, state) = (&export.rules, &export.state);
-    let attributes = state.attributes.iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
-        let fact = json!({"value": plain(&held.value), "kept_for": names(held.purposes, rules)});
-        (name(*id, rules), fact)
+    let attributes = state.attributes().iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
+        let fact = json!({"value": plain(held.value()), "kept_for": names(held.purposes, rules)});
+        (name(id, rules), fact)
     });
     let attributes: serde_json::Map<String, Json> = attributes.collect();
     let mut profile = json!({
@@ -89,10 +89,10 @@ fn profile(export: &CustomerExport, portable_only: bool, covers: impl Fn(Purpose
         "taken_at": export.at.to_string(),
         "rule_set": rules.hash,
         "attributes": attributes,
-        "time_zone": state.zone.as_ref().and_then(|zone| zone.iana_name()),
+        "time_zone": state.relation().zone.as_ref().and_then(|zone| zone.iana_name()),
     });
     if !portable_only && let Some(profile) = profile.as_object_mut() {
-        let journeys = state.journeys.iter().map(|journey| {
+        let journeys = state.relation().journeys.iter().map(|journey| {
             let stage = name(journey.stage, rules);
             let stage = stage.split_once('/').map_or("", |(_, stage)| stage);
             json!({
@@ -108,10 +108,10 @@ fn profile(export: &CustomerExport, portable_only: bool, covers: impl Fn(Purpose
 fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl Iterator<Item = Json> {
     let rules = &export.rules;
     let mut events: Vec<Json> = Vec::new();
-    for event in export.state.events.newest_first().filter(|event| covers(event.purposes)) {
-        let fields = event.fields.iter().filter(|(.., purposes)| covers(*purposes)).map(|(id, value, _)| {
-            let field = name(*id, rules);
-            (field.split_once('/').map_or("", |(_, field)| field).to_owned(), plain(value))
+    for event in export.state.events().newest_first().filter(|event| covers(event.purposes)) {
+        let fields = event.fields.iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
+            let field = name(id, rules);
+            (field.split_once('/').map_or("", |(_, field)| field).to_owned(), plain(held.value()))
         });
         let fields: serde_json::Map<String, Json> = fields.collect();
         events.push(json!({
@@ -125,7 +125,7 @@ fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl 
 /// What was said to the customer, where and when: every contact is something given out to a channel.
 fn disclosures(export: &CustomerExport) -> impl Iterator<Item = Json> {
     let rules = &export.rules;
-    export.state.contacts.iter().map(|contact| {
+    export.state.relation().contacts.iter().map(|contact| {
         let purpose = rules.actions.get(contact.action).map(|action| name(action.purpose, rules));
         json!({
             "at": contact.at.to_string(),
@@ -139,7 +139,7 @@ fn disclosures(export: &CustomerExport) -> impl Iterator<Item = Json> {
 
 fn outcomes(export: &CustomerExport) -> impl Iterator<Item = Json> {
     let rules = &export.rules;
-    export.state.outcomes.iter().map(|entry| {
+    export.state.relation().outcomes.iter().map(|entry| {
         json!({
             "at": entry.at.to_string(),
             "action": name(entry.action, rules),
@@ -163,7 +163,7 @@ fn standing(view: &StandingView) -> Json {
 
 fn decision(record: &DecisionRecord) -> Json {
     let rules = &record.rules;
-    let asked = record.question.context.iter().map(|(name, value)| (name.clone(), plain(value)));
+    let asked = record.question.context.iter().map(|(name, value)| (name.clone(), plain(value.operand())));
     let asked: serde_json::Map<String, Json> = asked.collect();
     let actions = record.decision.actions.iter().map(|chosen| {
         json!({
@@ -201,14 +201,15 @@ fn score(score: Score) -> Json {
     })
 }
 
-fn plain(value: &Value) -> Json {
+fn plain(value: Operand<'_>) -> Json {
     match value {
-        Value::Text(text) => json!(text.as_str()),
-        Value::Number(number) => json!(number),
-        Value::Flag(flag) => json!(flag),
-        Value::Moment(at) => json!(at.to_string()),
-        Value::Duration(period) => json!({"milliseconds": period.0}),
-        Value::List(items) => items.iter().map(|item| json!(item.as_str())).collect(),
+        Operand::Unknown => Json::Null,
+        Operand::Text(text) => json!(text),
+        Operand::Number(number) => json!(number),
+        Operand::Flag(flag) => json!(flag),
+        Operand::Moment(at) => json!(at.to_string()),
+        Operand::Duration(period) => json!({"milliseconds": period.0}),
+        Operand::List(items) => items.iter().collect(),
     }
 }
 

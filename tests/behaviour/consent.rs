@@ -244,7 +244,7 @@ fn a_restriction_keeps_everything_and_uses_nothing() {
 
     say(&engine, "", Restricted, days(101));
     say(&engine, "advice", Withdrawn, days(102));
-    let kept = engine.export("anna", days(102)).unwrap().state.attributes.len();
+    let kept = engine.export("anna", days(102)).unwrap().state.attributes().iter().count();
     assert_eq!(kept, 2, "it is still there, for the customer to have");
     say(&engine, "advice", Given, days(103));
     say(&engine, "", RestrictionLifted, days(104));

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use smallvec::smallvec;
+
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::{ConsentStatus, Standing};
-use tactful::domain::customer::{CustomerState, Held, StoredEvent};
+use tactful::domain::customer::{CustomerState, PackedEvent};
 use tactful::domain::decide::{Decision, Explain};
 use tactful::domain::id::{ChannelId, PurposeSet};
 use tactful::domain::rules::RuleSet;
@@ -340,14 +340,14 @@ fn state(rules: &RuleSet, customer: &Customer) -> CustomerState {
     let purposes = PurposeSet::of(rules.vocabulary.find("service").unwrap());
     let mut hold = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
-            state.set_attribute(rules.vocabulary.find(name).unwrap(), Held { value, purposes });
+            state.set_attribute(rules.vocabulary.find(name).unwrap(), &value, purposes);
         }
     };
     hold("customer.plan", customer.plan.map(|plan| Value::Text(plan.into())));
     hold("customer.age", customer.age.map(|age| Value::Number(f64::from(age))));
     for days in &customer.visits {
         let (kind, at) = (rules.vocabulary.find("visit").unwrap(), monday() - Period(days * Period::DAY.0));
-        state.events.insert(StoredEvent { kind, at, purposes, fields: smallvec![] });
+        state.add_event(&PackedEvent::new(kind, at, purposes));
     }
     state
 }

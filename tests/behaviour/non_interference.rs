@@ -1,10 +1,9 @@
 //! Two customers who differ only in withheld data get byte-equal answers and explanations.
 
 use proptest::prelude::*;
-use smallvec::smallvec;
 use tactful::domain::action::{ActionKind, Outcome};
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
-use tactful::domain::customer::{CustomerState, Held, JourneyState, OutcomeEntry, StoredEvent};
+use tactful::domain::customer::{CustomerState, JourneyState, OutcomeEntry, PackedEvent};
 use tactful::domain::decide::{Explain, Request, decide};
 use tactful::domain::id::{Id, PurposeSet};
 use tactful::domain::rules::RuleSet;
@@ -124,7 +123,7 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
         let id = rules.vocabulary.find(name).unwrap();
         let declared = rules.declared.attributes.get(id).unwrap().purposes.unwrap();
         if let Some(value) = value {
-            state.set_attribute(id, Held { value, purposes: declared.intersection(set) });
+            state.set_attribute(id, &value, declared.intersection(set));
         }
     };
     attribute("customer.plan", facts.plan.map(|plus| Value::Text(if plus { "plus" } else { "basic" }.into())));
@@ -136,18 +135,19 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
     let page = rules.vocabulary.find("visit/page").unwrap();
     for (days, x) in &facts.visits {
         let at = monday() - Period(days * Period::DAY.0);
-        let fields = smallvec![(page, Value::Text(if *x { "x" } else { "y" }.into()), only)];
-        state.events.insert(StoredEvent { kind: visit, at, purposes: only, fields });
+        let mut event = PackedEvent::new(visit, at, only);
+        event.add(page, &Value::Text(if *x { "x" } else { "y" }.into()), only);
+        state.add_event(&event);
     }
     for days in &facts.complaints {
         let at = monday() - Period(days * Period::DAY.0);
         let kind = rules.vocabulary.find("complaint").unwrap();
-        state.events.insert(StoredEvent { kind, at, purposes: only, fields: smallvec![] });
+        state.add_event(&PackedEvent::new(kind, at, only));
     }
     if facts.stage {
         let journey = rules.vocabulary.find("purchase").unwrap();
         let stage = rules.vocabulary.find("purchase/looking").unwrap();
-        state.set_journey(JourneyState {
+        state.relation_mut().set_journey(JourneyState {
             journey,
             stage,
             started: monday(),
@@ -166,7 +166,7 @@ fn customer(rules: &RuleSet, facts: &Facts, held_for: &[&str]) -> CustomerState 
             outcome: Outcome::Rejected,
             at: monday() - Period::DAY,
         };
-        state.add_outcome(entry);
+        state.relation_mut().add_outcome(entry);
     }
     state
 }
@@ -197,8 +197,8 @@ proptest! {
         let mut left = customer(&rules, &same(&a), &["personalisation", "marketing"]);
         let mut right = customer(&rules, &same(&b), &["personalisation", "marketing"]);
         // The outcomes of an action are its own purpose's history.
-        left.outcomes.extend(right.outcomes.clone());
-        right.outcomes.clone_from(&left.outcomes);
+        left.relation_mut().outcomes.extend(right.relation().outcomes.clone());
+        right.relation_mut().outcomes.clone_from(&left.relation().outcomes);
         let standing = standing(&rules, consents);
         prop_assert_eq!(answer(&rules, &left, &standing, monday()), answer(&rules, &right, &standing, monday()));
     }

@@ -7,9 +7,6 @@ use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
 use crate::domain::time::Moment;
 
-/// How many contacts, and how many outcomes, are kept for one customer.
-pub const MOST_CONTACTS: usize = 256;
-
 /// Names one decision within this server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct DecisionKey(pub u64);

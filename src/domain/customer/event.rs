@@ -1,19 +1,23 @@
-//! The events of one customer, oldest first, within a bound.
+//! The events of one customer, newest first, packed.
+//!
+//! Every event has a head of eight bytes: when (48 bits), of which type (12), how long its block is (4). Heads lie one
+//! after the other, so that a history is looked through without a step aside; blocks, in the same order, hold the
+//! purposes of an event and its fields. A block of 15 bytes or more says its length itself.
 
-use std::collections::{HashMap, VecDeque};
-
-use smallvec::SmallVec;
-
-use crate::domain::id::{EventTypeId, FieldId, PurposeSet};
+use super::fact::{Facts, put_fact};
+use crate::domain::id::{EventTypeId, FieldId, Id, PurposeSet};
+use crate::domain::packed::{Reader, put_number};
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
 
-/// How many events are kept for one customer.
-pub const MOST_EVENTS: usize = 256;
+const TYPE_BITS: u32 = 12;
+const LENGTH_BITS: u32 = 4;
+const LONG: u64 = (1 << LENGTH_BITS) - 1;
+const _: () = assert!(EventTypeId::LIMIT <= 1 << TYPE_BITS, "a head has room for every event type");
 
 /// One event as it is kept. Only fields that a purpose covers are in it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredEvent<'a> {
     /// What happened.
     pub kind: EventTypeId,
     /// When.
@@ -21,70 +25,153 @@ pub struct StoredEvent {
     /// The purposes it was lawfully collected for and is still lawfully kept for.
     pub purposes: PurposeSet,
     /// Its fields, each with purposes of its own.
-    pub fields: SmallVec<[(FieldId, Value, PurposeSet); 2]>,
+    pub fields: Facts<'a, FieldId>,
 }
 
-/// A bounded history, in time order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventHistory {
-    events: VecDeque<StoredEvent>,
-    forgotten: Option<(Moment, PurposeSet)>,
+/// An event on its way into a history.
+#[derive(Debug, Clone)]
+pub struct PackedEvent {
+    kind: EventTypeId,
+    at: Moment,
+    purposes: PurposeSet,
+    fields: Vec<u8>,
 }
 
-impl EventHistory {
-    /// Adds an event at its place in time. When there is no room, the oldest of the most frequent type leaves, so
-    /// that many events of one type never push out the few of another.
-    pub fn insert(&mut self, event: StoredEvent) {
-        let place = self.events.partition_point(|held| held.at <= event.at);
-        self.events.insert(place, event);
-        if self.events.len() > MOST_EVENTS {
-            self.forget_one();
-        }
+impl PackedEvent {
+    /// An event without fields. Before the year −2490 and after 6429 there is no telling moments apart.
+    #[must_use]
+    pub fn new(kind: EventTypeId, at: Moment, purposes: PurposeSet) -> Self {
+        let furthest = i64::MAX >> (TYPE_BITS + LENGTH_BITS);
+        Self { kind, at: Moment(at.0.clamp(-furthest, furthest)), purposes, fields: Vec::new() }
     }
 
-    fn forget_one(&mut self) {
-        let mut counts: HashMap<EventTypeId, usize> = HashMap::new();
-        for event in &self.events {
-            *counts.entry(event.kind).or_default() += 1;
-        }
-        let crowded = counts.into_iter().max_by_key(|(kind, count)| (*count, *kind)).map(|(kind, _)| kind);
-        let oldest = self.events.iter().position(|event| Some(event.kind) == crowded);
-        if let Some(gone) = oldest.and_then(|index| self.events.remove(index)) {
-            let known = self.forgotten.filter(|(at, _)| *at > gone.at);
-            self.forgotten = known.or(Some((gone.at, gone.purposes)));
-        }
+    /// Adds a field.
+    pub fn add(&mut self, id: FieldId, value: &Value, purposes: PurposeSet) {
+        put_fact(&mut self.fields, id, (value, purposes));
+    }
+
+    /// The event, to read.
+    #[must_use]
+    pub fn read(&self) -> StoredEvent<'_> {
+        StoredEvent { kind: self.kind, at: self.at, purposes: self.purposes, fields: Facts::new(&self.fields) }
+    }
+}
+
+/// A history, to read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Events<'a> {
+    pub(super) heads: &'a [[u8; 8]],
+    pub(super) blocks: &'a [u8],
+}
+
+impl<'a> Events<'a> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.heads.is_empty()
     }
 
     /// The events, newest first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &StoredEvent> {
-        self.events.iter().rev()
+    #[inline]
+    pub fn newest_first(self) -> impl Iterator<Item = StoredEvent<'a>> + Clone {
+        let mut blocks = Reader(self.blocks);
+        self.heads.iter().map_while(move |head| {
+            let head = u64::from_le_bytes(*head);
+            let length = head & LONG;
+            let block = if length == LONG { blocks.counted() } else { blocks.take(usize::try_from(length).ok()?) };
+            read(head, Reader(block?))
+        })
     }
 
-    /// The moment of the newest event that had to be forgotten for want of room, and whose it was to read.
-    #[must_use]
-    pub fn forgotten(&self) -> Option<(Moment, PurposeSet)> {
-        self.forgotten
+    /// The same history with one event more, at its place in time.
+    pub(super) fn with(self, new: StoredEvent<'_>) -> Packing {
+        let mut packing = Packing::default();
+        let younger = self.newest_first().take_while(|held| held.at > new.at);
+        let count = younger.clone().count();
+        younger
+            .chain([new])
+            .chain(self.newest_first().skip(count))
+            .for_each(|event| packing.put(event, event.purposes));
+        packing
     }
 
-    /// Forgets even that something was forgotten, where no purpose may know it any more.
-    pub fn keep_for(&mut self, lawful: PurposeSet) {
-        self.forgotten = self.forgotten.filter(|(_, purposes)| !purposes.intersection(lawful).is_empty());
+    /// The same history without the event at a place.
+    pub(super) fn without(self, place: usize) -> Packing {
+        let mut packing = Packing::default();
+        let others = self.newest_first().enumerate().filter(|(index, _)| *index != place);
+        others.for_each(|(_, event)| packing.put(event, event.purposes));
+        packing
     }
 
-    /// How many are held.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.events.len()
+    /// What the closures keep, each for the purposes they give; nothing if that is everything as it is.
+    pub(super) fn kept(
+        self,
+        event: impl Fn(StoredEvent<'a>) -> Option<PurposeSet>,
+        field: impl Fn(FieldId, PurposeSet) -> Option<PurposeSet>,
+    ) -> Option<Packing> {
+        let same_field = |(id, held): (_, super::Held<'_>)| field(id, held.purposes) == Some(held.purposes);
+        let same = |held: StoredEvent<'a>| event(held) == Some(held.purposes) && held.fields.iter().all(same_field);
+        if self.newest_first().all(same) {
+            return None;
+        }
+        let mut packing = Packing::default();
+        let mut fields = Vec::new();
+        for held in self.newest_first() {
+            fields.clear();
+            held.fields.copy_kept(&field, &mut fields);
+            if let Some(purposes) = event(held) {
+                packing.put(StoredEvent { fields: Facts::new(&fields), ..held }, purposes);
+            }
+        }
+        Some(packing)
     }
 
-    /// Whether none is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
+    /// The oldest event of the type that there is most of.
+    pub(super) fn most_dispensable(self) -> Option<(usize, StoredEvent<'a>)> {
+        let mut kinds: Vec<EventTypeId> = self.newest_first().map(|event| event.kind).collect();
+        kinds.sort_unstable();
+        let crowded = kinds.chunk_by(EventTypeId::eq).max_by_key(|same| same.len())?.first().copied();
+        self.newest_first().enumerate().filter(|(_, event)| Some(event.kind) == crowded).last()
+    }
+}
+
+#[inline]
+fn read(head: u64, mut block: Reader<'_>) -> Option<StoredEvent<'_>> {
+    let kind = usize::try_from(head >> LENGTH_BITS).ok()? & ((1 << TYPE_BITS) - 1);
+    let at = Moment(head.cast_signed() >> (TYPE_BITS + LENGTH_BITS));
+    let purposes = PurposeSet(block.number()?);
+    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: Facts::new(block.0) })
+}
+
+/// A history being packed.
+#[derive(Debug, Default)]
+pub(super) struct Packing {
+    pub heads: Vec<u8>,
+    pub blocks: Vec<u8>,
+}
+
+impl Packing {
+    fn put(&mut self, event: StoredEvent<'_>, purposes: PurposeSet) {
+        let mut block = Vec::with_capacity(event.fields.bytes().len() + 2);
+        put_number(&mut block, purposes.0);
+        block.extend_from_slice(event.fields.bytes());
+        let length = (block.len() as u64).min(LONG);
+        let kind = (event.kind.index() as u64) << LENGTH_BITS;
+        let head = (event.at.0 << (TYPE_BITS + LENGTH_BITS)).cast_unsigned() | kind | length;
+        self.heads.extend_from_slice(&head.to_le_bytes());
+        if length == LONG {
+            put_number(&mut self.blocks, block.len() as u64);
+        }
+        self.blocks.extend_from_slice(&block);
     }
 
-    /// Keeps what the closure wants to keep; it may also change an event.
-    pub fn retain(&mut self, keep: impl FnMut(&mut StoredEvent) -> bool) {
-        self.events.retain_mut(keep);
+    pub(super) fn read(&self) -> Events<'_> {
+        Events { heads: self.heads.as_chunks().0, blocks: &self.blocks }
     }
 }

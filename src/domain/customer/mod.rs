@@ -4,8 +4,12 @@
 
 pub mod contact;
 pub mod event;
+pub mod fact;
+mod relation;
 pub mod state;
 
 pub use contact::{Contact, ContactState, OutcomeEntry};
-pub use event::{EventHistory, StoredEvent};
-pub use state::{CustomerState, Held, JourneyState};
+pub use event::{Events, PackedEvent, StoredEvent};
+pub use fact::{Facts, Held};
+pub use relation::{JourneyState, Relation};
+pub use state::CustomerState;

@@ -1,186 +1,208 @@
 //! The state of one customer.
+//!
+//! Attributes, events and the ids that were seen lie packed in one run of bytes that is exactly as long as they are:
+//! a customer with twenty events and ten attributes takes about half a kilobyte. They are read in place; every change
+//! writes the run anew.
 
-use std::collections::VecDeque;
+use std::fmt;
 
-use jiff::tz::TimeZone;
-use smallvec::SmallVec;
-
-use super::contact::{Contact, DecisionKey, MOST_CONTACTS, OutcomeEntry};
-use super::event::EventHistory;
-use crate::domain::action::Outcome;
-use crate::domain::id::{ActionId, AttributeId, JourneyId, PurposeId, PurposeSet, StageId};
-use crate::domain::time::Moment;
+use super::event::{Events, PackedEvent, Packing, StoredEvent};
+use super::fact::{Facts, Held};
+use super::relation::Relation;
+use crate::domain::id::{AttributeId, FieldId, PurposeSet};
 use crate::domain::value::Value;
 
 /// How many event and outcome ids are remembered for one customer, so that a repeat counts once.
 pub const MOST_SEEN: usize = 256;
+/// How many events are kept for one customer.
+pub const MOST_EVENTS: usize = 256;
+/// How many bytes the fields of a customer's events may take.
+pub const MOST_EVENT_BYTES: usize = 1 << 20;
 
-/// A fact that is held, with the purposes it may serve. Facts that are not personal serve all.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// The fact.
-    pub value: Value,
-    /// The purposes it was lawfully collected for and is still lawfully kept for.
-    pub purposes: PurposeSet,
-}
-
-/// Where the customer is in one journey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JourneyState {
-    /// Which journey.
-    pub journey: JourneyId,
-    /// Which stage.
-    pub stage: StageId,
-    /// When the journey began.
-    pub started: Moment,
-    /// When the stage was entered.
-    pub entered: Moment,
-    /// The purpose whose data moved it.
-    pub purpose: PurposeId,
-}
+/// How much is kept of the hash of an id. Of 256 ids, another is taken for one of them once in 10¹² times.
+type SeenId = [u8; 6];
 
 /// Everything held about one customer but consent.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct CustomerState {
-    /// Declared attributes, by id.
-    pub attributes: SmallVec<[(AttributeId, Held); 4]>,
-    /// What the customer did.
-    pub events: EventHistory,
-    /// Journeys begun, by id.
-    pub journeys: SmallVec<[JourneyState; 2]>,
-    /// What was said, oldest first.
-    pub contacts: Vec<Contact>,
-    /// What came of it, oldest first.
-    pub outcomes: Vec<OutcomeEntry>,
-    /// Where the customer's clock is.
-    pub zone: Option<TimeZone>,
-    /// Contacts or outcomes had to be forgotten; the newest of them.
-    pub forgotten: Option<Moment>,
-    seen: VecDeque<u64>,
+    packed: Box<[u8]>,
+    relation: Option<Box<Relation>>,
+}
+
+/// The parts of the packed run, in order, after a header that says how long they are.
+#[derive(Clone, Copy, Default)]
+struct Parts<'a> {
+    attributes: &'a [u8],
+    events: Events<'a>,
+    seen: &'a [SeenId],
+}
+
+impl fmt::Debug for CustomerState {
+    /// Says how much there is: what there is are personal data, and logs are not the place for them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomerState").field("bytes", &self.packed.len()).finish_non_exhaustive()
+    }
 }
 
 impl CustomerState {
+    /// Attributes, by id.
+    #[must_use]
+    pub fn attributes(&self) -> Facts<'_, AttributeId> {
+        Facts::new(self.parts().attributes)
+    }
+
     /// What is held of an attribute.
     #[must_use]
-    pub fn attribute(&self, id: AttributeId) -> Option<&Held> {
-        self.attributes.iter().find(|(held, _)| *held == id).map(|(_, held)| held)
+    pub fn attribute(&self, id: AttributeId) -> Option<Held<'_>> {
+        self.attributes().get(id)
     }
 
     /// Sets an attribute.
-    pub fn set_attribute(&mut self, id: AttributeId, held: Held) {
-        match self.attributes.binary_search_by_key(&id, |(known, _)| *known) {
-            Ok(index) => {
-                if let Some(slot) = self.attributes.get_mut(index) {
-                    slot.1 = held;
-                }
-            }
-            Err(index) => self.attributes.insert(index, (id, held)),
+    pub fn set_attribute(&mut self, id: AttributeId, value: &Value, purposes: PurposeSet) {
+        let mut attributes = Vec::new();
+        self.attributes().copy_with(id, (value, purposes), &mut attributes);
+        self.packed = Parts { attributes: &attributes, ..self.parts() }.pack();
+    }
+
+    /// Keeps the attributes that the closure keeps, each for the purposes it gives.
+    pub fn retain_attributes(&mut self, keep: impl Fn(AttributeId, PurposeSet) -> Option<PurposeSet>) {
+        let mut attributes = Vec::new();
+        if self.attributes().copy_kept(keep, &mut attributes) {
+            self.packed = Parts { attributes: &attributes, ..self.parts() }.pack();
         }
     }
 
-    /// Where the customer is in a journey, if it has begun.
+    /// What the customer did.
     #[must_use]
-    pub fn journey(&self, id: JourneyId) -> Option<&JourneyState> {
-        self.journeys.iter().find(|state| state.journey == id)
+    pub fn events(&self) -> Events<'_> {
+        self.parts().events
     }
 
-    /// Puts the customer at a stage.
-    pub fn set_journey(&mut self, state: JourneyState) {
-        match self.journeys.iter_mut().find(|held| held.journey == state.journey) {
-            Some(held) => *held = state,
-            None => self.journeys.push(state),
+    /// Adds an event at its place in time. When there is no room, the oldest of the most frequent type leaves, so
+    /// that many events of one type never push out the few of another.
+    pub fn add_event(&mut self, event: &PackedEvent) {
+        let mut packing = self.events().with(event.read());
+        let mut forgotten = self.relation().forgotten_events;
+        while packing.heads.len() > MOST_EVENTS * 8 || packing.blocks.len() > MOST_EVENT_BYTES {
+            let Some((place, gone)) = packing.read().most_dispensable() else { break };
+            forgotten = forgotten.filter(|(at, _)| *at > gone.at).or(Some((gone.at, gone.purposes)));
+            packing = packing.read().without(place);
+        }
+        self.put_events(&packing);
+        if forgotten.is_some() {
+            self.relation_mut().forgotten_events = forgotten;
         }
     }
 
-    /// Adds a contact at its place in time.
-    pub fn add_contact(&mut self, contact: Contact) {
-        let place = self.contacts.partition_point(|held| held.at <= contact.at);
-        self.contacts.insert(place, contact);
-        if self.contacts.len() > MOST_CONTACTS {
-            self.forget_contact();
+    /// Keeps the events and fields that the closures keep, each for the purposes they give.
+    pub fn retain_events(
+        &mut self,
+        event: impl Fn(StoredEvent<'_>) -> Option<PurposeSet>,
+        field: impl Fn(FieldId, PurposeSet) -> Option<PurposeSet>,
+    ) {
+        if let Some(packing) = self.events().kept(event, field) {
+            self.put_events(&packing);
         }
     }
 
-    /// Adds an outcome at its place in time.
-    pub fn add_outcome(&mut self, entry: OutcomeEntry) {
-        let place = self.outcomes.partition_point(|held| held.at <= entry.at);
-        self.outcomes.insert(place, entry);
-        if self.outcomes.len() > MOST_CONTACTS {
-            let what = |entry: &OutcomeEntry| (entry.action, entry.outcome);
-            let count = |of: (ActionId, Outcome)| self.outcomes.iter().filter(|held| what(held) == of).count();
-            let crowded = self.outcomes.iter().map(|held| (count(what(held)), what(held))).max().map(|(_, of)| of);
-            if let Some(index) = self.outcomes.iter().position(|held| Some(what(held)) == crowded) {
-                let gone = self.outcomes.remove(index);
-                self.forgotten = self.forgotten.max(Some(gone.at));
-            }
+    fn put_events(&mut self, packing: &Packing) {
+        self.packed = Parts { events: packing.read(), ..self.parts() }.pack();
+    }
+
+    /// Journeys, contacts and what came of them.
+    #[must_use]
+    pub fn relation(&self) -> &Relation {
+        static NONE: Relation = Relation::NONE;
+        self.relation.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Journeys, contacts and what came of them, to add to.
+    pub fn relation_mut(&mut self) -> &mut Relation {
+        self.relation.get_or_insert_default()
+    }
+
+    /// Changes journeys, contacts and what came of them, where there are any; what is empty then takes no room.
+    pub fn change_relation(&mut self, change: impl FnOnce(&mut Relation)) {
+        if let Some(relation) = &mut self.relation {
+            change(relation);
         }
-    }
-
-    /// The contact that a decision reserved for an action.
-    pub fn contact_mut(&mut self, decision: DecisionKey, action: ActionId) -> Option<&mut Contact> {
-        self.contacts.iter_mut().find(|contact| contact.decision == decision && contact.action == action)
-    }
-
-    /// Moments at which an action had an outcome that a purpose may read. `presented` counts contacts.
-    pub fn outcome_times(
-        &self,
-        (action, outcome): (ActionId, Outcome),
-        reader: PurposeId,
-        now: Moment,
-    ) -> impl Iterator<Item = Moment> {
-        let presented = outcome == Outcome::Presented;
-        let contacts = self
-            .contacts
-            .iter()
-            .rev()
-            .filter(move |c| presented && c.action == action && c.counts(now) && c.readable.contains(reader));
-        let entries = self
-            .outcomes
-            .iter()
-            .rev()
-            .filter(move |e| e.action == action && e.outcome == outcome && e.readable.contains(reader));
-        contacts.map(|contact| contact.at).chain(entries.map(|entry| entry.at))
+        self.relation.take_if(|relation| relation.is_empty());
     }
 
     /// Remembers an id; false if it was seen before.
     pub fn first_seen(&mut self, id: u64) -> bool {
-        if self.seen.contains(&id) {
+        if self.has_seen(id) {
             return false;
         }
-        if self.seen.len() >= MOST_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(id);
+        let parts = self.parts();
+        let forgotten = (parts.seen.len() + 1).saturating_sub(MOST_SEEN);
+        let kept = parts.seen.iter().skip(forgotten).copied();
+        let seen: Vec<SeenId> = kept.chain([shorten(id)]).collect();
+        self.packed = Parts { seen: &seen, ..parts }.pack();
         true
     }
 
     /// Whether an id was seen before.
     #[must_use]
     pub fn has_seen(&self, id: u64) -> bool {
-        self.seen.contains(&id)
+        self.parts().seen.contains(&shorten(id))
+    }
+
+    /// What is remembered of the ids that were seen, oldest first.
+    pub fn seen(&self) -> impl Iterator<Item = u64> {
+        self.parts().seen.iter().map(|[a, b, c, d, e, f]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]))
     }
 
     /// Whether there is nothing to keep.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty()
-            && self.events.is_empty()
-            && self.journeys.is_empty()
-            && self.contacts.is_empty()
-            && self.outcomes.is_empty()
-            && self.zone.is_none()
-            && self.seen.is_empty()
+        self.parts().is_empty() && self.relation.as_deref().is_none_or(Relation::is_empty)
     }
 
-    /// Drops the oldest contact of the action that has most of them, so that a step said rarely, which a
-    /// limit is likelier to watch, is forgotten last.
-    fn forget_contact(&mut self) {
-        let count = |action: ActionId| self.contacts.iter().filter(|held| held.action == action).count();
-        let most = self.contacts.iter().map(|held| (count(held.action), held.action)).max();
-        let crowded = most.and_then(|(_, action)| self.contacts.iter().position(|held| held.action == action));
-        if let Some(index) = crowded {
-            let gone = self.contacts.remove(index);
-            self.forgotten = self.forgotten.max(Some(gone.at));
-        }
+    #[inline]
+    fn parts(&self) -> Parts<'_> {
+        Parts::read(&self.packed).unwrap_or_default()
     }
+}
+
+/// How long attributes and blocks are, and how many events there are.
+const HEADER: usize = 4 + 4 + 2;
+
+impl<'a> Parts<'a> {
+    #[inline]
+    fn read(packed: &'a [u8]) -> Option<Self> {
+        let (attributes, rest) = packed.split_first_chunk()?;
+        let (blocks, rest) = rest.split_first_chunk()?;
+        let (events, rest) = rest.split_first_chunk()?;
+        let (attributes, rest) = rest.split_at_checked(u32::from_le_bytes(*attributes) as usize)?;
+        let (heads, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*events)) * 8)?;
+        let (blocks, rest) = rest.split_at_checked(u32::from_le_bytes(*blocks) as usize)?;
+        let events = Events { heads: heads.as_chunks().0, blocks };
+        Some(Self { attributes, events, seen: rest.as_chunks().0 })
+    }
+
+    fn is_empty(self) -> bool {
+        self.attributes.is_empty() && self.events.is_empty() && self.seen.is_empty()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "attributes, events and their bytes are bounded far below")]
+    fn pack(self) -> Box<[u8]> {
+        if self.is_empty() {
+            return Box::default();
+        }
+        let (heads, blocks) = (self.events.heads.as_flattened(), self.events.blocks);
+        let seen = self.seen.as_flattened();
+        let length = HEADER + self.attributes.len() + heads.len() + blocks.len() + seen.len();
+        let mut packed = Vec::with_capacity(length);
+        packed.extend_from_slice(&(self.attributes.len() as u32).to_le_bytes());
+        packed.extend_from_slice(&(blocks.len() as u32).to_le_bytes());
+        packed.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
+        [self.attributes, heads, blocks, seen].iter().for_each(|part| packed.extend_from_slice(part));
+        packed.into_boxed_slice()
+    }
+}
+
+fn shorten(id: u64) -> SeenId {
+    let [a, b, c, d, e, f, ..] = id.to_le_bytes();
+    [a, b, c, d, e, f]
 }

@@ -83,14 +83,16 @@ fn occurrences<'s>(
 ) -> impl Iterator<Item = (Moment, Moment)> + 's {
     let now = scene.now;
     let presented = outcome == Outcome::Presented;
-    let contacts = scene.subject.state.contacts.iter().filter(move |contact| presented && contact.counts(now));
+    let contacts =
+        scene.subject.state.relation().contacts.iter().filter(move |contact| presented && contact.counts(now));
     let contacts = contacts
         .filter(|contact| scope.covers(contact.action, contact.kind, contact.group, contact.channel))
         .map(|contact| match contact.state {
             ContactState::Reserved { until } => (contact.at, until),
             ContactState::Counted => (contact.at, Moment::DISTANT_FUTURE),
         });
-    let outcomes = scene.subject.state.outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
+    let outcomes =
+        scene.subject.state.relation().outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
     let outcomes = outcomes
         .filter(|entry| scope.covers(entry.action, entry.kind, entry.group, entry.channel))
         .map(|entry| (entry.at, Moment::DISTANT_FUTURE));

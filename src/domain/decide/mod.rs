@@ -255,7 +255,7 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
 
 fn truncated(scene: &Scene<'_>) -> bool {
     let oldest_asked = scene.now - scene.rules.horizon;
-    let state = scene.subject.state;
-    let events = state.events.forgotten().filter(|(_, purposes)| !purposes.intersection(scene.lawful).is_empty());
-    events.map(|(at, _)| at).max(state.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
+    let relation = scene.subject.state.relation();
+    let events = relation.forgotten_events.filter(|(_, purposes)| !purposes.intersection(scene.lawful).is_empty());
+    events.map(|(at, _)| at).max(relation.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
 }

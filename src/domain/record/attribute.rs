@@ -2,7 +2,7 @@
 
 use super::{Terms, journey};
 use crate::domain::consent::Stage;
-use crate::domain::customer::{CustomerState, Held};
+use crate::domain::customer::CustomerState;
 use crate::domain::id::{AttributeId, PurposeSet};
 use crate::domain::value::Value;
 
@@ -20,13 +20,12 @@ pub fn set_attributes(
         match (value, purposes) {
             (None, purposes) => {
                 changed = changed.union(purposes.unwrap_or(PurposeSet::ALL));
-                state.attributes.retain(|(held, _)| *held != id);
+                state.retain_attributes(|held, purposes| (held != id).then_some(purposes));
             }
             (Some(_), Some(PurposeSet::EMPTY)) => dropped.push(id),
             (Some(value), purposes) => {
                 changed = changed.union(purposes.unwrap_or(PurposeSet::ALL));
-                let purposes = purposes.unwrap_or(PurposeSet::EMPTY);
-                state.set_attribute(id, Held { value, purposes });
+                state.set_attribute(id, &value, purposes.unwrap_or(PurposeSet::EMPTY));
             }
         }
     }

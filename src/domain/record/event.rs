@@ -1,10 +1,8 @@
 //! Something the customer did or suffered.
 
-use smallvec::SmallVec;
-
 use super::{Terms, journey};
 use crate::domain::consent::Stage;
-use crate::domain::customer::{CustomerState, StoredEvent};
+use crate::domain::customer::{CustomerState, PackedEvent};
 use crate::domain::id::{EventTypeId, FieldId};
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
@@ -49,17 +47,16 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     if event.id.is_some_and(|id| !state.first_seen(id)) {
         return Recorded::Repeated;
     }
-    let mut fields = SmallVec::new();
+    let mut packed = PackedEvent::new(event.kind, event.at, purposes);
     let mut dropped = Vec::new();
     for (id, value) in event.fields {
         let allowed = terms.rules.declared.fields.get(id).map(|field| field.purposes.intersection(lawful));
         match allowed.filter(|purposes| !purposes.is_empty()) {
-            Some(purposes) => fields.push((id, value, purposes)),
+            Some(purposes) => packed.add(id, &value, purposes),
             None => dropped.push(id),
         }
     }
-    let stored = StoredEvent { kind: event.kind, at: event.at, purposes, fields };
-    state.events.insert(stored.clone());
-    journey::follow(state, Some(&stored), stored.purposes, terms);
+    state.add_event(&packed);
+    journey::follow(state, Some(packed.read()), purposes, terms);
     Recorded::Kept(dropped)
 }

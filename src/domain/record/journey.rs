@@ -13,7 +13,7 @@ use crate::domain::view::{Scene, Situation, Subject};
 const MOST_STEPS: usize = 1_000;
 
 /// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
-pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, readers: PurposeSet, terms: Terms<'_>) {
+pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
     let at = event.map_or(terms.now, |event| event.at);
     let steps: Vec<JourneyState> = {
         let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
@@ -23,12 +23,12 @@ pub fn follow(state: &mut CustomerState, event: Option<&StoredEvent>, readers: P
             journeys.filter_map(|(id, journey)| step((id, journey), event, (at, readers), &scene)).collect()
         }
     };
-    steps.into_iter().for_each(|step| state.set_journey(step));
+    steps.into_iter().for_each(|step| state.relation_mut().set_journey(step));
 }
 
 fn step(
     (id, journey): (JourneyId, &Journey),
-    event: Option<&StoredEvent>,
+    event: Option<StoredEvent<'_>>,
     (at, readers): (Moment, PurposeSet),
     scene: &Scene<'_>,
 ) -> Option<JourneyState> {
@@ -37,7 +37,7 @@ fn step(
         return None;
     }
     let known = |state: &&JourneyState| journey.stage(state.stage).is_some() && state.purpose == purpose;
-    let now = scene.subject.state.journey(id).filter(known);
+    let now = scene.subject.state.relation().journey(id).filter(known);
     let fires = |trigger: &Trigger| fires(trigger, event, scene, purpose);
     let stage = match now {
         None => journey.starts.iter().any(fires).then(|| first(journey))??,
@@ -62,7 +62,7 @@ fn first(journey: &Journey) -> Option<StageId> {
 
 fn fires(
     trigger: &Trigger,
-    event: Option<&StoredEvent>,
+    event: Option<StoredEvent<'_>>,
     scene: &Scene<'_>,
     purpose: crate::domain::id::PurposeId,
 ) -> bool {
@@ -79,14 +79,16 @@ fn fires(
 
 /// Moves every journey whose time in a stage has run out, at the moment at which it ran out.
 pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) {
-    for held in &mut state.journeys {
-        let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
-        for _ in 0..MOST_STEPS {
-            let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= terms.now) else { break };
-            held.stage = to;
-            held.entered = due;
+    state.change_relation(|relation| {
+        for held in &mut relation.journeys {
+            let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
+            for _ in 0..MOST_STEPS {
+                let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= terms.now) else { break };
+                held.stage = to;
+                held.entered = due;
+            }
         }
-    }
+    });
 }
 
 /// The earliest way out of the stage by time alone.

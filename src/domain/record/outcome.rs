@@ -41,7 +41,7 @@ pub fn reserve(
         None => ContactState::Counted,
     };
     for action in actions.iter().filter_map(|id| terms.rules.actions.get(*id)) {
-        state.add_contact(Contact {
+        state.relation_mut().add_contact(Contact {
             decision,
             action: action.id,
             kind: action.kind,
@@ -62,14 +62,18 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
     }
     let decided = new.decision != DecisionKey::default();
     if new.outcome == Outcome::NotPresented {
-        state.contacts.retain(|held| !decided || (held.decision, held.action) != (new.decision, new.action));
+        let released = (new.decision, new.action);
+        state.change_relation(|relation| {
+            relation.contacts.retain(|held| !decided || (held.decision, held.action) != released);
+        });
         return true;
     }
     let readable = readable(action.purpose, terms);
-    match state.contact_mut(new.decision, new.action).filter(|_| decided) {
+    let relation = state.relation_mut();
+    match relation.contact_mut(new.decision, new.action).filter(|_| decided) {
         Some(contact) => contact.state = ContactState::Counted,
         // Another system's outcome cannot be matched with its contact, so only `presented` makes one.
-        None if decided || new.outcome == Outcome::Presented => state.add_contact(Contact {
+        None if decided || new.outcome == Outcome::Presented => relation.add_contact(Contact {
             decision: new.decision,
             action: new.action,
             kind: action.kind,
@@ -82,7 +86,7 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
         None => {}
     }
     if new.outcome != Outcome::Presented {
-        state.add_outcome(OutcomeEntry {
+        relation.add_outcome(OutcomeEntry {
             action: new.action,
             kind: action.kind,
             group: action.group,

@@ -3,9 +3,11 @@
 //! It is done when a customer is next touched, with the moments at which it was due, so that nobody can
 //! tell whether it was done at once or late.
 
+use std::cell::Cell;
+
 use super::{Terms, journey};
 use crate::domain::consent::{Stage, lawful};
-use crate::domain::customer::CustomerState;
+use crate::domain::customer::{CustomerState, StoredEvent};
 use crate::domain::id::PurposeSet;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Period;
@@ -38,45 +40,49 @@ fn withheld(terms: Terms<'_>) -> PurposeSet {
 pub fn withhold(state: &mut CustomerState, rules: &RuleSet, (lawful, restricted): (PurposeSet, bool)) -> bool {
     let declared = &rules.declared;
     let dropped: PurposeSet = rules.dropped.ids().collect();
-    let mut purged = false;
-    let mut narrow = |purposes: &mut PurposeSet, allowed: PurposeSet| {
+    let purged = Cell::new(false);
+    let narrow = |purposes: PurposeSet, allowed: PurposeSet| {
         let left = purposes.intersection(allowed);
-        purged |= left != *purposes;
-        *purposes = left;
-        restricted || !left.is_empty()
+        purged.set(purged.get() || left != purposes);
+        (restricted || !left.is_empty()).then_some(left)
     };
-    state.attributes.retain(|(id, held)| match declared.attributes.get(*id).map(|attribute| attribute.purposes) {
-        Some(None) => true,
-        Some(Some(now)) => narrow(&mut held.purposes, lawful.intersection(now.union(dropped))),
-        None => narrow(&mut held.purposes, PurposeSet::EMPTY),
+    state.retain_attributes(|id, purposes| match declared.attributes.get(id).map(|attribute| attribute.purposes) {
+        Some(None) => Some(purposes),
+        Some(Some(now)) => narrow(purposes, lawful.intersection(now.union(dropped))),
+        None => narrow(purposes, PurposeSet::EMPTY),
     });
-    state.events.retain(|event| {
-        let kind = declared.events.get(event.kind);
-        let now = kind.map_or(PurposeSet::EMPTY, |kind| kind.purposes.union(dropped));
-        let covered = narrow(&mut event.purposes, lawful.intersection(now));
-        event.fields.retain(|(id, _, purposes)| {
-            let now = declared.fields.get(*id).map_or(PurposeSet::EMPTY, |field| field.purposes.union(dropped));
-            narrow(purposes, lawful.intersection(now))
-        });
-        covered
+    let of_event = |event: StoredEvent<'_>| {
+        let now = declared.events.get(event.kind).map_or(PurposeSet::EMPTY, |kind| kind.purposes.union(dropped));
+        narrow(event.purposes, lawful.intersection(now))
+    };
+    let of_field = |id, purposes| {
+        let now = declared.fields.get(id).map_or(PurposeSet::EMPTY, |field| field.purposes.union(dropped));
+        narrow(purposes, lawful.intersection(now))
+    };
+    state.retain_events(of_event, of_field);
+    state.change_relation(|relation| {
+        relation.forgotten_events.take_if(|(_, purposes)| purposes.intersection(lawful).is_empty());
+        let contacts = relation.contacts.iter_mut().map(|contact| &mut contact.readable);
+        for readable in contacts.chain(relation.outcomes.iter_mut().map(|entry| &mut entry.readable)) {
+            let left = readable.intersection(lawful);
+            purged.set(purged.get() || left != *readable);
+            *readable = left;
+        }
+        let journeys = relation.journeys.len();
+        relation.journeys.retain(|journey| lawful.contains(journey.purpose));
+        purged.set(purged.get() || relation.journeys.len() < journeys);
     });
-    state.events.keep_for(lawful);
-    for readable in state.contacts.iter_mut().map(|contact| &mut contact.readable) {
-        narrow(readable, lawful);
-    }
-    for readable in state.outcomes.iter_mut().map(|entry| &mut entry.readable) {
-        narrow(readable, lawful);
-    }
-    let journeys = state.journeys.len();
-    state.journeys.retain(|journey| lawful.contains(journey.purpose));
-    purged | (state.journeys.len() < journeys)
+    purged.get()
 }
 
 fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
     let keep = |kind| terms.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep);
     let restricted = terms.standing.is_restricted();
-    state.events.retain(|event| restricted || terms.now.since(event.at) < keep(event.kind));
+    let young = |event: StoredEvent<'_>| restricted || terms.now.since(event.at) < keep(event.kind);
+    state.retain_events(|event| young(event).then_some(event.purposes), |_, purposes| Some(purposes));
     let oldest = terms.now - terms.rules.horizon.max(SHORTEST_MEMORY);
-    state.contacts.retain(|contact| contact.at > oldest && contact.counts(terms.now));
-    state.outcomes.retain(|entry| entry.at > oldest);
+    state.change_relation(|relation| {
+        relation.contacts.retain(|contact| contact.at > oldest && contact.counts(terms.now));
+        relation.outcomes.retain(|entry| entry.at > oldest);
+    });
 }

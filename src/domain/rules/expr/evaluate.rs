@@ -1,12 +1,11 @@
 //! Evaluates a checked expression over facts that may be unknown, in Kleene's logic.
 
-use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use super::fact::FactId;
 use super::program::{Arithmetic, Comparison, Node, TextTest};
 use crate::domain::time::Period;
-use crate::domain::value::{Operand, Truth, Value};
+use crate::domain::value::{Operand, Texts, Truth, Value};
 
 /// Where facts come from.
 pub trait Facts {
@@ -85,7 +84,7 @@ fn compare(how: Comparison, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> 
         (Operand::Flag(a), Operand::Flag(b)) => Some(a.cmp(&b)),
         (Operand::Moment(a), Operand::Moment(b)) => Some(a.cmp(&b)),
         (Operand::Duration(a), Operand::Duration(b)) => Some(a.cmp(&b)),
-        (Operand::List(a), Operand::List(b)) => Some(a.cmp(b)),
+        (Operand::List(a), Operand::List(b)) => Some(a.iter().cmp(b.iter())),
         _ => None,
     };
     let Some(order) = order else { return Operand::Unknown };
@@ -162,7 +161,7 @@ fn choose<'a>([test, yes, no]: &'a [Node; 3], facts: &'a impl Facts, bound: &Bou
 fn size(operand: Operand<'_>) -> Operand<'static> {
     match operand {
         Operand::Text(text) => Operand::Number(text.chars().count() as f64),
-        Operand::List(items) => Operand::Number(items.len() as f64),
+        Operand::List(items) => Operand::Number(items.iter().count() as f64),
         _ => Operand::Unknown,
     }
 }
@@ -178,13 +177,13 @@ fn text_test(how: TextTest, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> 
 
 /// The body's truth for every element; one unknown where the list itself is.
 fn each<'a>([list, body]: &'a [Node; 2], facts: &'a impl Facts, bound: &Bound<'a>) -> impl Iterator<Item = Truth> {
-    let (items, unknown): (&'a [CompactString], _) = match value(list, facts, bound) {
+    let (items, unknown) = match value(list, facts, bound) {
         Operand::List(items) => (items, None),
-        _ => (&[], Some(Truth::Unknown)),
+        _ => (Texts::Given(&[]), Some(Truth::Unknown)),
     };
     let of_items = items.iter().map(move |item| {
         let mut inner = bound.clone();
-        inner.push(item.as_str());
+        inner.push(item);
         value(body, facts, &inner).truth()
     });
     of_items.chain(unknown)

@@ -12,7 +12,7 @@ use crate::domain::rules::expr::{Fact, FactId, FactTable, Facts, Property};
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::lint::PolicyLint;
 use crate::domain::rules::source::Node;
-use crate::domain::value::{Operand, Truth};
+use crate::domain::value::{Operand, Texts, Truth};
 
 pub(super) fn lint(rules: &RuleSet, tests: &[Node]) -> Vec<Found> {
     let lints = &rules.policy.lints;
@@ -66,7 +66,7 @@ impl<'r> Seen<'r> {
             Property::MostRelevance => Operand::Number((action.relevance.base + gains()).clamp(0.0, 100.0)),
             Property::Worth => Operand::Number(action.worth),
             Property::Intrusiveness => Operand::Number(action.intrusiveness),
-            Property::Channels => Operand::List(&self.channels),
+            Property::Channels => Operand::List(Texts::Given(&self.channels)),
             Property::Conditions => Operand::Number(action.conditions().count() as f64),
             Property::Limits => Operand::Number(action.limits.len() as f64),
             Property::HasEnd => Operand::Flag(action.until.is_some()),

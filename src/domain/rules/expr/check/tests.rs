@@ -438,7 +438,7 @@ fn nested_elements_are_not_mixed_up() {
     struct Notes(Vec<compact_str::CompactString>);
     impl crate::domain::rules::expr::Facts for Notes {
         fn read(&self, _: crate::domain::rules::expr::FactId) -> crate::domain::value::Operand<'_> {
-            crate::domain::value::Operand::List(&self.0)
+            crate::domain::value::Operand::List(crate::domain::value::Texts::Given(&self.0))
         }
         fn has(&self, _: crate::domain::rules::expr::FactId) -> crate::domain::value::Truth {
             crate::domain::value::Truth::True

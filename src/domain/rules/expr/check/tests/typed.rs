@@ -211,7 +211,7 @@ proptest! {
             prop_assert!(value.kind().is_none_or(|kind| kind == checked.kind), "{text}: {value:?}");
             let texts: Vec<&str> = match value {
                 Operand::Text(text) => vec![text],
-                Operand::List(items) => items.iter().map(|item| item.as_str()).collect(),
+                Operand::List(items) => items.iter().collect(),
                 _ => Vec::new(),
             };
             let listed = |text: &&str| checked.one_of.as_ref().is_none_or(|listed| listed.iter().any(|one| one == text));

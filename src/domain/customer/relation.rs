@@ -1,0 +1,137 @@
+//! How things stand between a customer and us: journeys, contacts and what came of them.
+
+use jiff::tz::TimeZone;
+
+use super::contact::{Contact, DecisionKey, OutcomeEntry};
+use crate::domain::action::Outcome;
+use crate::domain::id::{ActionId, JourneyId, PurposeId, PurposeSet, StageId};
+use crate::domain::time::Moment;
+
+/// How many contacts, and how many outcomes, are kept for one customer.
+pub const MOST_CONTACTS: usize = 256;
+
+/// Where the customer is in one journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JourneyState {
+    /// Which journey.
+    pub journey: JourneyId,
+    /// Which stage.
+    pub stage: StageId,
+    /// When the journey began.
+    pub started: Moment,
+    /// When the stage was entered.
+    pub entered: Moment,
+    /// The purpose whose data moved it.
+    pub purpose: PurposeId,
+}
+
+/// What a customer has who was spoken to or who is on a journey; for others, nothing is kept of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Relation {
+    /// Journeys begun.
+    pub journeys: Vec<JourneyState>,
+    /// What was said, oldest first.
+    pub contacts: Vec<Contact>,
+    /// What came of it, oldest first.
+    pub outcomes: Vec<OutcomeEntry>,
+    /// Where the customer's clock is.
+    pub zone: Option<TimeZone>,
+    /// Contacts or outcomes had to be forgotten; the newest of them.
+    pub forgotten: Option<Moment>,
+    /// Events had to be forgotten for want of room: when the newest of them was, and whose it was to read.
+    pub forgotten_events: Option<(Moment, PurposeSet)>,
+}
+
+impl Relation {
+    /// That of somebody who is not known.
+    pub const NONE: Self = Self {
+        journeys: Vec::new(),
+        contacts: Vec::new(),
+        outcomes: Vec::new(),
+        zone: None,
+        forgotten: None,
+        forgotten_events: None,
+    };
+
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::NONE
+    }
+
+    /// Where the customer is in a journey, if it has begun.
+    #[must_use]
+    pub fn journey(&self, id: JourneyId) -> Option<&JourneyState> {
+        self.journeys.iter().find(|state| state.journey == id)
+    }
+
+    /// Puts the customer at a stage.
+    pub fn set_journey(&mut self, state: JourneyState) {
+        match self.journeys.iter_mut().find(|held| held.journey == state.journey) {
+            Some(held) => *held = state,
+            None => self.journeys.push(state),
+        }
+    }
+
+    /// Adds a contact at its place in time.
+    pub fn add_contact(&mut self, contact: Contact) {
+        let place = self.contacts.partition_point(|held| held.at <= contact.at);
+        self.contacts.insert(place, contact);
+        if self.contacts.len() > MOST_CONTACTS {
+            self.forget_contact();
+        }
+    }
+
+    /// Adds an outcome at its place in time.
+    pub fn add_outcome(&mut self, entry: OutcomeEntry) {
+        let place = self.outcomes.partition_point(|held| held.at <= entry.at);
+        self.outcomes.insert(place, entry);
+        if self.outcomes.len() > MOST_CONTACTS {
+            let what = |entry: &OutcomeEntry| (entry.action, entry.outcome);
+            let count = |of: (ActionId, Outcome)| self.outcomes.iter().filter(|held| what(held) == of).count();
+            let crowded = self.outcomes.iter().map(|held| (count(what(held)), what(held))).max().map(|(_, of)| of);
+            if let Some(index) = self.outcomes.iter().position(|held| Some(what(held)) == crowded) {
+                let gone = self.outcomes.remove(index);
+                self.forgotten = self.forgotten.max(Some(gone.at));
+            }
+        }
+    }
+
+    /// The contact that a decision reserved for an action.
+    pub fn contact_mut(&mut self, decision: DecisionKey, action: ActionId) -> Option<&mut Contact> {
+        self.contacts.iter_mut().find(|contact| contact.decision == decision && contact.action == action)
+    }
+
+    /// Moments at which an action had an outcome that a purpose may read. `presented` counts contacts.
+    pub fn outcome_times(
+        &self,
+        (action, outcome): (ActionId, Outcome),
+        reader: PurposeId,
+        now: Moment,
+    ) -> impl Iterator<Item = Moment> {
+        let presented = outcome == Outcome::Presented;
+        let contacts = self
+            .contacts
+            .iter()
+            .rev()
+            .filter(move |c| presented && c.action == action && c.counts(now) && c.readable.contains(reader));
+        let entries = self
+            .outcomes
+            .iter()
+            .rev()
+            .filter(move |e| e.action == action && e.outcome == outcome && e.readable.contains(reader));
+        contacts.map(|contact| contact.at).chain(entries.map(|entry| entry.at))
+    }
+
+    /// Drops the oldest contact of the action that has most of them, so that a step said rarely, which a
+    /// limit is likelier to watch, is forgotten last.
+    fn forget_contact(&mut self) {
+        let count = |action: ActionId| self.contacts.iter().filter(|held| held.action == action).count();
+        let most = self.contacts.iter().map(|held| (count(held.action), held.action)).max();
+        let crowded = most.and_then(|(_, action)| self.contacts.iter().position(|held| held.action == action));
+        if let Some(index) = crowded {
+            let gone = self.contacts.remove(index);
+            self.forgotten = self.forgotten.max(Some(gone.at));
+        }
+    }
+}
