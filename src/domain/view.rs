@@ -301,7 +301,7 @@ impl<'a> View<'a> {
 
     fn always_lawful(&self) -> bool {
         let standing = self.scene.subject.standing;
-        let never_denied = |id| standing.registers(id).restriction.is_none();
+        let never_denied = |id| standing.restriction(id).is_none();
         self.scene.rules.purpose(self.purpose).is_some_and(|purpose| {
             !purpose.basis.needs_consent() && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
         })

@@ -1,7 +1,7 @@
 //! The gate: one pure function that says whether a purpose may be served now.
 
 use super::record::ConsentStatus;
-use super::standing::{Registers, Restriction, Standing};
+use super::standing::{Restriction, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::time::Moment;
@@ -121,7 +121,7 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
     if purpose.basis.needs_consent() {
         consented(standing, id, purpose, (stage, now))
     } else {
-        match taken_back(&standing.registers(id), purpose) {
+        match taken_back(standing, id, purpose) {
             Some(no) => Verdict::Deny(denial(no.status)),
             None => allow(purpose.basis, 0, Moment::DISTANT_FUTURE),
         }
@@ -130,7 +130,7 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
 
 fn consented(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
     let binding = binding(standing, id, purpose);
-    let grant = standing.registers(id).grant.filter(|grant| binding.is_none_or(|no| grant.key > no.key));
+    let grant = standing.grant(id).filter(|grant| binding.is_none_or(|no| grant.key > no.key));
     let Some(grant) = grant else {
         return Verdict::Deny(binding.map_or(Denial::NoRecord, |no| denial(no.status)));
     };
@@ -148,26 +148,26 @@ fn consented(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now)
 
 /// A "no" that counts though nobody is asked now: it was said to this very version, when that rested on consent. Another
 /// basis does not step in for a consent that was taken back.
-fn taken_back(own: &Registers, purpose: &Purpose) -> Option<Restriction> {
-    let no = own.restriction.filter(|no| no.status != ConsentStatus::Objected && no.version >= purpose.version);
-    no.filter(|no| own.grant.is_none_or(|grant| grant.key <= no.key))
+fn taken_back(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
+    let no =
+        standing.restriction(id).filter(|no| no.status != ConsentStatus::Objected && no.version >= purpose.version);
+    no.filter(|no| standing.grant(id).is_none_or(|grant| grant.key <= no.key))
 }
 
 /// The latest restriction that binds a purpose, its own or a wider one's.
 #[must_use]
 pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
-    let all = std::iter::once(id).chain(purpose.ancestors.iter()).map(|id| standing.registers(id));
-    all.filter_map(|registers| registers.restriction).max_by_key(|no| no.key)
+    let all = std::iter::once(id).chain(purpose.ancestors.iter());
+    all.filter_map(|id| standing.restriction(id)).max_by_key(|no| no.key)
 }
 
 /// Whether the customer ever objected to a purpose or a wider one, and has not granted it in person since. Who was erased
 /// objected to everything that an objection stops.
 #[must_use]
 pub fn has_objected(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
-    let own = standing.registers(id);
-    let wider = purpose.ancestors.iter().map(|ancestor| standing.registers(ancestor));
-    let latest = wider.filter_map(|registers| registers.objection).chain(own.objection).max();
-    match (latest, own.live_grant) {
+    let all = std::iter::once(id).chain(purpose.ancestors.iter());
+    let latest = all.filter_map(|id| standing.objection(id)).max();
+    match (latest, standing.registers(id).live_grant) {
         (None, None) => standing.was_erased(),
         (latest, live_grant) => latest.is_some_and(|objection| live_grant.is_none_or(|grant| grant <= objection)),
     }

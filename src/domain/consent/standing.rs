@@ -3,8 +3,6 @@
 //! Two max-registers for each purpose, the latest grant and the latest restriction, so that any order,
 //! duplication or split of one history gives one standing. Equal keys: the restrictive one wins.
 
-use smallvec::SmallVec;
-
 use super::record::{ConsentRecord, ConsentStatus, OrderKey};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::Basis;
@@ -52,75 +50,201 @@ pub struct Registers {
 }
 
 /// One customer's standing for every purpose.
+///
+/// Nearly every purpose has a grant in person without an end and nothing else: such a grant takes 17 bytes. What more
+/// there is to say of a purpose is kept apart, in full.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    purposes: SmallVec<[(PurposeId, Registers); 2]>,
+    /// The newest ledger position, then the plain grants by purpose.
+    plain: Box<[u8]>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What few customers have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rest {
+    purposes: Vec<(PurposeId, Registers)>,
     restricted: Option<OrderKey>,
     lifted: Option<OrderKey>,
-    position: u64,
     erased: bool,
+}
+
+impl Rest {
+    const NONE: Self = Self { purposes: Vec::new(), restricted: None, lifted: None, erased: false };
 }
 
 impl Standing {
     /// The standing of somebody who was erased, and of whom nothing has been recorded since.
     #[must_use]
     pub fn erased() -> Self {
-        Self { erased: true, ..Self::default() }
+        Self { plain: Box::default(), rest: Some(Box::new(Rest { erased: true, ..Rest::NONE })) }
     }
 
     /// Whether the customer was erased before anything that is recorded here.
     #[must_use]
     pub fn was_erased(&self) -> bool {
-        self.erased
+        self.rest().erased
     }
 
     /// Whether the customer was erased and has not come back: nothing may be kept or done. Only a yes in person, given
     /// since then, is a way back; an import never is.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.erased && self.purposes.iter().all(|(_, registers)| registers.live_grant.is_none())
+        self.was_erased()
+            && self.grants().is_empty()
+            && self.rest().purposes.iter().all(|(_, registers)| registers.live_grant.is_none())
     }
 
     /// The registers of a purpose; empty if nothing was ever recorded.
     #[must_use]
     pub fn registers(&self, purpose: PurposeId) -> Registers {
-        self.purposes.iter().find(|(id, _)| *id == purpose).map_or_else(Registers::default, |(_, found)| *found)
+        match self.plain_grant(purpose) {
+            Some(grant) => Registers { live_grant: Some(grant.key), grant: Some(grant), ..Registers::default() },
+            None => self.full(purpose).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The latest grant of a purpose.
+    #[must_use]
+    pub fn grant(&self, purpose: PurposeId) -> Option<Grant> {
+        self.plain_grant(purpose).or_else(|| self.full(purpose)?.grant)
+    }
+
+    /// The latest restriction of a purpose.
+    #[must_use]
+    pub fn restriction(&self, purpose: PurposeId) -> Option<Restriction> {
+        self.full(purpose)?.restriction
+    }
+
+    /// The latest objection to a purpose.
+    #[must_use]
+    pub fn objection(&self, purpose: PurposeId) -> Option<OrderKey> {
+        self.full(purpose)?.objection
     }
 
     /// Whether processing is restricted to storage. A tie is a restriction.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
-        self.restricted.is_some_and(|key| self.lifted.is_none_or(|lifted| lifted <= key))
+        let Rest { restricted, lifted, .. } = self.rest();
+        restricted.is_some_and(|key| lifted.is_none_or(|lifted| lifted <= key))
     }
 
     /// The newest ledger position folded in.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.position
+        self.plain.first_chunk().map_or(0, |position| u64::from_le_bytes(*position))
     }
 
     /// Whether anything was ever recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.position == 0 && self.purposes.is_empty() && self.restricted.is_none()
+        self.position() == 0
+            && self.grants().is_empty()
+            && self.rest().purposes.is_empty()
+            && self.rest().restricted.is_none()
     }
 
     /// Folds one record in; folding it again changes nothing.
     pub fn apply(&mut self, purpose: Option<PurposeId>, record: &ConsentRecord, position: u64) {
-        self.position = self.position.max(position);
         let key = record.order();
         match (record.status, purpose) {
-            (ConsentStatus::Restricted, _) => raise(&mut self.restricted, key),
-            (ConsentStatus::RestrictionLifted, _) => raise(&mut self.lifted, key),
-            (ConsentStatus::Given, Some(purpose)) => self.grant(purpose, record, position),
+            (ConsentStatus::Restricted, _) => raise(&mut self.rest_mut().restricted, key),
+            (ConsentStatus::RestrictionLifted, _) => raise(&mut self.rest_mut().lifted, key),
+            (ConsentStatus::Given, Some(purpose)) => self.change(purpose, |registers| registers.give(record, position)),
             (ConsentStatus::Expired, _) | (_, None) => {}
             (status, Some(purpose)) => {
-                self.restrict(purpose, Restriction { key, status, version: record.version, position });
+                let restriction = Restriction { key, status, version: record.version, position };
+                self.change(purpose, |registers| registers.restrict(restriction));
             }
+        }
+        if position > self.position() {
+            self.plain = write(position, self.grants());
         }
     }
 
-    fn grant(&mut self, purpose: PurposeId, record: &ConsentRecord, position: u64) {
+    fn rest(&self) -> &Rest {
+        static NONE: Rest = Rest::NONE;
+        self.rest.as_deref().unwrap_or(&NONE)
+    }
+
+    fn rest_mut(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_with(|| Box::new(Rest::NONE))
+    }
+
+    fn grants(&self) -> &[PlainGrant] {
+        self.plain.split_first_chunk::<8>().map_or(&[], |(_, grants)| grants.as_chunks().0)
+    }
+
+    #[inline]
+    fn plain_grant(&self, purpose: PurposeId) -> Option<Grant> {
+        self.grants().iter().find(|[known, ..]| *known == purpose.0).map(read)
+    }
+
+    fn full(&self, purpose: PurposeId) -> Option<&Registers> {
+        self.rest.as_ref()?.purposes.iter().find(|(id, _)| *id == purpose).map(|(_, found)| found)
+    }
+
+    /// Changes the registers of a purpose, and puts them where they belong.
+    fn change(&mut self, purpose: PurposeId, change: impl FnOnce(&mut Registers)) {
+        let mut registers = self.registers(purpose);
+        change(&mut registers);
+        let mut grants: Vec<PlainGrant> = self.grants().iter().filter(|[id, ..]| *id != purpose.0).copied().collect();
+        if let Some(rest) = &mut self.rest {
+            rest.purposes.retain(|(id, _)| *id != purpose);
+        }
+        if let Some(grant) = registers.plain(purpose) {
+            grants.insert(grants.partition_point(|[id, ..]| *id < purpose.0), grant);
+        } else {
+            let full = &mut self.rest_mut().purposes;
+            full.insert(full.partition_point(|(id, _)| *id < purpose), (purpose, registers));
+        }
+        self.rest.take_if(|rest| **rest == Rest::NONE);
+        self.plain = write(self.position(), &grants);
+    }
+}
+
+/// A grant in person without an end, as it is packed: purpose, basis, version, then moment, order of arrival and place
+/// in the ledger.
+type PlainGrant = [u8; 17];
+
+fn write(position: u64, grants: &[PlainGrant]) -> Box<[u8]> {
+    if position == 0 && grants.is_empty() {
+        return Box::default();
+    }
+    [&position.to_le_bytes(), grants.as_flattened()].concat().into_boxed_slice()
+}
+
+fn read(plain: &PlainGrant) -> Grant {
+    let [_, basis, version, a, b, c, d, e, f, rest @ ..] = *plain;
+    let [g, h, i, j, k, l, m, n] = rest;
+    Grant {
+        key: OrderKey {
+            at: Moment(i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16),
+            sequence: u64::from(u32::from_le_bytes([g, h, i, j])),
+        },
+        until: Moment::DISTANT_FUTURE,
+        version: u32::from(version),
+        basis: Basis::NAMES.get(usize::from(basis).wrapping_sub(1)).map(|(_, basis)| *basis),
+        position: u64::from(u32::from_le_bytes([k, l, m, n])),
+    }
+}
+
+impl Registers {
+    /// The registers as a plain grant, if they are no more than that and their numbers are small enough.
+    fn plain(&self, purpose: PurposeId) -> Option<PlainGrant> {
+        let grant = self.grant?;
+        let place = |basis| Basis::NAMES.iter().position(|(_, known)| *known == basis);
+        let basis = grant.basis.and_then(place).map_or(Some(0), |place| u8::try_from(place + 1).ok())?;
+        let [a, b, c, d, e, f, ..] = grant.key.at.0.to_le_bytes();
+        let [g, h, i, j] = u32::try_from(grant.key.sequence).ok()?.to_le_bytes();
+        let [k, l, m, n] = u32::try_from(grant.position).ok()?.to_le_bytes();
+        let version = u8::try_from(grant.version).ok()?;
+        let plain = [purpose.0, basis, version, a, b, c, d, e, f, g, h, i, j, k, l, m, n];
+        let only = Self { live_grant: Some(grant.key), grant: Some(read(&plain)), ..Self::default() };
+        (*self == only).then_some(plain)
+    }
+
+    fn give(&mut self, record: &ConsentRecord, position: u64) {
         let grant = Grant {
             key: record.order(),
             until: record.valid_until.unwrap_or(Moment::DISTANT_FUTURE),
@@ -128,38 +252,24 @@ impl Standing {
             basis: record.basis,
             position,
         };
-        let registers = self.entry(purpose);
         // Between two grants with one key the narrower wins, whichever came first.
         let rank = |grant: &Grant| (grant.key, std::cmp::Reverse((grant.until, grant.version, grant.position)));
-        if registers.grant.as_ref().is_none_or(|held| rank(held) < rank(&grant)) {
-            registers.grant = Some(grant);
+        if self.grant.as_ref().is_none_or(|held| rank(held) < rank(&grant)) {
+            self.grant = Some(grant);
         }
         if !record.deferred {
-            raise(&mut registers.live_grant, grant.key);
+            raise(&mut self.live_grant, grant.key);
         }
     }
 
-    fn restrict(&mut self, purpose: PurposeId, restriction: Restriction) {
-        let registers = self.entry(purpose);
+    fn restrict(&mut self, restriction: Restriction) {
         if restriction.status == ConsentStatus::Objected {
-            raise(&mut registers.objection, restriction.key);
+            raise(&mut self.objection, restriction.key);
         }
         let rank = |restriction: &Restriction| (restriction.key, restriction.status, restriction.position);
-        if registers.restriction.as_ref().is_none_or(|held| rank(held) < rank(&restriction)) {
-            registers.restriction = Some(restriction);
+        if self.restriction.as_ref().is_none_or(|held| rank(held) < rank(&restriction)) {
+            self.restriction = Some(restriction);
         }
-    }
-
-    fn entry(&mut self, purpose: PurposeId) -> &mut Registers {
-        let index = match self.purposes.binary_search_by_key(&purpose, |(id, _)| *id) {
-            Ok(index) => index,
-            Err(index) => {
-                self.purposes.insert(index, (purpose, Registers::default()));
-                index
-            }
-        };
-        #[expect(clippy::indexing_slicing, reason = "the index was found or made one line above")]
-        &mut self.purposes[index].1
     }
 }
 
@@ -284,6 +394,42 @@ mod tests {
             standing.apply(Some(purpose), record, record.sequence);
         }
         standing
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What is packed is what would be kept in full; large numbers, ends, versions and bases with it.
+        #[test]
+        fn packed_registers_are_the_registers(
+            steps in steps(),
+            ends in proptest::collection::vec(proptest::option::of(0_i64..9), 7),
+            versions in proptest::collection::vec((0_u32..300, 0_u64..6_000_000_000, 0_usize..8), 7),
+        ) {
+            let mut records = records(&steps);
+            let mut standing = Standing::default();
+            let mut full = [Registers::default(); 2];
+            let mut newest = 0;
+            for ((record, end), (version, add, basis)) in records.iter_mut().zip(ends).zip(versions) {
+                record.valid_until = end.map(Moment);
+                record.version = version;
+                record.basis = Basis::NAMES.get(basis).map(|(_, basis)| *basis);
+                record.sequence += add;
+                let narrow = record.purpose != "wide";
+                let position = record.sequence ^ 1;
+                newest = newest.max(position);
+                standing.apply(Some(if narrow { PURPOSE } else { WIDER }), record, position);
+                let registers = &mut full[usize::from(narrow)];
+                match record.status {
+                    ConsentStatus::Given => registers.give(record, position),
+                    status => registers.restrict(Restriction { key: record.order(), status, version, position }),
+                }
+            }
+            prop_assert_eq!([WIDER, PURPOSE].map(|purpose| standing.registers(purpose)), full);
+            prop_assert_eq!([WIDER, PURPOSE].map(|purpose| standing.grant(purpose)), full.map(|full| full.grant));
+            prop_assert_eq!(standing.position(), newest);
+            prop_assert_eq!(standing.is_empty(), steps.is_empty());
+        }
     }
 
     proptest! {

@@ -45,6 +45,6 @@ impl Engine {
 }
 
 fn is_new(id: PurposeId, standing: &Standing, rules: &RuleSet) -> bool {
-    let objected = standing.registers(id).objection.is_some();
+    let objected = standing.objection(id).is_some();
     !objected && rules.purpose(id).is_some_and(|terms| terms.gpc_objects && !terms.retired)
 }
