@@ -1,7 +1,9 @@
 //! What the ledger costs beside the disk it stands on: `cargo bench --bench ledger [RECORDS]`.
 //!
-//! Prints the disk's own fdatasync, appends by 1 and by 64 callers with their ratio to it, and how long a ledger of a
-//! million records (or RECORDS) takes to open.
+//! Prints the disk's own fdatasync, before and after everything else; consents that an engine acknowledges at a rate of
+//! 1,000 a second, come what may, and as fast as 1 and 64 callers can, with their ratio to it; then how long a process
+//! takes to start on a ledger of a million records (or RECORDS), five of each customer, and how much memory.
+//! docs/performance/ledger.md says what came of it.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,88 +15,195 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
+use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
-use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings};
+use tactful::engine::{ConsentChange, ConsentRequest, Engine, Limits};
+use tactful::ledger::{FileLedger, Ledger, LedgerSettings, MemoryLedger, Opened};
+use tactful::rule_files;
 
-const ROUNDS: u64 = 2_000;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The folder of a ledger that another process is to open.
+const OPEN: &str = "TACTFUL_BENCH_OPEN";
+const NOW: Moment = Moment(1_790_000_000_000);
 const CUSTOMERS: u64 = 1_000;
+const RECORDS_OF_EACH: u64 = 5;
+const RATE: u32 = 1_000;
+const SECONDS: u32 = 20;
 
 fn main() {
+    if let Ok(folder) = std::env::var(OPEN) {
+        return open(Path::new(&folder));
+    }
     let records = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir_in(".").unwrap();
-    let settings = LedgerSettings::of(&folder.path().join("data"));
-    let probe = probe(folder.path());
-    println!("{:<34} {:>12} {:>10} {:>10} {:>12}", "", "a second", "median", "p99", "p99 / probe");
-    let probe_p99 = show("fdatasync of 512 bytes", &probe, sum(&probe), Duration::ZERO);
-    let ledger = FileLedger::open(&settings).unwrap().ledger;
+    println!("{:<36} {:>10} {:>10} {:>10} {:>10}", "", "a second", "median", "p99", "p99.9");
+    let mut probes = vec![show("fdatasync of 512 bytes", probe(folder.path()))];
+    let ledger = FileLedger::open(&LedgerSettings::of(&folder.path().join("acknowledged"))).unwrap().ledger;
+    let engine = engine(Arc::new(ledger));
+    let mut measured = vec![show(&format!("consents at {RATE} a second"), at_rate(&engine))];
+    probes.push(show("fdatasync of 512 bytes", probe(folder.path())));
     for callers in [1, 64] {
-        let start = Instant::now();
-        let times: Vec<Duration> = std::thread::scope(|scope| {
-            let call = |caller| {
-                let ledger = &ledger;
-                move || {
-                    let append = |round| {
-                        let start = Instant::now();
-                        ledger.append(&[record(caller * ROUNDS + round)]).unwrap();
-                        start.elapsed()
-                    };
-                    (0..ROUNDS / 8).map(append).collect::<Vec<_>>()
-                }
-            };
-            let callers: Vec<_> = (0..callers).map(|caller| scope.spawn(call(caller))).collect();
-            callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
-        });
-        show(&format!("consents acknowledged, {callers} callers"), &times, start.elapsed(), probe_p99);
+        let callers_times = as_fast_as_possible(&engine, callers);
+        measured.push(show(&format!("consents, callers: {callers}"), callers_times));
+        probes.push(show("fdatasync of 512 bytes", probe(folder.path())));
     }
-    for start in (0..records).step_by(512) {
-        ledger.append(&(start..(start + 512).min(records)).map(record).collect::<Vec<_>>()).unwrap();
+    let around = probes.iter().zip(probes.iter().skip(1)).map(|(before, after)| (*before + *after) / 2);
+    for ((what, disk), p99) in ["at the rate", "1 caller", "64 callers"].into_iter().zip(around).zip(measured) {
+        let ratio = p99.as_secs_f64() / disk.as_secs_f64();
+        println!("p99, {what}: {ratio:.2} times the disk's own, measured before and after");
     }
-    drop(ledger);
-    let start = Instant::now();
-    let opened = FileLedger::open(&settings).unwrap();
-    println!("{} records open in {:.2} s", opened.records.len(), start.elapsed().as_secs_f64());
+    drop(engine);
+    start_on(&folder.path().join("restarted"), records);
+}
+
+/// How long each of some works took, and all together.
+struct Times {
+    each: Vec<Duration>,
+    all: Duration,
 }
 
 /// What the disk itself takes to make a frame's worth of bytes durable.
-fn probe(folder: &Path) -> Vec<Duration> {
+fn probe(folder: &Path) -> Times {
     let mut file = File::create(folder.join("probe")).unwrap();
+    let begun = Instant::now();
     let write = |_| {
         let start = Instant::now();
         file.write_all(&[7; 512]).unwrap();
         file.sync_data().unwrap();
         start.elapsed()
     };
-    (0..ROUNDS / 4).map(write).collect()
+    let each = (0..2_000).map(write).collect();
+    Times { each, all: begun.elapsed() }
 }
 
-fn sum(times: &[Duration]) -> Duration {
-    times.iter().sum()
+/// Consents that come at a rate whether or not those before are done; each counts from the moment at which it was due.
+fn at_rate(engine: &Engine) -> Times {
+    let (next, begun, count) = (AtomicU64::new(0), Instant::now(), u64::from(RATE * SECONDS));
+    let call = || {
+        let mut times = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return times;
+            }
+            let due = begun + Duration::from_secs(1) * u32::try_from(number).unwrap() / RATE;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            say(engine, number);
+            times.push(due.elapsed());
+        }
+    };
+    Times { each: at_once(64, |_| call()), all: begun.elapsed() }
 }
 
-fn show(what: &str, times: &[Duration], took: Duration, probe: Duration) -> Duration {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-    let rate = times.len() as f64 / took.as_secs_f64();
-    let ratio = if probe.is_zero() { 1.0 } else { p99.as_secs_f64() / probe.as_secs_f64() };
+fn as_fast_as_possible(engine: &Engine, callers: u64) -> Times {
+    let begun = Instant::now();
+    let call = |caller| {
+        let time = |round| {
+            let start = Instant::now();
+            say(engine, caller * 1_000 + round);
+            start.elapsed()
+        };
+        (0..4_000 / callers.min(8)).map(time).collect()
+    };
+    Times { each: at_once(callers, call), all: begun.elapsed() }
+}
+
+fn at_once(callers: u64, call: impl Fn(u64) -> Vec<Duration> + Sync) -> Vec<Duration> {
+    let call = &call;
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..callers).map(|caller| scope.spawn(move || call(caller))).collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
+fn show(what: &str, Times { mut each, all }: Times) -> Duration {
+    each.sort_unstable();
+    let at = |thousandth: usize| each[each.len() * thousandth / 1_000];
     let ms = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1_000.0);
-    println!("{what:<34} {rate:>12.0} {:>10} {:>10} {ratio:>12.2}", ms(median), ms(p99));
-    p99
+    let rate = each.len() as f64 / all.as_secs_f64();
+    println!("{what:<36} {rate:>10.0} {:>10} {:>10} {:>10}", ms(at(500)), ms(at(990)), ms(at(999)));
+    at(990)
 }
 
-fn record(number: u64) -> ConsentRecord {
+fn engine(ledger: Arc<dyn Ledger>) -> Engine {
+    let rules = rule_files::read(Path::new("tests/fixtures/design"), &Vocabulary::default()).rule_set.unwrap();
+    Engine::new(Arc::new(rules), ledger, Limits::default(), (1, NOW))
+}
+
+/// A yes or a no of one of the customers.
+fn say(engine: &Engine, number: u64) {
+    let change = ConsentChange {
+        purpose: "personalisation".into(),
+        status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
+        notice: "notices/personalisation-v2.md".into(),
+        language: "de".into(),
+        expression: "ticked".into(),
+        claimed: None,
+        valid_until: None,
+    };
+    let customer = format!("customer-{}", number % CUSTOMERS);
+    let request = ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() };
+    assert!(engine.record_consent(request, NOW).unwrap().results[0].accepted);
+}
+
+/// Writes a ledger, and lets a process of its own open it.
+fn start_on(data: &Path, records: u64) {
+    let ledger = FileLedger::open(&LedgerSettings::of(data)).unwrap().ledger;
+    let customers = (records / RECORDS_OF_EACH).max(1);
+    for start in (0..records).step_by(512) {
+        let batch = (start..(start + 512).min(records)).map(|number| record(number, number % customers));
+        ledger.append(&batch.collect::<Vec<_>>()).unwrap();
+    }
+    drop(ledger);
+    let opened = Command::new(std::env::current_exe().unwrap()).env(OPEN, data).status().unwrap();
+    assert!(opened.success());
+}
+
+/// What a server does with its ledger when it starts, and the most memory it took.
+fn open(data: &Path) {
+    let start = Instant::now();
+    let Opened { ledger, records, .. } = FileLedger::open(&LedgerSettings::of(data)).unwrap();
+    let opened = start.elapsed();
+    let engine = engine(Arc::new(MemoryLedger::default()));
+    let start = Instant::now();
+    engine.restore(&records);
+    let (restored, count) = (start.elapsed(), records.len());
+    drop(records);
+    let memory = |what: &str| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap_or("?").trim().to_owned();
+        line.trim_end_matches(" kB").parse().map_or(0, |kilobytes: u64| kilobytes / 1_024)
+    };
+    println!(
+        "{count} records of {} customers: opened in {:.2} s, taken in in {:.2} s; {} MiB at most, {} MiB after",
+        engine.customer_count(),
+        opened.as_secs_f64(),
+        restored.as_secs_f64(),
+        memory("VmHWM:"),
+        memory("VmRSS:"),
+    );
+    drop(ledger);
+}
+
+fn record(number: u64, customer: u64) -> ConsentRecord {
     ConsentRecord {
         record_id: format!("r-{number}"),
-        customer: format!("customer-{}", number % CUSTOMERS).into(),
+        customer: format!("customer-{customer}").into(),
         purpose: "personalisation".into(),
         version: 1,
         basis: None,
         status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
-        received: Moment(1_790_000_000_000),
+        received: NOW,
         sequence: number,
         claimed: None,
         deferred: false,

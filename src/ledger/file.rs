@@ -244,7 +244,7 @@ impl FileLedger {
     fn start(
         disk: Arc<dyn Disk>,
         settings: &LedgerSettings,
-        (recovered, reserve): (Recovered, Reserve),
+        (recovered, mut reserve): (Recovered, Reserve),
         lock: Box<dyn Any + Send + Sync>,
     ) -> io::Result<Opened> {
         let folders = settings.folders();
@@ -253,6 +253,8 @@ impl FileLedger {
         let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
         let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, log).map_err(io::Error::other)?;
         let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
+        // Now rather than while the first caller waits. Where there is no room, the writer takes that into account.
+        reserve.keep();
         let ((asks, jobs), (words, heard)) = (channel(), channel());
         let mut writer = Writer {
             segments,
