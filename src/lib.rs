@@ -7,6 +7,7 @@
 //! - [`grpc`]: one file a service; converts, asks, converts back
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
 //! - [`engine`]: the one place that knows rules, customers and consent together
+//! - [`load`]: calls on a running server, and how long it takes to answer
 //! - [`store`], [`ledger`]: where customers and consent records are kept
 //! - [`domain`]: the pure rules of the game
 
@@ -15,6 +16,7 @@ pub mod domain;
 pub mod engine;
 pub mod grpc;
 pub mod ledger;
+pub mod load;
 pub mod rule_files;
 pub mod scenario;
 pub mod serve;

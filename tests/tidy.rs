@@ -14,13 +14,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself.
-const RANKS: [(&str, u8); 11] = [
+const RANKS: [(&str, u8); 12] = [
     ("domain", 0),
     ("sync", 0),
     ("store", 1),
     ("ledger", 1),
     ("rule_files", 1),
     ("telemetry", 1),
+    ("load", 1),
     ("engine", 2),
     ("scenario", 3),
     ("grpc", 3),

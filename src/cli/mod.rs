@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 done but something is wrong with what was looked at, 2 could not be done.
 
+mod bench;
 mod check;
 mod decide;
 mod explain;
@@ -46,6 +47,7 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
+    Bench(bench::Bench),
 }
 
 /// How a result is printed.
@@ -97,6 +99,7 @@ impl Cli {
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Ledger(command) => command.run(),
+            Command::Bench(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

@@ -25,6 +25,7 @@ mod index;
 mod ledger;
 mod ledger_commands;
 mod limits;
+mod load;
 mod loading;
 mod manual;
 mod non_interference;

@@ -3,11 +3,9 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tactful::domain::consent::ConsentRecord;
-use tactful::domain::time::Moment;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::decision_service_server::DecisionService;
@@ -15,75 +13,27 @@ use tactful::grpc::proto::{
     ConsentChange, ConsentStatus, DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse,
     RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
 };
-use tactful::ledger::proof::Hash;
-use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
+use tactful::ledger::Ledger;
+use tactful::load::{Load, Pace, framed};
 use tactful::serve::calls::Calls;
 use tactful::serve::transport::Transport;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
-use super::support::TestServer;
+use super::support::{StubbornLedger, TestServer};
 
 /// How long a test waits for what must come, before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A disk that takes as long as the test wants: it says that it was asked, then waits for leave.
-#[derive(Debug)]
-struct SlowLedger {
-    kept: MemoryLedger,
-    asked: mpsc::UnboundedSender<()>,
-    leave: Mutex<std::sync::mpsc::Receiver<()>>,
-}
-
-impl Ledger for SlowLedger {
-    fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        self.asked.send(()).unwrap();
-        self.leave.lock().unwrap().recv().unwrap();
-        self.kept.append(records)
-    }
-
-    fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
-        self.kept.erase(customer, now)
-    }
-
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.kept.is_suppressed(customer)
-    }
-
-    fn size(&self) -> u64 {
-        self.kept.size()
-    }
-
-    fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
-        self.kept.records(customer)
-    }
-
-    fn checkpoint(&self) -> Result<String, LedgerError> {
-        self.kept.checkpoint()
-    }
-
-    fn receipt(&self, position: u64) -> Result<String, LedgerError> {
-        self.kept.receipt(position)
-    }
-
-    fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
-        self.kept.consistency(earlier, size)
-    }
-
-    fn verifier_key(&self) -> Result<String, LedgerError> {
-        self.kept.verifier_key()
-    }
-}
-
 #[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the lock is the disk, which is slow")]
 async fn decisions_go_on_while_a_consent_waits_for_the_disk() {
-    let (asked, mut is_asked) = mpsc::unbounded_channel();
-    let (give_leave, leave) = std::sync::mpsc::channel();
-    let ledger = SlowLedger { kept: MemoryLedger::default(), asked, leave: Mutex::new(leave) };
-    let server = TestServer::over(Arc::new(ledger), "tests/fixtures/design").await;
+    let ledger = Arc::new(StubbornLedger::default());
+    let server = TestServer::over(Arc::clone(&ledger) as Arc<dyn Ledger>, "tests/fixtures/design").await;
+    let disk = ledger.gate.lock().unwrap();
     let change = ConsentChange {
         purpose: "personalisation".into(),
         status: ConsentStatus::Given.into(),
@@ -92,7 +42,8 @@ async fn decisions_go_on_while_a_consent_waits_for_the_disk() {
     let request = RecordConsentRequest { customer_id: "anna".into(), changes: vec![change], ..Default::default() };
     let mut consents = ConsentServiceClient::new(server.channel.clone());
     let consent = tokio::spawn(async move { consents.record_consent(request).await });
-    timeout(PATIENCE, is_asked.recv()).await.expect("the ledger is never asked").unwrap();
+    let asked = Arc::clone(&ledger);
+    tokio::task::spawn_blocking(move || asked.wait_for(1)).await.unwrap();
 
     let mut decisions = DecisionServiceClient::new(server.channel.clone());
     for customer in ["bert", "anna"] {
@@ -100,7 +51,7 @@ async fn decisions_go_on_while_a_consent_waits_for_the_disk() {
         timeout(PATIENCE, decisions.decide(question)).await.expect("a decision waits for the disk").unwrap();
     }
     assert!(!consent.is_finished());
-    give_leave.send(()).unwrap();
+    drop(disk);
     assert!(consent.await.unwrap().unwrap().get_ref().results[0].accepted);
     drop(decisions);
     server.stop().await;
@@ -108,7 +59,8 @@ async fn decisions_go_on_while_a_consent_waits_for_the_disk() {
 
 /// Decisions that tell which thread made them; one on the channel `panic` panics, one on `wait` waits to be let on.
 struct Probe {
-    let_on: Arc<Notify>,
+    let_on: Arc<Semaphore>,
+    waiting: mpsc::UnboundedSender<()>,
 }
 
 #[tonic::async_trait]
@@ -116,7 +68,10 @@ impl DecisionService for Probe {
     async fn decide(&self, request: Request<DecideRequest>) -> Result<Response<DecideResponse>, Status> {
         match request.get_ref().channel.as_str() {
             "panic" => panic!("planted by a test"),
-            "wait" => self.let_on.notified().await,
+            "wait" => {
+                self.waiting.send(()).unwrap();
+                self.let_on.acquire().await.unwrap().forget();
+            }
             _ => {}
         }
         let decision_id = std::thread::current().name().unwrap_or_default().to_owned();
@@ -147,7 +102,9 @@ impl DecisionService for Probe {
 /// Serves probes.
 struct Probes {
     address: SocketAddr,
-    let_on: Arc<Notify>,
+    let_on: Arc<Semaphore>,
+    /// Says so whenever a call waits.
+    waiting: mpsc::UnboundedReceiver<()>,
     stop: watch::Sender<bool>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -156,10 +113,11 @@ impl Probes {
     async fn start(threads: usize, bounds: Transport) -> Self {
         let transport = Transport { threads: NonZeroUsize::new(threads).unwrap(), ..bounds };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Notify::new()));
+        let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Semaphore::new(0)));
+        let (tell_waiting, waiting) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let calls = Calls::new(Probe { let_on: Arc::clone(&let_on) }, Routes::default());
-        Self { address, let_on, stop, serving: tokio::spawn(transport.run(listener, calls, stopping)) }
+        let calls = Calls::new(Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting }, Routes::default());
+        Self { address, let_on, waiting, stop, serving: tokio::spawn(transport.run(listener, calls, stopping)) }
     }
 
     async fn connect(&self) -> DecisionServiceClient<Channel> {
@@ -219,7 +177,7 @@ async fn a_panic_costs_one_call_and_not_its_connection() {
     let failed = ask(&mut client, "panic").await.unwrap_err();
     assert_eq!((failed.code(), failed.message()), (Code::Internal, "the call failed unexpectedly"));
     assert_eq!(ask(&mut client, "").await.unwrap(), "calls-1");
-    server.let_on.notify_one();
+    server.let_on.add_permits(1);
     assert_eq!(waiting.await.unwrap().unwrap(), "calls-1");
     drop(client);
     server.stop().await;
@@ -234,7 +192,7 @@ async fn a_call_under_way_is_answered_after_the_server_was_told_to_stop() {
     // The answer to a later call of the same connection says that the earlier one has arrived.
     ask(&mut client, "").await.unwrap();
     server.stop.send_replace(true);
-    server.let_on.notify_one();
+    server.let_on.add_permits(1);
     assert!(waiting.await.unwrap().is_ok());
     server.stop().await;
 }
@@ -288,5 +246,46 @@ async fn more_connections_than_allowed_are_closed_until_there_is_room() {
     };
     timeout(PATIENCE, taken).await.expect("the free place is not filled");
     drop(first);
+    server.stop().await;
+}
+
+/// Calls that all wait.
+struct Waiting;
+
+impl tactful::load::Calls for Waiting {
+    fn methods(&self) -> Vec<String> {
+        vec!["/tactful.v1.DecisionService/Decide".into()]
+    }
+
+    fn call(&self, _: u64) -> Result<(usize, bytes::Bytes), Status> {
+        Ok((0, framed(&DecideRequest { channel: "wait".into(), ..DecideRequest::default() })))
+    }
+}
+
+#[tokio::test]
+async fn a_load_on_schedule_counts_the_time_that_calls_could_not_even_be_sent() {
+    let mut server = Probes::start(1, Transport::default()).await;
+    // More than a connection may have under way, so that the last cannot be sent until others are answered.
+    let calls = 300;
+    let load = Load {
+        name: "stalled".into(),
+        address: server.address,
+        connections: 1,
+        pace: Pace::Scheduled { rate: 100_000.0, calls },
+        timeout: PATIENCE,
+        skipped: 0,
+        calls: Arc::new(Waiting),
+    };
+    let report = tokio::task::spawn_blocking(|| load.run());
+    server.waiting.recv().await.unwrap();
+    let first = tokio::time::Instant::now();
+    // This is the stall that is measured.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let stalled = first.elapsed();
+    server.let_on.add_permits(calls as usize);
+    let report = timeout(PATIENCE, report).await.expect("it does not end").unwrap().unwrap();
+    assert_eq!((report.calls(), report.failed()), (calls, 0));
+    let shortest = report.percentile(0.0) + Duration::from_millis(5);
+    assert!(shortest > stalled, "the shortest call took {shortest:?} of a stall of {stalled:?}");
     server.stop().await;
 }

@@ -1,0 +1,50 @@
+//! Rules made from a number: so many actions, of which about one in thirty fits a customer, and limits that only the
+//! busiest customer reaches.
+
+/// How often a customer may be contacted a week.
+pub const LIMIT: u64 = 100;
+
+const TOPICS: [&str; 5] = ["speed", "price", "contract", "outage", "moving"];
+
+/// The topic that a number stands for.
+pub fn topic(number: u64) -> &'static str {
+    TOPICS[(number % 5) as usize]
+}
+
+/// A rule file with so many actions.
+pub fn rules(actions: usize) -> String {
+    let sample = include_str!("../../tests/fixtures/design/rules.yaml");
+    let (head, rest) = sample.split_once("actions:").unwrap();
+    let policy = &rest[rest.find("policy:").unwrap()..];
+    // Customers who are asked about a thousand times stay worth talking to.
+    let policy =
+        policy.replace("at_most: 3,", &format!("at_most: {LIMIT},")).replace("pressure: 1.0", "pressure: 0.01");
+    let actions: String = (0..actions).map(action).collect();
+    format!("{head}actions:\n{actions}{policy}")
+}
+
+fn action(index: usize) -> String {
+    let (topic, age, base) = (TOPICS[index % 5], 18 + index % 60, 25 + index % 40);
+    let (until, views) = (age + 10, index % 3);
+    format!(
+        r#"
+  - id: action-{index}
+    title: Title of action {index}
+    kind: offer
+    purpose: personalisation
+    eligible:
+      - customer.contract == "dsl"
+      - customer.age >= {age} && customer.age < {until}
+    applicable:
+      - context.topic == "{topic}"
+      - events.count("page_view", "7d") >= {views}
+    relevance:
+      base: {base}
+      add:
+        - {{points: 10, when: context.topic == "{topic}", because: "you asked about {topic}"}}
+    intrusiveness: 5
+    treatments:
+      web: {{content: banner/{index}, text: "What action {index} says to the customer."}}
+"#
+    )
+}

@@ -1,0 +1,111 @@
+//! Servers to stand beside Tactful: each decodes the same question and gives one answer, always the same.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+
+use prost::Message as _;
+use tactful::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
+use tactful::grpc::proto::{
+    DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
+    RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
+};
+use tactful::serve::calls::Calls;
+use tactful::serve::transport::Transport;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+/// An empty handler.
+#[derive(Clone)]
+pub struct Canned(DecideResponse);
+
+impl Canned {
+    /// The answer in a file, encoded.
+    pub fn read(path: &Path) -> Self {
+        Self(DecideResponse::decode(std::fs::read(path).unwrap().as_slice()).unwrap())
+    }
+}
+
+#[tonic::async_trait]
+impl DecisionService for Canned {
+    async fn decide(&self, _: Request<DecideRequest>) -> Result<Response<DecideResponse>, Status> {
+        Ok(Response::new(self.0.clone()))
+    }
+
+    async fn record_outcomes(
+        &self,
+        _: Request<RecordOutcomesRequest>,
+    ) -> Result<Response<RecordOutcomesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type WatchDecisionsStream = tokio_stream::Empty<Result<WatchDecisionsResponse, Status>>;
+
+    async fn watch_decisions(
+        &self,
+        _: Request<WatchDecisionsRequest>,
+    ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+/// As one finds it in every introduction to tonic: its own server on the multi-threaded runtime.
+pub fn plain(answer: Canned) {
+    Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        let listener = listen(false);
+        let server = Server::builder().add_service(DecisionServiceServer::new(answer));
+        server.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await.unwrap();
+    });
+}
+
+/// In the process layout of Tactful.
+#[allow(dead_code, reason = "the example beside has only the plain one")]
+pub fn empty(answer: Canned) {
+    runtime().block_on(async { run(listen(false), answer, Transport::default()).await });
+}
+
+/// In the same layout, but the kernel deals connections out, by a hash of their addresses.
+#[allow(dead_code, reason = "the example beside has only the plain one")]
+pub fn reuseport(answer: Canned) {
+    let (first, alone) = (runtime(), Transport { threads: NonZeroUsize::MIN, ..Transport::default() });
+    let listener = first.block_on(async { listen(true) });
+    let address = listener.local_addr().unwrap();
+    for _ in 1..thread::available_parallelism().unwrap().get() {
+        let answer = answer.clone();
+        thread::spawn(move || runtime().block_on(async { run(bind(address, true), answer, alone).await }));
+    }
+    first.block_on(run(listener, answer, alone));
+}
+
+async fn run(listener: TcpListener, answer: Canned, transport: Transport) {
+    let (_never, stopping) = watch::channel(false);
+    transport.run(listener, Calls::new(answer, Routes::default()), stopping).await.unwrap();
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Listens on a free port, and says on which.
+fn listen(shared: bool) -> TcpListener {
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)), shared);
+    println!("listening  {}", listener.local_addr().unwrap());
+    listener
+}
+
+fn bind(address: SocketAddr, shared: bool) -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(shared).unwrap();
+    socket.bind(address).unwrap();
+    socket.listen(1_024).unwrap()
+}

@@ -1,0 +1,186 @@
+//! Load on a running server, over HTTP/2 and from one thread: calls on a schedule that the server cannot slow down, or as
+//! many as some callers get.
+//!
+//! On a schedule, a call's time begins when it was due, not when it could be sent: whoever waits in a queue is waiting.
+
+mod caller;
+mod report;
+mod schedule;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use caller::Caller;
+use report::Tally;
+
+pub use report::{Failures, Report};
+
+/// What is called.
+pub trait Calls: Send + Sync {
+    /// The methods that are called, such as `/tactful.v1.DecisionService/Decide`.
+    fn methods(&self) -> Vec<String>;
+
+    /// Which of the methods the call of this number is to, and its message as [`framed`] makes it.
+    ///
+    /// # Errors
+    /// When there is no such message; the call counts as failed with this status.
+    fn call(&self, number: u64) -> Result<(usize, Bytes), Status>;
+
+    /// Looks at the answer to the call of this number, framed.
+    fn answered(&self, _number: u64, _answer: &[u8]) {}
+}
+
+/// A message as gRPC sends it: uncompressed, its length before it.
+#[must_use]
+pub fn framed(message: &impl prost::Message) -> Bytes {
+    let message = message.encode_to_vec();
+    let mut bytes = BytesMut::with_capacity(message.len() + 5);
+    bytes.put_u8(0);
+    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    bytes.put_slice(&message);
+    bytes.freeze()
+}
+
+/// When calls are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// On a schedule, however long the answers take.
+    Scheduled {
+        /// So many a second.
+        rate: f64,
+        /// So many in all.
+        calls: u64,
+    },
+    /// By callers that each wait for an answer before the next call.
+    Waiting {
+        /// How many callers there are.
+        callers: usize,
+        /// So many calls in all, at most.
+        calls: u64,
+        /// No call begins later than that.
+        lasting: Duration,
+    },
+}
+
+/// What to put on a server.
+pub struct Load {
+    /// Its name in reports.
+    pub name: String,
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// Over how many connections.
+    pub connections: usize,
+    /// When calls are sent.
+    pub pace: Pace,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How many of the first calls are not counted.
+    pub skipped: u64,
+    /// What is called.
+    pub calls: Arc<dyn Calls>,
+}
+
+/// Why there is no load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nobody listens there.
+    #[error("no connection to {0}: {1}")]
+    Connect(SocketAddr, std::io::Error),
+    /// Whoever listens there speaks something else.
+    #[error("{0} does not speak HTTP/2: {1}")]
+    Handshake(SocketAddr, h2::Error),
+    /// A method has no name that can be sent.
+    #[error("`{0}` cannot be called: {1}")]
+    Method(String, http::Error),
+    /// Times cannot be kept.
+    #[error("no room to keep times in: {0}")]
+    Times(#[from] hdrhistogram::CreationError),
+    /// The machine has no thread for it.
+    #[error("no thread to send calls from: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Load {
+    /// Puts the load on the server, and reports when the last answer is there or overdue.
+    ///
+    /// # Errors
+    /// When it cannot begin. Calls that fail are part of the report.
+    pub fn run(self) -> Result<Report, LoadError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.drive())
+    }
+
+    async fn drive(self) -> Result<Report, LoadError> {
+        let tally = Tally::new(self.skipped)?;
+        let mut callers = Vec::new();
+        for _ in 0..self.connections.max(1) {
+            callers.push(Caller::connect(&self, Arc::clone(&tally)).await?);
+        }
+        let start = now();
+        match self.pace {
+            Pace::Scheduled { rate, calls } => on_schedule(&callers, (rate, calls), start).await,
+            Pace::Waiting { callers: waiting, calls, lasting } => {
+                let budget = Arc::new(Budget { next: AtomicU64::new(0), calls, end: start + lasting });
+                by_callers(&callers, waiting.max(1), &budget).await;
+            }
+        }
+        Ok(Report::new(self.name, &tally, start.elapsed()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a load is about time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Sends every call when it is due, by the connections in turn, and waits for the answers.
+async fn on_schedule(callers: &[Caller], (rate, calls): (f64, u64), start: Instant) {
+    let (busy, mut idle) = mpsc::channel::<Infallible>(1);
+    let mut due = schedule::keep(start, rate, calls);
+    let mut turns = callers.iter().cycle();
+    let mut number = 0;
+    while let Some(until) = due.recv().await {
+        for call in number..until {
+            let Some(mut caller) = turns.next().cloned() else { return };
+            let busy = busy.clone();
+            tokio::spawn(async move {
+                caller.call(call, schedule::due(start, rate, call)).await;
+                drop(busy);
+            });
+        }
+        number = until;
+    }
+    drop(busy);
+    let None = idle.recv().await;
+}
+
+/// What callers that wait still have to do.
+struct Budget {
+    next: AtomicU64,
+    calls: u64,
+    end: Instant,
+}
+
+async fn by_callers(callers: &[Caller], waiting: usize, budget: &Arc<Budget>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for caller in callers.iter().cycle().take(waiting) {
+        let (mut caller, budget) = (caller.clone(), Arc::clone(budget));
+        tasks.spawn(async move {
+            loop {
+                let (number, due) = (budget.next.fetch_add(1, Ordering::Relaxed), now());
+                // Without its connection, a caller would only fail faster than all others.
+                if number >= budget.calls || due >= budget.end || !caller.call(number, due).await {
+                    return;
+                }
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}

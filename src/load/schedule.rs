@@ -1,0 +1,61 @@
+//! When calls are due, told in time: a timer of the runtime would be up to a millisecond late.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+/// Calls that are due within so little time are released together.
+const GRAIN: Duration = Duration::from_micros(100);
+
+/// When a call is due.
+#[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 calls")]
+pub fn due(start: Instant, rate: f64, number: u64) -> Instant {
+    start + Duration::from_secs_f64(number as f64 / rate)
+}
+
+/// Tells up to which number calls are due, as time goes by, and ends after the last.
+pub fn keep(start: Instant, rate: f64, calls: u64) -> mpsc::UnboundedReceiver<u64> {
+    let (tell, told) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let mut released = 0;
+        while released < calls {
+            released = released_after(start.elapsed(), rate).min(calls);
+            if tell.send(released).is_err() {
+                return;
+            }
+            let next = due(start, rate, released).saturating_duration_since(start + start.elapsed());
+            sleep(next.max(GRAIN));
+        }
+    });
+    told
+}
+
+/// How many calls are due after some time: the first at once.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count from zero on")]
+fn released_after(elapsed: Duration, rate: f64) -> u64 {
+    (elapsed.as_secs_f64() * rate) as u64 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_released_when_they_are_due_and_not_before() {
+        for (milliseconds, released) in [(0, 1), (9, 1), (10, 2), (999, 100), (1_000, 101)] {
+            assert_eq!(released_after(Duration::from_millis(milliseconds), 100.0), released, "{milliseconds}");
+        }
+    }
+
+    #[test]
+    fn every_call_is_released_once() {
+        let start = super::super::now();
+        let mut told = keep(start, 100_000.0, 1_000);
+        let mut seen = Vec::new();
+        while let Some(until) = told.blocking_recv() {
+            seen.push(until);
+        }
+        assert!(seen.is_sorted() && seen.last() == Some(&1_000), "{seen:?}");
+    }
+}
