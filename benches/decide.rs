@@ -1,124 +1,147 @@
 //! What one decision costs in this process: `cargo bench --bench decide`.
 //!
-//! Prints a table for the sample rules and for made catalogues of 10, 100 and 1,000 actions. The time includes
-//! everything but the wire: names to ids, the customer's critical section, the decision, the reservation, the log.
+//! The time includes everything but the wire: names to ids, the customer's critical section, the decision, the
+//! reservation, the log. Catalogues of all sizes take turns, so that what else runs on the machine slows all alike; a
+//! round asks about every customer once, and the median shown is that of the quietest round. The tables are written
+//! to `target/decide.json` too.
+//!
+//! `-- --only 1000` asks about a thousand actions for some seconds and prints nothing, for a profiler to watch.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a benchmark reads the clock and may fail loudly"
 )]
 
-use std::path::Path;
+#[expect(dead_code, reason = "the other benchmark measures with what stands there, too")]
+mod catalogue;
+#[path = "decide/world.rs"]
+mod world;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tactful::domain::consent::ConsentStatus;
+use serde_json::{Value as Json, json};
 use tactful::domain::decide::Explain;
-use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rules::RuleSet;
 use tactful::domain::time::Moment;
-use tactful::domain::value::Value;
-use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
-use tactful::ledger::MemoryLedger;
-use tactful::rule_files;
+use world::{CUSTOMERS, Situation, World};
 
-const CUSTOMERS: usize = 1_000;
-const ROUNDS: usize = 20;
+const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+const ROUNDS: usize = 15;
+/// A round ends here, whether everybody was asked about or not.
+const LONGEST_ROUND: Duration = Duration::from_millis(25);
+/// From round to round so much time passes, in milliseconds: what was reserved has lapsed by then.
+const BETWEEN_ROUNDS: i64 = 31 * 60_000;
 
 fn main() {
-    let start = Moment::parse("2026-03-02T10:00:00+01:00").unwrap();
-    println!("{:<34} {:>12} {:>12}", "one decision", "median", "slowest tenth");
-    let sample = rule_files::read(Path::new("rules"), &Vocabulary::default()).rule_set.unwrap();
-    measure("sample rules, 24 actions", &Arc::new(sample), Explain::Chosen, start);
-    for count in [10, 100, 1_000] {
-        let rules = Arc::new(made(count));
-        measure(&format!("{count} actions"), &rules, Explain::Chosen, start);
-        if count == 100 {
-            measure(&format!("{count} actions, explained in full"), &rules, Explain::Full, start);
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--only") {
+        return watched(arguments[at + 1].parse().unwrap());
+    }
+    let rules = SIZES.map(world::rules);
+    let mut rows = Vec::new();
+    println!("one decision, median in µs\n{:<8}{:<9}{:<22}{}", "events", "explain", "consents", heads());
+    for (name, explain) in [("none", Explain::Chosen), ("funnel", Explain::Funnel), ("full", Explain::Full)] {
+        for situation in [Situation::Given, Situation::Withheld, Situation::Enough] {
+            for events in [0, 20, 64] {
+                rows.push(row(&rules, events, (name, explain), situation));
+            }
         }
     }
+    let throughput = throughput(&rules);
+    let report = json!({"unit": "microseconds", "sizes": SIZES, "decisions": rows, "throughput": throughput});
+    std::fs::write("target/decide.json", serde_json::to_string_pretty(&report).unwrap()).unwrap();
 }
 
-/// A catalogue of which about one action in a hundred fits a customer.
-fn made(count: usize) -> RuleSet {
-    let head = std::fs::read_to_string("tests/fixtures/design/rules.yaml").unwrap();
-    let (head, rest) = head.split_once("actions:").unwrap();
-    let policy = &rest[rest.find("policy:").unwrap()..];
-    let topics = ["speed", "price", "contract", "outage", "moving"];
-    let actions: String = (0..count)
-        .map(|index| {
-            let (topic, age, base) = (topics[index % 5], 18 + index % 60, 20 + index % 40);
-            format!(
-                "  - {{id: action-{index}, title: T, kind: offer, purpose: personalisation,\n     eligible: ['customer.contract == \"dsl\"', \
-                 'customer.age >= {age} && customer.age < {}'],\n     applicable: ['context.topic == \"{topic}\"', \
-                 'events.count(\"page_view\", \"7d\") >= {}'],\n     relevance: {{base: {base}}}, intrusiveness: 5, \
-                 treatments: {{web: {{text: T}}}}}}\n",
-                age + 10,
-                index % 3
-            )
-        })
-        .collect();
-    let text = format!("{head}actions:\n{actions}{policy}");
-    load(Sources::new(vec![SourceFile { path: "made.yaml".into(), text }]), &Vocabulary::default()).rule_set.unwrap()
+fn heads() -> String {
+    let sizes = SIZES.map(|size| format!("{size:>10}"));
+    format!("{}{:>18}", sizes.concat(), "10,000 : 1,000")
 }
 
-fn measure(name: &str, rules: &Arc<RuleSet>, explain: Explain, start: Moment) {
-    let engine =
-        Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), Limits { decisions: 1_000 }, (1, start));
-    (0..CUSTOMERS).for_each(|index| prepare(&engine, &format!("customer-{index}"), index, start));
-    let mut times = Vec::with_capacity(CUSTOMERS * ROUNDS);
-    for round in 0..ROUNDS {
-        for index in 0..CUSTOMERS {
-            let question = Question {
-                customer: format!("customer-{index}"),
-                channel: "web".into(),
-                context: vec![("activity".into(), text("browsing")), ("topic".into(), text("speed"))],
-                explain,
-                ..Question::default()
-            };
-            let now = Moment(start.0 + i64::try_from(round).unwrap() * 60_000);
-            let before = Instant::now();
-            drop(engine.decide(question, now).unwrap());
-            times.push(before.elapsed());
+/// One line of the table, as it is written to the file.
+fn row(rules: &[Arc<RuleSet>; 4], events: usize, (name, explain): (&str, Explain), situation: Situation) -> Json {
+    let worlds: Vec<World> = rules.iter().map(|rules| World::new(rules, events, situation, explain)).collect();
+    let mut medians = [f64::INFINITY; SIZES.len()];
+    let mut ratios = Vec::with_capacity(ROUNDS);
+    for round in 0..=ROUNDS {
+        let times: Vec<f64> = worlds.iter().map(|world| ask_everybody(world, round)).collect();
+        // The first round warms up.
+        if round > 0 {
+            medians.iter_mut().zip(&times).for_each(|(least, time)| *least = least.min(*time));
+            ratios.push(times[3] / times[2]);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios[ROUNDS / 2];
+    let cells: String = medians.iter().map(|median| format!("{median:>10.2}")).collect();
+    println!("{events:<8}{name:<9}{:<22}{cells}{ratio:>17.2}×", situation.name());
+    json!({"events": events, "explain": name, "consents": situation.name(), "medians": medians, "ratio": ratio})
+}
+
+/// The median time of a decision in one round, in microseconds.
+fn ask_everybody(world: &World, round: usize) -> f64 {
+    let mut times = Vec::with_capacity(CUSTOMERS);
+    let now = moment(world, round);
+    let begun = Instant::now();
+    for question in &world.questions {
+        let question = question.clone();
+        let before = Instant::now();
+        drop(world.engine.decide(question, now).unwrap());
+        times.push(before.elapsed());
+        if begun.elapsed() > LONGEST_ROUND {
+            break;
         }
     }
     times.sort_unstable();
-    let at = |share: f64| times[(times.len() as f64 * share) as usize].as_nanos() as f64 / 1_000.0;
-    println!("{name:<34} {:>9.2} µs {:>9.2} µs", at(0.5), at(0.9));
+    times[times.len() / 2].as_nanos() as f64 / 1_000.0
 }
 
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
+fn moment(world: &World, round: usize) -> Moment {
+    Moment(world.start.0 + i64::try_from(round).unwrap() * BETWEEN_ROUNDS)
 }
 
-fn prepare(engine: &Engine, customer: &str, index: usize, now: Moment) {
-    let change = ConsentChange {
-        purpose: "personalisation".into(),
-        status: ConsentStatus::Given,
-        notice: String::new(),
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    };
-    let request = ConsentRequest { customer: customer.into(), changes: vec![change], ..ConsentRequest::default() };
-    engine.record_consent(request, now).unwrap();
-    let attributes = vec![
-        ("customer.age".to_owned(), Some(Value::Number((18 + index % 60) as f64))),
-        ("customer.contract".to_owned(), Some(text("dsl"))),
-    ];
-    engine
-        .set_attributes(AttributeChange { customer: customer.into(), attributes, time_zone: String::new() }, now)
-        .unwrap();
-    let event = |page: &str| EventInput {
-        customer: customer.into(),
-        kind: "page_view".into(),
-        fields: vec![("page".into(), text(page))],
-        ..EventInput::default()
-    };
-    let events = (0..20).map(|number| event(if number % 4 == 0 { "fibre" } else { "help" })).collect();
-    engine.record_events(events, now).unwrap();
+/// Decisions a second on every core, the sizes taking turns.
+fn throughput(rules: &[Arc<RuleSet>; 4]) -> Json {
+    let worlds = [0, 3].map(|size| World::new(&rules[size], 20, Situation::Given, Explain::Chosen));
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 1..=ROUNDS {
+        rates.iter_mut().zip(&worlds).for_each(|(rates, world)| rates.push(rate(world, round)));
+    }
+    let [few, many] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    });
+    println!("\ndecisions a second on all cores: {few:.0} with 10 actions, {many:.0} with 10,000: {:.2}×", many / few);
+    json!({"10": few, "10000": many, "ratio": many / few})
+}
+
+fn rate(world: &World, round: usize) -> f64 {
+    let threads = thread::available_parallelism().unwrap().get();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for part in world.questions.chunks(CUSTOMERS.div_ceil(threads)) {
+            scope.spawn(move || {
+                for turn in 0..20 {
+                    for question in part {
+                        let now = moment(world, round * 20 + turn);
+                        drop(world.engine.decide(question.clone(), now).unwrap());
+                    }
+                }
+            });
+        }
+    });
+    (CUSTOMERS * 20) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Decides again and again.
+fn watched(size: usize) {
+    let world = World::new(&world::rules(size), 20, Situation::Given, Explain::Chosen);
+    for round in 0..200 {
+        let now = moment(&world, round);
+        world.questions.iter().for_each(|question| drop(world.engine.decide(question.clone(), now).unwrap()));
+    }
 }
