@@ -12,8 +12,9 @@ mod column;
 mod shard;
 
 pub use allowed::Allowed;
-pub use clause::{Alternatives, Clause, Dimension, alternatives};
-pub use shard::{Entry, Shard, Survivor};
+pub use clause::{Clause, Dimension, alternatives};
+
+use shard::{Entry, Shard};
 
 use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
 use crate::domain::rules::expr::FactTable;
