@@ -1,8 +1,9 @@
 //! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
 //!
-//! `weigh` judges those who may fit, or everyone where everyone is to be explained: `engagement` asks whether an action may, fits and is good; `contact` whether it is too much; `arbitrate`
-//! what it scores; `ask` what a consent would gain; `choose` picks; `silence` says why nothing was picked;
-//! `explain` and `flip` tell every loser why, and what would have changed it.
+//! `weigh` judges those who may fit, or everyone where everyone is to be explained: `engagement` asks whether an
+//! action may, fits and is good; `contact` whether it is too much; `arbitrate` what it scores; `ask` what a consent
+//! would gain; `choose` picks; `silence` says why nothing was picked; `explain` and `flip` tell every loser why, and
+//! what would have changed it.
 
 pub mod arbitrate;
 mod ask;
