@@ -2,8 +2,9 @@
 
 use super::choose::better;
 use super::explain::reason;
-use super::{Gate, Judgement, Weighed, Why};
+use super::{Gate, Judgement, Score, Weighed, Why};
 use crate::domain::id::ActionId;
+use crate::domain::rules::section::action::Action;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::Scene;
 
@@ -125,24 +126,21 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
         Why::Quiet(at) => at,
         _ => None,
     });
-    let mut scored: Vec<_> =
-        outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold).collect();
-    scored.sort_by(|a, b| {
-        better((a.score.unwrap_or_default(), a.action), (b.score.unwrap_or_default(), b.action), scene)
-    });
-    let faded = scored.into_iter().take(BEST).filter_map(|judgement| faded(scene, judgement));
+    let below = outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold);
+    let mut scored: Vec<_> = below.filter_map(|judgement| Some((judgement.score?, judgement.action))).collect();
+    scored.sort_by(|a, b| better(*a, *b, scene));
+    let faded = scored.into_iter().take(BEST).filter_map(|(score, action)| faded(scene, score, action));
     waits.chain(faded).filter(|at| *at > scene.now).min()
 }
 
 /// When pressure and hurt will have faded enough for an action, if everything else stays. They only fall, so
 /// the moment is found by halving the time that twenty half-lives take.
-fn faded(scene: &Scene<'_>, judgement: &Judgement<'_>) -> Option<Moment> {
-    let score = judgement.score?;
+fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
     let weights = scene.rules.policy.arbitration;
     let rest = score.total + score.pressure + score.hurt;
     let threshold = weights.threshold.max(0.0);
     let enough = |at: Moment| {
-        let hurt = if judgement.action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
+        let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
         rest - weights.pressure * scene.pressure_at(at) - hurt > threshold
     };
     let half_life = scene.rules.policy.pressure.half_life.0.max(scene.rules.policy.hurt.half_life.0);
