@@ -121,13 +121,13 @@ fn indexed(rules: &RuleSet) -> (f64, usize) {
         let mut fitting = 0;
         for index in &rules.index.purposes {
             let view = scene.view(index.purpose);
-            index.shard.survivors(channel, &view, |survivor| {
+            for survivor in index.shard.survivors(channel, &view) {
                 let holds = || {
                     let mut conditions = rules.actions.get(survivor.action).unwrap().conditions();
                     conditions.all(|condition| condition.evaluate(&view).truth.holds())
                 };
                 fitting += usize::from(survivor.holds.is_some() || holds());
-            });
+            }
         }
         fitting
     })

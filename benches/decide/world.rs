@@ -188,7 +188,9 @@ fn prepare(engine: &Engine, (id, profile): (&str, &Customer), (events, situation
             ..EventInput::default()
         }
     };
-    engine.record_events((0..events).map(event).collect(), now).unwrap();
+    if events > 0 {
+        engine.record_events((0..events).map(event).collect(), now).unwrap();
+    }
     let contacts = if situation == Situation::Enough { ENOUGH } else { 2 };
     let presented = |_| OutcomeInput {
         outcome_id: String::new(),

@@ -116,7 +116,13 @@ impl PurposeSet {
 
     /// The purposes, lowest id first.
     pub fn iter(self) -> impl Iterator<Item = PurposeId> {
-        (0..64).map(PurposeId).filter(move |purpose| self.contains(*purpose))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            #[expect(clippy::cast_possible_truncation, reason = "a word has 64 bits")]
+            let next = (left != 0).then(|| PurposeId(left.trailing_zeros() as u8));
+            left &= left.wrapping_sub(1);
+            next
+        })
     }
 }
 

@@ -5,11 +5,14 @@
 
 use std::cell::{Cell, OnceCell};
 
+use smallvec::SmallVec;
+
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
 use crate::domain::customer::{CustomerState, Held, StoredEvent};
 use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
+use crate::domain::rules::section::channel::ACTIVITY;
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
 
@@ -49,6 +52,7 @@ pub struct Scene<'a> {
     /// The purposes that may be served now.
     pub lawful: PurposeSet,
     local: OnceCell<Local>,
+    interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
     hurt: OnceCell<f64>,
 }
@@ -64,6 +68,7 @@ impl<'a> Scene<'a> {
             now,
             lawful: PurposeSet::EMPTY,
             local: OnceCell::new(),
+            interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
         };
@@ -91,7 +96,7 @@ impl<'a> Scene<'a> {
             scene: self,
             purpose,
             lawful: self.lawful.contains(purpose),
-            slots: vec![Cell::new(None); self.rules.facts.len()],
+            pages: (0..self.rules.facts.len().div_ceil(PAGE)).map(|_| OnceCell::new()).collect(),
         }
     }
 
@@ -114,6 +119,19 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn zone(&self) -> &'a jiff::tz::TimeZone {
         self.subject.state.relation().zone.as_ref().unwrap_or(&self.rules.policy.zone)
+    }
+
+    /// What it costs the customer to be interrupted here and now.
+    pub fn interruption(&self) -> f64 {
+        *self.interruption.get_or_init(|| {
+            let channel = self.situation.channel.and_then(|id| self.rules.declared.channels.get(id));
+            let activity = self.rules.vocabulary.find(ACTIVITY).and_then(|id| self.context(id));
+            let activity = match activity {
+                Some(Value::Text(text)) => Some(text.as_str()),
+                _ => None,
+            };
+            channel.map_or(0.0, |channel| channel.interruption.points(activity))
+        })
     }
 
     /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
@@ -187,12 +205,20 @@ pub struct View<'a> {
     /// Through whose eyes.
     pub purpose: PurposeId,
     lawful: bool,
-    slots: Vec<Cell<Option<Operand<'a>>>>,
+    pages: SmallVec<[OnceCell<Box<Page<'a>>>; 4]>,
 }
+
+/// How many facts remember what they are together, from when the first of them is read. Of thousands, few are read.
+const PAGE: usize = 32;
+
+type Page<'a> = [Cell<Option<Operand<'a>>>; PAGE];
 
 impl Facts for View<'_> {
     fn read(&self, fact: FactId) -> Operand<'_> {
-        let slot = self.slots.get(fact.0 as usize);
+        let place = fact.0 as usize;
+        let page =
+            self.pages.get(place / PAGE).map(|page| page.get_or_init(|| Box::new([const { Cell::new(None) }; PAGE])));
+        let slot = page.and_then(|page| page.get(place % PAGE));
         if let Some(known) = slot.and_then(Cell::get) {
             return known;
         }

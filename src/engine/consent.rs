@@ -182,7 +182,7 @@ impl Engine {
         self.with_customer(&request.customer, |customer| {
             let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
             if restrictions.peek().is_some() {
-                customer.deny();
+                self.deny(customer);
             }
             restrictions.for_each(|record| {
                 let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);

@@ -3,13 +3,15 @@
 use crate::sync::atomic::Ordering;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::log::DecisionRecord;
-use super::resolve::{Resolver, hash_id};
+use super::resolve::{ContextFacts, Resolver, hash_id};
 use super::{ActiveRules, Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Explain, Request, decide};
-use crate::domain::id::{ActionId, ChannelId, ContextId, GroupId};
+use crate::domain::id::{ChannelId, GroupId};
 use crate::domain::record::{reserve, withhold};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
@@ -58,7 +60,7 @@ pub const MOST_ACTIONS: u32 = 20;
 /// A question with names resolved.
 struct Resolved {
     channel: ChannelId,
-    context: Vec<(ContextId, Value)>,
+    context: ContextFacts,
     groups: Vec<GroupId>,
     max_actions: usize,
 }
@@ -73,17 +75,24 @@ impl Engine {
         let resolved = resolve(&question, &active.set)?;
         let now = self.steady(now);
         let record = self.recheck(question, |question| {
+            let id = CompactString::from(&question.customer);
             if question.validate_only {
-                let customer = self.customer_as_held(&question.customer);
+                let customer = self.customer_as_held(&id);
                 return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
             }
-            self.with_customer(&question.customer.clone(), |customer| {
-                self.decide_for(customer, question, &resolved, (&active, now))
-            })
+            let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));
+            let record = self.customers.update(
+                &id,
+                || self.fresh(&id),
+                |customer| self.decide_for((customer, key), question, &resolved, (&active, now)),
+            )?;
+            if record.key == key {
+                self.decisions.push(Arc::clone(&record));
+            }
+            Ok(record)
         })?;
-        if record.key != DecisionKey::default() && self.feed.receiver_count() > 0 {
-            // Nobody listening any more is no fault of the decision.
-            drop(self.feed.send(Arc::clone(&record)));
+        if record.key != DecisionKey::default() {
+            self.feed.send(&record);
         }
         Ok(record)
     }
@@ -96,7 +105,11 @@ impl Engine {
         answer: impl Fn(Question) -> Result<Arc<DecisionRecord>, EngineError>,
     ) -> Result<Arc<DecisionRecord>, EngineError> {
         loop {
+            let denials = self.denials.load(Ordering::Acquire);
             let record = answer(question)?;
+            if self.denials.load(Ordering::Acquire) == denials {
+                return Ok(record);
+            }
             let customer = record.customer.as_str();
             let epoch = self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.fresh(customer).epoch);
             if epoch == record.epoch {
@@ -188,12 +201,12 @@ impl Engine {
         let epoch = customer.epoch;
         self.settle(&mut customer, &active.set, now);
         let decision = self.decide_now(&customer, &question, resolved, (active, now));
-        record(question, decision, (active, DecisionKey::default(), now), (String::new(), epoch))
+        self.record(question, decision, (active, DecisionKey::default(), now), epoch)
     }
 
     fn decide_for(
         &self,
-        customer: &mut Customer,
+        (customer, key): (&mut Customer, DecisionKey),
         question: Question,
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
@@ -201,25 +214,25 @@ impl Engine {
         if customer.standing.is_gone() {
             return Ok(Arc::new(self.rehearse((customer.clone(), question), resolved, active, now)));
         }
-        self.settle(customer, &active.set, now);
+        if customer.settled.is_none_or(|(rules, until)| rules != active.number || now >= until) {
+            customer.settled = Some((active.number, self.settle(customer, &active.set, now)));
+        }
         customer.requests.retain(|answered| answered.until > now);
         let request = hash_id("request", &question.request_id);
         if let Some(answered) = answered(customer, &question, request)? {
             return Ok(answered);
         }
         let decision = self.decide_now(customer, &question, resolved, (active, now));
-        let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));
-        let actions: Vec<ActionId> = decision.actions.iter().map(|chosen| chosen.action).collect();
-        if !actions.is_empty() {
+        if !decision.actions.is_empty() {
             let Customer { state, standing, .. } = &mut *customer;
-            reserve(state, key, &actions, resolved.channel, self.terms(&active.set, standing, now));
+            let actions = decision.actions.iter().map(|chosen| chosen.action);
+            reserve(state, key, actions, resolved.channel, self.terms(&active.set, standing, now));
         }
-        let record = Arc::new(record(question, decision, (active, key, now), (self.id(key), customer.epoch)));
+        let record = Arc::new(self.record(question, decision, (active, key, now), customer.epoch));
         if let Some(request) = request {
             customer.requests.truncate(MOST_REMEMBERED - 1);
             customer.requests.push_front(Answered { request, record: Arc::clone(&record), until: now + REMEMBERED });
         }
-        self.decisions.push(Arc::clone(&record));
         Ok(record)
     }
 
@@ -243,9 +256,15 @@ impl Engine {
         decide(&active.set, subject, &request, now)
     }
 
-    /// `d-` and two numbers: this process's and the decision's.
-    fn id(&self, key: DecisionKey) -> String {
-        format!("d-{:08x}-{:x}", self.run, key.0)
+    fn record(
+        &self,
+        question: Question,
+        decision: Decision,
+        (active, key, at): (&ActiveRules, DecisionKey, Moment),
+        epoch: u64,
+    ) -> DecisionRecord {
+        let customer = question.customer.as_str().into();
+        DecisionRecord { run: self.run, key, customer, question, decision, rules: Arc::clone(&active.set), at, epoch }
     }
 
     /// The number in a decision id, if this process gave it out.
@@ -274,16 +293,6 @@ fn answered(
     }
 }
 
-fn record(
-    question: Question,
-    decision: Decision,
-    (active, key, at): (&ActiveRules, DecisionKey, Moment),
-    (id, epoch): (String, u64),
-) -> DecisionRecord {
-    let customer = question.customer.as_str().into();
-    DecisionRecord { id, key, customer, question, decision, rules: Arc::clone(&active.set), at, epoch }
-}
-
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {
     let mut resolver = Resolver::new(rules);
     resolver.id("customer_id", &question.customer);
@@ -295,7 +304,7 @@ fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError
         .groups
         .iter()
         .enumerate()
-        .filter_map(|(index, name)| resolver.group(&format!("groups[{index}]"), name))
+        .filter_map(|(index, name)| resolver.group(&format_args!("groups[{index}]"), name))
         .collect();
     if question.max_actions > MOST_ACTIONS {
         resolver.refuse("max_actions", format!("is {}, at most {MOST_ACTIONS} are allowed", question.max_actions));

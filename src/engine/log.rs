@@ -13,8 +13,8 @@ use crate::domain::time::Moment;
 /// A decision as it was made.
 #[derive(Debug, Clone)]
 pub struct DecisionRecord {
-    /// Its id, as answers give it.
-    pub id: String,
+    /// Which process made it.
+    pub(super) run: u32,
     /// Its number; zero for one that nothing was recorded of.
     pub key: DecisionKey,
     /// Whose.
@@ -32,6 +32,15 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
+    /// Its id, as answers give it: `d-` and two numbers, this process's and the decision's. Empty if nothing was recorded.
+    #[must_use]
+    pub fn id(&self) -> String {
+        if self.key == DecisionKey::default() {
+            return String::new();
+        }
+        format!("d-{:08x}-{:x}", self.run, self.key.0)
+    }
+
     /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go, and
     /// it is over, so that whoever waits to take a step asks again.
     #[must_use]
@@ -78,7 +87,10 @@ impl DecisionLog {
             ring.resize_with(slot + 1, || None);
         }
         if let Some(held) = ring.get_mut(slot) {
-            *held = Some(record);
+            // The oldest leaves when the lock is free again.
+            let oldest = held.replace(record);
+            drop(ring);
+            drop(oldest);
         }
     }
 

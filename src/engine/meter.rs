@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{DecisionRecord, EngineError, Outcome};
+use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::SilenceReason;
 
 /// The upper bounds of how long decisions take, in seconds.
@@ -55,7 +56,7 @@ impl Meter {
     ) -> Result<Arc<DecisionRecord>, EngineError> {
         let start = Instant::now();
         let answer = decide();
-        if answer.as_ref().is_ok_and(|record| record.id.is_empty()) {
+        if answer.as_ref().is_ok_and(|record| record.key == DecisionKey::default()) {
             return answer;
         }
         let (shard, took) = (self.shard(), start.elapsed());

@@ -7,6 +7,7 @@ mod consent;
 mod customer;
 mod decide;
 mod error;
+mod feed;
 mod log;
 mod meter;
 mod privacy;
@@ -15,14 +16,15 @@ mod resolve;
 mod rules;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
-use crate::domain::record::{Terms, settle};
+use crate::domain::record::{Settled, Terms, settle};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::Ledger;
@@ -36,12 +38,14 @@ pub use consent::{
 pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
+pub use feed::Watch;
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use privacy::{CustomerExport, ErasedCustomer, SignedHead};
 pub use record::{AttributeChange, EventInput, ItemResult, OutcomeInput};
 pub use rules::{ActiveRules, Outcome, Reading};
 
+use feed::Feed;
 use log::DecisionLog;
 
 /// Everything held about one customer.
@@ -58,6 +62,9 @@ pub struct Customer {
     requests: VecDeque<decide::Answered>,
     /// Recent consent requests by idempotency key.
     consent_keys: VecDeque<consent::Remembered>,
+    /// By which rules, and until when, time does nothing to the state. Whoever changes anything but by a decision makes
+    /// it void ([`Engine::with_customer`]).
+    settled: Option<(NonZeroU64, Moment)>,
 }
 
 impl Customer {
@@ -107,7 +114,7 @@ pub struct Engine {
     ledger: Arc<dyn Ledger>,
     ledger_trusted: AtomicBool,
     decisions: DecisionLog,
-    feed: broadcast::Sender<Arc<DecisionRecord>>,
+    feed: Feed,
     run: u32,
     next_decision: AtomicU64,
     next_record: AtomicU64,
@@ -118,10 +125,9 @@ pub struct Engine {
     erasing: RwLock<()>,
     /// How many erasures have begun and ended.
     erasures: AtomicU64,
+    /// How often anybody denied anything: while this stands still, no answer that is under way has to look again.
+    denials: AtomicU64,
 }
-
-/// How many decisions a slow watcher may lag behind before it misses some.
-const FEED: usize = 1_024;
 
 impl Engine {
     /// An engine over a rule set and a ledger. `run` tells this process's decisions from another's.
@@ -136,7 +142,7 @@ impl Engine {
             ledger,
             ledger_trusted: AtomicBool::new(true),
             decisions: DecisionLog::new(limits.decisions),
-            feed: broadcast::channel(FEED).0,
+            feed: Feed::default(),
             run,
             next_decision: AtomicU64::new(1),
             next_record: AtomicU64::new(1),
@@ -145,6 +151,7 @@ impl Engine {
             meter: Meter::default(),
             erasing: RwLock::new(()),
             erasures: AtomicU64::new(0),
+            denials: AtomicU64::new(0),
         }
     }
 
@@ -156,8 +163,8 @@ impl Engine {
 
     /// Decisions as they are made.
     #[must_use]
-    pub fn watch(&self) -> broadcast::Receiver<Arc<DecisionRecord>> {
-        self.feed.subscribe()
+    pub fn watch(&self) -> Watch {
+        self.feed.watch()
     }
 
     /// How many facts were dropped because no purpose covered them.
@@ -186,7 +193,13 @@ impl Engine {
 
     /// A clock that never steps back, so that no expired grant revives.
     fn steady(&self, now: Moment) -> Moment {
-        Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+        // Most calls of one millisecond only look, so that cores do not fight over it.
+        let latest = self.latest.load(Ordering::Relaxed);
+        if now.0 <= latest {
+            Moment(latest)
+        } else {
+            Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+        }
     }
 
     /// Whether the ledger can be trusted.
@@ -201,7 +214,15 @@ impl Engine {
 
     /// Changes one customer while nobody else can.
     fn with_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> T) -> T {
-        self.customers.update(id, || self.fresh(id), change)
+        self.customers.update(
+            id,
+            || self.fresh(id),
+            |customer| {
+                let result = change(customer);
+                customer.settled = None;
+                result
+            },
+        )
     }
 
     /// One customer as held now.
@@ -225,12 +246,21 @@ impl Engine {
         Customer::erased(self.erasures.load(Ordering::Acquire))
     }
 
-    /// Brings a customer up to now. Answers that rest on what is gone are forgotten.
-    fn settle(&self, customer: &mut Customer, rules: &RuleSet, now: Moment) {
+    /// Brings a customer up to now. Answers that rest on what is gone are forgotten. Gives the moment until which there is
+    /// nothing more to do.
+    fn settle(&self, customer: &mut Customer, rules: &RuleSet, now: Moment) -> Moment {
         let Customer { state, standing, .. } = customer;
-        if settle(state, self.terms(rules, standing, now)) {
-            customer.deny();
+        let Settled { purged, until } = settle(state, self.terms(rules, standing, now));
+        if purged {
+            self.deny(customer);
         }
+        until
+    }
+
+    /// From here on, no answer that was given to a customer before, or that is under way, is given or shown as it was.
+    fn deny(&self, customer: &mut Customer) {
+        customer.deny();
+        self.denials.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Does what time does, to customers whom nobody touches too: retention, expiry, lapses.

@@ -74,6 +74,7 @@ impl Engine {
 
     fn erase_alone(&self, customer: &str, begun: u64, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.customers.replace(customer, Customer::erased(begun));
+        self.denials.fetch_add(1, Ordering::AcqRel);
         self.decisions.forget(|record| record.customer == customer);
         let unavailable = |error: LedgerError| {
             self.trust_ledger(false);

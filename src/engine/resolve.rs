@@ -1,5 +1,9 @@
 //! Names become ids once, at the edge; what does not fit is named with its field and its fix.
 
+use std::fmt;
+
+use smallvec::SmallVec;
+
 use super::error::FieldViolation;
 use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
 use crate::domain::rules::{RuleSet, reader};
@@ -14,6 +18,9 @@ const LONGEST_TEXT: usize = 4_096;
 const MOST_ITEMS: usize = 64;
 /// How far ahead of our clock a source's may be.
 const AHEAD: Period = Period(5 * 60_000);
+
+/// Facts of the moment; a few need no allocation.
+pub(super) type ContextFacts = SmallVec<[(ContextId, Value); 4]>;
 
 /// Collects what is wrong with a request, against the rules in force.
 pub(super) struct Resolver<'r> {
@@ -65,22 +72,22 @@ impl<'r> Resolver<'r> {
     }
 
     /// A group that no action has simply matches nothing, so an unknown one is a mistake worth telling.
-    pub fn group(&mut self, field: &str, name: &str) -> Option<GroupId> {
+    pub fn group(&mut self, field: &(impl fmt::Display + ?Sized), name: &str) -> Option<GroupId> {
         let known = self.rules.vocabulary.find::<GroupId>(name);
         let used = known.filter(|id| self.rules.declared.groups.get(*id).is_some());
         if used.is_none() {
-            self.refuse(field, format!("no action has the group `{name}`"));
+            self.refuse(field.to_string(), format!("no action has the group `{name}`"));
         }
         used
     }
 
-    pub fn context(&mut self, facts: &[(String, Value)]) -> Vec<(ContextId, Value)> {
+    pub fn context(&mut self, facts: &[(String, Value)]) -> ContextFacts {
+        let mut resolved = ContextFacts::new();
         if !self.few("context", facts.len()) {
-            return Vec::new();
+            return resolved;
         }
-        let mut resolved = Vec::with_capacity(facts.len());
         for (name, value) in facts {
-            let field = format!("context[{name}]");
+            let field = format_args!("context[{name}]");
             let rules = self.rules;
             let Some(id) = self.declared::<ContextId, _>((&field, "context fact"), name, &rules.declared.context)
             else {
@@ -104,12 +111,12 @@ impl<'r> Resolver<'r> {
         let ids = rules.declared.events.get(kind).map_or(&[][..], |kind| kind.fields.as_slice());
         let mut resolved = Vec::with_capacity(given.len());
         for (name, value) in given.iter() {
-            let place = format!("{prefix}fields[{name}]");
+            let place = format_args!("{prefix}fields[{name}]");
             let known = ids.iter().filter_map(|id| Some((*id, rules.declared.fields.get(*id)?)));
             let known: Vec<_> = known.collect();
             let Some((id, field)) = known.iter().find(|(_, field)| field.name == *name) else {
                 let names: Vec<&str> = known.iter().map(|(_, field)| field.name.as_str()).collect();
-                self.refuse(place, unknown("field", name, &names));
+                self.refuse(place.to_string(), unknown("field", name, &names));
                 continue;
             };
             if self.fits(&place, value, field.shape.refuses(value)) {
@@ -120,14 +127,14 @@ impl<'r> Resolver<'r> {
     }
 
     /// Whether a value may be kept, both by its declaration and by its size.
-    pub fn fits(&mut self, field: &str, value: &Value, refused: Option<String>) -> bool {
+    pub fn fits(&mut self, field: &impl fmt::Display, value: &Value, refused: Option<String>) -> bool {
         let text_too_long = |text: &str| text.len() > LONGEST_TEXT;
         let size = match value {
             Value::Text(text) => text_too_long(text),
             Value::List(items) => items.len() > MOST_ITEMS || items.iter().any(|item| text_too_long(item)),
             Value::Number(number) => {
                 if !number.is_finite() {
-                    self.refuse(field, "must be a finite number");
+                    self.refuse(field.to_string(), "must be a finite number");
                     return false;
                 }
                 false
@@ -136,10 +143,11 @@ impl<'r> Resolver<'r> {
         };
         if size {
             let kind = if value.kind() == Type::List { "list" } else { "text" };
-            self.refuse(field, format!("is too long a {kind}: {LONGEST_TEXT} bytes a text, {MOST_ITEMS} items a list"));
+            let description = format!("is too long a {kind}: {LONGEST_TEXT} bytes a text, {MOST_ITEMS} items a list");
+            self.refuse(field.to_string(), description);
         }
         if let Some(reason) = &refused {
-            self.refuse(field, reason.clone());
+            self.refuse(field.to_string(), reason.clone());
         }
         !size && refused.is_none()
     }
@@ -156,14 +164,19 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    fn declared<I: Id, T>(&mut self, (field, kind): (&str, &str), name: &str, declared: &IdMap<I, T>) -> Option<I> {
+    fn declared<I: Id, T>(
+        &mut self,
+        (field, kind): (&(impl fmt::Display + ?Sized), &str),
+        name: &str,
+        declared: &IdMap<I, T>,
+    ) -> Option<I> {
         let vocabulary = &self.rules.vocabulary;
         let found = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
         if found.is_none() {
             let known: Vec<&str> = declared.ids().map(|id| vocabulary.name(id)).collect();
             let message =
                 if name.is_empty() { format!("is required: {}", listed(&known)) } else { unknown(kind, name, &known) };
-            self.refuse(field, message);
+            self.refuse(field.to_string(), message);
         }
         found
     }

@@ -1,6 +1,7 @@
 //! The rules in force, and how others take their place: whole, or not at all.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::{Arc, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -18,6 +19,8 @@ use crate::sync::atomic::Ordering;
 pub struct ActiveRules {
     /// The rules.
     pub set: Arc<RuleSet>,
+    /// How many rule sets were in force by then.
+    pub(super) number: NonZeroU64,
     /// Since when.
     pub since: Moment,
     /// The last reading of the files, of which these rules may be older.
@@ -59,7 +62,7 @@ impl ActiveRules {
     pub fn new(set: Arc<RuleSet>, since: Moment) -> Self {
         let (diagnostics, sources) = (Vec::new(), Sources::default());
         let reading = Reading { at: since, outcome: Outcome::Changed, diagnostics, sources };
-        Self { set, since, reading }
+        Self { set, number: NonZeroU64::MIN, since, reading }
     }
 
     /// Whether the files were read since and could not be used.
@@ -96,12 +99,15 @@ impl Engine {
         let at = self.steady(now);
         let current = self.rules.load_full();
         let Loaded { rule_set, diagnostics, sources, .. } = read(&current.set.vocabulary).succeeding(&current.set, at);
-        let (set, since, outcome) = match rule_set {
-            Some(set) if set.hash != current.set.hash => (Arc::new(set), at, Outcome::Changed),
-            Some(_) => (Arc::clone(&current.set), current.since, Outcome::Unchanged),
-            None => (Arc::clone(&current.set), current.since, Outcome::Refused),
+        let kept = || (Arc::clone(&current.set), current.number, current.since);
+        let ((set, number, since), outcome) = match rule_set {
+            Some(set) if set.hash != current.set.hash => {
+                ((Arc::new(set), current.number.saturating_add(1), at), Outcome::Changed)
+            }
+            Some(_) => (kept(), Outcome::Unchanged),
+            None => (kept(), Outcome::Refused),
         };
-        let next = Arc::new(ActiveRules { set, since, reading: Reading { at, outcome, diagnostics, sources } });
+        let next = Arc::new(ActiveRules { set, number, since, reading: Reading { at, outcome, diagnostics, sources } });
         self.rules.store(Arc::clone(&next));
         self.meter.reading(outcome);
         self.readings.send_replace(Arc::clone(&next));

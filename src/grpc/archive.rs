@@ -167,7 +167,7 @@ fn decision(record: &DecisionRecord) -> Json {
     let asked: serde_json::Map<String, Json> = asked.collect();
     let actions = record.decision.actions.iter().map(|chosen| {
         json!({
-            "action": name(chosen.action, rules), "text": chosen.text, "content": chosen.content,
+            "action": name(chosen.action, rules), "text": chosen.text, "content": *chosen.content,
             "because": chosen.because, "score": score(chosen.score),
         })
     });
@@ -180,7 +180,7 @@ fn decision(record: &DecisionRecord) -> Json {
         })
     });
     json!({
-        "decision_id": record.id,
+        "decision_id": record.id(),
         "at": record.at.to_string(),
         "channel": record.question.channel,
         "told_by_the_channel": asked,

@@ -124,7 +124,7 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
     let Decision { actions, silence, purposes_used, explanation, .. } = &record.decision;
     let rules = &record.rules;
     proto::DecideResponse {
-        decision_id: record.id.clone(),
+        decision_id: record.id(),
         rule_set: rules.hash.clone(),
         actions: actions.iter().filter_map(|chosen| next_action(chosen, rules)).collect(),
         silence: silence.as_ref().map(|silence| wire_silence(silence, rules)),
@@ -154,7 +154,7 @@ fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> Optio
         title: action.title.clone(),
         kind: action.kind.name().to_owned(),
         group: action.group.map_or_else(String::new, |group| name(group, rules)),
-        content: chosen.content.clone(),
+        content: chosen.content.to_string(),
         text: chosen.text.clone(),
         score: Some(score(chosen.score)),
         because: chosen.because.clone(),

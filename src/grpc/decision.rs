@@ -1,7 +1,6 @@
 //! DecisionService.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use futures_util::stream::unfold;
 use tokio::sync::{broadcast, watch};
@@ -11,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::proto::decision_service_server::DecisionService;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{DecisionRecord, OutcomeInput};
+use crate::engine::{DecisionRecord, OutcomeInput, Watch};
 
 /// DecisionService over an engine.
 #[derive(Debug)]
@@ -89,7 +88,7 @@ fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInpu
 
 /// Somebody who watches decisions.
 struct Watcher {
-    feed: broadcast::Receiver<Arc<DecisionRecord>>,
+    feed: Watch,
     stopping: watch::Receiver<bool>,
     wanted: proto::WatchDecisionsRequest,
     shared: Shared,
@@ -105,7 +104,7 @@ impl Watcher {
         tokio::task::yield_now().await;
         loop {
             let next = tokio::select! {
-                next = self.feed.recv() => next,
+                next = self.feed.next() => next,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
             };
             let record = match next {

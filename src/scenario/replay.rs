@@ -207,7 +207,7 @@ impl Replay {
         if let (true, Some(action), Some(name)) = (matched, &logged.action, &logged.outcome) {
             let input = OutcomeInput {
                 outcome_id: String::new(),
-                decision_id: record.id.clone(),
+                decision_id: record.id(),
                 customer: String::new(),
                 action: action.clone(),
                 channel: String::new(),

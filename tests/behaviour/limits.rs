@@ -79,8 +79,8 @@ proptest! {
                     let presented = !record.decision.actions.is_empty();
                     prop_assert_eq!(presented, model.allows(now), "at {}", now);
                     if presented {
-                        model.contacts.push((record.id.clone(), now, now + Period(600_000)));
-                        made.push(record.id.clone());
+                        model.contacts.push((record.id(), now, now + Period(600_000)));
+                        made.push(record.id());
                         decided.push(now);
                     }
                 }

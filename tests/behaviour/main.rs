@@ -36,6 +36,7 @@ mod replay;
 mod rights;
 mod rule_tests;
 mod schemas;
+mod settling;
 mod storm;
 mod support;
 mod transport;

@@ -88,11 +88,11 @@ fn neither_a_repeated_request_nor_a_past_decision_shows_what_was_withdrawn() {
         let answer = format!("{:?}", engine.decide(question, monday()).unwrap().decision);
         assert!(!answer.contains("Anna"), "{answer}");
     }
-    let past = engine.decision(&first.id, monday()).unwrap();
+    let past = engine.decision(&first.id(), monday()).unwrap();
     assert_eq!(chosen(&past), ["hello"]);
     assert!(!format!("{:?}", past.decision).contains("Anna"));
     let later = monday() + Period(2 * Period::DAY.0);
-    assert!(matches!(engine.decision(&first.id, later), Err(EngineError::UnknownDecision(_))));
+    assert!(matches!(engine.decision(&first.id(), later), Err(EngineError::UnknownDecision(_))));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn what_an_erasure_overtakes_is_refused_or_counts_for_who_came_back() {
     let counts = engine.finish_consent(begun).unwrap();
     assert!(counts.results[0].accepted, "{counts:?}");
     assert_eq!(denial(&engine, "personalisation"), Some(Denial::Withdrawn));
-    let past = engine.decision(&shown.id, monday()).unwrap();
+    let past = engine.decision(&shown.id(), monday()).unwrap();
     assert_eq!(past.decision.valid_until, past.at, "what was decided in between is over");
 }
 

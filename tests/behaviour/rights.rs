@@ -57,7 +57,7 @@ fn known(engine: &Engine) -> String {
     let question = Question { request_id: "r1".into(), explain: Explain::Full, ..ask("anna", "web", &[]) };
     let decided = engine.decide(question, monday()).unwrap();
     assert_eq!(chosen(&decided), ["hello"]);
-    decided.id.clone()
+    decided.id()
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_erasure_leaves_nothing_and_nothing_brings_anything_back() {
     assert_eq!(engine.record_consent(import, monday()).unwrap().results[0].reason, "erased");
     let question = Question { request_id: "r1".into(), ..ask("anna", "web", &[]) };
     let silent = engine.decide(question, monday()).unwrap();
-    assert!(chosen(&silent).is_empty() && silent.id.is_empty(), "{silent:?}");
+    assert!(chosen(&silent).is_empty() && silent.id().is_empty(), "{silent:?}");
     assert_eq!((engine.customer_count(), engine.consent_records("anna").unwrap().len()), (0, 0));
 }
 
@@ -207,7 +207,7 @@ async fn nothing_is_shown_of_who_was_erased() {
     assert_eq!((erased.ledger_position, erased.records_shredded), (2, 1));
     // The watcher may have been shown the decision before it was erased; from then on it is not shown.
     let decided = server.engine.decide(ask("anna", "web", &[]), monday()).unwrap();
-    assert!(decided.id.is_empty());
+    assert!(decided.id().is_empty());
     server.engine.decide(ask("bea", "web", &[]), monday()).unwrap();
     loop {
         let seen = feed.message().await.unwrap().unwrap().decision.unwrap();

@@ -6,8 +6,7 @@ use super::weigh::Boost;
 use crate::domain::id::ChannelId;
 use crate::domain::rules::expr::Facts;
 use crate::domain::rules::section::action::Action;
-use crate::domain::rules::section::channel::ACTIVITY;
-use crate::domain::value::{Truth, Value};
+use crate::domain::value::Truth;
 use crate::domain::view::{Scene, View};
 
 /// How an action came out, in points.
@@ -43,13 +42,13 @@ pub(crate) fn score(action: &Action, view: &View<'_>, (channel, sensitivity): (C
     let relevance = relevance(action, view, extra(action, boost));
     let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.sensitivity);
     let personal = sensitivity.max(relevance.personal).max(said);
-    weigh(action, view.scene, channel, Relevance { personal, ..relevance })
+    weigh(action, view.scene, Relevance { personal, ..relevance })
 }
 
 /// The score of a consent ask, whose relevance is what it would gain.
-pub(crate) fn score_ask(action: &Action, view: &View<'_>, (channel, gain): (ChannelId, f64), boost: Boost) -> Score {
+pub(crate) fn score_ask(action: &Action, view: &View<'_>, gain: f64, boost: Boost) -> Score {
     let added = relevance(action, view, gain + extra(action, boost));
-    weigh(action, view.scene, channel, added)
+    weigh(action, view.scene, added)
 }
 
 fn extra(action: &Action, boost: Boost) -> f64 {
@@ -69,9 +68,9 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }
 }
 
-fn weigh(action: &Action, scene: &Scene<'_>, channel: ChannelId, relevance: Relevance) -> Score {
+fn weigh(action: &Action, scene: &Scene<'_>, relevance: Relevance) -> Score {
     let weights = scene.rules.policy.arbitration;
-    let interruption = interruption(scene, channel);
+    let interruption = scene.interruption();
     let pressure = weights.pressure * scene.pressure();
     let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt() };
     let personal = relevance.personal;
@@ -89,18 +88,7 @@ fn weigh(action: &Action, scene: &Scene<'_>, channel: ChannelId, relevance: Rele
     }
 }
 
-/// What speaks against every action on a channel alike.
-pub(crate) fn common_intrusiveness(scene: &Scene<'_>, channel: ChannelId) -> f64 {
-    interruption(scene, channel) + scene.rules.policy.arbitration.pressure * scene.pressure()
-}
-
-/// What it costs the customer to be interrupted here and now.
-fn interruption(scene: &Scene<'_>, channel: ChannelId) -> f64 {
-    let Some(declared) = scene.rules.declared.channels.get(channel) else { return 0.0 };
-    let activity = scene.rules.vocabulary.find(ACTIVITY).and_then(|id| scene.context(id));
-    let activity = match activity {
-        Some(Value::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    declared.interruption.points(activity)
+/// What speaks against every action alike, and so lowers every promise; a little less, for sums are rounded.
+pub(crate) fn common_intrusiveness(scene: &Scene<'_>) -> f64 {
+    scene.interruption() + scene.rules.policy.arbitration.pressure * scene.pressure() - 1e-6
 }

@@ -51,7 +51,7 @@ pub(crate) fn score_asks<'r>(
     for judgement in judgements {
         let Some((action, purpose)) = pending_ask(judgement) else { continue };
         let gain = best_then(purpose, best_now, (scene, request), views) - best_now;
-        let score = arbitrate::score_ask(action, views.of(action.purpose), (request.channel, gain), boost);
+        let score = arbitrate::score_ask(action, views.of(action.purpose), gain, boost);
         *judgement = match score.relevance > 0.0 {
             true => Judgement { score: Some(score), ..judgement.clone() },
             false => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
@@ -68,8 +68,7 @@ fn best_then<'r>(
     views: &mut Views<'r>,
 ) -> f64 {
     let lineup = scene.rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
-    // What speaks against every action alike lowers every promise; a little less, for sums are rounded.
-    let common = arbitrate::common_intrusiveness(scene, request.channel) - 1e-6;
+    let common = arbitrate::common_intrusiveness(scene);
     let mut best = best_now;
     for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
         if promise - common <= best {

@@ -1,6 +1,9 @@
 //! Picks the best actions above silence that go together, and puts them in words.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::arbitrate::Score;
 use super::{Chosen, Gate, Judgement, Weighed, Why, contact};
@@ -9,19 +12,21 @@ use crate::domain::rules::section::action::Action;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, View};
 
+/// What an action must score more than.
+pub(crate) fn threshold(scene: &Scene<'_>) -> f64 {
+    scene.rules.policy.arbitration.threshold.max(0.0)
+}
+
 /// Picks up to `max` actions above the threshold and above silence.
 pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r>, max: usize) -> Weighed<'r> {
-    let threshold = scene.rules.policy.arbitration.threshold.max(0.0);
-    let mut order: Vec<(usize, Score, &'r Action)> = judgements
-        .iter()
-        .enumerate()
-        .filter_map(|(index, judgement)| Some((index, judgement.score?, judgement.action)))
-        .collect();
-    order.sort_by(|a, b| better((a.1, a.2), (b.1, b.2), scene));
-    let mut chosen: Vec<(usize, &'r Action)> = Vec::new();
+    let threshold = threshold(scene);
+    let scored = judgements.iter().enumerate();
+    let scored = scored.filter_map(|(index, judgement)| Some((index, judgement.score?, judgement.action)));
+    let mut order: SmallVec<[(usize, Score, &'r Action); 8]> = scored.collect();
+    order.sort_unstable_by(|a, b| better((a.1, a.2), (b.1, b.2), scene));
+    let (mut chosen, mut besides) = (SmallVec::new(), SmallVec::<[&Action; 4]>::new());
     let mut last = 0.0;
     for (index, score, action) in order {
-        let besides: Vec<&Action> = chosen.iter().map(|(_, action)| *action).collect();
         let (gate, why) = if score.total <= threshold {
             (Gate::BelowThreshold, Why::Gap(threshold - score.total))
         } else if let Some(other) = besides.iter().find(|other| exclude(other, action)) {
@@ -33,7 +38,8 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
         {
             (dropped.gate, dropped.why)
         } else {
-            chosen.push((index, action));
+            chosen.push(index);
+            besides.push(action);
             last = score.total;
             (Gate::Chosen, Why::Chosen)
         };
@@ -42,7 +48,7 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
             judgement.why = why;
         }
     }
-    Weighed { judgements, chosen: chosen.into_iter().map(|(index, _)| index).collect() }
+    Weighed { judgements, chosen }
 }
 
 /// Higher score first; then higher relevance, lower intrusiveness, then the id.
@@ -72,7 +78,7 @@ pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: 
     let because = fired.filter_map(|points| points.because.as_ref()?.fill(view).ok());
     Some(Chosen {
         action: action.id,
-        content: treatment.content.clone(),
+        content: Arc::clone(&treatment.content),
         text: treatment.text.fill(view).ok()?,
         score: judgement.score?,
         because: because.collect(),

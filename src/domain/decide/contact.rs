@@ -2,6 +2,8 @@
 //!
 //! Windows are exact to the millisecond and half-open: a contact at `t` counts until just before `t + per`.
 
+use smallvec::SmallVec;
+
 use super::{Gate, Judgement, Why};
 use crate::domain::action::Outcome;
 use crate::domain::customer::ContactState;
@@ -68,9 +70,9 @@ fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Act
 }
 
 /// When each counted occurrence leaves the window, earliest first.
-fn ends(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> Vec<Moment> {
+fn ends(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> SmallVec<[Moment; 8]> {
     let counted = occurrences(scope, outcome, scene).map(|(at, lapses)| (at + per).min(lapses));
-    let mut ends: Vec<Moment> = counted.filter(|end| *end > scene.now).collect();
+    let mut ends: SmallVec<[Moment; 8]> = counted.filter(|end| *end > scene.now).collect();
     ends.sort_unstable();
     ends
 }

@@ -1,6 +1,8 @@
 //! Engagement policy: may we ever, does it fit now, is it good for them; and, before that, whether the
 //! action is asked for at all and its purpose may be served.
 
+use smallvec::SmallVec;
+
 use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage};
 use crate::domain::id::PurposeId;
@@ -13,12 +15,12 @@ use crate::domain::view::{Scene, View};
 /// The views of one scene, made when first needed.
 pub(crate) struct Views<'a> {
     scene: &'a Scene<'a>,
-    made: Vec<(PurposeId, View<'a>)>,
+    made: SmallVec<[(PurposeId, View<'a>); 4]>,
 }
 
 impl<'a> Views<'a> {
     pub(crate) fn new(scene: &'a Scene<'a>) -> Self {
-        Self { scene, made: Vec::new() }
+        Self { scene, made: SmallVec::new() }
     }
 
     /// The view of a purpose.

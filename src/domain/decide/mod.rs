@@ -15,6 +15,10 @@ mod flip;
 mod silence;
 mod weigh;
 
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::diagnostic::Span;
@@ -69,7 +73,7 @@ pub struct Chosen {
     /// Which.
     pub action: ActionId,
     /// Key to content that is kept elsewhere.
-    pub content: String,
+    pub content: Arc<str>,
     /// Text to show or say.
     pub text: String,
     /// How it came out.
@@ -216,7 +220,7 @@ impl<'r> Judgement<'r> {
 pub(crate) struct Weighed<'r> {
     pub judgements: Vec<Judgement<'r>>,
     /// Places of the chosen ones in `judgements`, best first.
-    pub chosen: Vec<usize>,
+    pub chosen: SmallVec<[usize; 4]>,
 }
 
 /// Picks the next best actions for one customer now, or silence.

@@ -1,6 +1,6 @@
 //! Silence: why nothing is said, what came nearest, and when to ask again.
 
-use super::choose::better;
+use super::choose::{better, threshold};
 use super::explain::reason;
 use super::{Gate, Judgement, Score, Weighed, Why};
 use crate::domain::id::ActionId;
@@ -138,7 +138,7 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
 fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
     let weights = scene.rules.policy.arbitration;
     let rest = score.total + score.pressure + score.hurt;
-    let threshold = weights.threshold.max(0.0);
+    let threshold = threshold(scene);
     let enough = |at: Moment| {
         let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
         rest - weights.pressure * scene.pressure_at(at) - hurt > threshold

@@ -13,6 +13,9 @@ use crate::domain::id::ActionId;
 use crate::domain::rules::section::action::Action;
 use crate::domain::view::Scene;
 
+/// How many judgements there is room for from the start.
+const EXPECTED: usize = 8;
+
 /// Points added to the relevance of one action, for "what if".
 pub(crate) type Boost = Option<(ActionId, f64)>;
 
@@ -29,22 +32,30 @@ pub(crate) fn everyone<'r>(
     choose::choose(judgements, scene, request.max_actions)
 }
 
-/// Judges the actions that the index does not rule out, and picks.
+/// Judges the actions that the index does not rule out, and picks. Those that promise most come first: where one action
+/// is wanted and one was found that may be said, whoever cannot come to as many points is passed over.
 pub(crate) fn whoever_may_fit<'r>(scene: &'r Scene<'r>, request: &Request<'_>, views: &mut Views<'r>) -> Weighed<'r> {
-    let mut judgements = Vec::new();
+    let mut judgements = Vec::with_capacity(EXPECTED);
+    let (threshold, common) = (choose::threshold(scene), arbitrate::common_intrusiveness(scene));
+    let mut found = f64::NEG_INFINITY;
     for index in &scene.rules.index.purposes {
         if index.lineups.get(request.channel).is_none() || engagement::denial(index.purpose, scene).is_some() {
             continue;
         }
         let view = views.of(index.purpose);
-        index.shard.survivors(request.channel, view, |survivor| {
-            let Some(action) = scene.rules.actions.get(survivor.action) else { return };
+        for survivor in index.shard.survivors(request.channel, view) {
+            if survivor.promise - common < found {
+                break;
+            }
+            let Some(action) = scene.rules.actions.get(survivor.action) else { continue };
             let judgement = engagement::out_of_question(action, scene, request).unwrap_or_else(|| {
                 let known = survivor.holds.map(|sensitivity| Ok(Engaged { sensitivity }));
                 fitting(action, known.unwrap_or_else(|| engagement::engage(action, view)), (scene, request), view, None)
             });
+            let points = judgement.score.map(|score| score.total).filter(|points| *points > threshold);
+            found = points.filter(|_| request.max_actions == 1).map_or(found, |points| found.max(points));
             judgements.push(judgement);
-        });
+        }
     }
     ask::score_asks(&mut judgements, (scene, request), views, None);
     choose::choose(judgements, scene, request.max_actions)

@@ -77,8 +77,10 @@ fn fires(
     }
 }
 
-/// Moves every journey whose time in a stage has run out, at the moment at which it ran out.
-pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) {
+/// Moves every journey whose time in a stage has run out, at the moment at which it ran out. Gives the moment at which
+/// the next one does.
+pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
+    let mut next = Moment::DISTANT_FUTURE;
     state.change_relation(|relation| {
         for held in &mut relation.journeys {
             let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
@@ -87,8 +89,10 @@ pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) {
                 held.stage = to;
                 held.entered = due;
             }
+            next = next.min(timeout(journey, held).map_or(next, |(_, due)| due));
         }
     });
+    next
 }
 
 /// The earliest way out of the stage by time alone.

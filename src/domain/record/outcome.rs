@@ -2,7 +2,7 @@
 
 use super::Terms;
 use crate::domain::action::Outcome;
-use crate::domain::consent::Stage;
+use crate::domain::consent::{Stage, Verdict, lawful};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry};
 use crate::domain::id::{ActionId, ChannelId, PurposeId, PurposeSet};
@@ -27,21 +27,24 @@ pub struct NewOutcome {
     pub decided: Option<Moment>,
 }
 
-/// Counts the contacts that a decision makes, in the same breath as the decision.
+/// Counts the contacts that a decision makes, in the same breath as the decision. Those that have lapsed go: they count
+/// for nothing, and no settling waits for them.
 pub fn reserve(
     state: &mut CustomerState,
     decision: DecisionKey,
-    actions: &[ActionId],
+    actions: impl Iterator<Item = ActionId>,
     on: ChannelId,
     terms: Terms<'_>,
 ) {
+    let relation = state.relation_mut();
+    relation.contacts.retain(|contact| contact.counts(terms.now));
     let reserve_for = terms.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
     let counts = match reserve_for {
         Some(period) => ContactState::Reserved { until: terms.now + period },
         None => ContactState::Counted,
     };
-    for action in actions.iter().filter_map(|id| terms.rules.actions.get(*id)) {
-        state.relation_mut().add_contact(Contact {
+    for action in actions.filter_map(|id| terms.rules.actions.get(id)) {
+        relation.add_contact(Contact {
             decision,
             action: action.id,
             kind: action.kind,
@@ -101,5 +104,7 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
 
 /// An outcome belongs to the purpose that its action served, if that was lawful when it came.
 fn readable(purpose: PurposeId, terms: Terms<'_>) -> PurposeSet {
-    PurposeSet::of(purpose).intersection(terms.lawful(Stage::Collection))
+    let declared = terms.rules.purpose(purpose).filter(|_| terms.ledger_trusted);
+    let verdict = declared.map(|declared| lawful(terms.standing, purpose, declared, Stage::Collection, terms.now));
+    if verdict.is_some_and(Verdict::allows) { PurposeSet::of(purpose) } else { PurposeSet::EMPTY }
 }

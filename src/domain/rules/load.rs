@@ -64,7 +64,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let rule_set = built.filter(|_| !sink.has_errors()).map(|(journeys, actions, policy)| RuleSet {
         hash: hash(&sources),
         horizon: horizon(&facts, &declared, &actions, &policy),
-        index: Index::new(&actions, &facts, &vocabulary),
+        index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
         sources: sources.clone(),
         vocabulary,
         declared,

@@ -35,9 +35,9 @@ pub fn keep(bits: &mut [u64], others: &[u64]) {
 }
 
 /// The rows of a set, in order.
-pub fn rows(bits: &[u64]) -> impl Iterator<Item = usize> {
-    bits.iter().enumerate().flat_map(|(index, word)| {
-        let mut left = *word;
+pub fn rows(bits: Survivors) -> impl Iterator<Item = usize> {
+    bits.into_iter().enumerate().flat_map(|(index, word)| {
+        let mut left = word;
         std::iter::from_fn(move || {
             let next = (left != 0).then(|| index * 64 + left.trailing_zeros() as usize);
             left &= left.wrapping_sub(1);

@@ -19,6 +19,7 @@ use shard::{Entry, Shard};
 use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
 use crate::domain::rules::expr::FactTable;
 use crate::domain::rules::section::action::Action;
+use crate::domain::rules::section::policy::Arbitration;
 use crate::domain::time::Moment;
 
 /// The actions of a rule set, in the orders in which decisions look for them.
@@ -35,7 +36,7 @@ pub struct Index {
 pub struct PurposeIndex {
     /// Which.
     pub purpose: PurposeId,
-    /// Which of them may fit.
+    /// Which of them may fit; those that promise most first.
     pub shard: Shard,
     /// All of them by the channels on which they have a treatment.
     pub lineups: IdMap<ChannelId, Lineup>,
@@ -53,7 +54,12 @@ pub struct Lineup {
 impl Index {
     /// Builds the index over checked actions.
     #[must_use]
-    pub fn new(actions: &IdMap<ActionId, Action>, facts: &FactTable, vocabulary: &Vocabulary) -> Self {
+    pub fn new(
+        actions: &IdMap<ActionId, Action>,
+        weights: Arbitration,
+        facts: &FactTable,
+        vocabulary: &Vocabulary,
+    ) -> Self {
         let mut by_name: Vec<&Action> = actions.iter().map(|(_, action)| action).collect();
         by_name.sort_by_key(|action| vocabulary.name(action.id));
         let mut starts: Vec<_> = by_name.iter().filter_map(|action| Some((action.from?, action.id))).collect();
@@ -62,8 +68,8 @@ impl Index {
         purposes.sort_unstable();
         purposes.dedup();
         let of = |purpose| by_name.iter().copied().filter(|action| action.purpose == purpose).collect::<Vec<_>>();
-        let purposes = purposes.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), facts)).collect();
-        Self { purposes, starts }
+        let purposes = purposes.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), (weights, facts)));
+        Self { purposes: purposes.collect(), starts }
     }
 
     /// The actions of a purpose.
@@ -74,7 +80,7 @@ impl Index {
 }
 
 impl PurposeIndex {
-    fn new(purpose: PurposeId, by_name: &[&Action], facts: &FactTable) -> Self {
+    fn new(purpose: PurposeId, by_name: &[&Action], (weights, facts): (Arbitration, &FactTable)) -> Self {
         let mut lineups: IdMap<ChannelId, Lineup> = IdMap::default();
         for action in by_name {
             for channel in action.treatments.ids() {
@@ -84,7 +90,7 @@ impl PurposeIndex {
                 let Some(lineup) = lineups.get_mut(channel) else { continue };
                 lineup.by_name.push(action.id);
                 if action.asks.is_none() {
-                    lineup.by_promise.push((action.id, promise(action)));
+                    lineup.by_promise.push((action.id, promise(action, weights)));
                 }
             }
         }
@@ -94,22 +100,34 @@ impl PurposeIndex {
                 lineup.by_promise.sort_by(|a, b| b.1.total_cmp(&a.1));
             }
         }
-        let entries: Vec<Entry> = by_name.iter().map(|action| entry(action, facts)).collect();
+        let mut entries: Vec<Entry> = by_name.iter().map(|action| entry(action, weights, facts)).collect();
+        entries.sort_by(|a, b| b.promise.total_cmp(&a.promise));
         Self { purpose, shard: Shard::new(&entries, facts), lineups }
     }
 }
 
-fn entry(action: &Action, facts: &FactTable) -> Entry {
+fn entry(action: &Action, weights: Arbitration, facts: &FactTable) -> Entry {
     Entry {
         action: action.id,
         channels: action.treatments.ids().collect(),
         alternatives: alternatives(action.conditions(), facts),
-        sensitivity: action.conditions().try_fold(0.0_f64, |most, one| Some(most.max(one.constant_sensitivity()?))),
+        sensitivity: sensitivity(action),
+        promise: promise(action, weights),
     }
 }
 
-/// The most points that an action can ever have: all that speaks for it, nothing that speaks against it but itself.
-fn promise(action: &Action) -> f64 {
+/// How personal the facts are on which the engagement policy rests, if it is the same whenever it holds.
+fn sensitivity(action: &Action) -> Option<f64> {
+    action.conditions().try_fold(0.0_f64, |most, one| Some(most.max(one.constant_sensitivity()?)))
+}
+
+/// The most points that an action can ever have: all that speaks for it, nothing that speaks against it but itself. What
+/// a consent ask can gain is not known before, and it does not pay for what its conditions read.
+fn promise(action: &Action, weights: Arbitration) -> f64 {
+    let ask = action.asks.is_some();
     let points = action.relevance.add.iter().fold(action.relevance.base, |sum, points| sum + points.points.max(0.0));
-    points.clamp(0.0, 100.0) * action.worth - action.intrusiveness
+    let points = if ask { 100.0 } else { points.clamp(0.0, 100.0) };
+    let personal = if ask { 0.0 } else { sensitivity(action).unwrap_or(0.0) };
+    let gain = points * action.worth * (1.0 - weights.personal_discount * personal);
+    gain - action.intrusiveness - weights.personal * personal
 }

@@ -22,6 +22,8 @@ pub struct Entry {
     pub alternatives: Alternatives,
     /// How personal the facts are on which that rests, if it is the same whenever it holds.
     pub sensitivity: Option<f64>,
+    /// The most points it can ever have.
+    pub promise: f64,
 }
 
 /// An action that the index does not rule out.
@@ -32,15 +34,25 @@ pub struct Survivor {
     /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
     /// be evaluated.
     pub holds: Option<f64>,
+    /// The most points it can ever have.
+    pub promise: f64,
 }
 
 /// The index over the actions of one purpose. A row is one alternative of one action.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
-    actions: Vec<(ActionId, f64)>,
+    rows: Vec<Row>,
     exact: Vec<u64>,
     channels: IdMap<ChannelId, Vec<u64>>,
     columns: Vec<Column>,
+}
+
+/// Whose alternative a row is.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    action: ActionId,
+    sensitivity: f64,
+    promise: f64,
 }
 
 /// What an index may take.
@@ -70,7 +82,8 @@ impl Shard {
         let mut shard = Self { exact: vec![0; bits::words(rows.len())], ..Self::default() };
         let mut demands: BTreeMap<Dimension, Vec<(usize, &Allowed)>> = BTreeMap::new();
         for (row, (entry, clause)) in rows.iter().enumerate() {
-            shard.actions.push((entry.action, entry.sensitivity.unwrap_or(0.0)));
+            let sensitivity = entry.sensitivity.unwrap_or(0.0);
+            shard.rows.push(Row { action: entry.action, sensitivity, promise: entry.promise });
             if clause.exact && entry.sensitivity.is_some() {
                 bits::set(&mut shard.exact, row);
             }
@@ -108,24 +121,24 @@ impl Shard {
         }
     }
 
-    /// Every action on the channel whose engagement policy may hold; a fact is read only while a row that is left asks
-    /// for it.
-    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts, mut visit: impl FnMut(Survivor)) {
-        let Some(on_channel) = self.channels.get(channel) else { return };
-        let mut left = Survivors::from_slice(on_channel);
+    /// Every action on the channel whose engagement policy may hold, in the order of the entries; a fact is read only
+    /// while a row that is left asks for it.
+    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor> {
+        let mut left = self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default();
         for column in &self.columns {
             if bits::meet(&left, &column.constrained) {
                 bits::keep(&mut left, column.rows(column.dimension.read(facts)));
             }
         }
-        let mut rows = bits::rows(&left).filter_map(|row| Some((row, *self.actions.get(row)?))).peekable();
-        while let Some((row, (action, sensitivity))) = rows.next() {
-            let mut holds = self.is_exact(row);
-            while let Some((row, _)) = rows.next_if(|(_, (next, _))| *next == action) {
-                holds |= self.is_exact(row);
+        let mut rows = bits::rows(left).filter_map(|place| Some((place, *self.rows.get(place)?))).peekable();
+        std::iter::from_fn(move || {
+            let (place, Row { action, sensitivity, promise }) = rows.next()?;
+            let mut holds = self.is_exact(place);
+            while let Some((place, _)) = rows.next_if(|(_, next)| next.action == action) {
+                holds |= self.is_exact(place);
             }
-            visit(Survivor { action, holds: holds.then_some(sensitivity) });
-        }
+            Some(Survivor { action, holds: holds.then_some(sensitivity), promise })
+        })
     }
 
     fn is_exact(&self, row: usize) -> bool {

@@ -1,5 +1,7 @@
 //! `actions:` what could be said or done.
 
+use std::sync::Arc;
+
 use super::condition::{self, Condition};
 use super::limit::{self, Limit};
 use super::template::{self, Template};
@@ -89,7 +91,7 @@ pub struct Points {
 #[derive(Debug, Clone)]
 pub struct Treatment {
     /// A key to content that is kept elsewhere.
-    pub content: String,
+    pub content: Arc<str>,
     /// A text to show or say.
     pub text: Template,
     /// Where its channel is written.
@@ -291,8 +293,7 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
             scope.sink,
         );
         let fields = Fields::of(&entry.value, &shape::TREATMENT, scope.sink)?;
-        let content =
-            fields.optional("content").and_then(|node| reader::text(node, scope.sink)).unwrap_or("").to_owned();
+        let content = fields.optional("content").and_then(|node| reader::text(node, scope.sink)).unwrap_or("").into();
         let text = match fields.optional("text") {
             Some(node) => template::read(node, scope, facts),
             None => Some(Template::default()),

@@ -21,19 +21,30 @@ enum Part {
     Fact { id: FactId, name: String, otherwise: Option<String> },
 }
 
+impl Part {
+    /// About how many bytes it takes, filled.
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(words) => words.len(),
+            Self::Fact { .. } => 16,
+        }
+    }
+}
+
 impl Template {
     /// The text with its facts.
     ///
     /// # Errors
     /// The name of a fact that is not known and has no words to stand in for it.
     pub fn fill(&self, facts: &impl Facts) -> Result<String, &str> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.parts.iter().map(Part::length).sum());
         for part in &self.parts {
             match part {
                 Part::Text(words) => text.push_str(words),
                 Part::Fact { id, name, otherwise } => match (facts.read(*id), otherwise) {
                     (Operand::Unknown, None) => return Err(name),
                     (Operand::Unknown, Some(words)) => text.push_str(words),
+                    (Operand::Text(known), _) => text.push_str(known),
                     (known, _) => text.push_str(&known.to_string()),
                 },
             }

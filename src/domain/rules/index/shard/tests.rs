@@ -99,13 +99,13 @@ proptest! {
             channels: vec![channel],
             alternatives: alternatives.clone(),
             sensitivity: Some(0.5),
+            promise: 0.0,
         };
         let entries: Vec<Entry> = alternatives.iter().enumerate().map(entry).collect();
         let shard = Shard::within(Budget { worth_a_column, words }, &entries, &FactTable::default());
         let generous = words > 60 && worth_a_column == 1_000;
         for facts in &customers {
-            let mut survivors = Vec::new();
-            shard.survivors(channel, facts, |survivor| survivors.push(survivor));
+            let survivors: Vec<_> = shard.survivors(channel, facts).collect();
             for entry in &entries {
                 let met = |clause: &&Clause| {
                     clause.demands.iter().all(|(dimension, allowed)| contains(allowed, dimension.read(facts)))
