@@ -11,7 +11,20 @@ pub fn topic(number: u64) -> &'static str {
     TOPICS[(number % 5) as usize]
 }
 
-/// A rule file with so many actions.
+/// How many actions stand in one file, which may not be longer than 1 MiB.
+const IN_A_FILE: usize = 1_000;
+
+/// Rule files with so many actions; the first has everything else, too.
+pub fn files(actions: usize) -> Vec<String> {
+    let more = (IN_A_FILE..actions).step_by(IN_A_FILE);
+    let more = more.map(|from| {
+        let actions: String = (from..actions.min(from + IN_A_FILE)).map(action).collect();
+        format!("actions:\n{actions}")
+    });
+    std::iter::once(rules(actions.min(IN_A_FILE))).chain(more).collect()
+}
+
+/// A rule file with so many actions and everything that they need.
 pub fn rules(actions: usize) -> String {
     let sample = include_str!("../../tests/fixtures/design/rules.yaml");
     let (head, rest) = sample.split_once("actions:").unwrap();

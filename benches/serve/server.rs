@@ -46,16 +46,18 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--once", "--rules"]).arg(folder.path().join("rules"));
         command.arg("--data").arg(folder.path().join("data")).stderr(Stdio::null());
-        fs::write(folder.path().join("rules/rules.yaml"), catalogue::rules(actions)).unwrap();
+        for (index, text) in catalogue::files(actions).into_iter().enumerate() {
+            fs::write(folder.path().join(format!("rules/{index}.yaml")), text).unwrap();
+        }
         let mut server = Self::start(&mut command);
         server.folder = Some(folder);
         server.prepare(customers);
         server
     }
 
-    /// The file with its rules.
+    /// The first file of its rules.
     pub fn rules(&self) -> PathBuf {
-        self.folder.as_ref().unwrap().path().join("rules/rules.yaml")
+        self.folder.as_ref().unwrap().path().join("rules/0.yaml")
     }
 
     /// Gives every customer consent, attributes and events.
