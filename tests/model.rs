@@ -1,4 +1,4 @@
-//! Decide and withdraw under a model checker, which runs the engine through thousands of schedules.
+//! Decide, record and withdraw under a model checker, which runs the engine through thousands of schedules.
 //!
 //! ```sh
 //! cargo test --features shuttle --test model                        # 2,000 schedules of each kind
@@ -15,6 +15,9 @@
     clippy::indexing_slicing,
     reason = "a test that fails should panic, wherever it stands"
 )]
+
+#[path = "model/sequence.rs"]
+mod sequence;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -95,8 +98,8 @@ impl Ledger for SlowLedger {
     }
 }
 
-fn rules() -> Arc<RuleSet> {
-    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
+fn rules_of(text: &str) -> Arc<RuleSet> {
+    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: text.into() }]);
     Arc::new(load(sources, &Vocabulary::default()).rule_set.unwrap())
 }
 
@@ -131,11 +134,15 @@ fn ask(engine: &Engine, request_id: &str) -> bool {
     !engine.decide(question, NOW).unwrap().decision.actions.is_empty()
 }
 
+/// How many schedules of each kind are run.
+fn schedules() -> usize {
+    std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+}
+
 /// Anna agreed and told her name; then decisions meet what ends that. Counts the schedules in which an answer used the
 /// purpose, so that a model in which none ever does is noticed.
 fn check(end: impl Fn(&Engine) + Send + Sync + Copy + 'static) {
-    let schedules = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
-    let (rules, used) = (rules(), Arc::new(AtomicUsize::new(0)));
+    let (rules, used) = (rules_of(RULES), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&used);
     let model = move || {
         let ledger = Arc::new(SlowLedger::default());
@@ -165,8 +172,8 @@ fn check(end: impl Fn(&Engine) + Send + Sync + Copy + 'static) {
         asking.into_iter().for_each(|asked| asked.join().unwrap());
         assert!(!ask(&engine, "r1") && !ask(&engine, "r2"));
     };
-    shuttle::check_random(model.clone(), schedules / 2);
-    shuttle::check_pct(model, schedules / 2, 3);
+    shuttle::check_random(model.clone(), schedules() / 2);
+    shuttle::check_pct(model, schedules() / 2, 3);
     assert!(used.load(Ordering::SeqCst) > 0, "in no schedule did a decision come first");
 }
 
@@ -183,8 +190,7 @@ fn no_answer_sent_after_an_erasure_was_acknowledged_uses_anything() {
 /// A withdrawal, an erasure and a yes in person at once: whatever their order, what stands is what the ledger says.
 #[test]
 fn the_order_of_the_ledger_is_the_order_of_the_engine() {
-    let schedules = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
-    let rules = rules();
+    let rules = rules_of(RULES);
     let model = move || {
         let ledger = Arc::new(SlowLedger::default());
         let start = || {
@@ -208,6 +214,6 @@ fn the_order_of_the_ledger_is_the_order_of_the_engine() {
         let usable = |engine: &Engine| engine.standing("anna", NOW).unwrap()[0].usable;
         assert_eq!(usable(&engine), usable(&restarted), "{:?}", ledger.records("anna"));
     };
-    shuttle::check_random(model.clone(), schedules / 2);
-    shuttle::check_pct(model, schedules / 2, 3);
+    shuttle::check_random(model.clone(), schedules() / 2);
+    shuttle::check_pct(model, schedules() / 2, 3);
 }

@@ -31,6 +31,7 @@ struct Shard {
     /// How many took no longer than a bound and longer than the one before; the last are the rest.
     took: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
+    truncated: AtomicU64,
 }
 
 /// How long decisions took.
@@ -63,6 +64,8 @@ impl Meter {
         add(shard.answers.get(place(&answer)), 1);
         add(shard.took.get(BOUNDS.partition_point(|bound| *bound < took.as_secs_f64())), 1);
         add(Some(&shard.nanoseconds), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let truncated = answer.as_ref().is_ok_and(|record| record.decision.history_truncated);
+        add(Some(&shard.truncated), u64::from(truncated));
         answer
     }
 
@@ -75,6 +78,11 @@ impl Meter {
     pub fn answers(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = ["action", "invalid"].into_iter().chain(SilenceReason::NAMES.map(|(name, _)| name));
         names.enumerate().map(|(place, name)| (name, self.sum(|shard| shard.answers.get(place))))
+    }
+
+    /// How many were made without something that a rule could still ask for, because a history had to forget it.
+    pub fn truncated(&self) -> u64 {
+        self.sum(|shard| Some(&shard.truncated))
     }
 
     /// How long they took.

@@ -39,6 +39,8 @@ pub fn exposition(engine: &Engine) -> String {
     page.labelled("decision_duration_seconds_bucket", ("le", "+Inf"), float(took.count));
     page.value("decision_duration_seconds_sum", took.sum);
     page.value("decision_duration_seconds_count", float(took.count));
+    page.metric("decisions_truncated_total", "counter", "Decisions without something that a full history forgot.");
+    page.value("decisions_truncated_total", float(meter.truncated()));
     page.gauge("customers", "Customers of whom something is held.", float(engine.customer_count() as u64));
     page.metric("facts_dropped_total", "counter", "Facts that were not kept, because no purpose covered them.");
     page.value("facts_dropped_total", float(engine.dropped_facts()));

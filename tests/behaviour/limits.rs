@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tactful::domain::action::Outcome;
 use tactful::domain::time::{Moment, Period};
-use tactful::engine::OutcomeInput;
+use tactful::engine::{EventInput, OutcomeInput};
 
 use super::support::{ask, chosen, engine, monday, rules_of};
 
@@ -128,4 +128,47 @@ fn parallel_calls_never_exceed_a_limit() {
         });
         assert_eq!(presented, 2);
     }
+}
+
+/// Journeys follow what arrives, as it arrives (docs/operations.md); what is counted does not depend on it.
+#[test]
+fn late_events_count_as_if_in_time_and_move_journeys_when_they_arrive() {
+    let rules = rules_of(
+        r#"
+purposes: {service: {basis: contract}}
+events:
+  visit: {purposes: [service], keep: 90 days}
+  order: {purposes: [service], keep: 90 days}
+channels: {web: {direction: inbound, interruption: 0}}
+journeys:
+  purchase:
+    purpose: service
+    start: {event: visit}
+    stages: {looking: {moves: [{to: ordered, event: order}]}, ordered: {end: true}}
+actions:
+  - id: thanks
+    title: Thanks
+    kind: service
+    purpose: service
+    eligible: ['events.count("visit", "30d") == 1', 'events.last("order") > now - duration("1d")']
+    relevance: {base: 50}
+    intrusiveness: 1
+    treatments: {web: {text: Thanks}}
+policy: {pressure: {half_life: 1 day, per_contact: {web: 0}}, hurt: {half_life: 1 day}, time_zone: UTC}
+"#,
+    );
+    let held = |order: [(&str, i64); 2]| {
+        let engine = engine(&rules);
+        for (kind, hours) in order {
+            let occurred = Some(monday() - Period(hours * 3_600_000));
+            let event = EventInput { customer: "anna".into(), kind: kind.into(), occurred, ..EventInput::default() };
+            assert!(engine.record_events(vec![event], monday()).unwrap()[0].accepted);
+        }
+        let said = chosen(&engine.decide(ask("anna", "web", &[]), monday()).unwrap()).len();
+        let view = engine.customer("anna", monday()).unwrap();
+        (said, view.journeys[0].stage.clone(), view.journeys[0].entered)
+    };
+    let hours_ago = |hours: i64| monday() - Period(hours * 3_600_000);
+    assert_eq!(held([("visit", 5), ("order", 2)]), (1, "ordered".to_owned(), hours_ago(2)));
+    assert_eq!(held([("order", 2), ("visit", 5)]), (1, "looking".to_owned(), hours_ago(5)));
 }

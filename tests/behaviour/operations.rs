@@ -153,6 +153,7 @@ fn metrics_count_what_happened_and_name_no_customer() {
         "tactful_decisions_total{answer=\"action\"} 0",
         "tactful_decision_duration_seconds_count 2",
         "tactful_decision_duration_seconds_bucket{le=\"+Inf\"} 2",
+        "tactful_decisions_truncated_total 0",
         "tactful_customers 1",
         "tactful_facts_dropped_total 1",
         "tactful_ledger_trusted 0",

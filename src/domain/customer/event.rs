@@ -28,6 +28,12 @@ pub struct StoredEvent<'a> {
     pub fields: Facts<'a, FieldId>,
 }
 
+impl StoredEvent<'_> {
+    fn order(&self) -> impl PartialOrd {
+        (self.at, self.kind, self.purposes.0, self.fields.bytes())
+    }
+}
+
 /// An event on its way into a history.
 #[derive(Debug, Clone)]
 pub struct PackedEvent {
@@ -89,10 +95,11 @@ impl<'a> Events<'a> {
         })
     }
 
-    /// The same history with one event more, at its place in time.
+    /// The same history with one event more, at its place in time. Those of one moment are in an order of their own, so
+    /// that a history is the same in whatever order it arrived.
     pub(super) fn with(self, new: StoredEvent<'_>) -> Packing {
         let mut packing = Packing::default();
-        let younger = self.newest_first().take_while(|held| held.at > new.at);
+        let younger = self.newest_first().take_while(|held| held.order() > new.order());
         let count = younger.clone().count();
         younger
             .chain([new])

@@ -7,6 +7,8 @@ pub mod event;
 pub mod fact;
 mod relation;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use contact::{Contact, ContactState, OutcomeEntry};
 pub use event::{Events, PackedEvent, StoredEvent};

@@ -1,0 +1,316 @@
+//! What a customer takes in memory, and what many of them do to a decision: `cargo bench --bench customers`, or with
+//! another number of customers, `cargo bench --bench customers -- 5000000`.
+//!
+//! Every customer has 20 events over 90 days, half of them with a field, each with an id; 10 attributes; and 5 purposes
+//! with a given consent. They are filled through the engine, one event at a time in turns, as a server would be.
+//! Decisions alternate between an engine with 1,000 customers and the one with all, for customers picked at random.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a benchmark reads the clock and may fail loudly"
+)]
+
+#[path = "customers/naive.rs"]
+mod naive;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tactful::domain::action::Outcome;
+use tactful::domain::consent::record::ConsentSource;
+use tactful::domain::consent::standing::Registers;
+use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
+use tactful::domain::id::{PurposeId, Vocabulary};
+use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::time::{Moment, Period};
+use tactful::domain::value::Value;
+use tactful::engine::{AttributeChange, Engine, EventInput, Limits, OutcomeInput, Question};
+use tactful::ledger::MemoryLedger;
+
+#[global_allocator]
+static ALLOCATOR: cap::Cap<mimalloc::MiMalloc> = cap::Cap::new(mimalloc::MiMalloc, usize::MAX);
+
+const FEW: usize = 1_000;
+const EVENTS: usize = 20;
+const PURPOSES: [&str; 5] = ["personalisation", "advice", "marketing.email", "marketing.phone", "research"];
+const PAGES: [&str; 8] = ["fibre", "help/router", "contract", "speed-test", "prices", "moving", "tv", "invoice/2026"];
+const CITIES: [&str; 6] = ["Berlin", "Hamburg", "Köln", "Frankfurt am Main", "Essen", "Ulm"];
+const NOW: Moment = Moment(1_772_442_000_000);
+
+fn main() {
+    let count = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    let rules = Arc::new(rules(1_000));
+    let few = engine(&rules, FEW);
+    let before = (ALLOCATOR.allocated(), resident());
+    let start = Instant::now();
+    let all = engine(&rules, count);
+    let filled = start.elapsed();
+    let packed = per_customer(before, count);
+    let decided = decide(&few, &all, count);
+    let before = (ALLOCATOR.allocated(), resident());
+    let naive_count = (count / 4).max(1);
+    let kept = naive(&rules, naive_count);
+    let naive = per_customer(before, naive_count);
+    drop(kept);
+    report((count, naive_count), filled.as_secs_f64(), (packed, naive), decided);
+}
+
+/// Bytes a customer: asked of the allocator, and resident.
+type Bytes = (f64, f64);
+
+fn per_customer(before: (usize, usize), count: usize) -> Bytes {
+    let of = |now: usize, before: usize| (now as f64 - before as f64) / count as f64;
+    (of(ALLOCATOR.allocated(), before.0), of(resident(), before.1))
+}
+
+/// What of this process is in memory, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+fn report((count, naive_count): (usize, usize), filled: f64, (packed, naive): (Bytes, Bytes), decided: [[f64; 2]; 2]) {
+    println!("{count} customers ({naive_count} naive ones), filled in {filled:.0} s");
+    println!("{:<28} {:>14} {:>14}", "bytes a customer", "allocated", "resident");
+    println!("{:<28} {:>14.0} {:>14.0}", "naive", naive.0, naive.1);
+    println!("{:<28} {:>14.0} {:>14.0}", "packed", packed.0, packed.1);
+    println!("{:<28} {:>13.1}× {:>13.1}×", "naive / packed", naive.0 / packed.0, naive.1 / packed.1);
+    let [few, all] = decided;
+    println!("{:<28} {:>14} {:>14}", "one decision, 1,000 actions", "p50", "p99");
+    println!("{:<28} {:>11.2} µs {:>11.2} µs", format!("{FEW} customers"), few[0], few[1]);
+    println!("{:<28} {:>11.2} µs {:>11.2} µs", format!("{count} customers"), all[0], all[1]);
+    println!("{:<28} {:>13.2}× {:>13.2}×", "many / few", all[0] / few[0], all[1] / few[1]);
+    let json = serde_json::json!({
+        "customers": count,
+        "bytes": {"naive": {"allocated": naive.0, "resident": naive.1}, "packed": {"allocated": packed.0, "resident": packed.1}},
+        "decide_us": {"few": {"p50": few[0], "p99": few[1]}, "many": {"p50": all[0], "p99": all[1]}},
+    });
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/target/customers.json"), format!("{json:#}\n")).unwrap();
+}
+
+/// Rules that ask for facts of every kind, with a catalogue of actions of which a few fit a customer.
+fn rules(actions: usize) -> RuleSet {
+    let mut text = "purposes:\n".to_owned();
+    for purpose in PURPOSES {
+        writeln!(text, "  {purpose}: {{basis: consent}}").unwrap();
+    }
+    text += "attributes:\n";
+    for (name, shape) in ATTRIBUTES {
+        writeln!(text, "  customer.{name}: {{type: {shape}, purposes: [personalisation, advice]}}").unwrap();
+    }
+    text += "context:\n  topic: {type: text, personal: false}\nevents:\n";
+    for kind in ["page_view", "search"] {
+        writeln!(text, "  {kind}: {{fields: {{page: text}}, purposes: [personalisation], keep: 1 year}}").unwrap();
+    }
+    for kind in ["login", "call", "order"] {
+        writeln!(text, "  {kind}: {{purposes: [personalisation, advice], keep: 1 year}}").unwrap();
+    }
+    text += "channels:\n  web: {direction: inbound, interruption: 1, reserve_for: 1 second}\nactions:\n";
+    for index in 0..actions {
+        let topic = ["speed", "price", "contract", "outage", "moving"][index % 5];
+        let (age, visits) = (18 + index % 60, index % 3);
+        writeln!(text, "  - id: action-{index}\n    title: T\n    kind: offer\n    purpose: personalisation\n    eligible: ['customer.age >= {age} && customer.age < {}']", age + 10).unwrap();
+        writeln!(text, "    applicable: ['context.topic == \"{topic}\"', 'events.count(\"page_view\", \"60d\", event.page != \"tv\") >= {visits}']").unwrap();
+        writeln!(
+            text,
+            "    relevance: {{base: {}}}\n    intrusiveness: 5\n    treatments: {{web: {{text: T}}}}",
+            20 + index % 40
+        )
+        .unwrap();
+    }
+    text += "policy:\n  pressure: {half_life: 7 days, per_contact: {web: 1}}\n  hurt: {half_life: 30 days}\n  time_zone: Europe/Berlin\n";
+    let loaded = load(Sources::new(vec![SourceFile { path: "made.yaml".into(), text }]), &Vocabulary::default());
+    assert!(loaded.rule_set.is_some(), "{:?}", loaded.diagnostics);
+    loaded.rule_set.unwrap()
+}
+
+const ATTRIBUTES: [(&str, &str); 10] = [
+    ("contract", "text"),
+    ("city", "text"),
+    ("language", "text"),
+    ("segment", "text"),
+    ("age", "number"),
+    ("months", "number"),
+    ("bill", "number"),
+    ("speed", "number"),
+    ("app", "flag"),
+    ("since", "moment"),
+];
+
+fn attributes(index: usize) -> Vec<(String, Option<Value>)> {
+    let text = |texts: &[&str]| Value::Text(texts[index % texts.len()].into());
+    let values = [
+        text(&["dsl", "fibre", "none", "mobile"]),
+        text(&CITIES),
+        text(&["de", "en", "tr"]),
+        text(&["family", "student", "business", "senior", "single"]),
+        Value::Number((18 + index % 70) as f64),
+        Value::Number((index % 120) as f64),
+        Value::Number(19.99 + (index % 50) as f64),
+        Value::Number([16.0, 50.0, 100.0, 250.0][index % 4]),
+        Value::Flag(index.is_multiple_of(3)),
+        Value::Moment(Moment(NOW.0 - (index % 3_000) as i64 * Period::DAY.0)),
+    ];
+    ATTRIBUTES.iter().zip(values).map(|((name, _), value)| (format!("customer.{name}"), Some(value))).collect()
+}
+
+/// The event with a number of a customer: a page or a search every other time, minutes to days after the one before.
+fn event(index: usize, number: usize) -> (&'static str, Moment, Option<&'static str>) {
+    let mixed = (index * EVENTS + number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let page = number.is_multiple_of(2).then_some(PAGES[mixed >> 60 & 7]);
+    let kind = match (page, mixed >> 50 & 3) {
+        (Some(_), 0) => "search",
+        (Some(_), _) => "page_view",
+        (None, 0) => "order",
+        (None, 1) => "call",
+        (None, _) => "login",
+    };
+    let day = Period::DAY.0;
+    let at = NOW.0 - 90 * day + number as i64 * 4 * day + (mixed >> 8 & 0xfff_ffff) as i64;
+    (kind, Moment(at), page)
+}
+
+fn name(index: usize) -> String {
+    format!("cust-{index:010}")
+}
+
+fn record(customer: &str, purpose: &str, sequence: u64) -> ConsentRecord {
+    ConsentRecord {
+        record_id: String::new(),
+        customer: customer.into(),
+        purpose: purpose.into(),
+        version: 1,
+        basis: Some(tactful::domain::purpose::Basis::Consent),
+        status: ConsentStatus::Given,
+        received: NOW - Period(90 * Period::DAY.0 + 1),
+        sequence,
+        claimed: None,
+        deferred: false,
+        valid_until: None,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        source: ConsentSource::default(),
+    }
+}
+
+fn grants(index: usize) -> Vec<(u64, ConsentRecord)> {
+    let sequences = (1_u64..).skip(index * PURPOSES.len());
+    let customer = name(index);
+    sequences.zip(PURPOSES).map(|(sequence, purpose)| (sequence, record(&customer, purpose, sequence))).collect()
+}
+
+fn engine(rules: &Arc<RuleSet>, count: usize) -> Engine {
+    let ledger = Arc::new(MemoryLedger::default());
+    let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 1_000 }, (1, NOW));
+    for index in 0..count {
+        engine.restore(&grants(index));
+        let change = AttributeChange { customer: name(index), attributes: attributes(index), time_zone: String::new() };
+        assert!(engine.set_attributes(change, NOW).unwrap().is_empty());
+    }
+    for number in 0..EVENTS {
+        for index in 0..count {
+            let (kind, at, page) = event(index, number);
+            let input = EventInput {
+                event_id: format!("{index}-{number}"),
+                customer: name(index),
+                kind: kind.into(),
+                occurred: Some(at),
+                fields: page.into_iter().map(|page| ("page".into(), Value::Text(page.into()))).collect(),
+                ..EventInput::default()
+            };
+            assert!(engine.record_events(vec![input], NOW).unwrap()[0].accepted);
+        }
+    }
+    assert_eq!(engine.customer_count(), count);
+    engine
+}
+
+fn naive(rules: &RuleSet, count: usize) -> naive::Customers {
+    let customers = naive::Customers::default();
+    for index in 0..count {
+        let mut standing = Standing::default();
+        let ids: Vec<PurposeId> = PURPOSES.iter().map(|name| rules.vocabulary.find(name).unwrap()).collect();
+        for ((position, record), id) in grants(index).iter().zip(&ids) {
+            standing.apply(Some(*id), record, *position);
+        }
+        let mut customer = naive::Customer::default();
+        ids.iter().for_each(|id| customer.standing.push((id.0, Registers::clone(&standing.registers(*id)))));
+        for (id, (_, value)) in (0..).zip(attributes(index)) {
+            customer.attributes.push((id, value.unwrap(), 3));
+        }
+        customers.insert(name(index).into(), customer);
+    }
+    for number in 0..EVENTS {
+        for index in 0..count {
+            let (kind, at, page) = event(index, number);
+            let fields = page.into_iter().map(|page| (0, Value::Text(page.into()), 1)).collect();
+            let mut customer = customers.get_mut(name(index).as_str()).unwrap();
+            customer.events.push_back(naive::Event { kind: kind.len() as u16, at: at.0, purposes: 1, fields });
+            customer.seen.push_back((index * EVENTS + number) as u64);
+        }
+    }
+    customers
+}
+
+/// Median and slowest hundredth in µs, of decisions in turns for few customers and for all.
+fn decide(few: &Engine, all: &Engine, count: usize) -> [[f64; 2]; 2] {
+    const ROUNDS: usize = 60;
+    const BATCH: usize = 2_000;
+    let mut times = [Vec::new(), Vec::new()];
+    let mut random = 1_u64;
+    for round in 0..ROUNDS {
+        for (place, engine, of) in [(0, few, FEW), (1, all, count)] {
+            for step in 0..BATCH {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let now = NOW + Period(((round * 2 + place) * BATCH + step) as i64);
+                let took = ask(engine, name(random as usize % of), now);
+                // The first rounds warm up.
+                if round >= ROUNDS / 10 {
+                    times[place].push(took);
+                }
+            }
+        }
+    }
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        [0.5, 0.99].map(|share| times[(times.len() as f64 * share) as usize])
+    })
+}
+
+/// One decision, timed; what it presented is then taken back, so that every decision finds its customer as the first.
+fn ask(engine: &Engine, customer: String, now: Moment) -> f64 {
+    let question = Question {
+        customer,
+        channel: "web".into(),
+        context: vec![("topic".into(), Value::Text("speed".into()))],
+        ..Question::default()
+    };
+    let start = Instant::now();
+    let record = engine.decide(question, now).unwrap();
+    let took = start.elapsed().as_nanos() as f64 / 1_000.0;
+    let outcomes = record.decision.actions.iter().map(|chosen| OutcomeInput {
+        outcome_id: String::new(),
+        decision_id: record.id().to_owned(),
+        customer: String::new(),
+        action: record.rules.vocabulary.name(chosen.action).to_owned(),
+        channel: String::new(),
+        outcome: Outcome::NotPresented,
+        occurred: None,
+    });
+    let outcomes: Vec<OutcomeInput> = outcomes.collect();
+    if !outcomes.is_empty() {
+        assert!(engine.record_outcomes(outcomes, now).unwrap()[0].accepted);
+    }
+    took
+}
