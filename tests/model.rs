@@ -69,8 +69,8 @@ impl Ledger for SlowLedger {
         erasure
     }
 
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.0.is_suppressed(customer)
+    fn erased_at(&self, customer: &str) -> Option<u64> {
+        self.0.erased_at(customer)
     }
 
     fn size(&self) -> u64 {

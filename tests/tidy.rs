@@ -17,16 +17,16 @@ use std::path::{Path, PathBuf};
 const RANKS: [(&str, u8); 12] = [
     ("domain", 0),
     ("sync", 0),
-    ("store", 1),
     ("ledger", 1),
     ("rule_files", 1),
     ("telemetry", 1),
     ("load", 1),
-    ("engine", 2),
-    ("scenario", 3),
-    ("grpc", 3),
-    ("serve", 4),
-    ("cli", 5),
+    ("store", 2),
+    ("engine", 3),
+    ("scenario", 4),
+    ("grpc", 4),
+    ("serve", 5),
+    ("cli", 6),
 ];
 
 /// Inside the domain: what each part may name besides itself and the base.

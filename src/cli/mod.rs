@@ -14,6 +14,7 @@ pub mod render;
 mod replay;
 mod schema;
 mod serve;
+mod size;
 mod table;
 mod test;
 

@@ -1,6 +1,6 @@
-//! Where the ledger of a server is, and how it was found.
+//! Where the ledger and the customers of a server are, and how they were found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,12 +8,13 @@ use clap::Args;
 use super::Failure;
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::{PurposeId, Vocabulary};
-use crate::ledger::{ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError};
+use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError};
+use crate::store::{CustomerStore, OpenedStore, Recovered, StoreError};
 
 /// Where the ledger is.
 #[derive(Debug, Args)]
 pub(super) struct LedgerPlace {
-    /// Folder for the consent ledger
+    /// Folder for the consent ledger and the customers
     #[arg(long, default_value = "data", env = "TACTFUL_DATA")]
     pub(super) data: PathBuf,
     /// Folder for the keys that make the ledger readable; keep it out of the backups of the data folder [default: the
@@ -35,7 +36,9 @@ impl LedgerPlace {
 pub(super) struct OpenLedger {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) records: Vec<(u64, ConsentRecord)>,
-    /// Every purpose that a record names, so that none is forgotten while the rules do not declare it.
+    /// The customers; nothing while the ledger is closed, for then nobody can read them.
+    pub(super) store: Option<CustomerStore>,
+    /// Every name that a stored customer or a record uses, so that none is forgotten while the rules do not declare it.
     pub(super) vocabulary: Vocabulary,
     /// Why no personal data may be used.
     pub(super) trouble: Option<String>,
@@ -50,7 +53,6 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
         })?;
         settings.expected_head = Some((path.clone(), note));
     }
-    let mut vocabulary = Vocabulary::default();
     let opened = match FileLedger::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (OpenError::Disk { .. } | OpenError::InUse(_))) => {
@@ -60,11 +62,16 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
             let trouble = error.to_string();
             eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(&error));
             let ledger = Arc::new(ClosedLedger(trouble.clone()));
-            return Ok(OpenLedger { ledger, records: Vec::new(), vocabulary, trouble: Some(trouble) });
+            let vocabulary = Vocabulary::default();
+            return Ok(OpenLedger { ledger, records: Vec::new(), store: None, vocabulary, trouble: Some(trouble) });
         }
     };
     for mended in &opened.mended {
         eprintln!("warning: {mended}");
+    }
+    let OpenedStore { store, mut vocabulary, recovered } = open_store(&opened.ledger, &settings)?;
+    if recovered != Recovered::default() {
+        eprintln!("warning: {recovered}");
     }
     for (_, record) in &opened.records {
         let known = record.purpose.is_empty() || vocabulary.intern::<PurposeId>(&record.purpose).is_ok();
@@ -72,7 +79,31 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
             return Err(Failure::new("the ledger names more than 64 purposes"));
         }
     }
-    Ok(OpenLedger { ledger: Arc::new(opened.ledger), records: opened.records, vocabulary, trouble: None })
+    let (ledger, store) = (Arc::new(opened.ledger), Some(store));
+    Ok(OpenLedger { ledger, records: opened.records, store, vocabulary, trouble: None })
+}
+
+/// Opens the customers beside a ledger.
+fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedStore, Failure> {
+    let folder = settings.data.join(CUSTOMERS);
+    let keys = ledger.vault(settings).map_err(|error| Failure::new(error.to_string()).help(store_way_out(&folder)))?;
+    CustomerStore::open(&settings.data, keys, &ledger.erased()).map_err(|error| {
+        let help = match &error {
+            StoreError::InUse(_) => "choose another folder with --data".to_owned(),
+            StoreError::Later { .. } => "start the version that wrote them".to_owned(),
+            _ => store_way_out(&folder),
+        };
+        Failure::new(error.to_string()).help(help)
+    })
+}
+
+/// What an operator can do about customers that cannot be read.
+fn store_way_out(folder: &Path) -> String {
+    format!(
+        "restore the data folder from a copy, or move `{}` away: the server then knows nobody, and what was said to \
+         customers before counts towards no limit",
+        folder.display()
+    )
 }
 
 /// What an operator can do about a ledger that does not open.

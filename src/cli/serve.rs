@@ -10,16 +10,19 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
+use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
 use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rules::diagnostic::Severity;
 use crate::domain::rules::expr::{Comparison, Fact, Node, Program};
 use crate::domain::rules::{Loaded, RuleSet};
 use crate::domain::value::Value;
-use crate::engine::{Engine, Limits};
+use crate::engine::{Engine, Limits, MostMemory};
+use crate::ledger::CUSTOMERS;
 use crate::rule_files::RuleFiles;
 use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
+use crate::serve::write_behind::WriteBehind;
 use crate::serve::{Parts, clock, serve};
 use crate::telemetry::{self, LogFormat};
 
@@ -53,6 +56,10 @@ pub(super) struct Serve {
     /// How many decisions stay readable by id
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     keep_decisions: usize,
+    /// How much memory the process may take, such as 512MiB or 4GiB: beyond, the customers whom nobody asked for longest
+    /// wait on disk; no bound if left out. On Linux
+    #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY")]
+    max_memory: Option<Size>,
     /// Read the rules once: do not watch their folder
     #[arg(long)]
     once: bool,
@@ -132,15 +139,22 @@ impl Serve {
         )]
         let run = now.0 as u32;
         let limits = Limits { decisions: self.keep_decisions };
-        let engine = Arc::new(Engine::new(rules.set, ledger.ledger, limits, (run, now)));
+        let engine = Engine::new(rules.set, ledger.ledger, limits, (run, now));
+        let engine = Arc::new(match ledger.store {
+            Some(store) => engine.keeping(store, self.max_memory.map(|Size(bytes)| MostMemory::of_process(bytes))),
+            None => engine.without_memory(now),
+        });
         engine.restore(&ledger.records);
         engine.trust_ledger(ledger.trouble.is_none());
         engine.reload(|_| rules.loaded, now);
         let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());
         let (reloader, watch_rules) = (Arc::new(reloader), !self.once);
+        let writing = WriteBehind::start(&engine, clock::system());
+        let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics, transport };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
+        drop(writing);
         say("stopped");
         Ok(Verdict::InOrder)
     }
@@ -167,7 +181,12 @@ impl Serve {
             }
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
-        say("customers  journeys and contacts are held in memory: they end with this process");
+        let (folder, most) = (self.ledger.data.join(CUSTOMERS), self.max_memory);
+        say(&match (&ledger.store, most) {
+            (None, _) => "customers  NOT AVAILABLE: nobody is known, and every limit counts as used up".to_owned(),
+            (Some(_), None) => format!("customers  {}, in memory as they come", folder.display()),
+            (Some(_), Some(most)) => format!("customers  {}, in memory as they come, up to {most}", folder.display()),
+        });
         say(&format!("listening  {address} (no TLS, no token)"));
         if let Some(metrics) = metrics {
             say(&format!("metrics    http://{metrics}/metrics"));

@@ -45,6 +45,7 @@ macro_rules! ids {
     };
 }
 
+// Their order is part of what is stored of customers: new kinds go to the end.
 ids! {
     /// A reason for using personal data. At most 64, so that a set of them is one machine word.
     PurposeId(u8) = 64;
@@ -186,6 +187,27 @@ impl Vocabulary {
     /// Every name of a kind.
     pub fn names<I: Id>(&self) -> impl Iterator<Item = &str> {
         self.tables.get(I::KIND as usize).into_iter().flat_map(|table| table.names.iter().map(CompactString::as_str))
+    }
+
+    /// Every name with the place of its kind, kind by kind, in the order of their numbers.
+    pub fn entries(&self) -> impl Iterator<Item = (u8, &str)> {
+        let kinds = (0..).zip(&self.tables);
+        kinds.flat_map(|(kind, table)| table.names.iter().map(move |name| (kind, name.as_str())))
+    }
+
+    /// How many names there are of each kind.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<u32> {
+        // No kind has more than `Id::LIMIT` of them.
+        self.tables.iter().map(|table| u32::try_from(table.names.len()).unwrap_or(u32::MAX)).collect()
+    }
+
+    /// Takes a name back in. From entries in their order comes a vocabulary with the same numbers.
+    pub fn restore(&mut self, kind: u8, name: &str) {
+        if let Some(table) = self.tables.get_mut(usize::from(kind)) {
+            table.numbers.insert(name.into(), table.names.len());
+            table.names.push(name.into());
+        }
     }
 
     /// The name behind a number; empty for a number of another vocabulary.

@@ -11,7 +11,7 @@ mod view;
 use crate::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use super::{ActiveRules, Engine, EngineError};
+use super::{ActiveRules, Customer, Engine, EngineError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
@@ -117,6 +117,7 @@ impl Engine {
         let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         if self.erasures.load(Ordering::Acquire) != erasures {
             // What was bound may have been erased, and who says yes may be nobody any more.
+            self.with_customer(&request.customer, |customer| customer.recorded(&changes.records));
             changes = self.bind(&request, &rules.set, at);
         }
         let position = if changes.records.is_empty() { Ok(0) } else { self.ledger.append(&changes.records) };
@@ -150,7 +151,10 @@ impl Engine {
         let rules = self.rules.load();
         for (position, record) in records {
             let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
-            self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
+            // With a store, customers come when somebody asks for them, and their standing with them.
+            if self.store.is_none() {
+                self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
+            }
             self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
             self.steady(record.received);
         }
@@ -183,6 +187,7 @@ impl Engine {
             let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
             if restrictions.peek().is_some() {
                 self.deny(customer);
+                customer.unrecorded += 1;
             }
             restrictions.for_each(|record| {
                 let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);
@@ -201,6 +206,7 @@ impl Engine {
         (position, now): (u64, Moment),
     ) -> ConsentAnswer {
         self.with_customer(&request.customer, |customer| {
+            customer.recorded(&records);
             let first = position.saturating_sub(records.len() as u64);
             for (index, record) in (1..).zip(&records) {
                 let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);
@@ -216,5 +222,13 @@ impl Engine {
             }
             answer
         })
+    }
+}
+
+impl Customer {
+    /// What was bound of a request is in the ledger now, or is bound anew.
+    fn recorded(&mut self, records: &[ConsentRecord]) {
+        let restricts = records.iter().any(|record| !record.status.permits());
+        self.unrecorded = self.unrecorded.saturating_sub(u32::from(restricts));
     }
 }

@@ -42,8 +42,11 @@ pub struct Question {
 /// A request that was answered, kept for a while.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
-    request: u64,
-    record: Arc<DecisionRecord>,
+    pub request: u64,
+    /// The decision's number.
+    pub key: DecisionKey,
+    /// The answer; nothing if only the store knew of it.
+    pub record: Option<Arc<DecisionRecord>>,
     /// Forgotten from here on.
     pub until: Moment,
 }
@@ -83,8 +86,13 @@ impl Engine {
             let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));
             let record = self.customers.update(
                 &id,
-                || self.fresh(&id),
-                |customer| self.decide_for((customer, key), question, &resolved, (&active, now)),
+                || self.load(&id),
+                |customer| {
+                    let before = customer.epoch;
+                    let answer = self.decide_for((&mut *customer, key), question, &resolved, (&active, now));
+                    let change = self.change_of(customer, before, answer.as_deref().ok());
+                    (answer, change)
+                },
             )?;
             if record.key == key {
                 self.decisions.push(Arc::clone(&record));
@@ -111,7 +119,8 @@ impl Engine {
                 return Ok(record);
             }
             let customer = record.customer.as_str();
-            let epoch = self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.fresh(customer).epoch);
+            let epoch =
+                self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.load(customer).customer.epoch);
             if epoch == record.epoch {
                 return Ok(record);
             }
@@ -178,8 +187,7 @@ impl Engine {
     #[must_use]
     pub fn as_shown(&self, record: Arc<DecisionRecord>, now: Moment) -> Option<Arc<DecisionRecord>> {
         let (active, now) = (self.rules.load(), self.steady(now));
-        let (epoch, lawful) = self.with_customer(&record.customer, |customer| {
-            self.settle(customer, &active.set, now);
+        let (epoch, lawful) = self.look_at(&record.customer, (&active.set, now), |customer| {
             let lawful = self.terms(&active.set, &customer.standing, now).lawful(Stage::Disclosure);
             (customer.epoch, lawful)
         });
@@ -222,6 +230,9 @@ impl Engine {
         if let Some(answered) = answered(customer, &question, request)? {
             return Ok(answered);
         }
+        if let Some(request) = request {
+            replace_answer(customer, request);
+        }
         let decision = self.decide_now(customer, &question, resolved, (active, now));
         if !decision.actions.is_empty() {
             let Customer { state, standing, .. } = &mut *customer;
@@ -231,7 +242,8 @@ impl Engine {
         let record = Arc::new(self.record(question, decision, (active, key, now), customer.epoch));
         if let Some(request) = request {
             customer.requests.truncate(MOST_REMEMBERED - 1);
-            customer.requests.push_front(Answered { request, record: Arc::clone(&record), until: now + REMEMBERED });
+            let (record, until) = (Some(Arc::clone(&record)), now + REMEMBERED);
+            customer.requests.push_front(Answered { request, key, record, until });
         }
         Ok(record)
     }
@@ -264,14 +276,17 @@ impl Engine {
         epoch: u64,
     ) -> DecisionRecord {
         let customer = question.customer.as_str().into();
-        DecisionRecord { run: self.run, key, customer, question, decision, rules: Arc::clone(&active.set), at, epoch }
+        let number = key.0.saturating_sub(self.first_decision);
+        let rules = Arc::clone(&active.set);
+        DecisionRecord { run: self.run, number, key, customer, question, decision, rules, at, epoch }
     }
 
     /// The number in a decision id, if this process gave it out.
     pub(super) fn parse_id(&self, id: &str) -> Option<DecisionKey> {
         let (run, number) = id.strip_prefix("d-")?.split_once('-')?;
         let run = u32::from_str_radix(run, 16).ok().filter(|run| *run == self.run);
-        run.and_then(|_| u64::from_str_radix(number, 16).ok()).map(DecisionKey)
+        let number = run.and_then(|_| u64::from_str_radix(number, 16).ok());
+        number.map(|number| DecisionKey(self.first_decision.wrapping_add(number)))
     }
 }
 
@@ -287,9 +302,17 @@ fn answered(
     request: Option<u64>,
 ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
     let found = customer.requests.iter().find(|answered| Some(answered.request) == request);
-    match found.map(|answered| &answered.record) {
+    match found.and_then(|answered| answered.record.as_ref()) {
         Some(record) if record.question != *question => Err(EngineError::RequestIdReused(question.request_id.clone())),
         found => Ok(found.map(Arc::clone)),
+    }
+}
+
+/// An answer that a process before this one gave is not known any more: the next one takes its place, and counts once.
+fn replace_answer(customer: &mut Customer, request: u64) {
+    let Some(before) = customer.requests.iter().position(|answered| answered.request == request) else { return };
+    if let Some(answered) = customer.requests.remove(before) {
+        customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
     }
 }
 

@@ -15,6 +15,8 @@ use crate::domain::time::Moment;
 pub struct DecisionRecord {
     /// Which process made it.
     pub(super) run: u32,
+    /// Its number among those of this process.
+    pub(super) number: u64,
     /// Its number; zero for one that nothing was recorded of.
     pub key: DecisionKey,
     /// Whose.
@@ -38,7 +40,7 @@ impl DecisionRecord {
         if self.key == DecisionKey::default() {
             return String::new();
         }
-        format!("d-{:08x}-{:x}", self.run, self.key.0)
+        format!("d-{:08x}-{:x}", self.run, self.number)
     }
 
     /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go, and

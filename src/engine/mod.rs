@@ -8,6 +8,7 @@ mod customer;
 mod decide;
 mod error;
 mod feed;
+mod keeping;
 mod log;
 mod meter;
 mod privacy;
@@ -28,7 +29,7 @@ use crate::domain::record::{Settled, Terms, settle};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::Ledger;
-use crate::store::{Customers, Kept};
+use crate::store::{Change, CustomerStore, Customers};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -39,6 +40,7 @@ pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use feed::Watch;
+pub use keeping::MostMemory;
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use privacy::{CustomerExport, ErasedCustomer, SignedHead};
@@ -63,8 +65,10 @@ pub struct Customer {
     /// Recent consent requests by idempotency key.
     consent_keys: VecDeque<consent::Remembered>,
     /// By which rules, and until when, time does nothing to the state. Whoever changes anything but by a decision makes
-    /// it void ([`Engine::with_customer`]).
+    /// it void ([`Engine::change_customer`]).
     settled: Option<(NonZeroU64, Moment)>,
+    /// How many requests have bound restrictions that are not in the ledger, and so nowhere but here.
+    unrecorded: u32,
 }
 
 impl Customer {
@@ -77,17 +81,6 @@ impl Customer {
     fn deny(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.requests.clear();
-    }
-}
-
-impl Kept for Customer {
-    fn is_worth_keeping(&self) -> bool {
-        if self.standing.is_gone() {
-            return false;
-        }
-        let empty = self.state.is_empty() && self.standing.is_empty();
-        // A count of denials that went away with its customer would let old answers be shown again.
-        !(empty && self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty())
     }
 }
 
@@ -116,17 +109,28 @@ pub struct Engine {
     decisions: DecisionLog,
     feed: Feed,
     run: u32,
+    first_decision: u64,
     next_decision: AtomicU64,
     next_record: AtomicU64,
     latest: AtomicI64,
     dropped_facts: AtomicU64,
     meter: Meter,
+    /// Where customers are when they are not in memory.
+    store: Option<Arc<CustomerStore>>,
+    /// What was known of customers before this moment is not known any more.
+    lost: Option<Moment>,
+    bound: keeping::Bound,
     /// Held with others while consent is written, alone while somebody is erased: so the ledger's order is the engine's.
     erasing: RwLock<()>,
     /// How many erasures have begun and ended.
     erasures: AtomicU64,
     /// How often anybody denied anything: while this stands still, no answer that is under way has to look again.
     denials: AtomicU64,
+}
+
+/// Decisions of a later process have higher numbers, as long as nobody makes a million of them each millisecond.
+fn first_decision(now: Moment) -> u64 {
+    now.0.unsigned_abs() << 20
 }
 
 impl Engine {
@@ -139,12 +143,16 @@ impl Engine {
             rules: ArcSwap::new(active),
             reloading: Mutex::new(()),
             customers: Customers::default(),
+            store: None,
+            lost: None,
+            bound: keeping::Bound::default(),
             ledger,
             ledger_trusted: AtomicBool::new(true),
             decisions: DecisionLog::new(limits.decisions),
             feed: Feed::default(),
             run,
-            next_decision: AtomicU64::new(1),
+            next_decision: AtomicU64::new(first_decision(now) + 1),
+            first_decision: first_decision(now),
             next_record: AtomicU64::new(1),
             latest: AtomicI64::new(i64::MIN),
             dropped_facts: AtomicU64::new(0),
@@ -212,22 +220,34 @@ impl Engine {
         Terms { rules, standing, ledger_trusted: self.trusted(), now }
     }
 
-    /// Changes one customer while nobody else can.
+    /// Changes one customer while nobody else can, in a way that has to be stored.
     fn with_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> T) -> T {
-        self.customers.update(
-            id,
-            || self.fresh(id),
-            |customer| {
-                let result = change(customer);
-                customer.settled = None;
-                result
-            },
-        )
+        self.change_customer(id, |customer| (change(customer), Change::Something))
+    }
+
+    /// Changes one customer while nobody else can, and says what that did.
+    fn change_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> (T, Change)) -> T {
+        let load = || self.load(id);
+        self.customers.update(id, load, |customer| {
+            let result = change(customer);
+            customer.settled = None;
+            result
+        })
+    }
+
+    /// Brings one customer up to now, and looks while nobody else can change them.
+    fn look_at<T>(&self, id: &str, (rules, now): (&RuleSet, Moment), look: impl FnOnce(&mut Customer) -> T) -> T {
+        self.change_customer(id, |customer| {
+            let before = customer.epoch;
+            self.settle(customer, rules, now);
+            let result = look(customer);
+            (result, if customer.epoch == before { Change::Nothing } else { Change::Something })
+        })
     }
 
     /// One customer as held now.
     fn customer_as_held(&self, id: &str) -> Customer {
-        self.customers.read(id, Customer::clone).unwrap_or_else(|| self.fresh(id))
+        self.customers.read(id, Customer::clone).unwrap_or_else(|| self.load(id).customer)
     }
 
     /// Refuses an id that is nobody's.
@@ -236,14 +256,6 @@ impl Engine {
         let mut resolver = resolve::Resolver::new(&active.set);
         resolver.id("customer_id", id);
         if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
-    }
-
-    /// Somebody of whom nothing is held: never heard of, or erased.
-    fn fresh(&self, id: &str) -> Customer {
-        if !self.ledger.is_suppressed(id) {
-            return Customer::default();
-        }
-        Customer::erased(self.erasures.load(Ordering::Acquire))
     }
 
     /// Brings a customer up to now. Answers that rest on what is gone are forgotten. Gives the moment until which there is
@@ -269,11 +281,13 @@ impl Engine {
         let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.steady(now);
         let active = self.rules.load();
-        self.customers.retain(|customer| {
+        self.customers.sweep(|customer| {
+            let before = customer.epoch;
             self.settle(customer, &active.set, now);
             customer.requests.retain(|answered| answered.until > now);
             customer.consent_keys.retain(|remembered| remembered.until > now);
-            customer.is_worth_keeping()
+            // What was purged must go from the disk too; what is merely too old is looked for there.
+            if customer.epoch == before { Change::Nothing } else { Change::Something }
         });
         self.decisions.forget(|record| !decide::is_readable(record, now));
     }

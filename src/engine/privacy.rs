@@ -82,7 +82,9 @@ impl Engine {
         };
         // Counting them is a courtesy: what cannot be read is erased all the same.
         let records = self.ledger.records(customer).map_or(0, |records| records.len());
+        let stored = self.erase_stored(customer);
         let erasure = self.ledger.erase(customer, now).map_err(unavailable)?;
+        stored.map_err(|error| EngineError::LedgerUnavailable(error.to_string()))?;
         self.customers.remove(customer);
         Ok(ErasedCustomer { position: erasure.position, records })
     }

@@ -12,6 +12,7 @@ use crate::domain::record::{NewEvent, NewOutcome, Recorded, record_event, record
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{self, Moment};
 use crate::domain::value::Value;
+use crate::store::Change;
 
 /// The most items of one call.
 pub const MOST_ITEMS: usize = 1_000;
@@ -190,13 +191,17 @@ impl Engine {
         let decided = decided.as_ref().map(|record| record.at);
         let id = hash_id("outcome", &input.outcome_id);
         let new = NewOutcome { id, decision, action, channel, outcome: input.outcome, at, decided };
-        self.with_customer(customer, |held| {
+        self.change_customer(customer, |held| {
             if held.standing.is_gone() {
-                return ItemResult::refused("no_lawful_purpose");
+                return (ItemResult::refused("no_lawful_purpose"), Change::Nothing);
             }
             let Customer { state, standing, .. } = held;
             let first = record_outcome(state, new, self.terms(rules, standing, now));
-            if first { ItemResult::applied() } else { ItemResult::repeated() }
+            if first {
+                (ItemResult::applied(), self.counted(customer, state, &new))
+            } else {
+                (ItemResult::repeated(), Change::Nothing)
+            }
         })
     }
 

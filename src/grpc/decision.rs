@@ -27,6 +27,9 @@ impl DecisionService for DecisionApi {
         let Shared { engine, clock, .. } = &self.0;
         let record =
             engine.meter().decision(|| engine.decide(question, clock.now())).map_err(|error| status(&error))?;
+        if !record.decision.actions.is_empty() {
+            engine.kept().await;
+        }
         Ok(Response::new(convert::decision(&record)))
     }
 
@@ -37,6 +40,7 @@ impl DecisionService for DecisionApi {
         let outcomes: Result<Vec<OutcomeInput>, Status> =
             request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
         let results = self.0.engine.record_outcomes(outcomes?, self.0.clock.now()).map_err(|error| status(&error))?;
+        self.0.engine.kept().await;
         Ok(Response::new(proto::RecordOutcomesResponse { results: convert::results(results) }))
     }
 
@@ -112,6 +116,7 @@ impl Watcher {
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return None,
             };
+            self.shared.engine.kept().await;
             if let Some(record) = self.shared.engine.as_shown(record, self.shared.clock.now()) {
                 return Some(proto::WatchDecisionsResponse { decision: Some(convert::past_decision(&record)) });
             }

@@ -130,6 +130,11 @@ impl Book {
         self.erased.get(token).copied()
     }
 
+    /// Every erasure: a token, and where it stands.
+    pub fn erasures(&self) -> impl Iterator<Item = (&[u8; 32], u64)> {
+        self.erased.iter().map(|(token, position)| (token, *position))
+    }
+
     /// Where the frame of a position stands.
     pub fn place(&self, position: u64) -> Option<Place> {
         let index = usize::try_from(position.checked_sub(1)?).ok()?;

@@ -19,8 +19,8 @@ impl Ledger for ClosedLedger {
     }
 
     /// Nobody knows. No personal data is used or kept while a ledger is closed, of them as of everybody.
-    fn is_suppressed(&self, _customer: &str) -> bool {
-        false
+    fn erased_at(&self, _customer: &str) -> Option<u64> {
+        None
     }
 
     fn size(&self) -> u64 {

@@ -16,6 +16,7 @@ use super::recovery::{Recovered, at, create_folders, recover};
 use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
+use super::vault::{ErasedPerson, Vault};
 use super::version1::Version1;
 use super::writer::{Append, Job, SharedBook, Writer, look};
 use super::{Erasure, Ledger, LedgerError};
@@ -240,6 +241,20 @@ impl FileLedger {
         Self::open(settings).map(drop)
     }
 
+    /// The keys of a store of customers beside this ledger.
+    ///
+    /// # Errors
+    /// When the disk refuses, or they are not as they were written.
+    pub fn vault(&self, settings: &LedgerSettings) -> Result<Vault, OpenError> {
+        Vault::open(Arc::clone(&self.disk), &settings.data, Arc::clone(&self.secrets))
+    }
+
+    /// Everybody who was erased.
+    #[must_use]
+    pub fn erased(&self) -> Vec<ErasedPerson> {
+        look(&self.book).erasures().map(|(token, position)| ErasedPerson::new(token, position)).collect()
+    }
+
     /// Starts the writer and the notary.
     fn start(
         disk: Arc<dyn Disk>,
@@ -341,9 +356,9 @@ impl Ledger for FileLedger {
         self.ask(|done| Job::Erase(customer.into(), now, done))
     }
 
-    fn is_suppressed(&self, customer: &str) -> bool {
+    fn erased_at(&self, customer: &str) -> Option<u64> {
         let token = self.secrets.token(customer);
-        look(&self.book).erasure(&token).is_some()
+        look(&self.book).erasure(&token)
     }
 
     fn size(&self) -> u64 {

@@ -50,8 +50,8 @@ impl Ledger for MemoryLedger {
         Ok(Erasure { position, record_id: Erasure::name(position), repeated: before.is_some() })
     }
 
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.kept().erased.contains_key(customer)
+    fn erased_at(&self, customer: &str) -> Option<u64> {
+        self.kept().erased.get(customer).copied()
     }
 
     fn size(&self) -> u64 {

@@ -24,6 +24,7 @@ mod scan;
 mod seal;
 mod secrets;
 mod segment;
+mod vault;
 mod verification;
 mod version1;
 mod writer;
@@ -34,9 +35,11 @@ use proof::Hash;
 
 pub use chain::Seen;
 pub use closed::ClosedLedger;
+pub use customer_keys::KeyName;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
 pub use inspection::{Held, InspectError, Inspection};
 pub use memory::MemoryLedger;
+pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Vault};
 pub use verification::{Verification, verify};
 
 /// Why a ledger did not do what it was asked.
@@ -87,8 +90,14 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// When it is not durable; ask again then.
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError>;
 
-    /// Whether the customer was ever erased: what somebody else kept or imports must not bring them back.
-    fn is_suppressed(&self, customer: &str) -> bool;
+    /// Where the ledger says that the customer was erased, if they ever were: what somebody else kept or imports must not
+    /// bring them back.
+    fn erased_at(&self, customer: &str) -> Option<u64>;
+
+    /// Whether the customer was ever erased.
+    fn is_suppressed(&self, customer: &str) -> bool {
+        self.erased_at(customer).is_some()
+    }
 
     /// How many records it has.
     fn size(&self) -> u64;

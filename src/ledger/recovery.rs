@@ -17,6 +17,7 @@ use super::register::{Erased, Register};
 use super::scan::Scan;
 use super::secrets::{Secrets, hex, random};
 use super::segment;
+use super::vault::Vault;
 use super::{Head, LedgerSettings, Mended, OpenError};
 use crate::domain::consent::ConsentRecord;
 
@@ -84,6 +85,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     }
     let records = settle(&mut book, records, &erased);
     if secrets.is_rotating() {
+        Vault::rewrap(disk, &settings.data, &secrets)?;
         let rewrapped = blocks.rewrap(book.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
         rewrapped.map_err(at(&customer_keys))?;
     }

@@ -1,6 +1,7 @@
 //! Metrics in the text format of Prometheus (version 0.0.4), on a port of their own. No label names a customer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -42,6 +43,7 @@ pub fn exposition(engine: &Engine) -> String {
     page.metric("decisions_truncated_total", "counter", "Decisions without something that a full history forgot.");
     page.value("decisions_truncated_total", float(meter.truncated()));
     page.gauge("customers", "Customers of whom something is held.", float(engine.customer_count() as u64));
+    store(&mut page, engine);
     page.metric("facts_dropped_total", "counter", "Facts that were not kept, because no purpose covered them.");
     page.value("facts_dropped_total", float(engine.dropped_facts()));
     page.gauge("ledger_trusted", "1 if consent can be relied on; 0: no personal data is used.", flag(engine.trusted()));
@@ -55,6 +57,23 @@ pub fn exposition(engine: &Engine) -> String {
     let mut reading = |(outcome, count)| page.labelled("rule_files_readings_total", ("outcome", outcome), float(count));
     meter.readings().for_each(&mut reading);
     page.0
+}
+
+/// What is known of the store of customers, where there is one.
+fn store(page: &mut Page, engine: &Engine) {
+    let Some(store) = engine.store() else { return };
+    let counts = store.counts();
+    let mut counter = |name: &str, help: &str, count: &AtomicU64| {
+        page.metric(name, "counter", help);
+        page.value(name, float(count.load(Ordering::Relaxed)));
+    };
+    counter("customers_loaded_total", "Customers read from the store.", &counts.loaded);
+    counter("customers_written_total", "Customers written to the store.", &counts.written);
+    counter("customers_evicted_total", "Customers who left memory.", &counts.evicted);
+    counter("customers_damaged_total", "Customers whose bytes are not as they were written.", &counts.damaged);
+    page.gauge("store_waiting", "Customers who wait to be written.", float(store.journal().waiting() as u64));
+    page.gauge("store_bytes", "Bytes of the store on disk.", float(store.bytes()));
+    page.gauge("store_trouble", "1 while customers cannot be stored.", flag(store.is_in_trouble()));
 }
 
 /// A page being written.

@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod reload;
 pub mod transport;
 pub mod watch;
+pub mod write_behind;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
 use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared};
+use crate::store::CustomerStore;
 use calls::Calls;
 use reload::Reloader;
 use transport::Transport;
@@ -31,8 +33,14 @@ use transport::Transport;
 /// How often lapsed entries of untouched customers are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often health looks at the store of customers.
+const LOOK_AT_STORE: Duration = Duration::from_secs(1);
+
 /// The name under which health tells whether the rule files on disk are those in force.
 pub const RULES_HEALTH: &str = "tactful.rules";
+
+/// The name under which health tells whether customers can be stored.
+pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -99,6 +107,7 @@ async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthRepo
     health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
     health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
     health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
+    health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
     let reloader = Arc::clone(&parts.reloader);
     let reload: ReloadRules = Arc::new(move || reloader.reload());
     let reflection = || {
@@ -133,7 +142,8 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
     };
     tokio::join!(
         sweep(Arc::clone(&engine), clock),
-        tell_health(engine.readings(), health),
+        tell_health(engine.readings(), health.clone()),
+        tell_store_health(Arc::clone(&engine), health),
         hangups,
         watching,
         metering
@@ -162,5 +172,18 @@ async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthRep
         refused = !refused;
         let status = if refused { ServingStatus::NotServing } else { ServingStatus::Serving };
         health.set_service_status(RULES_HEALTH, status).await;
+    }
+}
+
+/// Says in the health of [`CUSTOMERS_HEALTH`] whether what differs gets to the store.
+async fn tell_store_health(engine: Arc<Engine>, health: HealthReporter) {
+    let (mut ticks, mut trouble) = (tokio::time::interval(LOOK_AT_STORE), false);
+    loop {
+        ticks.tick().await;
+        if engine.store().is_some_and(CustomerStore::is_in_trouble) != trouble {
+            trouble = !trouble;
+            let status = if trouble { ServingStatus::NotServing } else { ServingStatus::Serving };
+            health.set_service_status(CUSTOMERS_HEALTH, status).await;
+        }
     }
 }

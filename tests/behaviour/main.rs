@@ -22,6 +22,7 @@ mod formats;
 mod formatting;
 mod golden;
 mod index;
+mod keeping;
 mod ledger;
 mod ledger_commands;
 mod limits;

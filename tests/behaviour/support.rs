@@ -160,8 +160,8 @@ impl Ledger for StubbornLedger {
         self.kept.erase(customer, now)
     }
 
-    fn is_suppressed(&self, customer: &str) -> bool {
-        self.kept.is_suppressed(customer)
+    fn erased_at(&self, customer: &str) -> Option<u64> {
+        self.kept.erased_at(customer)
     }
 
     fn size(&self) -> u64 {

@@ -9,6 +9,7 @@
     reason = "a test that fails should panic, wherever it stands"
 )]
 
+mod customers;
 mod damage;
 mod disk;
 mod erasure;

@@ -38,6 +38,8 @@ pub struct Relation {
     pub zone: Option<TimeZone>,
     /// Contacts or outcomes had to be forgotten; the newest of them.
     pub forgotten: Option<Moment>,
+    /// What was said before this moment is not known any more: limits count as used up as far as they look back past it.
+    pub lost: Option<Moment>,
     /// Events had to be forgotten for want of room: when the newest of them was, and whose it was to read.
     pub forgotten_events: Option<(Moment, PurposeSet)>,
 }
@@ -50,6 +52,7 @@ impl Relation {
         outcomes: Vec::new(),
         zone: None,
         forgotten: None,
+        lost: None,
         forgotten_events: None,
     };
 

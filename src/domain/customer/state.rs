@@ -45,6 +45,18 @@ impl fmt::Debug for CustomerState {
 }
 
 impl CustomerState {
+    /// The state that was stored in parts.
+    #[must_use]
+    pub fn restored(packed: Box<[u8]>, relation: Relation) -> Self {
+        Self { packed, relation: (!relation.is_empty()).then(|| Box::new(relation)) }
+    }
+
+    /// Attributes, events and seen ids, as they are packed and stored: another way to pack is another format of the store.
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
     /// Attributes, by id.
     #[must_use]
     pub fn attributes(&self) -> Facts<'_, AttributeId> {

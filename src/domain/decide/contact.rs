@@ -50,6 +50,13 @@ pub fn usage(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scen
 
 /// Until when a limit stops, if it does.
 fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
+    let (LimitRule::AtMost { per: back, .. } | LimitRule::After { wait: back, .. }) = limit.rule;
+    // What is not known any more may have used it up.
+    let lost = scene.subject.state.relation().lost.map(|lost| lost + back).filter(|until| *until > scene.now);
+    lost.max(known_to_be_used_up(limit, scene, channel, besides))
+}
+
+fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
     match limit.rule {
         LimitRule::AtMost { count, per, outcome } => {
             let ends = ends(&limit.scope, (outcome, per), scene);

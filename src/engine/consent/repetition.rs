@@ -27,6 +27,13 @@ pub struct Remembered {
     pub until: Moment,
 }
 
+impl Remembered {
+    /// Whether its request is under way.
+    pub fn is_under_way(&self) -> bool {
+        self.answer.is_none()
+    }
+}
+
 /// A key whose request is under way. If no answer has been remembered when this goes, whatever the reason, the key is
 /// free again.
 pub struct HeldKey<'e> {

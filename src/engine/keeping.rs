@@ -1,0 +1,298 @@
+//! Customers between memory and the store: who is loaded, what is written behind, who leaves memory.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use compact_str::CompactString;
+
+use super::decide::Answered;
+use super::{Customer, DecisionRecord, Engine, consent};
+use crate::domain::action::Outcome;
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::{CustomerState, OutcomeEntry};
+use crate::domain::id::PurposeId;
+use crate::domain::record::NewOutcome;
+use crate::domain::time::Moment;
+use crate::ledger::Pseudonym;
+use crate::store;
+use crate::store::codec::{self, Asked, Kept, StoredContact, StoredOutcome};
+use crate::store::{Change, Counted, CustomerStore, Customers, Entry, Kept as _, Loaded, StoreError};
+
+/// How many customers are written at once.
+const CHUNK: usize = 1_000;
+/// How many stored customers each writing looks at whose retention may be over: fourteen million a day.
+const LOOKED_AT: usize = 16;
+
+/// How much memory there may be in use.
+#[derive(Debug, Clone, Copy)]
+pub struct MostMemory {
+    /// So many bytes.
+    pub bytes: u64,
+    /// Tells how many are in use, where that is known.
+    pub in_use: fn() -> Option<u64>,
+}
+
+impl MostMemory {
+    /// The memory of this process.
+    #[must_use]
+    pub fn of_process(bytes: u64) -> Self {
+        Self { bytes, in_use: resident }
+    }
+}
+
+/// How much memory may be in use, and what follows from it.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    memory: Option<MostMemory>,
+    /// Customers leave when the process has grown past this.
+    level: AtomicU64,
+    /// How many customers there is room for; zero as long as nobody knows.
+    most: AtomicUsize,
+    /// Where the search for what is too old goes on.
+    place: Mutex<Option<Pseudonym>>,
+}
+
+impl store::Kept for Customer {
+    fn is_worth_keeping(&self) -> bool {
+        if self.standing.is_gone() {
+            return false;
+        }
+        let empty = self.state.is_empty() && self.standing.is_empty();
+        // A count of denials that went away with its customer would let old answers be shown again.
+        !(empty && self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty())
+    }
+
+    fn is_pinned(&self) -> bool {
+        let waits = || self.consent_keys.iter().any(consent::Remembered::is_under_way);
+        self.unrecorded > 0 || self.standing.is_gone() || waits()
+    }
+
+    fn stored(&self, id: &str) -> Option<Vec<u8>> {
+        if self.standing.is_gone() || (self.state.is_empty() && self.epoch == 0) {
+            return None;
+        }
+        let asked = self.requests.iter();
+        let asked = asked.map(|Answered { request, key, until, .. }| Asked {
+            request: *request,
+            decision: key.0,
+            until: until.0,
+        });
+        let kept =
+            Kept { customer: id.to_owned(), denials: self.epoch, asked: asked.collect(), state: self.state.clone() };
+        Some(codec::write(&kept))
+    }
+}
+
+impl Engine {
+    /// The same engine over a store: customers come from it, and what differs is written behind.
+    #[must_use]
+    pub fn keeping(mut self, store: CustomerStore, most_memory: Option<MostMemory>) -> Self {
+        self.customers = Customers::new(Some(Arc::clone(store.journal())));
+        self.store = Some(Arc::new(store));
+        self.bound.memory = most_memory;
+        self
+    }
+
+    /// The same engine where nobody knows what was said to customers before: limits count as used up.
+    #[must_use]
+    pub fn without_memory(mut self, now: Moment) -> Self {
+        self.lost = Some(now);
+        self
+    }
+
+    /// The store, if there is one.
+    #[must_use]
+    pub fn store(&self) -> Option<&CustomerStore> {
+        self.store.as_deref()
+    }
+
+    /// Done when what was counted so far survives the end of this process. No answer leaves before.
+    pub async fn kept(&self) {
+        if let Some(store) = &self.store {
+            store.journal().kept().await;
+        }
+    }
+
+    /// Somebody who is not in memory: from the store and the ledger, or nobody yet.
+    pub(super) fn load(&self, id: &str) -> Loaded<Customer> {
+        let erased_at = self.ledger.erased_at(id);
+        let mut customer = match erased_at {
+            Some(_) => Customer::erased(self.erasures.load(crate::sync::atomic::Ordering::Acquire)),
+            None => Customer::default(),
+        };
+        let strict = |customer: &mut Customer, since: Moment| customer.state.relation_mut().lost = Some(since);
+        if let Some(since) = self.lost.filter(|_| !customer.standing.is_gone()) {
+            strict(&mut customer, since);
+        }
+        let Some(store) = &self.store else { return Loaded { customer, stored: false } };
+        self.recall_standing(id, &mut customer);
+        if customer.standing.is_gone() {
+            return Loaded { customer, stored: false };
+        }
+        let stored = match store.read(id, erased_at) {
+            Ok(None) => false,
+            Ok(Some(kept)) => {
+                customer.epoch = customer.epoch.max(kept.denials);
+                customer.requests = kept.asked.iter().map(|asked| self.answered_before(asked)).collect();
+                customer.state = kept.state;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "a customer is not known any more; their limits count as used up");
+                // No decision from before is shown in full any more.
+                customer.epoch |= 1 << 63;
+                strict(&mut customer, Moment(self.latest.load(crate::sync::atomic::Ordering::Relaxed)));
+                true
+            }
+        };
+        Loaded { customer, stored }
+    }
+
+    /// What the ledger says of a customer.
+    fn recall_standing(&self, id: &str, customer: &mut Customer) {
+        let rules = self.rules.load();
+        match self.ledger.records(id) {
+            Ok(records) => records.iter().for_each(|(position, record)| {
+                let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
+                customer.standing.apply(purpose, record, *position);
+            }),
+            Err(_) => self.trust_ledger(false),
+        }
+    }
+
+    fn answered_before(&self, asked: &Asked) -> Answered {
+        let key = DecisionKey(asked.decision);
+        Answered { request: asked.request, key, record: self.decisions.get(key), until: Moment(asked.until) }
+    }
+
+    /// What a decision changed: the contacts that it counts are in the journal before it is told.
+    pub(super) fn change_of(&self, customer: &Customer, epoch: u64, record: Option<&DecisionRecord>) -> Change {
+        let key = record.map_or(DecisionKey::default(), |record| record.key);
+        if key == DecisionKey::default() || record.is_none_or(|record| record.decision.actions.is_empty()) {
+            return if customer.epoch == epoch { Change::Nothing } else { Change::Something };
+        }
+        let Some((store, record)) = self.store.as_ref().zip(record) else { return Change::Something };
+        let who = store.pseudonym(&record.customer).0;
+        let contacts = customer.state.relation().contacts.iter().filter(|contact| contact.decision == key);
+        let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
+        let asked = customer.requests.iter().filter(|answered| answered.key == key);
+        let asked = asked.map(|Answered { request, key, until, .. }| {
+            Counted::Asked(Asked { request: *request, decision: key.0, until: until.0 })
+        });
+        Change::Counted(contacts.chain(asked).map(|what| Entry { who, what }).collect())
+    }
+
+    /// What an outcome changed.
+    pub(super) fn counted(&self, customer: &str, state: &CustomerState, new: &NewOutcome) -> Change {
+        let Some(store) = &self.store else { return Change::Something };
+        let who = store.pseudonym(customer).0;
+        let relation = state.relation();
+        let decided = new.decision != DecisionKey::default();
+        let contact = relation.contacts.iter().rfind(|contact| {
+            (contact.decision, contact.action) == (new.decision, new.action) && (decided || contact.at == new.at)
+        });
+        let is_new =
+            |entry: &&OutcomeEntry| (entry.action, entry.outcome, entry.at) == (new.action, new.outcome, new.at);
+        let outcome = relation.outcomes.iter().rfind(is_new).filter(|_| new.outcome != Outcome::Presented);
+        let counted = [
+            new.id.map(Counted::Seen),
+            contact.map(|contact| Counted::Contact(StoredContact::of(contact))),
+            outcome.map(|entry| Counted::Outcome(StoredOutcome::of(entry))),
+        ];
+        Change::Counted(counted.into_iter().flatten().map(|what| Entry { who, what }).collect())
+    }
+
+    /// Writes every customer who differs from the store, and lets some leave memory if there are too many. How many were
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the disk refuses: customers stay in memory, and the next writing tries again.
+    pub fn write_behind(&self) -> Result<usize, StoreError> {
+        let Some(store) = &self.store else { return Ok(0) };
+        let mut writing = store.writing();
+        let Some((round, changed)) = store.journal().end_round() else {
+            self.keep_within_bound(store);
+            return Ok(0);
+        };
+        let names = &self.rules.load_full().set;
+        let chunks: Vec<&[CompactString]> =
+            if changed.is_empty() { vec![&[]] } else { changed.chunks(CHUNK).collect() };
+        for (index, chunk) in chunks.iter().enumerate() {
+            let differ = chunk.iter().filter_map(|id| {
+                // Asked first: an erasure in between makes what is found too old, never what is too old current.
+                let erased_at = self.ledger.erased_at(id).unwrap_or(0);
+                Some((id.as_str(), erased_at, self.customers.difference(id)?))
+            });
+            let differ: Vec<_> = differ.collect();
+            let last = (index + 1 == chunks.len()).then_some(round);
+            if let Err(error) = store.write(&mut writing, &differ, (&names.vocabulary, last)) {
+                differ.iter().for_each(|(id, ..)| self.customers.not_written(id));
+                let rest = chunks.iter().skip(index + 1).flat_map(|chunk| chunk.iter());
+                rest.for_each(|id| store.journal().changed(id.clone()));
+                return Err(store.failing(error));
+            }
+            store.journal().sync();
+        }
+        store.journal().forget(round);
+        store.works_again();
+        self.keep_within_bound(store);
+        Ok(changed.len())
+    }
+
+    /// Takes everything of a customer out of the store for good.
+    pub(super) fn erase_stored(&self, customer: &str) -> Result<(), StoreError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        // What was counted for them goes with the round.
+        self.write_behind()?;
+        store.erase(&mut store.writing(), customer)
+    }
+
+    /// Brings stored customers up to now whom nobody asks for, a few at each call: what is kept too long goes.
+    pub fn look_through(&self, now: Moment) {
+        let Some(store) = &self.store else { return };
+        let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok((found, next)) = store.some_from(place.unwrap_or(Pseudonym([0; 20])), LOOKED_AT) else { return };
+        *place = next;
+        let (active, now) = (self.rules.load(), self.steady(now));
+        for kept in found.iter().filter(|kept| !kept.customer.is_empty()) {
+            let id = kept.customer.as_str();
+            // On a copy: nobody comes into memory because the time passes.
+            let mut customer = self.customer_as_held(id);
+            self.settle(&mut customer, &active.set, now);
+            if customer.stored(id) != Some(codec::write(kept)) {
+                self.with_customer(id, |customer| self.settle(customer, &active.set, now));
+            }
+        }
+    }
+
+    /// Lets customers leave memory when the process has grown past its bound.
+    ///
+    /// What they leave behind is taken by those who come, and seldom given back to the system: so the process shrinks
+    /// little, and only its growth says that there are still too many.
+    fn keep_within_bound(&self, store: &CustomerStore) {
+        self.customers.tick();
+        let Some(MostMemory { bytes, in_use }) = self.bound.memory else { return };
+        let Some(resident) = in_use() else { return };
+        let (first, step) = (bytes / 100 * 92, bytes / 100);
+        let level = self.bound.level.load(Ordering::Relaxed).max(first);
+        let (mut most, held) = (self.bound.most.load(Ordering::Relaxed), self.customers.len());
+        if resident > level {
+            most = held.min(if most == 0 { held } else { most }) / 16 * 15;
+            self.bound.level.store(resident + step, Ordering::Relaxed);
+        } else if resident < first - 4 * step && most > 0 {
+            most += most / 64 + 1;
+            self.bound.level.store(first, Ordering::Relaxed);
+        }
+        self.bound.most.store(most, Ordering::Relaxed);
+        if most > 0 && held > most {
+            let left = self.customers.evict(held - most + most / 64);
+            store.counts().evicted.fetch_add(left as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many bytes of memory the process has, where the system tells.
+fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    pages.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4_096)
+}

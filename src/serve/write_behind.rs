@@ -1,0 +1,50 @@
+//! The thread that writes customers to the store, behind the calls that change them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::grpc::Clock;
+
+/// How long it rests between two writings, and after one that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONG_PAUSE: Duration = Duration::from_secs(1);
+
+/// The thread. Dropping this writes once more, and ends it.
+#[derive(Debug)]
+pub struct WriteBehind {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriteBehind {
+    /// Begins to write, if the engine has a store.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start(engine: &Arc<Engine>, clock: Clock) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let engine = Arc::clone(engine);
+        let write = move || {
+            let mut pause = PAUSE;
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                // What went wrong is in the log, in health and in the metrics.
+                pause = if engine.write_behind().is_ok() { PAUSE } else { LONG_PAUSE };
+                engine.look_through(clock.now());
+            }
+            drop(engine.write_behind());
+        };
+        let thread = thread::Builder::new().name("customers".into()).spawn(write)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for WriteBehind {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A thread that panicked has nothing left to finish.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}

@@ -1,0 +1,493 @@
+//! Customers in files, each encrypted, so that erasing one leaves nothing to read in any file, however old.
+//!
+//! A customer's bytes lie under a pseudonym, and are encrypted with the key of one of 4,096 buckets. To erase somebody,
+//! the others of the bucket are encrypted anew under another key, and the old one is taken away: pages that the embedded
+//! store has left behind open no more. `docs/decisions/015-where-customers-are-kept.md` has the reasons.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use super::StoreError;
+use super::codec::{self, Kept};
+use super::database::{Batch, Database, Pairs};
+use super::journal::{Counted, Entry, Journal};
+use super::memory::Difference;
+use crate::domain::customer::{Contact, ContactState};
+use crate::domain::id::Vocabulary;
+use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Vault};
+
+/// How many keys the customers are spread over.
+const BUCKETS: u16 = 4_096;
+/// Where the embedded store is, inside the folder of customers.
+const RECORDS: &str = "records";
+/// Version and position before what is sealed.
+const HEAD: usize = 9;
+/// How many spellings of one id are looked for.
+const MOST_SPELLINGS: usize = 1_000;
+/// What is not a customer, by the first byte of its key.
+const FORMAT: &[u8] = b"format";
+const ROUND: &[u8] = b"round";
+const NAME: u8 = b'n';
+const KEY: u8 = b'k';
+
+/// Customers in files, open.
+#[derive(Debug)]
+pub struct CustomerStore {
+    folder: PathBuf,
+    database: Database,
+    keys: RwLock<Keys>,
+    journal: Arc<Journal>,
+    writing: Mutex<Written>,
+    counts: StoreCounts,
+}
+
+#[derive(Debug)]
+struct Keys {
+    vault: Vault,
+    buckets: BTreeMap<u16, KeyName>,
+}
+
+/// What has been written that is not a customer.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// How many names of each kind.
+    names: Vec<u32>,
+}
+
+/// What happened to the store since it was opened.
+#[derive(Debug, Default)]
+pub struct StoreCounts {
+    /// Customers that were read.
+    pub loaded: AtomicU64,
+    /// Customers that left memory.
+    pub evicted: AtomicU64,
+    /// Customers whose bytes are not as they were written.
+    pub damaged: AtomicU64,
+    /// Customers who were written or removed.
+    pub written: AtomicU64,
+    /// The last writing failed.
+    pub failing: AtomicBool,
+}
+
+/// A store with what it told.
+#[derive(Debug)]
+pub struct OpenedStore {
+    /// The store.
+    pub store: CustomerStore,
+    /// Every name that a stored customer may use, with the same numbers.
+    pub vocabulary: Vocabulary,
+    /// What was made good.
+    pub recovered: Recovered,
+}
+
+/// What was made good when a store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// Entries that had been counted and were in the journal alone.
+    pub counted: usize,
+    /// Entries of the journal that were not as they were written.
+    pub damaged: u64,
+    /// Customers of whom something was there after they were erased.
+    pub erased: usize,
+}
+
+impl std::fmt::Display for Recovered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { counted, damaged, erased } = self;
+        let told = [
+            (*counted > 0).then(|| format!("{counted} contacts and outcomes of an unclean stop were taken in")),
+            (*damaged > 0).then(|| format!("{damaged} contacts or outcomes of an unclean stop are damaged, and lost")),
+            (*erased > 0).then(|| format!("{erased} erased customers had come back, and were erased again")),
+        ];
+        f.write_str(&told.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl CustomerStore {
+    /// Opens the customers of a data folder, or begins there.
+    ///
+    /// # Errors
+    /// When the disk refuses, another process has them, or they are not as they were written.
+    pub fn open(data: &Path, vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
+        let folder = data.join(CUSTOMERS);
+        let database = Database::open(&folder.join(RECORDS))?;
+        check_format(&database, &folder)?;
+        let vocabulary = read_names(&database)?;
+        let buckets = read_buckets(&database)?;
+        let round = database.about(ROUND)?.first().and_then(|(_, value)| number(value)).unwrap_or(0);
+        let found = Journal::read(&folder)?;
+        if found.durable > round {
+            return Err(StoreError::Shortened { path: folder, written: found.durable, found: round });
+        }
+        let mut vault = vault;
+        let used: HashSet<KeyName> = buckets.values().copied().collect();
+        vault.keep_only(&used).map_err(disk(&folder))?;
+        let last = found.entries.iter().map(|(round, _)| *round).max().unwrap_or(0).max(round);
+        // The round of the entries is not durable before they are.
+        let journal = Arc::new(Journal::begin(&folder, last)?);
+        let names = vocabulary.sizes();
+        let store = Self {
+            database,
+            keys: RwLock::new(Keys { vault, buckets }),
+            journal,
+            writing: Mutex::new(Written { names }),
+            counts: StoreCounts::default(),
+            folder,
+        };
+        let entries: Vec<Entry> =
+            found.entries.into_iter().filter(|(written, _)| *written > round).map(|(_, entry)| entry).collect();
+        let counted = entries.len();
+        store.take_in(entries, last)?;
+        let recovered = Recovered { counted, damaged: found.damaged, erased: store.erase_again(erased)? };
+        Ok(OpenedStore { store, vocabulary, recovered })
+    }
+
+    /// The journal of what is not stored yet.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// What happened since it was opened.
+    #[must_use]
+    pub fn counts(&self) -> &StoreCounts {
+        &self.counts
+    }
+
+    /// How many bytes the files take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.database.bytes()
+    }
+
+    /// What stands for a customer in the files.
+    #[must_use]
+    pub fn pseudonym(&self, customer: &str) -> Pseudonym {
+        self.keys().vault.pseudonym(customer)
+    }
+
+    /// What is stored of a customer. What was written before they were erased is nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not as it was written.
+    pub fn read(&self, customer: &str, erased_at: Option<u64>) -> Result<Option<Kept>, StoreError> {
+        let keys = self.keys();
+        let who = keys.vault.pseudonym(customer);
+        let Some(bytes) = self.database.customer(&who.0)? else { return Ok(None) };
+        let opened = keys.open(who, &bytes).and_then(|(position, plain)| Some((position, codec::read(&plain)?)));
+        let Some((position, kept)) = opened else {
+            self.counts.damaged.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Damaged);
+        };
+        self.counts.loaded.fetch_add(1, Ordering::Relaxed);
+        Ok((position >= erased_at.unwrap_or(0)).then_some(kept))
+    }
+
+    /// The ids of some customers from a pseudonym on, with the pseudonym to go on from.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn some_from(&self, from: Pseudonym, most: usize) -> Result<(Vec<Kept>, Option<Pseudonym>), StoreError> {
+        let keys = self.keys();
+        let found = self.database.customers(&from.0, None, most)?;
+        let next = found.get(most.saturating_sub(1)).and_then(|(key, _)| after(pseudonym(key)?));
+        let open = |(key, bytes): &(Vec<u8>, Vec<u8>)| codec::read(&keys.open(pseudonym(key)?, bytes)?.1);
+        Ok((found.iter().filter_map(open).collect(), next))
+    }
+
+    /// Whether something does not get to the disk.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        self.counts.failing.load(Ordering::Acquire) || self.journal.is_broken()
+    }
+
+    /// A writing failed.
+    pub fn failing(&self, error: StoreError) -> StoreError {
+        if !self.counts.failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "customers cannot be stored; they stay in memory");
+        }
+        error
+    }
+
+    /// A writing did not fail.
+    pub fn works_again(&self) {
+        if self.counts.failing.swap(false, Ordering::AcqRel) {
+            tracing::info!("customers are stored again");
+        }
+    }
+
+    /// Keeps everybody else from writing.
+    pub fn writing(&self) -> MutexGuard<'_, Written> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes customers, each with the position of their last erasure, and makes them durable: with a round's number once
+    /// all of it is there.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(
+        &self,
+        written: &mut Written,
+        differences: &[(&str, u64, Difference)],
+        (vocabulary, round): (&Vocabulary, Option<u64>),
+    ) -> Result<(), StoreError> {
+        let names = vocabulary.sizes();
+        let mut batch = Batch { about: new_names(written, vocabulary), ..Batch::default() };
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for (customer, position, difference) in differences {
+            let who = keys.vault.pseudonym(customer);
+            let value = match difference {
+                Difference::Remove => None,
+                Difference::Write(plain) => {
+                    keys.ensure(who, &mut batch).map_err(disk(&self.folder))?;
+                    Some(keys.seal(who, *position, plain).ok_or(StoreError::Damaged)?)
+                }
+            };
+            batch.customers.push((who.0.to_vec(), value));
+        }
+        drop(keys);
+        batch.about.extend(round.map(|round| (ROUND.to_vec(), round.to_le_bytes().to_vec())));
+        self.database.commit(batch)?;
+        written.names = names;
+        self.counts.written.fetch_add(differences.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Erases a customer: no file has anything of them from here on that anybody could read.
+    ///
+    /// # Errors
+    /// When the disk refuses; ask again then.
+    pub fn erase(&self, _alone: &mut Written, customer: &str) -> Result<(), StoreError> {
+        let who = self.pseudonym(customer);
+        if self.database.customer(&who.0)?.is_some() { self.take_away(&[who]) } else { Ok(()) }
+    }
+
+    /// Erases what was there before its customer was erased: an older copy of the files, or an erasure that was cut short.
+    fn erase_again(&self, erased: &[ErasedPerson]) -> Result<usize, StoreError> {
+        let mut gone = Vec::new();
+        for ErasedPerson { person, position } in erased {
+            let spellings = self.database.customers(person, None, MOST_SPELLINGS)?;
+            for (key, bytes) in spellings.iter().take_while(|(key, _)| key.starts_with(person)) {
+                if position_of(bytes).is_none_or(|written| written < *position) {
+                    gone.extend(pseudonym(key));
+                }
+            }
+        }
+        if !gone.is_empty() {
+            self.take_away(&gone)?;
+        }
+        Ok(gone.len())
+    }
+
+    /// Removes customers, encrypts the others of their buckets under new keys, and takes the old keys away.
+    fn take_away(&self, gone: &[Pseudonym]) -> Result<(), StoreError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let buckets: BTreeSet<u16> = gone.iter().map(|who| bucket(*who)).collect();
+        for bucket in buckets {
+            let Some(old) = keys.buckets.get(&bucket).copied() else { continue };
+            let new = keys.vault.new_key().map_err(disk(&self.folder))?;
+            let mut batch = Batch { about: vec![(key_of(bucket), new.0.to_vec())], ..Batch::default() };
+            let to = bucket.checked_add(16).map(|next| next.to_be_bytes());
+            let to = to.as_ref().map(<[u8; 2]>::as_slice);
+            for (key, bytes) in self.database.customers(&bucket.to_be_bytes(), to, usize::MAX)? {
+                let Some(who) = pseudonym(&key) else { continue };
+                let stays = !gone.contains(&who);
+                let anew = keys.open(who, &bytes).filter(|_| stays);
+                let anew = anew.and_then(|(position, plain)| seal(&keys.vault, new, (who, position), &plain));
+                // What does not open stays as it is, to be reported when its customer comes.
+                if !stays || anew.is_some() {
+                    batch.customers.push((key, anew));
+                }
+            }
+            self.database.commit(batch)?;
+            keys.buckets.insert(bucket, new);
+            keys.vault.take_away(&[old]).map_err(disk(&self.folder))?;
+        }
+        Ok(())
+    }
+
+    /// Adds to the stored customers what was in the journal alone.
+    fn take_in(&self, entries: Vec<Entry>, round: u64) -> Result<(), StoreError> {
+        let mut customers: BTreeMap<[u8; 20], Vec<Counted>> = BTreeMap::new();
+        for entry in entries {
+            customers.entry(entry.who).or_default().push(entry.what);
+        }
+        let mut batch = Batch { about: vec![(ROUND.to_vec(), round.to_le_bytes().to_vec())], ..Batch::default() };
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for (who, counted) in customers {
+            let who = Pseudonym(who);
+            let stored = self.database.customer(&who.0)?;
+            let opened = stored.as_ref().map(|bytes| keys.open(who, bytes));
+            // A damaged customer stays so: their limits count as used up, which is more than these entries ask.
+            let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, codec::write(&Kept::default())))) else {
+                continue;
+            };
+            let Some(mut kept) = codec::read(&plain) else { continue };
+            counted.into_iter().for_each(|counted| count(&mut kept, counted));
+            keys.ensure(who, &mut batch).map_err(disk(&self.folder))?;
+            batch.customers.push((who.0.to_vec(), keys.seal(who, position, &codec::write(&kept))));
+        }
+        drop(keys);
+        self.database.commit(batch)?;
+        self.journal.forget_all(round).map_err(disk(&self.folder))
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts something again, as it was counted before the process ended. Twice is once.
+fn count(kept: &mut Kept, counted: Counted) {
+    match counted {
+        Counted::Seen(id) => {
+            kept.state.first_seen(id);
+        }
+        Counted::Asked(asked) => {
+            kept.asked.retain(|known| known.request != asked.request);
+            kept.asked.insert(0, asked);
+        }
+        Counted::Outcome(stored) => {
+            let relation = kept.state.relation_mut();
+            if let Some(entry) = stored.entry().filter(|entry| !relation.outcomes.contains(entry)) {
+                relation.add_outcome(entry);
+            }
+        }
+        Counted::Contact(stored) => {
+            let Some(contact) = stored.contact() else { return };
+            let relation = kept.state.relation_mut();
+            let names = |contact: &Contact| (contact.decision, contact.action, contact.at);
+            let is_same = |held: &Contact| names(held) == names(&contact);
+            let confirmed = |held: &Contact| is_same(held) && held.state == ContactState::Counted;
+            if !relation.contacts.iter().any(confirmed) {
+                relation.contacts.retain(|held| !is_same(held));
+                relation.add_contact(contact);
+            }
+        }
+    }
+}
+
+impl Keys {
+    /// Sees to it that a customer's bucket has a key.
+    fn ensure(&mut self, who: Pseudonym, batch: &mut Batch) -> std::io::Result<()> {
+        let bucket = bucket(who);
+        if !self.buckets.contains_key(&bucket) {
+            let key = self.vault.new_key()?;
+            self.buckets.insert(bucket, key);
+            batch.about.push((key_of(bucket), key.0.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn seal(&self, who: Pseudonym, position: u64, plain: &[u8]) -> Option<Vec<u8>> {
+        seal(&self.vault, *self.buckets.get(&bucket(who))?, (who, position), plain)
+    }
+
+    /// A customer's bytes, and where the ledger says that they had been erased when they were written.
+    fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
+        let (head, sealed) = bytes.split_first_chunk::<HEAD>()?;
+        let key = self.buckets.get(&bucket(who))?;
+        let plain = self.vault.open_sealed(*key, &[who.0.as_slice(), head].concat(), sealed)?;
+        Some((position_of(bytes)?, plain))
+    }
+}
+
+/// Version, position and the sealed bytes.
+fn seal(vault: &Vault, key: KeyName, (who, position): (Pseudonym, u64), plain: &[u8]) -> Option<Vec<u8>> {
+    let head = [[codec::VERSION].as_slice(), &position.to_le_bytes()].concat();
+    let sealed = vault.seal(key, &[who.0.as_slice(), &head].concat(), plain)?;
+    Some([head, sealed].concat())
+}
+
+fn position_of(bytes: &[u8]) -> Option<u64> {
+    bytes.split_first().filter(|(version, _)| **version == codec::VERSION).and_then(|(_, rest)| number(rest))
+}
+
+/// The twelve first bits of a pseudonym, as the number that its two first bytes make with the rest of them zero.
+fn bucket(who: Pseudonym) -> u16 {
+    let [high, low, ..] = who.0;
+    u16::from_be_bytes([high, low]) & !(u16::MAX / BUCKETS)
+}
+
+fn key_of(bucket: u16) -> Vec<u8> {
+    [[KEY].as_slice(), &bucket.to_be_bytes()].concat()
+}
+
+fn pseudonym(key: &[u8]) -> Option<Pseudonym> {
+    key.try_into().ok().map(Pseudonym)
+}
+
+/// The next pseudonym there could be; nothing after the last.
+fn after(who: Pseudonym) -> Option<Pseudonym> {
+    let mut next = who.0;
+    for byte in next.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return Some(Pseudonym(next));
+        }
+    }
+    None
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+fn check_format(database: &Database, folder: &Path) -> Result<(), StoreError> {
+    match database.about(FORMAT)?.first() {
+        None => {
+            let about = vec![(FORMAT.to_vec(), vec![codec::VERSION])];
+            database.commit(Batch { about, ..Batch::default() })
+        }
+        Some((_, version)) if version.first().is_some_and(|found| *found > codec::VERSION) => {
+            let found = version.first().copied().unwrap_or(0);
+            Err(StoreError::Later { path: folder.to_owned(), found, known: codec::VERSION })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn read_names(database: &Database) -> Result<Vocabulary, StoreError> {
+    let mut vocabulary = Vocabulary::default();
+    for (key, name) in database.about(&[NAME])? {
+        if let (Some(kind), Ok(name)) = (key.get(1), std::str::from_utf8(&name)) {
+            vocabulary.restore(*kind, name);
+        }
+    }
+    Ok(vocabulary)
+}
+
+/// Names that are not stored yet.
+fn new_names(written: &Written, vocabulary: &Vocabulary) -> Pairs {
+    let mut names = Vec::new();
+    if written.names == vocabulary.sizes() {
+        return names;
+    }
+    let (mut kind, mut place) = (0, 0_u32);
+    for (of, name) in vocabulary.entries() {
+        if of != kind {
+            (kind, place) = (of, 0);
+        }
+        if written.names.get(usize::from(kind)).is_none_or(|known| place >= *known) {
+            names.push(([[NAME, kind].as_slice(), &place.to_be_bytes()].concat(), name.as_bytes().to_vec()));
+        }
+        place += 1;
+    }
+    names
+}
+
+fn read_buckets(database: &Database) -> Result<BTreeMap<u16, KeyName>, StoreError> {
+    let read = |(key, name): &(Vec<u8>, Vec<u8>)| {
+        let bucket = key.get(1..).and_then(|bucket| bucket.try_into().ok()).map(u16::from_be_bytes)?;
+        Some((bucket, KeyName(name.as_slice().try_into().ok()?)))
+    };
+    Ok(database.about(&[KEY])?.iter().filter_map(read).collect())
+}
+
+fn disk(folder: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
+    let path = folder.to_owned();
+    move |error| StoreError::Disk { path: path.clone(), error }
+}

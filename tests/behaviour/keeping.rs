@@ -1,0 +1,411 @@
+//! Customers outlive the process: stopped in order or killed, with other rules, with files that are damaged or too old.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tactful::domain::action::Outcome;
+use tactful::domain::consent::ConsentStatus;
+use tactful::domain::id::{PurposeId, Vocabulary};
+use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+use tactful::domain::rules::load;
+use tactful::domain::time::{Moment, Period};
+use tactful::domain::value::Value;
+use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MostMemory, OutcomeInput, Question};
+use tactful::ledger::{FileLedger, LedgerSettings};
+use tactful::store::{CustomerStore, Recovered, StoreError};
+
+use super::support::{ask, attributes, chosen, consent, event, monday};
+
+const RULES: &str = r#"
+purposes:
+  service: {basis: contract}
+  advice: {basis: consent}
+attributes:
+  customer.plan: {type: text, purposes: [service]}
+  customer.name: {type: text, purposes: [advice]}
+events:
+  visit: {purposes: [service], keep: 30 days, fields: {page: text}}
+journeys:
+  buying:
+    purpose: service
+    start: {event: visit}
+    stages:
+      looking: {moves: [{to: sure, when: 'events.count("visit", "30d") >= 3'}]}
+      sure: {}
+channels:
+  web: {direction: inbound, interruption: 0, reserve_for: 1 hour}
+  phone: {direction: inbound, interruption: 0, reserve_for: 1 hour}
+actions:
+  - {id: hello, title: Hello, kind: offer, group: talk, purpose: service, relevance: {base: 50}, intrusiveness: 1, limits: [{at_most: 1, per: 30 days}, {after: rejected, wait: 90 days}], treatments: {web: {text: "hello"}}}
+  - {id: bye, title: Bye, kind: service, purpose: advice, eligible: ['customer.name == "Anna"'], relevance: {base: 20}, intrusiveness: 1, treatments: {phone: {text: "bye {customer.name}"}}}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 1, phone: 1}}
+  hurt: {half_life: 30 days}
+  time_zone: UTC
+"#;
+
+/// A data folder, and the processes that use it one after the other.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn settings(&self) -> LedgerSettings {
+        LedgerSettings { reserve_bytes: 64 * 1024, ..LedgerSettings::of(&self.0.path().join("data")) }
+    }
+
+    fn customers(&self) -> PathBuf {
+        self.0.path().join("data/customers")
+    }
+
+    fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, Recovered), StoreError> {
+        let settings = self.settings();
+        let opened = FileLedger::open(&settings).unwrap();
+        let vault = opened.ledger.vault(&settings).unwrap();
+        let store = CustomerStore::open(&settings.data, vault, &opened.ledger.erased())?;
+        let mut vocabulary: Vocabulary = store.vocabulary;
+        for (_, record) in &opened.records {
+            vocabulary.intern::<PurposeId>(&record.purpose).unwrap();
+        }
+        let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
+        let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
+        let limits = Limits { decisions: 1_000 };
+        let run = u32::try_from(now.0 % 1_000_000).unwrap();
+        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).keeping(store.store, None);
+        engine.restore(&opened.records);
+        Ok((engine, store.recovered))
+    }
+
+    fn open(&self, now: Moment) -> Engine {
+        self.try_open(RULES, now).unwrap().0
+    }
+}
+
+/// What a killed process leaves: what was counted is in the journal, nobody wrote anything behind.
+fn kill(engine: Engine) {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(engine.kept());
+}
+
+fn stop(engine: Engine) {
+    engine.write_behind().unwrap();
+}
+
+fn later(minutes: i64) -> Moment {
+    monday() + Period(minutes * 60_000)
+}
+
+fn says_hello(engine: &Engine, customer: &str, now: Moment) -> bool {
+    !chosen(&engine.decide(ask(customer, "web", &[]), now).unwrap()).is_empty()
+}
+
+fn outcome(engine: &Engine, decision: &str, outcome: Outcome, id: &str, now: Moment) -> String {
+    let input = OutcomeInput {
+        outcome_id: id.into(),
+        decision_id: decision.into(),
+        customer: "anna".into(),
+        action: "hello".into(),
+        channel: String::new(),
+        outcome,
+        occurred: Some(now),
+    };
+    engine.record_outcomes(vec![input], now).unwrap().remove(0).reason
+}
+
+fn stage(engine: &Engine, now: Moment) -> Option<String> {
+    engine.customer("anna", now).unwrap().journeys.first().map(|journey| journey.stage.clone())
+}
+
+fn visit(engine: &Engine, id: &str, now: Moment) -> String {
+    let event = EventInput { event_id: id.into(), ..event("anna", "visit", &[("page", "prices")]) };
+    engine.record_events(vec![event], now).unwrap().remove(0).reason
+}
+
+/// Anna has a plan, a name that she agreed to, a zone, two visits and one contact.
+fn anna(engine: &Engine) {
+    engine.record_consent(consent("anna", "advice", ConsentStatus::Given), monday()).unwrap();
+    let facts = [("customer.plan", Value::Text("dsl".into())), ("customer.name", Value::Text("Anna".into()))];
+    let change = AttributeChange { time_zone: "Asia/Tokyo".into(), ..attributes("anna", &facts) };
+    assert!(engine.set_attributes(change, monday()).unwrap().is_empty());
+    visit(engine, "v1", monday());
+    visit(engine, "v2", monday());
+    assert!(says_hello(engine, "anna", monday()));
+}
+
+#[test]
+fn everything_that_is_known_of_a_customer_survives_a_restart() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    let before = engine.export("anna", later(1)).unwrap();
+    stop(engine);
+
+    let engine = home.open(later(1));
+    assert_eq!(engine.customer_count(), 0, "customers come when somebody asks");
+    let after = engine.export("anna", later(1)).unwrap();
+    assert!(after.state == before.state && after.standings == before.standings);
+    assert_eq!(before.state.relation().zone.as_ref().unwrap().iana_name(), Some("Asia/Tokyo"));
+    assert_eq!(chosen(&engine.decide(ask("anna", "phone", &[]), later(1)).unwrap()), ["bye"]);
+    assert!(!says_hello(&engine, "anna", later(1)), "the contact of before counts");
+    assert!(says_hello(&engine, "anna", later(61)), "and lapses as it would have");
+    assert_eq!(visit(&engine, "v2", later(2)), "repeated");
+    assert_eq!(visit(&engine, "v3", later(2)), "");
+    assert_eq!(stage(&engine, later(2)).as_deref(), Some("sure"), "three visits over two processes");
+}
+
+#[test]
+fn customers_of_version_1_are_read() {
+    let home = Home::new();
+    copy_folder(Path::new("tests/fixtures/customers/version-1"), home.0.path());
+    let engine = home.open(later(1));
+    let anna = engine.customer("anna", later(1)).unwrap();
+    let (plan, name) = (Value::Text("dsl".into()), Value::Text("Anna".into()));
+    assert_eq!(anna.attributes, [("customer.plan".to_owned(), plan), ("customer.name".to_owned(), name)]);
+    assert_eq!((anna.journeys[0].stage.as_str(), anna.journeys[0].entered), ("looking", monday()));
+    let state = engine.export("anna", later(1)).unwrap().state;
+    assert_eq!((state.events().len(), state.relation().contacts.len()), (2, 1));
+    assert_eq!(state.relation().zone.as_ref().unwrap().iana_name(), Some("Asia/Tokyo"));
+    assert_eq!(visit(&engine, "v2", later(1)), "repeated");
+    // Ben was spoken to by a process that was killed.
+    assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
+}
+
+#[test]
+fn what_was_counted_survives_a_kill() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    assert!(says_hello(&engine, "anna", monday()));
+    let told = engine.decide(ask("ben", "web", &[]), monday()).unwrap();
+    assert_eq!(outcome(&engine, "", Outcome::Rejected, "o1", monday()), "");
+    drop(told);
+    kill(engine);
+
+    let (engine, recovered) = home.try_open(RULES, later(1)).unwrap();
+    assert_eq!((recovered.counted, recovered.damaged), (4, 0));
+    assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
+    assert_eq!(outcome(&engine, "", Outcome::Rejected, "o1", later(1)), "repeated");
+    assert!(says_hello(&engine, "ben", later(61)), "nobody confirmed it");
+    assert!(!says_hello(&engine, "anna", later(60 * 24 * 60)), "the cool-down of the rejection still runs");
+    kill(engine);
+    assert!(!says_hello(&home.open(later(62)), "ben", later(62)));
+}
+
+#[test]
+fn a_repeated_request_counts_once_whatever_process_answers_it() {
+    let home = Home::new();
+    let question = || Question { request_id: "r1".into(), ..ask("anna", "web", &[]) };
+    let engine = home.open(monday());
+    assert_eq!(chosen(&engine.decide(question(), monday()).unwrap()), ["hello"]);
+    kill(engine);
+    let engine = home.open(later(1));
+    assert_eq!(chosen(&engine.decide(question(), later(1)).unwrap()), ["hello"]);
+    assert_eq!(engine.export("anna", later(1)).unwrap().state.relation().contacts.len(), 1);
+}
+
+#[test]
+fn other_rules_read_the_customers_of_those_before_them() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    stop(engine);
+    // Numbers of names must not move: something new comes first, and a stage, a channel and an action are gone.
+    let other = RULES
+        .replace("attributes:\n", "attributes:\n  customer.age: {type: number, purposes: [service]}\n")
+        .replace("events:\n", "events:\n  alarm: {purposes: [service], keep: 1 year}\n")
+        .replace("{to: sure, when: 'events.count(\"visit\", \"30d\") >= 3'}", "{to: done, event: alarm}")
+        .replace("      looking:", "      waiting: {moves: [{to: looking, event: alarm}]}\n      looking:")
+        .replace("      sure: {}", "      done: {end: true}");
+    let other: String =
+        other.lines().filter(|line| !line.contains("id: bye")).map(|line| format!("{line}\n")).collect();
+    let (engine, _) = home.try_open(&other, later(1)).unwrap();
+    assert_eq!(stage(&engine, later(1)).as_deref(), Some("looking"));
+    let known = engine.customer("anna", later(1)).unwrap().attributes;
+    assert!(known.contains(&("customer.plan".into(), Value::Text("dsl".into()))), "{known:?}");
+    assert!(!says_hello(&engine, "anna", later(1)));
+    visit(&engine, "v3", later(1));
+    stop(engine);
+    // What is declared again is known again.
+    let engine = home.open(later(2));
+    assert_eq!(engine.export("anna", later(2)).unwrap().state.events().len(), 3);
+    assert!(!says_hello(&engine, "anna", later(2)));
+}
+
+#[test]
+fn the_ledger_alone_says_what_may_be_used() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    stop(engine);
+    let copy = home.0.path().join("copy");
+    copy_folder(&home.customers(), &copy);
+    let engine = home.open(later(1));
+    engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), later(1)).unwrap();
+    stop(engine);
+    // Customers as they were before the withdrawal, under the ledger of now.
+    fs::remove_dir_all(home.customers()).unwrap();
+    copy_folder(&copy, &home.customers());
+    let engine = home.open(later(2));
+    assert!(chosen(&engine.decide(ask("anna", "phone", &[]), later(2)).unwrap()).is_empty());
+    let known = engine.export("anna", later(2)).unwrap().state;
+    assert_eq!(known.attributes().iter().count(), 1, "the name is purged, the plan stays");
+}
+
+#[test]
+fn who_was_erased_does_not_come_back_from_any_copy() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    assert!(says_hello(&engine, "ben", monday()));
+    stop(engine);
+    let copy = home.0.path().join("copy");
+    copy_folder(&home.customers(), &copy);
+    let engine = home.open(later(1));
+    engine.erase("anna", later(1)).unwrap();
+    kill(engine);
+    assert!(home.open(later(2)).export("anna", later(2)).unwrap().state.is_empty());
+
+    for comes_back in [false, true] {
+        fs::remove_dir_all(home.customers()).unwrap();
+        copy_folder(&copy, &home.customers());
+        let (engine, recovered) = home.try_open(RULES, later(3)).unwrap();
+        assert_eq!(recovered.erased, 1, "and nobody else is");
+        if comes_back {
+            engine.record_consent(consent("anna", "advice", ConsentStatus::Given), later(3)).unwrap();
+        }
+        assert!(engine.export("anna", later(3)).unwrap().state.is_empty());
+        assert!(!says_hello(&engine, "ben", later(3)), "the others of the bucket stay");
+        stop(engine);
+    }
+    // Who came back is somebody new, and kept as such.
+    let engine = home.open(later(4));
+    visit(&engine, "v1", later(4));
+    stop(engine);
+    assert_eq!(home.open(later(5)).export("anna", later(5)).unwrap().state.events().len(), 1);
+}
+
+#[test]
+fn what_is_kept_too_long_goes_though_nobody_asks() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    stop(engine);
+    let month = monday() + Period(31 * Period::DAY.0);
+    let engine = home.open(month);
+    engine.look_through(month);
+    assert_eq!(engine.write_behind().unwrap(), 1);
+    drop(engine);
+    assert!(home.open(monday()).export("anna", monday()).unwrap().state.events().is_empty());
+}
+
+#[test]
+fn whoever_is_damaged_is_refused_or_spoken_to_no_more() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    stop(engine);
+    let copy = home.0.path().join("copy");
+    copy_folder(&home.customers(), &copy);
+    let files: Vec<PathBuf> = files(&copy).into_iter().filter(|path| fs::metadata(path).unwrap().len() > 0).collect();
+    let (mut refused, mut strict) = (0, 0);
+    for flip in 0..24_usize {
+        fs::remove_dir_all(home.customers()).unwrap();
+        copy_folder(&copy, &home.customers());
+        let path = home.customers().join(files[flip % files.len()].strip_prefix(&copy).unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        let at = flip.wrapping_mul(7_919) % bytes.len();
+        bytes[at] ^= 1 << (flip % 8);
+        fs::write(&path, bytes).unwrap();
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| home.try_open(RULES, later(1)))) {
+            Ok(Ok((engine, _))) => {
+                assert!(!says_hello(&engine, "anna", later(1)), "byte {at} of {}", path.display());
+                strict += usize::from(engine.export("anna", later(1)).unwrap().state.relation().lost.is_some());
+            }
+            _ => refused += 1,
+        }
+    }
+    println!("24 flipped bits: {refused} refused, {strict} strict");
+    assert!(refused + strict > 0);
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_store_that_lost_its_end_does_not_open() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    stop(engine);
+    let copy = home.0.path().join("copy");
+    copy_folder(&home.customers().join("records"), &copy);
+    let engine = home.open(later(1));
+    anna(&engine);
+    stop(engine);
+    fs::remove_dir_all(home.customers().join("records")).unwrap();
+    copy_folder(&copy, &home.customers().join("records"));
+    let refused = home.try_open(RULES, later(2)).unwrap_err();
+    assert!(matches!(refused, StoreError::Shortened { .. }), "{refused}");
+}
+
+#[test]
+fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    let engine = bounded(engine, &home);
+    anna(&engine);
+    engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), monday()).unwrap();
+    engine.write_behind().unwrap();
+    for number in 0..400 {
+        assert!(says_hello(&engine, &format!("stranger-{number}"), later(1)));
+        if number % 100 == 99 {
+            engine.write_behind().unwrap();
+        }
+    }
+    assert!(engine.customer_count() < 401, "somebody left");
+    assert!(!says_hello(&engine, "anna", later(2)));
+    assert!(chosen(&engine.decide(ask("anna", "phone", &[]), later(2)).unwrap()).is_empty());
+    for number in 0..400 {
+        assert!(!says_hello(&engine, &format!("stranger-{number}"), later(2)), "{number} was forgotten");
+    }
+}
+
+/// Memory that only grows.
+fn more_and_more() -> Option<u64> {
+    static IN_USE: AtomicU64 = AtomicU64::new(0);
+    Some(IN_USE.fetch_add(1_000, Ordering::Relaxed))
+}
+
+/// The same with a bound that is soon exceeded.
+fn bounded(engine: Engine, home: &Home) -> Engine {
+    drop(engine);
+    let settings = home.settings();
+    let opened = FileLedger::open(&settings).unwrap();
+    let vault = opened.ledger.vault(&settings).unwrap();
+    let store = CustomerStore::open(&settings.data, vault, &[]).unwrap();
+    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
+    let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
+    Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 10 }, (1, monday()))
+        .keeping(store.store, Some(MostMemory { bytes: 1, in_use: more_and_more }))
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, target).unwrap();
+        }
+    }
+}
