@@ -1,12 +1,14 @@
 //! Servers to stand beside Tactful: each decodes the same question and gives one answer, always the same.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::task::{Context, Poll};
 use std::thread;
 
 use prost::Message as _;
-use tactful::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
+use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
     DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
     RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
@@ -16,10 +18,14 @@ use tactful::serve::transport::Transport;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
+use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
 
 /// An empty handler.
 #[derive(Clone)]
@@ -59,11 +65,44 @@ impl DecisionService for Canned {
     }
 }
 
+/// The same handler as tonic's code generator would serve it by default, with its own codec.
+#[derive(Clone)]
+struct Hello(Canned);
+
+impl NamedService for Hello {
+    const NAME: &'static str = "tactful.v1.DecisionService";
+}
+
+impl Service<http::Request<Body>> for Hello {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let method = self.clone();
+        Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(method, request).await) })
+    }
+}
+
+impl UnaryService<DecideRequest> for Hello {
+    type Response = DecideResponse;
+    type Future = BoxFuture<Response<DecideResponse>, Status>;
+
+    fn call(&mut self, request: Request<DecideRequest>) -> Self::Future {
+        let Self(canned) = self.clone();
+        Box::pin(async move { canned.decide(request).await })
+    }
+}
+
 /// As one finds it in every introduction to tonic: its own server on the multi-threaded runtime.
 pub fn plain(answer: Canned) {
     Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let listener = listen(false);
-        let server = Server::builder().add_service(DecisionServiceServer::new(answer));
+        let server = Server::builder().add_service(Hello(answer));
         server.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await.unwrap();
     });
 }

@@ -1,6 +1,7 @@
 //! The gRPC skin: one file a service. A handler converts, asks the engine, converts back and maps the error.
 
 mod archive;
+mod codec;
 mod consent;
 mod convert;
 mod decision;
