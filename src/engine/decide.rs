@@ -222,8 +222,9 @@ impl Engine {
         if customer.standing.is_gone() {
             return Ok(Arc::new(self.rehearse((customer.clone(), question), resolved, active, now)));
         }
-        if customer.settled.is_none_or(|(rules, until)| rules != active.number || now >= until) {
-            customer.settled = Some((active.number, self.settle(customer, &active.set, now)));
+        if customer.settled != Some(active.number) || now >= customer.settled_until {
+            customer.settled_until = self.settle(customer, &active.set, now);
+            customer.settled = Some(active.number);
         }
         customer.requests.retain(|answered| answered.until > now);
         let request = hash_id("request", &question.request_id);
@@ -243,7 +244,7 @@ impl Engine {
         if let Some(request) = request {
             customer.requests.truncate(MOST_REMEMBERED - 1);
             let (record, until) = (Some(Arc::clone(&record)), now + REMEMBERED);
-            customer.requests.push_front(Answered { request, key, record, until });
+            customer.requests.insert(0, Answered { request, key, record, until });
         }
         Ok(record)
     }
@@ -311,9 +312,8 @@ fn answered(
 /// An answer that a process before this one gave is not known any more: the next one takes its place, and counts once.
 fn replace_answer(customer: &mut Customer, request: u64) {
     let Some(before) = customer.requests.iter().position(|answered| answered.request == request) else { return };
-    if let Some(answered) = customer.requests.remove(before) {
-        customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
-    }
+    let answered = customer.requests.remove(before);
+    customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
 }
 
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {

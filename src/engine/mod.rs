@@ -16,11 +16,11 @@ mod record;
 mod resolve;
 mod rules;
 
-use std::collections::VecDeque;
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use thin_vec::ThinVec;
 use tokio::sync::watch;
 
 use crate::domain::consent::Standing;
@@ -61,14 +61,16 @@ pub struct Customer {
     /// counts erasures, so that nobody who comes back is taken for who was there before.
     epoch: u64,
     /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
-    requests: VecDeque<decide::Answered>,
+    requests: ThinVec<decide::Answered>,
     /// Recent consent requests by idempotency key.
-    consent_keys: VecDeque<consent::Remembered>,
-    /// By which rules, and until when, time does nothing to the state. Whoever changes anything but by a decision makes
-    /// it void ([`Engine::change_customer`]).
-    settled: Option<(NonZeroU64, Moment)>,
+    consent_keys: ThinVec<consent::Remembered>,
+    /// By which rules time does nothing to the state for a while. Whoever changes anything but by a decision makes it void
+    /// ([`Engine::change_customer`]).
+    settled: Option<NonZeroU32>,
     /// How many requests have bound restrictions that are not in the ledger, and so nowhere but here.
     unrecorded: u32,
+    /// Until when it does nothing, if there is such a moment.
+    settled_until: Moment,
 }
 
 impl Customer {

@@ -1,7 +1,7 @@
 //! The rules in force, and how others take their place: whole, or not at all.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ pub struct ActiveRules {
     /// The rules.
     pub set: Arc<RuleSet>,
     /// How many rule sets were in force by then.
-    pub(super) number: NonZeroU64,
+    pub(super) number: NonZeroU32,
     /// Since when.
     pub since: Moment,
     /// The last reading of the files, of which these rules may be older.
@@ -62,7 +62,7 @@ impl ActiveRules {
     pub fn new(set: Arc<RuleSet>, since: Moment) -> Self {
         let (diagnostics, sources) = (Vec::new(), Sources::default());
         let reading = Reading { at: since, outcome: Outcome::Changed, diagnostics, sources };
-        Self { set, number: NonZeroU64::MIN, since, reading }
+        Self { set, number: NonZeroU32::MIN, since, reading }
     }
 
     /// Whether the files were read since and could not be used.

@@ -21,7 +21,8 @@ const PARTS: usize = 1_024;
 /// A map of customers. Access is by closure, so that no lock outlives a call or crosses an await.
 #[derive(Debug)]
 pub struct Customers<C> {
-    map: DashMap<CompactString, Slot<C>, foldhash::quality::RandomState>,
+    /// Boxed: as a map grows, half of its places are empty.
+    map: DashMap<CompactString, Box<Slot<C>>, foldhash::quality::RandomState>,
     /// How many have left each part: who loads a customer sees whether somebody had a newer one meanwhile.
     departures: Vec<AtomicU64>,
     section: Section,
@@ -112,7 +113,7 @@ impl<C: Kept> Customers<C> {
                 return result;
             }
             // Not while a lock is held: nobody else waits for this disk. Somebody may have come and gone meanwhile.
-            let mut slot = Slot::from(load());
+            let mut slot = Box::new(Slot::from(load()));
             let entered = self.section.enter(|| match self.map.entry(CompactString::from(id)) {
                 Entry::Occupied(mut held) => Some(self.apply(id, held.get_mut(), change.take()?)),
                 Entry::Vacant(_) if self.departures(id).load(Ordering::Acquire) != departures => None,
@@ -152,7 +153,7 @@ impl<C: Kept> Customers<C> {
     pub fn replace(&self, id: &str, customer: C) {
         self.section.enter(|| {
             self.departures(id).fetch_add(1, Ordering::AcqRel);
-            self.map.insert(CompactString::from(id), Slot::from(Loaded { customer, stored: false }));
+            self.map.insert(CompactString::from(id), Box::new(Loaded { customer, stored: false }.into()));
         });
     }
 

@@ -51,12 +51,12 @@ pub struct Registers {
 
 /// One customer's standing for every purpose.
 ///
-/// Nearly every purpose has a grant in person without an end and nothing else: such a grant takes 17 bytes. What more
+/// Nearly every purpose has a grant in person without an end and nothing else: such a grant takes 16 bytes. What more
 /// there is to say of a purpose is kept apart, in full.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The newest ledger position, then the plain grants by purpose.
-    plain: Box<[u8]>,
+    /// The plain grants, by purpose.
+    plain: Box<[PlainGrant]>,
     rest: Option<Box<Rest>>,
 }
 
@@ -67,10 +67,12 @@ struct Rest {
     restricted: Option<OrderKey>,
     lifted: Option<OrderKey>,
     erased: bool,
+    /// The newest ledger position folded in, where no plain grant has a newer one.
+    position: u64,
 }
 
 impl Rest {
-    const NONE: Self = Self { purposes: Vec::new(), restricted: None, lifted: None, erased: false };
+    const NONE: Self = Self { purposes: Vec::new(), restricted: None, lifted: None, erased: false, position: 0 };
 }
 
 impl Standing {
@@ -91,7 +93,7 @@ impl Standing {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.was_erased()
-            && self.grants().is_empty()
+            && self.plain.is_empty()
             && self.rest().purposes.iter().all(|(_, registers)| registers.live_grant.is_none())
     }
 
@@ -132,21 +134,21 @@ impl Standing {
     /// The newest ledger position folded in.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.plain.first_chunk().map_or(0, |position| u64::from_le_bytes(*position))
+        self.plain.iter().map(|grant| read(grant).position).fold(self.rest().position, u64::max)
     }
 
     /// Whether anything was ever recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.position() == 0
-            && self.grants().is_empty()
+            && self.plain.is_empty()
             && self.rest().purposes.is_empty()
             && self.rest().restricted.is_none()
     }
 
     /// Folds one record in; folding it again changes nothing.
     pub fn apply(&mut self, purpose: Option<PurposeId>, record: &ConsentRecord, position: u64) {
-        let key = record.order();
+        let (key, newest) = (record.order(), position.max(self.position()));
         match (record.status, purpose) {
             (ConsentStatus::Restricted, _) => raise(&mut self.rest_mut().restricted, key),
             (ConsentStatus::RestrictionLifted, _) => raise(&mut self.rest_mut().lifted, key),
@@ -157,9 +159,18 @@ impl Standing {
                 self.change(purpose, |registers| registers.restrict(restriction));
             }
         }
-        if position > self.position() {
-            self.plain = write(position, self.grants());
+        self.fold_position(newest);
+    }
+
+    /// Remembers the newest position folded in, unless a plain grant says it.
+    fn fold_position(&mut self, newest: u64) {
+        let said = self.plain.iter().any(|grant| read(grant).position == newest);
+        if !said {
+            self.rest_mut().position = newest;
+        } else if let Some(rest) = &mut self.rest {
+            rest.position = 0;
         }
+        self.rest.take_if(|rest| **rest == Rest::NONE);
     }
 
     fn rest(&self) -> &Rest {
@@ -171,13 +182,9 @@ impl Standing {
         self.rest.get_or_insert_with(|| Box::new(Rest::NONE))
     }
 
-    fn grants(&self) -> &[PlainGrant] {
-        self.plain.split_first_chunk::<8>().map_or(&[], |(_, grants)| grants.as_chunks().0)
-    }
-
     #[inline]
     fn plain_grant(&self, purpose: PurposeId) -> Option<Grant> {
-        self.grants().iter().find(|[known, ..]| *known == purpose.0).map(read)
+        self.plain.iter().find(|[known, ..]| *known == purpose.0).map(read)
     }
 
     fn full(&self, purpose: PurposeId) -> Option<&Registers> {
@@ -188,7 +195,7 @@ impl Standing {
     fn change(&mut self, purpose: PurposeId, change: impl FnOnce(&mut Registers)) {
         let mut registers = self.registers(purpose);
         change(&mut registers);
-        let mut grants: Vec<PlainGrant> = self.grants().iter().filter(|[id, ..]| *id != purpose.0).copied().collect();
+        let mut grants: Vec<PlainGrant> = self.plain.iter().filter(|[id, ..]| *id != purpose.0).copied().collect();
         if let Some(rest) = &mut self.rest {
             rest.purposes.retain(|(id, _)| *id != purpose);
         }
@@ -198,33 +205,29 @@ impl Standing {
             let full = &mut self.rest_mut().purposes;
             full.insert(full.partition_point(|(id, _)| *id < purpose), (purpose, registers));
         }
-        self.rest.take_if(|rest| **rest == Rest::NONE);
-        self.plain = write(self.position(), &grants);
+        self.plain = grants.into_boxed_slice();
     }
 }
 
-/// A grant in person without an end, as it is packed: purpose, basis, version, then moment, order of arrival and place
-/// in the ledger.
-type PlainGrant = [u8; 17];
+/// A grant in person without an end, as it is packed: purpose, basis and version in one byte, then moment, order of
+/// arrival and place in the ledger.
+type PlainGrant = [u8; 16];
 
-fn write(position: u64, grants: &[PlainGrant]) -> Box<[u8]> {
-    if position == 0 && grants.is_empty() {
-        return Box::default();
-    }
-    [&position.to_le_bytes(), grants.as_flattened()].concat().into_boxed_slice()
-}
+/// How many bits of a packed byte are the version; the others are the basis.
+const VERSION_BITS: u32 = 5;
 
 fn read(plain: &PlainGrant) -> Grant {
-    let [_, basis, version, a, b, c, d, e, f, rest @ ..] = *plain;
+    let [_, terms, a, b, c, d, e, f, rest @ ..] = *plain;
     let [g, h, i, j, k, l, m, n] = rest;
+    let basis = usize::from(terms >> VERSION_BITS).wrapping_sub(1);
     Grant {
         key: OrderKey {
             at: Moment(i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16),
             sequence: u64::from(u32::from_le_bytes([g, h, i, j])),
         },
         until: Moment::DISTANT_FUTURE,
-        version: u32::from(version),
-        basis: Basis::NAMES.get(usize::from(basis).wrapping_sub(1)).map(|(_, basis)| *basis),
+        version: u32::from(terms & ((1 << VERSION_BITS) - 1)),
+        basis: Basis::NAMES.get(basis).map(|(_, basis)| *basis),
         position: u64::from(u32::from_le_bytes([k, l, m, n])),
     }
 }
@@ -239,7 +242,9 @@ impl Registers {
         let [g, h, i, j] = u32::try_from(grant.key.sequence).ok()?.to_le_bytes();
         let [k, l, m, n] = u32::try_from(grant.position).ok()?.to_le_bytes();
         let version = u8::try_from(grant.version).ok()?;
-        let plain = [purpose.0, basis, version, a, b, c, d, e, f, g, h, i, j, k, l, m, n];
+        // What did not fit is not the same when it is read again.
+        let terms = basis << VERSION_BITS | version;
+        let plain = [purpose.0, terms, a, b, c, d, e, f, g, h, i, j, k, l, m, n];
         let only = Self { live_grant: Some(grant.key), grant: Some(read(&plain)), ..Self::default() };
         (*self == only).then_some(plain)
     }

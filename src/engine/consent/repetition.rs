@@ -82,7 +82,7 @@ impl Customer {
     fn keep_key(&mut self, remembered: Remembered) {
         self.consent_keys.retain(|known| known.key != remembered.key);
         self.consent_keys.truncate(MOST_KEYS - 1);
-        self.consent_keys.push_front(remembered);
+        self.consent_keys.insert(0, remembered);
     }
 }
 
