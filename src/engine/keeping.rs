@@ -15,13 +15,13 @@ use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
 use crate::ledger::Pseudonym;
 use crate::store;
-use crate::store::codec::{self, Asked, Kept, StoredContact, StoredOutcome};
+use crate::store::codec::{self, Asked, StoredContact, StoredOutcome};
 use crate::store::{Change, Counted, CustomerStore, Customers, Entry, Kept as _, Loaded, StoreError};
 
 /// How many customers are written at once.
 const CHUNK: usize = 1_000;
-/// How many stored customers each writing looks at whose retention may be over: fourteen million a day.
-const LOOKED_AT: usize = 16;
+/// How many stored customers are looked at at once whose retention may be over.
+const LOOKED_AT: usize = 128;
 
 /// How much memory there may be in use.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +77,7 @@ impl store::Kept for Customer {
             decision: key.0,
             until: until.0,
         });
-        let kept =
-            Kept { customer: id.to_owned(), denials: self.epoch, asked: asked.collect(), state: self.state.clone() };
-        Some(codec::write(&kept))
+        Some(codec::write((id, self.epoch), asked.collect(), &self.state))
     }
 }
 
@@ -247,7 +245,7 @@ impl Engine {
         store.erase(&mut store.writing(), customer)
     }
 
-    /// Brings stored customers up to now whom nobody asks for, a few at each call: what is kept too long goes.
+    /// Brings stored customers up to now whom nobody asks for, a hundred and some at each call: what is kept too long goes.
     pub fn look_through(&self, now: Moment) {
         let Some(store) = &self.store else { return };
         let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,7 +257,7 @@ impl Engine {
             // On a copy: nobody comes into memory because the time passes.
             let mut customer = self.customer_as_held(id);
             self.settle(&mut customer, &active.set, now);
-            if customer.stored(id) != Some(codec::write(kept)) {
+            if customer.stored(id) != Some(kept.written()) {
                 self.with_customer(id, |customer| self.settle(customer, &active.set, now));
             }
         }

@@ -40,12 +40,13 @@ pub struct Kept {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredCustomer {
-    customer: String,
+struct StoredCustomer<'a> {
+    customer: &'a str,
     denials: u64,
     asked: Vec<Asked>,
     /// Attributes, events and the ids that were seen.
-    packed: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    packed: &'a [u8],
     journeys: Vec<StoredJourney>,
     contacts: Vec<StoredContact>,
     outcomes: Vec<StoredOutcome>,
@@ -90,16 +91,15 @@ pub struct StoredOutcome {
     at: i64,
 }
 
-/// Writes down what is kept of a customer.
+/// Writes down what is kept of a customer, who has denied something so often.
 #[must_use]
-pub fn write(kept: &Kept) -> Vec<u8> {
-    let Kept { customer, denials, asked, state } = kept;
+pub fn write((customer, denials): (&str, u64), asked: Vec<Asked>, state: &CustomerState) -> Vec<u8> {
     let relation = state.relation();
     let stored = StoredCustomer {
-        customer: customer.clone(),
-        denials: *denials,
-        asked: asked.clone(),
-        packed: state.packed().to_vec(),
+        customer,
+        denials,
+        asked,
+        packed: state.packed(),
         journeys: relation.journeys.iter().map(journey).collect(),
         contacts: relation.contacts.iter().map(StoredContact::of).collect(),
         outcomes: relation.outcomes.iter().map(StoredOutcome::of).collect(),
@@ -108,14 +108,15 @@ pub fn write(kept: &Kept) -> Vec<u8> {
         forgotten_events: relation.forgotten_events.map(|(at, purposes)| (at.0, purposes.0)),
         lost: relation.lost.map(|at| at.0),
     };
+    let likely = stored.packed.len() + 48 * (1 + stored.contacts.len() + stored.outcomes.len());
     // Writing to memory does not fail; if it did, the empty record would be found damaged.
-    postcard::to_stdvec(&stored).unwrap_or_default()
+    postcard::to_extend(&stored, Vec::with_capacity(likely)).unwrap_or_default()
 }
 
 /// Reads what was written; nothing if it was not.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Kept> {
-    let stored: StoredCustomer = postcard::from_bytes(bytes).ok()?;
+    let stored: StoredCustomer<'_> = postcard::from_bytes(bytes).ok()?;
     let relation = Relation {
         journeys: stored.journeys.iter().map(held_journey).collect(),
         contacts: stored.contacts.iter().map(StoredContact::contact).collect::<Option<_>>()?,
@@ -126,7 +127,15 @@ pub fn read(bytes: &[u8]) -> Option<Kept> {
         lost: stored.lost.map(Moment),
     };
     let state = CustomerState::restored(stored.packed.into(), relation);
-    Some(Kept { customer: stored.customer, denials: stored.denials, asked: stored.asked, state })
+    Some(Kept { customer: stored.customer.to_owned(), denials: stored.denials, asked: stored.asked, state })
+}
+
+impl Kept {
+    /// Writes it down as it was read, or as it is now.
+    #[must_use]
+    pub fn written(&self) -> Vec<u8> {
+        write((&self.customer, self.denials), self.asked.clone(), &self.state)
+    }
 }
 
 impl StoredContact {

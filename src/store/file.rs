@@ -322,13 +322,13 @@ impl CustomerStore {
             let stored = self.database.customer(&who.0)?;
             let opened = stored.as_ref().map(|bytes| keys.open(who, bytes));
             // A damaged customer stays so: their limits count as used up, which is more than these entries ask.
-            let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, codec::write(&Kept::default())))) else {
+            let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, Kept::default().written()))) else {
                 continue;
             };
             let Some(mut kept) = codec::read(&plain) else { continue };
             counted.into_iter().for_each(|counted| count(&mut kept, counted));
             keys.ensure(who, &mut batch).map_err(disk(&self.folder))?;
-            batch.customers.push((who.0.to_vec(), keys.seal(who, position, &codec::write(&kept))));
+            batch.customers.push((who.0.to_vec(), keys.seal(who, position, &kept.written())));
         }
         drop(keys);
         self.database.commit(batch)?;
