@@ -210,7 +210,6 @@ fn the_order_of_the_ledger_is_the_order_of_the_engine() {
         });
         calls.into_iter().for_each(|call| call.join().unwrap());
         let restarted = start();
-        restarted.restore(&ledger.records("anna").unwrap());
         let usable = |engine: &Engine| engine.standing("anna", NOW).unwrap()[0].usable;
         assert_eq!(usable(&engine), usable(&restarted), "{:?}", ledger.records("anna"));
     };

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Failure;
-use crate::domain::consent::ConsentRecord;
 use crate::domain::id::{PurposeId, Vocabulary};
-use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError};
+use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, Past};
 use crate::store::{CustomerStore, OpenedStore, Recovered, StoreError};
 
 /// Where the ledger is.
@@ -35,7 +34,8 @@ impl LedgerPlace {
 /// The ledger as it was found.
 pub(super) struct OpenLedger {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) records: Vec<(u64, ConsentRecord)>,
+    /// What its records say together.
+    pub(super) past: Past,
     /// The customers; nothing while the ledger is closed, for then nobody can read them.
     pub(super) store: Option<CustomerStore>,
     /// Every name that a stored customer or a record uses, so that none is forgotten while the rules do not declare it.
@@ -63,7 +63,7 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
             eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(&error));
             let ledger = Arc::new(ClosedLedger(trouble.clone()));
             let vocabulary = Vocabulary::default();
-            return Ok(OpenLedger { ledger, records: Vec::new(), store: None, vocabulary, trouble: Some(trouble) });
+            return Ok(OpenLedger { ledger, past: Past::default(), store: None, vocabulary, trouble: Some(trouble) });
         }
     };
     for mended in &opened.mended {
@@ -73,14 +73,11 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
     if recovered != Recovered::default() {
         eprintln!("warning: {recovered}");
     }
-    for (_, record) in &opened.records {
-        let known = record.purpose.is_empty() || vocabulary.intern::<PurposeId>(&record.purpose).is_ok();
-        if !known {
-            return Err(Failure::new("the ledger names more than 64 purposes"));
-        }
+    if opened.past.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
+        return Err(Failure::new("the ledger names more than 64 purposes"));
     }
     let (ledger, store) = (Arc::new(opened.ledger), Some(store));
-    Ok(OpenLedger { ledger, records: opened.records, store, vocabulary, trouble: None })
+    Ok(OpenLedger { ledger, past: opened.past, store, vocabulary, trouble: None })
 }
 
 /// Opens the customers beside a ledger.

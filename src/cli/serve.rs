@@ -144,7 +144,7 @@ impl Serve {
             Some(store) => engine.keeping(store, self.max_memory.map(|Size(bytes)| MostMemory::of_process(bytes))),
             None => engine.without_memory(now),
         });
-        engine.restore(&ledger.records);
+        engine.resume(&ledger.past);
         engine.trust_ledger(ledger.trouble.is_none());
         engine.reload(|_| rules.loaded, now);
         let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());
@@ -176,9 +176,11 @@ impl Serve {
             rules.name(),
         ));
         match &ledger.trouble {
-            None => {
-                say(&format!("consents   {}: {}", self.ledger.data.display(), counted(ledger.records.len(), "record")))
-            }
+            None => say(&format!(
+                "consents   {}: {}",
+                self.ledger.data.display(),
+                counted(usize::try_from(ledger.ledger.size()).unwrap_or(usize::MAX), "record")
+            )),
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
         let (folder, most) = (self.ledger.data.join(CUSTOMERS), self.max_memory);

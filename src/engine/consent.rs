@@ -16,7 +16,7 @@ use crate::domain::consent::ConsentRecord;
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Past};
 
 pub use change::{ConsentChange, ConsentRequest};
 pub use repetition::Remembered;
@@ -146,18 +146,12 @@ impl Engine {
         Ok(views.map(|view| if trusted { view } else { view.distrusted() }).collect())
     }
 
-    /// Folds in what the ledger holds, before the first call. The rules must know every purpose it names.
-    pub fn restore(&self, records: &[(u64, ConsentRecord)]) {
-        let rules = self.rules.load();
-        for (position, record) in records {
-            let purpose = rules.set.vocabulary.find::<PurposeId>(&record.purpose);
-            // With a store, customers come when somebody asks for them, and their standing with them.
-            if self.store.is_none() {
-                self.with_customer(&record.customer, |customer| customer.standing.apply(purpose, record, *position));
-            }
-            self.next_record.fetch_max(record.sequence + 1, Ordering::AcqRel);
-            self.steady(record.received);
-        }
+    /// Goes on where the ledger's records end, before the first call. The rules must know every purpose that they name.
+    ///
+    /// Customers come when somebody asks for them, and their standing with them.
+    pub fn resume(&self, past: &Past) {
+        self.next_record.fetch_max(past.sequence + 1, Ordering::AcqRel);
+        past.received.map(|received| self.steady(received));
     }
 
     /// Makes records of what is accepted of a request, and applies those that restrict. Doing it twice is doing it once.

@@ -122,11 +122,10 @@ impl Engine {
         if let Some(since) = self.lost.filter(|_| !customer.standing.is_gone()) {
             strict(&mut customer, since);
         }
-        let Some(store) = &self.store else { return Loaded { customer, stored: false } };
         self.recall_standing(id, &mut customer);
-        if customer.standing.is_gone() {
+        let Some(store) = self.store.as_ref().filter(|_| !customer.standing.is_gone()) else {
             return Loaded { customer, stored: false };
-        }
+        };
         let stored = match store.read(id, erased_at) {
             Ok(None) => false,
             Ok(Some(kept)) => {

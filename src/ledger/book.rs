@@ -18,6 +18,17 @@ pub struct Known {
     pub positions: Vec<u64>,
 }
 
+/// Customers who have records, by their keys.
+#[derive(Debug, Default)]
+pub struct Owners(HashMap<KeyName, (CompactString, Vec<u64>), RandomState>);
+
+impl Owners {
+    /// Notes whose record stands at a position, later than all before.
+    pub fn add(&mut self, key: KeyName, position: u64, customer: CompactString) {
+        self.0.entry(key).or_insert_with(|| (customer, Vec::new())).1.push(position);
+    }
+}
+
 /// Where a frame stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -73,10 +84,18 @@ impl Book {
         }
     }
 
-    /// Lets new customers have the keys that no customer has.
-    pub fn find_spare(&mut self) {
-        let taken: std::collections::HashSet<KeyName> = self.customers.values().map(|known| known.key).collect();
-        self.spare = self.keys.keys().filter(|name| !taken.contains(name)).copied().collect();
+    /// Notes who was erased, and whose records stand where. New customers may have the keys that no customer has.
+    pub fn begin(&mut self, Owners(mut owners): Owners, erased: &[Erased]) {
+        for erased in erased {
+            self.add_erasure(erased);
+            owners.remove(&erased.key);
+        }
+        self.spare = self.keys.keys().filter(|name| !owners.contains_key(name)).copied().collect();
+        for (key, (customer, positions)) in owners {
+            let known = self.customers.entry(customer).or_insert(Known { key, positions: Vec::new() });
+            known.positions.extend(positions);
+            known.positions.sort_unstable();
+        }
     }
 
     /// The key of a customer, who gets one now if they have none.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};
@@ -11,6 +12,7 @@ use super::content::{self, Content};
 use super::disk::{Disk, RealDisk, is_full};
 use super::frame::{self, Found, Header};
 use super::notary::{LogFolders, Newest, Notary, Signed, Word};
+use super::past::Past;
 use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
 use super::recovery::{Recovered, at, create_folders, recover};
 use super::reserve::Reserve;
@@ -20,7 +22,7 @@ use super::vault::{ErasedPerson, Vault};
 use super::version1::Version1;
 use super::writer::{Append, Job, SharedBook, Writer, look};
 use super::{Erasure, Ledger, LedgerError};
-use crate::domain::consent::{ConsentRecord, json_ld};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use crate::domain::time::Moment;
 
 /// The folder of frames and customer keys inside the data folder.
@@ -66,8 +68,8 @@ impl LedgerSettings {
 pub struct Opened {
     /// The ledger, to append to.
     pub ledger: FileLedger,
-    /// Every record that may be read, with its position, oldest first.
-    pub records: Vec<(u64, ConsentRecord)>,
+    /// What its records say together.
+    pub past: Past,
     /// What was not as it should be, and is now.
     pub mended: Vec<Mended>,
 }
@@ -255,6 +257,21 @@ impl FileLedger {
         look(&self.book).erasures().map(|(token, position)| ErasedPerson::new(token, position)).collect()
     }
 
+    /// The records at these positions that may be read, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read back.
+    pub fn records_at(&self, positions: RangeInclusive<u64>) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
+        let last = self.size().min(*positions.end());
+        let read = |position| match self.open_record(position) {
+            Ok((record, _)) if record.status == ConsentStatus::Erased => None,
+            Ok((record, _)) => Some(Ok((position, record))),
+            Err(LedgerError::NotFound(_)) => None,
+            Err(error) => Some(Err(error)),
+        };
+        (*positions.start()..=last).filter_map(read).collect()
+    }
+
     /// Starts the writer and the notary.
     fn start(
         disk: Arc<dyn Disk>,
@@ -263,7 +280,7 @@ impl FileLedger {
         lock: Box<dyn Any + Send + Sync>,
     ) -> io::Result<Opened> {
         let folders = settings.folders();
-        let Recovered { book, records, previous, last, log, mended, secrets, key, blocks, register } = recovered;
+        let Recovered { book, past, previous, last, log, mended, secrets, key, blocks, register } = recovered;
         let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
         let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
         let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, log).map_err(io::Error::other)?;
@@ -289,7 +306,7 @@ impl FileLedger {
         ];
         let asks = Some((asks, words));
         let ledger = Self { disk, folders, secrets, book, newest, verifying, asks, threads, _lock: lock };
-        Ok(Opened { ledger, records, mended })
+        Ok(Opened { ledger, past, mended })
     }
 
     /// Asks the writer, and waits for its answer.
@@ -409,11 +426,12 @@ impl Ledger for FileLedger {
 impl Opened {
     /// Takes over what an older version kept in plain, and then takes that away.
     fn move_over(&mut self, older: &Version1, data: &Path) -> Result<(), OpenError> {
+        let moved = self.ledger.records_at(1..=older.records.len() as u64).map_err(OpenError::MovingOver)?;
         let differs = |(position, record): &(u64, ConsentRecord)| {
             let index = usize::try_from(position - 1).unwrap_or(usize::MAX);
             older.records.get(index).is_some_and(|older| older != record)
         };
-        if self.records.iter().any(differs) {
+        if moved.iter().any(differs) {
             return Err(OpenError::TwoLedgers(data.to_owned()));
         }
         let done = usize::try_from(look(&self.ledger.book).len()).unwrap_or(usize::MAX);
@@ -421,7 +439,7 @@ impl Opened {
         for records in left.chunks(MOVED_AT_ONCE) {
             self.ledger.append(records).map_err(OpenError::MovingOver)?;
         }
-        self.records.extend((done as u64 + 1..).zip(left.iter().cloned()));
+        left.iter().for_each(|record| self.past.note(&record.purpose, record.sequence, record.received));
         self.mended.push(Mended::MovedOver(left.len()));
         older.shred(&*self.ledger.disk)
     }

@@ -133,7 +133,7 @@ pub fn read(file: &[u8], start: usize) -> Found {
         return Found::End;
     }
     match whole(bytes) {
-        Found::Damaged(_) if cut_short(file, start, frame_size(bytes)) => Found::Torn,
+        Found::Damaged(_) if cut_short(file, start, size_at(file, start)) => Found::Torn,
         found => found,
     }
 }
@@ -181,10 +181,10 @@ fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
     Some((header, *previous, usize::try_from(u32::from_le_bytes(*length)).ok()?))
 }
 
-/// How many bytes the frame at the beginning of some bytes takes, as far as its length can be believed.
-fn frame_size(bytes: &[u8]) -> usize {
-    let length = bytes.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
-    size(length.min(MOST_PAYLOAD))
+/// How many bytes the frame at byte `start` of a file's bytes takes, as far as its length can be believed.
+pub fn size_at(file: &[u8], start: usize) -> usize {
+    let length = file.get(start..).and_then(|bytes| bytes.first_chunk());
+    size(length.map_or(0, |length| u32::from_le_bytes(*length) as usize).min(MOST_PAYLOAD))
 }
 
 /// Whether what stands at `start`, and has this size, turns into zeros that last to the end of the file, from its

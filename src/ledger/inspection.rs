@@ -226,7 +226,8 @@ impl Inspection {
                     return Ok(None);
                 }
             }
-            let (end, rest) = frames.end(index + 1 == firsts.len())?;
+            let (end, rest);
+            (chain, end, rest) = frames.end(index + 1 == firsts.len())?;
             if !rest.is_empty() {
                 return Ok(Some((file, end)));
             }

@@ -15,6 +15,7 @@ mod frame;
 mod inspection;
 mod memory;
 mod notary;
+mod past;
 mod payload;
 pub mod proof;
 mod recovery;
@@ -39,6 +40,7 @@ pub use customer_keys::KeyName;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
 pub use inspection::{Held, InspectError, Inspection};
 pub use memory::MemoryLedger;
+pub use past::Past;
 pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Vault};
 pub use verification::{Verification, verify};
 

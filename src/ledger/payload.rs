@@ -1,5 +1,7 @@
 //! A consent record as the ledger file holds it: JSON, with moments in milliseconds since 1970.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::consent::record::ConsentSource;
@@ -8,68 +10,107 @@ use crate::domain::purpose::Basis;
 use crate::domain::time::Moment;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Payload {
-    record_id: String,
-    customer: String,
-    purpose: String,
+struct Payload<'p> {
+    #[serde(borrow)]
+    record_id: Cow<'p, str>,
+    #[serde(borrow)]
+    customer: Cow<'p, str>,
+    #[serde(borrow)]
+    purpose: Cow<'p, str>,
     version: u32,
     #[serde(default)]
-    basis: Option<String>,
-    status: String,
+    basis: Option<Cow<'p, str>>,
+    #[serde(borrow)]
+    status: Cow<'p, str>,
     received: i64,
     sequence: u64,
     claimed: Option<i64>,
     deferred: bool,
     valid_until: Option<i64>,
-    notice: String,
-    language: String,
-    expression: String,
-    channel: String,
-    actor: String,
-    evidence: String,
+    #[serde(borrow)]
+    notice: Cow<'p, str>,
+    #[serde(borrow)]
+    language: Cow<'p, str>,
+    #[serde(borrow)]
+    expression: Cow<'p, str>,
+    #[serde(borrow)]
+    channel: Cow<'p, str>,
+    #[serde(borrow)]
+    actor: Cow<'p, str>,
+    #[serde(borrow)]
+    evidence: Cow<'p, str>,
+}
+
+/// What a start needs to know of a record.
+pub struct Outline<'p> {
+    /// Whose record.
+    pub customer: Cow<'p, str>,
+    /// Which purpose; empty when it concerns everything.
+    pub purpose: Cow<'p, str>,
+    /// Its place in the order of arrival.
+    pub sequence: u64,
+    /// When it came.
+    pub received: Moment,
 }
 
 /// A record as bytes.
 pub fn write(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Payload {
-        record_id: record.record_id.clone(),
-        customer: record.customer.to_string(),
-        purpose: record.purpose.to_string(),
+        record_id: (&record.record_id).into(),
+        customer: record.customer.as_str().into(),
+        purpose: record.purpose.as_str().into(),
         version: record.version,
-        basis: record.basis.map(|basis| basis.name().to_owned()),
-        status: record.status.name().to_owned(),
+        basis: record.basis.map(|basis| basis.name().into()),
+        status: record.status.name().into(),
         received: record.received.0,
         sequence: record.sequence,
         claimed: record.claimed.map(|at| at.0),
         deferred: record.deferred,
         valid_until: record.valid_until.map(|at| at.0),
-        notice: record.notice.clone(),
-        language: record.language.clone(),
-        expression: record.expression.clone(),
-        channel: record.source.channel.clone(),
-        actor: record.source.actor.clone(),
-        evidence: record.source.evidence.clone(),
+        notice: (&record.notice).into(),
+        language: (&record.language).into(),
+        expression: (&record.expression).into(),
+        channel: (&record.source.channel).into(),
+        actor: (&record.source.actor).into(),
+        evidence: (&record.source.evidence).into(),
     })
 }
 
 /// A record from bytes; nothing for what no version ever wrote.
 pub fn read(bytes: &[u8]) -> Option<ConsentRecord> {
-    let payload: Payload = serde_json::from_slice(bytes).ok()?;
+    let (payload, basis, status) = parse(bytes)?;
     Some(ConsentRecord {
-        record_id: payload.record_id,
+        record_id: payload.record_id.into_owned(),
         customer: payload.customer.into(),
         purpose: payload.purpose.into(),
         version: payload.version,
-        basis: payload.basis.map(|name| Basis::named(&name).ok_or(())).transpose().ok()?,
-        status: ConsentStatus::named(&payload.status)?,
+        basis,
+        status,
         received: Moment(payload.received),
         sequence: payload.sequence,
         claimed: payload.claimed.map(Moment),
         deferred: payload.deferred,
         valid_until: payload.valid_until.map(Moment),
-        notice: payload.notice,
-        language: payload.language,
-        expression: payload.expression,
-        source: ConsentSource { channel: payload.channel, actor: payload.actor, evidence: payload.evidence },
+        notice: payload.notice.into_owned(),
+        language: payload.language.into_owned(),
+        expression: payload.expression.into_owned(),
+        source: ConsentSource {
+            channel: payload.channel.into_owned(),
+            actor: payload.actor.into_owned(),
+            evidence: payload.evidence.into_owned(),
+        },
     })
+}
+
+/// The outline of a record that `read` reads; nothing for any other bytes.
+pub fn outline(bytes: &[u8]) -> Option<Outline<'_>> {
+    let (Payload { customer, purpose, sequence, received, .. }, ..) = parse(bytes)?;
+    Some(Outline { customer, purpose, sequence, received: Moment(received) })
+}
+
+fn parse(bytes: &[u8]) -> Option<(Payload<'_>, Option<Basis>, ConsentStatus)> {
+    let payload: Payload<'_> = serde_json::from_slice(bytes).ok()?;
+    let basis = payload.basis.as_deref().map(|name| Basis::named(name).ok_or(())).transpose().ok()?;
+    let status = ConsentStatus::named(&payload.status)?;
+    Some((payload, basis, status))
 }

@@ -12,6 +12,7 @@ use super::customer_keys::{KeyBlocks, KeyName};
 use super::disk::{Disk, replace};
 use super::frame::Link;
 use super::notary::{HEAD, LogFolders};
+use super::past::Past;
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
 use super::register::{Erased, Register};
 use super::scan::Scan;
@@ -19,7 +20,6 @@ use super::secrets::{Secrets, hex, random};
 use super::segment;
 use super::vault::Vault;
 use super::{Head, LedgerSettings, Mended, OpenError};
-use crate::domain::consent::ConsentRecord;
 
 /// The log's signing key, inside the keys folder.
 const SIGNING_KEY: &str = "signing-key";
@@ -30,8 +30,8 @@ pub const CUSTOMER_KEYS: &str = "keys";
 pub struct Recovered {
     /// Whose frames stand where.
     pub book: Book,
-    /// Every record that can be read, with its position.
-    pub records: Vec<(u64, ConsentRecord)>,
+    /// What the records say together.
+    pub past: Past,
     /// The hash of the last frame.
     pub previous: Link,
     /// First position and length of the last segment.
@@ -67,12 +67,13 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
     let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
     let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
-    let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
-    scan.read(&firsts)?;
-    let Scan { mut book, records, erasures, leaves, previous, last, torn, .. } = scan;
-    // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
     let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
-    let (tree, unwritten, mut mended) = grow(&**disk, &folders.log, &leaves, &heads)?;
+    let mut growth = Growth::new(&**disk, &folders.log, heads)?;
+    let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
+    scan.read(&firsts, |leaf| growth.take(leaf))?;
+    let Scan { mut book, owners, past, erasures, previous, last, torn, .. } = scan;
+    // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
+    let (tree, unwritten, mut mended) = growth.end()?;
 
     let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
     register.add(&unregistered).map_err(at(&folders.keys))?;
@@ -83,7 +84,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
         blocks.shred(&back, book.keys(), &secrets).map_err(at(&customer_keys))?;
         mended.push(Mended::ErasedAgain(back.len()));
     }
-    let records = settle(&mut book, records, &erased);
+    book.begin(owners, &erased);
     if secrets.is_rotating() {
         Vault::rewrap(disk, &settings.data, &secrets)?;
         let rewrapped = blocks.rewrap(book.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
@@ -93,7 +94,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFol
         mended.push(torn.cut(&**disk)?);
     }
     let log = (tree, unwritten);
-    Ok(Recovered { book, records, previous, last, log, mended, secrets, key, blocks, register })
+    Ok(Recovered { book, past, previous, last, log, mended, secrets, key, blocks, register })
 }
 
 /// The secrets, the signing key, and whether that is new. New secrets only where there is no ledger yet.
@@ -145,24 +146,6 @@ pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
     above.into_iter().rev().try_for_each(|folder| disk.create_folder(folder).map_err(at(folder)))
 }
 
-/// Notes whose records stand where, and who was erased. The records that may be read.
-fn settle(
-    book: &mut Book,
-    records: Vec<(KeyName, u64, ConsentRecord)>,
-    erased: &[Erased],
-) -> Vec<(u64, ConsentRecord)> {
-    erased.iter().for_each(|erased| book.add_erasure(erased));
-    let mut readable = Vec::with_capacity(records.len());
-    for (key, position, record) in records {
-        if book.keys().contains_key(&key) {
-            book.add_record(&record.customer, key, position);
-            readable.push((position, record));
-        }
-    }
-    book.find_spare();
-    readable
-}
-
 /// The heads that the ledger must contain: the last that it signed, and the one that the operator knows.
 fn read_heads(
     disk: &dyn Disk,
@@ -182,31 +165,43 @@ fn read_heads(
     kept.into_iter().chain(settings.expected_head.clone()).map(open).collect()
 }
 
-/// Grows the tree over every leaf, and checks that it has these heads. Files of the log that must be written, since they
-/// are missing or damaged, come with it; and which are damaged.
-fn grow(
-    disk: &dyn Disk,
-    log: &Path,
-    leaves: &[Leaf],
-    heads: &[Checkpoint],
-) -> Result<(Tree, Vec<LogFile>, Vec<Mended>), OpenError> {
-    let (mut tree, mut unwritten, mut damaged) = (Tree::default(), Vec::new(), Vec::new());
-    check_heads(&tree, heads)?;
-    for leaf in leaves {
-        for file in tree.append(leaf) {
-            let path = log.join(&file.path);
-            match read_if_there(disk, &path)? {
+/// The tree as it grows over every leaf. It must have these heads.
+struct Growth<'d> {
+    disk: &'d dyn Disk,
+    log: &'d Path,
+    heads: Vec<Checkpoint>,
+    tree: Tree,
+    /// Files of the log that must be written, since they are missing or damaged.
+    unwritten: Vec<LogFile>,
+    damaged: Vec<Mended>,
+}
+
+impl<'d> Growth<'d> {
+    fn new(disk: &'d dyn Disk, log: &'d Path, heads: Vec<Checkpoint>) -> Result<Self, OpenError> {
+        let tree = Tree::default();
+        check_heads(&tree, &heads)?;
+        Ok(Self { disk, log, heads, tree, unwritten: Vec::new(), damaged: Vec::new() })
+    }
+
+    fn take(&mut self, leaf: &Leaf) -> Result<(), OpenError> {
+        for file in self.tree.append(leaf) {
+            let path = self.log.join(&file.path);
+            match read_if_there(self.disk, &path)? {
                 Some(bytes) if bytes == file.bytes => continue,
-                Some(_) => damaged.push(Mended::LogFile(path)),
+                Some(_) => self.damaged.push(Mended::LogFile(path)),
                 None => {}
             }
-            unwritten.push(file);
+            self.unwritten.push(file);
         }
-        check_heads(&tree, heads)?;
+        check_heads(&self.tree, &self.heads)
     }
-    match heads.iter().find(|head| head.size > tree.size()) {
-        Some(head) => Err(other_head(&tree, head)),
-        None => Ok((tree, unwritten, damaged)),
+
+    /// Every head is there. The tree, what of its log is to be written, and what of it was damaged.
+    fn end(self) -> Result<(Tree, Vec<LogFile>, Vec<Mended>), OpenError> {
+        match self.heads.iter().find(|head| head.size > self.tree.size()) {
+            Some(head) => Err(other_head(&self.tree, head)),
+            None => Ok((self.tree, self.unwritten, self.damaged)),
+        }
     }
 }
 

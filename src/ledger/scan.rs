@@ -1,20 +1,24 @@
-//! Reads every frame of every segment, checks that they follow one another, and opens the records.
+//! Reads every frame of every segment, checks that they follow one another, and that every record opens. A segment is
+//! read on all cores at once, and of the records only an outline is kept.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::book::Book;
-use super::chain::{Chain, Seen};
-use super::customer_keys::KeyName;
+use compact_str::{CompactString, ToCompactString as _};
+
+use super::book::{Book, Owners};
+use super::chain::{Chain, Frames, Seen};
+use super::customer_keys::{KeyName, Keys};
 use super::disk::{Disk, replace};
 use super::frame::{Header, Kind, Link};
+use super::past::Past;
 use super::proof::Leaf;
 use super::recovery::at;
 use super::register::Erased;
 use super::segment::{self, Written};
 use super::{Mended, OpenError, erasure, payload, seal};
-use crate::domain::consent::ConsentRecord;
 
 /// What the segments hold, as far as they were read.
 pub struct Scan<'d> {
@@ -24,12 +28,12 @@ pub struct Scan<'d> {
     gone: HashSet<KeyName>,
     /// Keys, and where frames stand.
     pub book: Book,
-    /// Every record that opens, with its key and its position.
-    pub records: Vec<(KeyName, u64, ConsentRecord)>,
+    /// Whose records stand where, by the keys that open them.
+    pub owners: Owners,
+    /// What the records say together.
+    pub past: Past,
     /// Every erasure.
     pub erasures: Vec<Erased>,
-    /// Every leaf.
-    pub leaves: Vec<Leaf>,
     /// The hash of the last frame.
     pub previous: Link,
     /// First position and length of the last segment.
@@ -70,53 +74,51 @@ impl<'d> Scan<'d> {
             folder,
             gone: registered.iter().map(|erased| erased.key).collect(),
             book,
-            records: Vec::new(),
+            owners: Owners::default(),
+            past: Past::default(),
             erasures: Vec::new(),
-            leaves: Vec::new(),
             previous: Link::default(),
             last: None,
             torn: None,
         }
     }
 
-    /// Reads the segments with these first positions, in order.
+    /// Reads the segments with these first positions, in order, and gives every leaf away.
     ///
     /// # Errors
-    /// When the disk refuses, or a file is not as it was written.
-    pub fn read(&mut self, firsts: &[u64]) -> Result<(), OpenError> {
+    /// When the disk refuses, a file is not as it was written, or a leaf is not taken.
+    pub fn read(
+        &mut self,
+        firsts: &[u64],
+        mut take: impl FnMut(&Leaf) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
         let (mut chain, mut unopened) = (Chain::from_start(), BTreeMap::new());
         for (index, first) in firsts.iter().enumerate() {
             let path = segment::path(self.folder, *first);
             let bytes = self.disk.read(&path).map_err(at(&path))?;
             let mut frames = chain.segment(&path, *first, &bytes)?;
-            let mut sealed = Vec::new();
-            while let Some(seen) = frames.next()? {
-                self.book.add_frame(Written { segment: *first, offset: seen.offset as u64 }, seen.size);
-                self.leaves.push(seen.header.leaf);
-                match seen.header.kind {
-                    Kind::Record => sealed.push(seen),
-                    Kind::Erasure => {
-                        let parsed = erasure::parse(seen.payload);
-                        let (token, _) = parsed.ok_or_else(|| seen.damaged("an erasure cannot be read"))?;
-                        let Header { key, position, .. } = seen.header;
-                        self.gone.insert(key);
-                        self.erasures.push(Erased { key, token: *token, position });
-                    }
+            for (part, read) in read_parts(&frames, self.book.keys()) {
+                if !frames.join(&part)? {
+                    break;
                 }
+                read.failed.map_or(Ok(()), Err)?;
+                read.leaves.iter().try_for_each(&mut take)?;
+                for (offset, size) in read.frames {
+                    self.book.add_frame(Written { segment: *first, offset: offset as u64 }, size);
+                }
+                for (key, position, customer) in read.records {
+                    self.owners.add(key, position, customer);
+                }
+                for (key, lost) in read.unopened {
+                    unopened.entry(key).or_insert(lost);
+                }
+                self.gone.extend(read.erasures.iter().map(|erased| erased.key));
+                self.erasures.extend(read.erasures);
+                self.past.add(read.past);
             }
-            let (start, rest) = frames.end(index + 1 == firsts.len())?;
+            let (start, rest);
+            (chain, start, rest) = frames.end(index + 1 == firsts.len())?;
             self.last = Some((*first, start as u64));
-            for (seen, opened) in sealed.iter().zip(open_all(&self.book, &sealed)) {
-                let Header { key, position, .. } = seen.header;
-                match opened {
-                    Opened::Record(record) => self.records.push((key, position, *record)),
-                    Opened::NoKey => {
-                        let lost = || seen.damaged("the key of a record is missing, and nobody erased it");
-                        unopened.entry(key).or_insert_with(lost);
-                    }
-                    Opened::Damaged => return Err(seen.damaged("a record does not open with its key")),
-                }
-            }
             if !rest.is_empty() {
                 self.torn = Some(Torn { bytes: rest.to_vec(), path, start });
             }
@@ -130,32 +132,66 @@ impl<'d> Scan<'d> {
     }
 }
 
-/// What came of a frame.
-enum Opened {
-    Record(Box<ConsentRecord>),
-    NoKey,
-    Damaged,
+/// What a part of a segment holds, as far as it was read.
+#[derive(Default)]
+struct Read {
+    /// Offset and size of each frame.
+    frames: Vec<(usize, usize)>,
+    leaves: Vec<Leaf>,
+    /// Key and position of each record that opened, and whose it is.
+    records: Vec<(KeyName, u64, CompactString)>,
+    past: Past,
+    erasures: Vec<Erased>,
+    /// Keys that are not there, and what it means if nobody erased them.
+    unopened: BTreeMap<KeyName, OpenError>,
+    /// Why it was read no further.
+    failed: Option<OpenError>,
 }
 
-fn open_all(book: &Book, sealed: &[Seen<'_>]) -> Vec<Opened> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = sealed.len().div_ceil(threads).max(1);
-    let open_share = |share: &[Seen<'_>]| share.iter().map(|seen| open(book, seen)).collect::<Vec<_>>();
+/// Reads the frames of a segment, on all cores.
+fn read_parts<'b>(frames: &Frames<'b>, keys: &Keys) -> Vec<(Frames<'b>, Read)> {
+    let parts = frames.divide(thread::available_parallelism().map_or(1, usize::from));
     thread::scope(|scope| {
-        let workers: Vec<_> = sealed.chunks(share).map(|share| scope.spawn(move || open_share(share))).collect();
-        workers
-            .into_iter()
-            .zip(sealed.chunks(share))
-            .flat_map(|(worker, share)| {
-                // A worker that panicked opened nothing.
-                worker.join().unwrap_or_else(|_| share.iter().map(|_| Opened::Damaged).collect())
-            })
-            .collect()
+        let read = |mut part: Frames<'b>| {
+            let mut read = Read::default();
+            read.failed = read.all(&mut part, keys).err();
+            (part, read)
+        };
+        let workers: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
 }
 
-fn open(book: &Book, seen: &Seen<'_>) -> Opened {
-    let Some(key) = book.keys().get(&seen.header.key) else { return Opened::NoKey };
-    let plain = seal::open(&seen.header, key, seen.payload);
-    plain.and_then(|plain| payload::read(&plain)).map_or(Opened::Damaged, |record| Opened::Record(Box::new(record)))
+impl Read {
+    fn all(&mut self, frames: &mut Frames<'_>, keys: &Keys) -> Result<(), OpenError> {
+        while let Some(seen) = frames.next()? {
+            self.frames.push((seen.offset, seen.size));
+            self.leaves.push(seen.header.leaf);
+            match seen.header.kind {
+                Kind::Record => self.open(&seen, keys)?,
+                Kind::Erasure => {
+                    let parsed = erasure::parse(seen.payload);
+                    let (token, _) = parsed.ok_or_else(|| seen.damaged("an erasure cannot be read"))?;
+                    let Header { key, position, .. } = seen.header;
+                    self.erasures.push(Erased { key, token: *token, position });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, seen: &Seen<'_>, keys: &Keys) -> Result<(), OpenError> {
+        let Header { key: name, position, .. } = seen.header;
+        let Some(key) = keys.get(&name) else {
+            let lost = || seen.damaged("the key of a record is missing, and nobody erased it");
+            self.unopened.entry(name).or_insert_with(lost);
+            return Ok(());
+        };
+        let plain = seal::open(&seen.header, key, seen.payload);
+        let outline = plain.as_deref().and_then(payload::outline);
+        let outline = outline.ok_or_else(|| seen.damaged("a record does not open with its key"))?;
+        self.past.note(&outline.purpose, outline.sequence, outline.received);
+        self.records.push((name, position, outline.customer.to_compact_string()));
+        Ok(())
+    }
 }

@@ -14,8 +14,11 @@ use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
+use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, MemoryLedger};
 
-use super::support::{TestServer, ask, attributes, chosen, consent, engine, event, monday, record, rules_of};
+use super::support::{
+    TestServer, ask, attributes, chosen, consent, engine, engine_over, event, monday, record, rules_of,
+};
 
 use ConsentStatus::{Given, Objected, Restricted, RestrictionLifted, Withdrawn};
 
@@ -117,14 +120,13 @@ fn a_changed_basis_needs_a_new_version() {
 
 /// What a ledger brings to a start with other rules.
 fn restarted(rules: &str, records: &[(ConsentStatus, &str, Option<Basis>)]) -> Engine {
-    let engine = engine(&rules_of(rules));
-    let written = |(sequence, (status, purpose, basis)): (u64, &(ConsentStatus, &str, Option<Basis>))| {
-        let record = ConsentRecord { basis: *basis, ..record("anna", purpose, *status, sequence) };
-        (sequence, record)
+    let written = |(sequence, (status, purpose, basis)): (u64, &(ConsentStatus, &str, Option<Basis>))| ConsentRecord {
+        basis: *basis,
+        ..record("anna", purpose, *status, sequence)
     };
-    let records: Vec<_> = (1..).zip(records).map(written).collect();
-    engine.restore(&records);
-    engine
+    let (ledger, records) = (MemoryLedger::default(), (1..).zip(records).map(written).collect::<Vec<_>>());
+    ledger.append(&records).unwrap();
+    engine_over(ledger, &rules_of(rules))
 }
 
 #[test]
@@ -259,14 +261,18 @@ fn a_clock_that_steps_back_revives_nothing_not_even_over_a_restart() {
 
     let mut short = consent("anna", "advice", Given);
     short.changes[0].valid_until = Some(days(10));
-    let before = super::support::engine(&rules_of(RULES));
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let opened = FileLedger::open(&LedgerSettings::of(&folder.path().join("data"))).unwrap();
+        let engine = engine_over(opened.ledger, &rules_of(RULES));
+        engine.resume(&opened.past);
+        engine
+    };
+    let before = start();
     before.record_consent(short, monday()).unwrap();
     before.record_consent(consent("bea", "advice", Given), days(10)).unwrap();
-    let ledger: Vec<_> =
-        ["anna", "bea"].iter().flat_map(|customer| before.consent_records(customer).unwrap()).collect();
-    let after = super::support::engine(&rules_of(RULES));
-    after.restore(&ledger);
-    assert_eq!(denial(&after, "advice", days(9)), Some(Denial::Expired));
+    drop(before);
+    assert_eq!(denial(&start(), "advice", days(9)), Some(Denial::Expired));
 }
 
 #[test]

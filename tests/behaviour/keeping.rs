@@ -68,15 +68,15 @@ impl Home {
         let vault = opened.ledger.vault(&settings).unwrap();
         let store = CustomerStore::open(&settings.data, vault, &opened.ledger.erased())?;
         let mut vocabulary: Vocabulary = store.vocabulary;
-        for (_, record) in &opened.records {
-            vocabulary.intern::<PurposeId>(&record.purpose).unwrap();
+        for purpose in &opened.past.purposes {
+            vocabulary.intern::<PurposeId>(purpose).unwrap();
         }
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
         let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
         let limits = Limits { decisions: 1_000 };
         let run = u32::try_from(now.0 % 1_000_000).unwrap();
         let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).keeping(store.store, None);
-        engine.restore(&opened.records);
+        engine.resume(&opened.past);
         Ok((engine, store.recovered))
     }
 

@@ -68,7 +68,12 @@ pub fn rules_of(text: &str) -> Arc<RuleSet> {
 }
 
 pub fn engine(rules: &Arc<RuleSet>) -> Engine {
-    Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), Limits { decisions: 10_000 }, (7, monday()))
+    engine_over(MemoryLedger::default(), rules)
+}
+
+/// An engine over what a ledger holds.
+pub fn engine_over(ledger: impl Ledger + 'static, rules: &Arc<RuleSet>) -> Engine {
+    Engine::new(Arc::clone(rules), Arc::new(ledger), Limits { decisions: 10_000 }, (7, monday()))
 }
 
 pub fn ask(customer: &str, channel: &str, context: &[(&str, &str)]) -> Question {

@@ -11,7 +11,7 @@ use tactful::ledger::{FileLedger, Ledger as _};
 
 use super::disk::ModelDisk;
 use super::random::Random;
-use super::{record, settings};
+use super::{everything, record, settings};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -30,7 +30,7 @@ impl Whole {
         }
         ledger.erase("customer-3", Moment(9)).unwrap();
         drop(ledger);
-        let records = FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap().records;
+        let records = everything(&FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap().ledger);
         let mut files = disk.files();
         // Nothing is in it, and nothing is made of it.
         files.remove(Path::new("/data/ledger/reserve"));
@@ -48,7 +48,7 @@ impl Whole {
         let disk = ModelDisk::holding(&files);
         match FileLedger::open_on(Arc::new(disk.clone()), &settings()) {
             Ok(opened) => {
-                assert!(opened.records == self.records, "{what}: opened with other records");
+                assert!(everything(&opened.ledger) == self.records, "{what}: opened with other records");
                 assert!(opened.ledger.is_suppressed("customer-3"), "{what}: an erasure was forgotten");
                 let held = opened.ledger.records("customer-1").unwrap();
                 assert!(held.len() == 9, "{what}: a customer's records are gone");
@@ -200,7 +200,7 @@ fn a_frame_that_was_never_finished_is_cut_off_and_kept() {
         files.insert(path.to_owned(), after[..length].to_vec());
         let disk = ModelDisk::holding(&files);
         let opened = FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap();
-        assert_eq!(opened.records, [(1, record("anna", 1))]);
+        assert_eq!(everything(&opened.ledger), [(1, record("anna", 1))]);
         let [tactful::ledger::Mended::TornFrame(copy)] = &opened.mended[..] else { panic!("{:?}", opened.mended) };
         assert_eq!(disk.files()[copy], after[before..length]);
         assert_eq!(disk.files()[path], after[..before]);

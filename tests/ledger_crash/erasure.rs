@@ -9,7 +9,7 @@ use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey, VerifyingKey};
 use tactful::ledger::{FileLedger, Ledger as _, LedgerError, Mended, OpenError, Opened};
 
 use super::disk::ModelDisk;
-use super::{record, settings};
+use super::{everything, record, settings};
 
 /// A value that must stand in no file.
 const CANARY: &str = "canary-4711";
@@ -93,8 +93,8 @@ fn what_was_erased_opens_with_no_key_that_is_left() {
         assert!(!bytes.windows(48).any(|window| window == &wrapped[40..]), "{}", path.display());
     }
     let opened = open(&disk);
-    assert!(opened.records.iter().all(|(_, record)| record.customer != "anna"));
-    assert_eq!(opened.records.len(), 20);
+    assert!(everything(&opened.ledger).iter().all(|(_, record)| record.customer != "anna"));
+    assert_eq!(everything(&opened.ledger).len(), 20);
     assert!(opened.ledger.is_suppressed("anna"));
 }
 
@@ -155,9 +155,9 @@ fn a_restored_backup_brings_nobody_back() {
     let mut files = restored.files();
     files.retain(|path, _| !path.ends_with("head") && !path.ends_with("signing-key"));
     let opened = open(&ModelDisk::holding(&files));
-    assert!(opened.records.iter().all(|(_, record)| record.customer != "anna"));
+    assert!(everything(&opened.ledger).iter().all(|(_, record)| record.customer != "anna"));
     assert!(opened.ledger.is_suppressed("anna"));
-    assert_eq!(opened.records.len(), 20);
+    assert_eq!(everything(&opened.ledger).len(), 20);
 
     // The customer keys of before, beside the ledger of now.
     let mut files = disk.files();
@@ -165,7 +165,7 @@ fn a_restored_backup_brings_nobody_back() {
     let disk = ModelDisk::holding(&files);
     let opened = open(&disk);
     assert_eq!(opened.mended, [Mended::ErasedAgain(1)]);
-    assert!(opened.records.iter().all(|(_, record)| record.customer != "anna"));
+    assert!(everything(&opened.ledger).iter().all(|(_, record)| record.customer != "anna"));
     drop(opened);
     assert_eq!(open(&disk).mended, []);
 }

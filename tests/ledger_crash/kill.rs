@@ -12,11 +12,11 @@ use tactful::domain::consent::ConsentStatus;
 use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, Limits};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, MemoryLedger, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, Opened};
 use tactful::rule_files;
 
 use super::random::Random;
-use super::record;
+use super::{everything, record};
 
 /// Tells this program to be the one that is killed.
 const FOLDER: &str = "TACTFUL_KILL_FOLDER";
@@ -31,7 +31,7 @@ fn settings(folder: &Path) -> LedgerSettings {
 /// How many records of each writer there are.
 fn counts(opened: &Opened) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for (_, held) in &opened.records {
+    for (_, held) in everything(&opened.ledger) {
         let count: &mut u64 = counts.entry(held.customer.to_string()).or_default();
         *count += 1;
         assert_eq!(held.sequence, *count, "{} lost a record", held.customer);
@@ -114,9 +114,9 @@ fn nothing_acknowledged_is_lost_and_nothing_withdrawn_is_used() {
         before.extend(killed(folder.path(), random.below(40)));
         let opened = FileLedger::open(&settings(folder.path())).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
         let held = counts(&opened);
-        let ledger = Arc::new(MemoryLedger::default());
+        let ledger = Arc::new(opened.ledger);
         let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 }, (1, Moment(1_000)));
-        engine.restore(&opened.records);
+        engine.resume(&opened.past);
         for (customer, (acknowledged, tried)) in &mut before {
             let count = held.get(customer).copied().unwrap_or(0);
             assert!((*acknowledged..=*tried).contains(&count), "kill {kill}: {customer} has {count} of {acknowledged}");

@@ -23,11 +23,16 @@ use std::path::Path;
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::time::Moment;
-use tactful::ledger::LedgerSettings;
+use tactful::ledger::{FileLedger, LedgerSettings};
 
 /// The settings of a ledger on a model disk, with segments so small that there are several, and a small reserve.
 fn settings() -> LedgerSettings {
     LedgerSettings { segment_bytes: 4_000, reserve_bytes: 128 * 1024, ..LedgerSettings::of(Path::new("/data")) }
+}
+
+/// Every record that may be read, with its position.
+fn everything(ledger: &FileLedger) -> Vec<(u64, ConsentRecord)> {
+    ledger.records_at(1..=u64::MAX).unwrap()
 }
 
 /// The record of a number. Every other one takes back what the one before gave.

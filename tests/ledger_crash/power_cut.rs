@@ -8,7 +8,7 @@ use tactful::ledger::{FileLedger, Ledger as _, Opened};
 
 use super::disk::ModelDisk;
 use super::random::Random;
-use super::{record, settings};
+use super::{everything, record, settings};
 
 const CUSTOMERS: usize = 4;
 
@@ -54,8 +54,9 @@ fn use_ledger(disk: &ModelDisk, told: &mut Told, random: &mut Random) -> Result<
 impl Told {
     /// Compares with what is held, and learns whether what was under way when the power went made it.
     fn compare(&mut self, opened: &Opened) -> Result<(), String> {
+        let all = everything(&opened.ledger);
         let of = |customer: &str| -> Vec<u64> {
-            let records = opened.records.iter().filter(|(_, record)| record.customer == customer);
+            let records = all.iter().filter(|(_, record)| record.customer == customer);
             records.map(|(_, record)| record.sequence).collect()
         };
         for (customer, (acknowledged, tried)) in &mut self.records {
