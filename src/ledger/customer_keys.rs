@@ -23,17 +23,17 @@ use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::OpenError;
 use super::disk::{Disk, UNFINISHED, replace, shred};
-use super::recovery::at;
+use super::recovery::{at, create_folders};
 use super::secrets::{SecretKey, Secrets, hex, random};
+use super::{OpenError, cores};
 
 /// How the name of a block's file ends.
 const SUFFIX: &str = ".keys";
 const MAGIC: &[u8; 8] = b"TFLKEYS1";
 const ENTRY: usize = 88;
 /// How many keys a block is made with.
-const BLOCK: usize = 64;
+const BLOCK: usize = 256;
 
 /// The name of a customer key: random, so that it tells nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -60,7 +60,7 @@ impl KeyBlocks {
     /// When the disk refuses, or a block is not as it was written.
     pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, secrets: &Secrets) -> Result<(Self, Keys), OpenError> {
         let failed = at(&folder);
-        disk.create_folder(&folder).map_err(&failed)?;
+        create_folders(&*disk, &folder)?;
         for name in disk.names(&folder).map_err(&failed)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = folder.join(name);
             shred(&*disk, &path, None).map_err(at(&path))?;
@@ -123,7 +123,8 @@ pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(Pa
         let entries = parse(&bytes, secrets).map_err(damaged)?;
         Ok((path, entries))
     };
-    names.iter().filter(|name| name.ends_with(SUFFIX)).map(|name| read(folder.join(name))).collect()
+    let blocks = names.iter().filter(|name| name.ends_with(SUFFIX)).map(|name| folder.join(name)).collect();
+    cores::on_all(blocks, read).into_iter().collect()
 }
 
 fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], (keys, secrets): (&Keys, &Secrets)) -> io::Result<()> {

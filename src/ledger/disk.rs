@@ -10,11 +10,11 @@ use std::path::Path;
 
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a folder that only its owner may open, if it is not there. The folder above must be.
+    /// Makes a folder that only its owner may open, if it is not there. The folder above must be. Whether it was made.
     ///
     /// # Errors
     /// When the disk refuses.
-    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    fn create_folder(&self, folder: &Path) -> io::Result<bool>;
 
     /// The names of the files in a folder, sorted.
     ///
@@ -183,14 +183,13 @@ pub const UNFINISHED: &str = ".new";
 pub struct RealDisk;
 
 impl Disk for RealDisk {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+    fn create_folder(&self, folder: &Path) -> io::Result<bool> {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         match builder.create(folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => self.sync_folder(folder.parent().filter(|above| *above != "").unwrap_or(Path::new("."))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(false),
+            made => made.map(|()| true),
         }
     }
 

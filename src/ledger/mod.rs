@@ -7,6 +7,7 @@ mod book;
 mod chain;
 mod closed;
 mod content;
+mod cores;
 mod customer_keys;
 pub mod disk;
 mod erasure;

@@ -199,6 +199,7 @@ fn now() -> Instant {
 fn write_file(disk: &dyn Disk, log: &Path, file: &LogFile) -> io::Result<()> {
     let path = log.join(&file.path);
     let folders: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| *folder != log).collect();
-    folders.into_iter().rev().try_for_each(|folder| disk.create_folder(folder))?;
+    // No name of theirs has to be durable: a sync here would hold up whoever waits for the frames on the same disk.
+    folders.into_iter().rev().try_for_each(|folder| disk.create_folder(folder).map(drop))?;
     write_loosely(disk, &path, &file.bytes)
 }

@@ -137,13 +137,17 @@ fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
     Ok(key)
 }
 
-/// Makes a folder and those above it.
+/// Makes a folder and those above it, and their names durable.
 ///
 /// # Errors
 /// When the disk refuses.
 pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
     let above: Vec<&Path> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
-    above.into_iter().rev().try_for_each(|folder| disk.create_folder(folder).map_err(at(folder)))
+    let create = |folder: &Path| match disk.create_folder(folder)? {
+        true => disk.sync_folder(folder.parent().filter(|above| *above != "").unwrap_or(Path::new("."))),
+        false => Ok(()),
+    };
+    above.into_iter().rev().try_for_each(|folder| create(folder).map_err(at(folder)))
 }
 
 /// The heads that the ledger must contain: the last that it signed, and the one that the operator knows.

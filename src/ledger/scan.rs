@@ -2,9 +2,7 @@
 //! read on all cores at once, and of the records only an outline is kept.
 
 use std::collections::{BTreeMap, HashSet};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use compact_str::{CompactString, ToCompactString as _};
 
@@ -18,7 +16,7 @@ use super::proof::Leaf;
 use super::recovery::at;
 use super::register::Erased;
 use super::segment::{self, Written};
-use super::{Mended, OpenError, erasure, payload, seal};
+use super::{Mended, OpenError, cores, erasure, payload, seal};
 
 /// What the segments hold, as far as they were read.
 pub struct Scan<'d> {
@@ -150,15 +148,10 @@ struct Read {
 
 /// Reads the frames of a segment, on all cores.
 fn read_parts<'b>(frames: &Frames<'b>, keys: &Keys) -> Vec<(Frames<'b>, Read)> {
-    let parts = frames.divide(thread::available_parallelism().map_or(1, usize::from));
-    thread::scope(|scope| {
-        let read = |mut part: Frames<'b>| {
-            let mut read = Read::default();
-            read.failed = read.all(&mut part, keys).err();
-            (part, read)
-        };
-        let workers: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    cores::on_all(frames.divide(cores::count()), |mut part| {
+        let mut read = Read::default();
+        read.failed = read.all(&mut part, keys).err();
+        (part, read)
     })
 }
 

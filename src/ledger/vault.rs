@@ -16,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 use super::OpenError;
 use super::customer_keys::{KeyBlocks, KeyName, Keys};
 use super::disk::Disk;
-use super::recovery::create_folders;
 use super::secrets::{Secrets, random};
 
 /// The folder of the store, inside the data folder; the store's other files are its own affair.
@@ -70,7 +69,6 @@ impl Vault {
     /// Opens the keys of a data folder, or begins there.
     pub(super) fn open(disk: Arc<dyn Disk>, data: &Path, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
         let folder = folder(data);
-        create_folders(&*disk, &folder)?;
         let (blocks, keys) = KeyBlocks::open(disk, folder.clone(), &secrets)?;
         let opening = *random().map_err(super::recovery::at(&folder))?;
         Ok(Self { blocks, keys, spare: Vec::new(), secrets, opening, sealed: AtomicU64::new(0) })
@@ -79,7 +77,6 @@ impl Vault {
     /// Wraps every key anew, under the wrapping key of now.
     pub(super) fn rewrap(disk: &Arc<dyn Disk>, data: &Path, secrets: &Secrets) -> Result<(), OpenError> {
         let folder = folder(data);
-        create_folders(&**disk, &folder)?;
         let (blocks, keys) = KeyBlocks::open(Arc::clone(disk), folder.clone(), secrets)?;
         blocks.rewrap(&keys, secrets).map_err(super::recovery::at(&folder))
     }

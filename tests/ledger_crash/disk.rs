@@ -154,9 +154,8 @@ struct ModelFile {
 }
 
 impl Disk for ModelDisk {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        self.operate()?.folders.insert(folder.to_owned());
-        Ok(())
+    fn create_folder(&self, folder: &Path) -> io::Result<bool> {
+        Ok(self.operate()?.folders.insert(folder.to_owned()))
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
