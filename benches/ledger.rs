@@ -1,8 +1,9 @@
 //! What the ledger costs beside the disk it stands on: `cargo bench --bench ledger [RECORDS]`.
 //!
-//! Prints the disk's own fdatasync, before and after everything else; consents that an engine acknowledges at a rate of
-//! 1,000 a second, come what may, and as fast as 1 and 64 callers can, with their ratio to it; then how long a process
-//! takes to start on a ledger of a million records (or RECORDS), five of each customer, and how much memory.
+//! Prints what callers get who wait for an engine to acknowledge a consent, and before and after that what the same
+//! callers get who append 512 bytes and wait for fdatasync: one at a time, 64 at once, and at a rate of 1,000 a second,
+//! come what may. Then how long a process takes to start on a ledger of a million records (or RECORDS), five of each
+//! customer, beside reading and hashing its files, and how much memory.
 //! docs/performance/ledger.md says what came of it.
 
 #![allow(
@@ -49,22 +50,27 @@ fn main() {
     }
     let records = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir_in(".").unwrap();
-    println!("{:<36} {:>10} {:>10} {:>10} {:>10}", "", "a second", "median", "p99", "p99.9");
-    let mut probes = vec![show("fdatasync of 512 bytes", probe(folder.path()))];
+    println!("{:<46} {:>10} {:>10} {:>10} {:>10}", "", "a second", "median", "p99", "p99.9");
     let ledger = FileLedger::open(&LedgerSettings::of(&folder.path().join("acknowledged"))).unwrap().ledger;
     let engine = engine(Arc::new(ledger));
-    let mut measured = vec![show(&format!("consents at {RATE} a second"), at_rate(&engine))];
-    probes.push(show("fdatasync of 512 bytes", probe(folder.path())));
-    for callers in [1, 64] {
-        let callers_times = as_fast_as_possible(&engine, callers);
-        measured.push(show(&format!("consents, callers: {callers}"), callers_times));
-        probes.push(show("fdatasync of 512 bytes", probe(folder.path())));
+    let file = File::create(folder.path().join("bare")).unwrap();
+    let consent = |number| say(&engine, number);
+    let sync = |_| {
+        (&file).write_all(&[7; 512]).unwrap();
+        file.sync_data().unwrap();
+    };
+    let mut lone = Duration::ZERO;
+    let mut ratios = String::new();
+    for (who, measure) in CALLERS {
+        let fdatasync = format!("fdatasync of 512 bytes, {who}");
+        let before = show(&fdatasync, measure(&sync));
+        let p99 = show(&format!("consents acknowledged, {who}"), measure(&consent));
+        let disk = (before + show(&fdatasync, measure(&sync))) / 2;
+        lone = if lone == Duration::ZERO { disk } else { lone };
+        let times = |other: Duration| p99.as_secs_f64() / other.as_secs_f64();
+        ratios += &format!("{who}: {:.2} times theirs, {:.2} times that of one caller\n", times(disk), times(lone));
     }
-    let around = probes.iter().zip(probes.iter().skip(1)).map(|(before, after)| (*before + *after) / 2);
-    for ((what, disk), p99) in ["at the rate", "1 caller", "64 callers"].into_iter().zip(around).zip(measured) {
-        let ratio = p99.as_secs_f64() / disk.as_secs_f64();
-        println!("p99, {what}: {ratio:.2} times the disk's own, measured before and after");
-    }
+    print!("p99 of consents beside the p99 of fdatasync of the same callers, measured before and after:\n{ratios}");
     drop(engine);
     start_on(&folder.path().join("restarted"), records);
 }
@@ -75,28 +81,25 @@ struct Times {
     all: Duration,
 }
 
-/// What the disk itself takes to make a frame's worth of bytes durable.
-fn probe(folder: &Path) -> Times {
-    let mut file = File::create(folder.join("probe")).unwrap();
-    let begun = Instant::now();
-    let write = |_| {
-        let start = Instant::now();
-        file.write_all(&[7; 512]).unwrap();
-        file.sync_data().unwrap();
-        start.elapsed()
-    };
-    let each = (0..2_000).map(write).collect();
-    Times { each, all: begun.elapsed() }
-}
+/// What is done for a number.
+type Work<'w> = &'w (dyn Fn(u64) + Sync);
+/// Lets callers do work, and takes the time.
+type Measure = fn(Work<'_>) -> Times;
+/// Who asks, and how.
+const CALLERS: [(&str, Measure); 3] = [
+    ("1 caller", |work| as_fast_as_possible(1, work)),
+    ("1,000 a second", at_rate),
+    ("64 callers", |work| as_fast_as_possible(64, work)),
+];
 
-/// Consents that come at a rate whether or not those before are done; each counts from the moment at which it was due.
-fn at_rate(engine: &Engine) -> Times {
+/// Work that comes at a rate whether or not that before is done; each counts from the moment at which it was due.
+fn at_rate(work: Work<'_>) -> Times {
     let (next, count) = (AtomicU64::new(0), u64::from(RATE * SECONDS));
     let (ready, begun) = (Barrier::new(64), OnceLock::new());
     let call = |caller| {
         let mut times = Vec::new();
-        // The first memory of 64 threads costs the system more than the consents of half a second.
-        say(engine, caller);
+        // The first memory of 64 threads costs the system more than the work of half a second.
+        work(caller);
         ready.wait();
         let begun = *begun.get_or_init(Instant::now);
         loop {
@@ -106,7 +109,7 @@ fn at_rate(engine: &Engine) -> Times {
             }
             let due = begun + Duration::from_secs(1) * u32::try_from(number).unwrap() / RATE;
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            say(engine, number);
+            work(number);
             times.push(due.elapsed());
         }
     };
@@ -114,12 +117,12 @@ fn at_rate(engine: &Engine) -> Times {
     Times { each, all: begun.get().map_or(Duration::ZERO, Instant::elapsed) }
 }
 
-fn as_fast_as_possible(engine: &Engine, callers: u64) -> Times {
+fn as_fast_as_possible(callers: u64, work: Work<'_>) -> Times {
     let begun = Instant::now();
     let call = |caller| {
         let time = |round| {
             let start = Instant::now();
-            say(engine, caller * 1_000 + round);
+            work(caller * 1_000 + round);
             start.elapsed()
         };
         (0..4_000 / callers.min(8)).map(time).collect()
@@ -140,7 +143,7 @@ fn show(what: &str, Times { mut each, all }: Times) -> Duration {
     let at = |thousandth: usize| each[each.len() * thousandth / 1_000];
     let ms = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1_000.0);
     let rate = each.len() as f64 / all.as_secs_f64();
-    println!("{what:<36} {rate:>10.0} {:>10} {:>10} {:>10}", ms(at(500)), ms(at(990)), ms(at(999)));
+    println!("{what:<46} {rate:>10.0} {:>10} {:>10} {:>10}", ms(at(500)), ms(at(990)), ms(at(999)));
     at(990)
 }
 
