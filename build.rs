@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "tactful/v1/decision.proto",
     "tactful/v1/journey.proto",
     "tactful/v1/consent.proto",
     "tactful/v1/privacy.proto",
     "tactful/v1/rules.proto",
+    "tactful/v1/admin.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,10 +7,12 @@
 //! - [`grpc`]: one file a service; converts, asks, converts back
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
 //! - [`engine`]: the one place that knows rules, customers and consent together
+//! - [`backup`]: copies of a data folder, taken and put back
 //! - [`load`]: calls on a running server, and how long it takes to answer
 //! - [`store`], [`ledger`]: where customers and consent records are kept
 //! - [`domain`]: the pure rules of the game
 
+pub mod backup;
 pub mod cli;
 pub mod domain;
 pub mod engine;

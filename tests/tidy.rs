@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself.
-const RANKS: [(&str, u8); 12] = [
+const RANKS: [(&str, u8); 13] = [
     ("domain", 0),
     ("sync", 0),
     ("ledger", 1),
@@ -22,6 +22,7 @@ const RANKS: [(&str, u8); 12] = [
     ("telemetry", 1),
     ("load", 1),
     ("store", 2),
+    ("backup", 3),
     ("engine", 3),
     ("scenario", 4),
     ("grpc", 4),

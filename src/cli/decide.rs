@@ -102,7 +102,8 @@ impl Decide {
     }
 }
 
-async fn connect(server: &str) -> Result<Channel, Failure> {
+/// Connects to a server.
+pub(super) async fn connect(server: &str) -> Result<Channel, Failure> {
     let address = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
     let endpoint = Endpoint::from_shared(address)
         .map_err(|_| Failure::new(format!("`{server}` is not an address")).help("write it as 127.0.0.1:50051"))?;

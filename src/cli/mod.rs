@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 done but something is wrong with what was looked at, 2 could not be done.
 
+mod backup;
 mod bench;
 mod check;
 mod decide;
@@ -12,6 +13,7 @@ pub mod machine;
 mod open_ledger;
 pub mod render;
 mod replay;
+mod restore;
 mod schema;
 mod serve;
 mod size;
@@ -48,6 +50,8 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Bench(bench::Bench),
 }
 
@@ -100,6 +104,8 @@ impl Cli {
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Ledger(command) => command.run(),
+            Command::Backup(command) => command.run(),
+            Command::Restore(command) => command.run(),
             Command::Bench(command) => command.run(),
         };
         match result {

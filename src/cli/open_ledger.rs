@@ -58,6 +58,12 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
         Err(error @ (OpenError::Disk { .. } | OpenError::InUse(_))) => {
             return Err(Failure::new(error.to_string()).help("choose another folder with --data"));
         }
+        Err(error @ OpenError::Backup(_)) => {
+            return Err(Failure::new(error.to_string()).help("put it into a data folder with `tactful restore`"));
+        }
+        Err(error @ OpenError::HalfRestored(_)) => {
+            return Err(Failure::new(error.to_string()).help("wait for `tactful restore`, or run it again"));
+        }
         Err(error) => {
             let trouble = error.to_string();
             eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(&error));
@@ -108,7 +114,7 @@ fn way_out(error: &OpenError) -> &'static str {
     match error {
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
         OpenError::OtherHead { .. } => {
-            "restore the newest copy; docs/ledger-format.md says how to go on from an older one knowingly"
+            "restore the newest backup; `tactful restore --help` says how to go on from an older one knowingly"
         }
         _ => "restore them from a copy, or move them away",
     }

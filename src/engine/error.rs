@@ -40,6 +40,9 @@ pub enum EngineError {
     /// The ledger does not take records now; restrictions already bind in memory.
     #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
     LedgerUnavailable(String),
+    /// There is nothing to copy, or it cannot be copied.
+    #[error("no backup can be made: {0}")]
+    BackupUnavailable(String),
 }
 
 impl EngineError {

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use compact_str::CompactString;
 
 use super::decide::Answered;
-use super::{Customer, DecisionRecord, Engine, consent};
+use super::{Customer, DecisionRecord, Engine, EngineError, consent};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{CustomerState, OutcomeEntry};
 use crate::domain::id::PurposeId;
 use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
-use crate::ledger::Pseudonym;
+use crate::ledger::{Pseudonym, Take};
 use crate::store;
 use crate::store::codec::{self, Asked, StoredContact, StoredOutcome};
 use crate::store::{Change, Counted, CustomerStore, Customers, Entry, Kept as _, Loaded, StoreError};
@@ -234,6 +234,21 @@ impl Engine {
         store.works_again();
         self.keep_within_bound(store);
         Ok(changed.len())
+    }
+
+    /// Hands over a copy of everything that is on disk but the keys folder, named as in the data folder, while calls go
+    /// on: whatever was answered before is in it.
+    ///
+    /// # Errors
+    /// When the ledger or the store cannot be relied on or read, or nobody takes the copy any more.
+    pub fn back_up(&self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        let unavailable = |why: String| EngineError::BackupUnavailable(why);
+        let store =
+            self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
+        self.write_behind().map_err(|error| unavailable(error.to_string()))?;
+        // Now that the store has everything that was answered before. The customers first: their ledger is never older than they are, so it knows who of them was erased.
+        store.copy(take).map_err(|error| unavailable(error.to_string()))?;
+        self.ledger.copy(take).map_err(|error| unavailable(error.to_string()))
     }
 
     /// Takes everything of a customer out of the store for good.

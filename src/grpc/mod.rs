@@ -1,5 +1,6 @@
 //! The gRPC skin: one file a service. A handler converts, asks the engine, converts back and maps the error.
 
+mod admin;
 mod archive;
 mod codec;
 mod consent;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use crate::domain::time::Moment;
 use crate::engine::Engine;
 
+pub use admin::AdminApi;
 pub use consent::ConsentApi;
 pub use decision::DecisionApi;
 pub use journey::JourneyApi;

@@ -162,6 +162,13 @@ impl Book {
         Some(Place { segment: *self.segments.get(after.checked_sub(1)?)?, offset, size })
     }
 
+    /// The last position of the segment in which the frame of a position stands; there is no last one yet of the
+    /// segment that is written to.
+    pub fn segment_end(&self, position: u64) -> u64 {
+        let after = self.segments.partition_point(|first| *first <= position);
+        self.segments.get(after).map_or(u64::MAX, |next| next - 1)
+    }
+
     /// How many frames there are.
     pub fn len(&self) -> u64 {
         self.frames.len() as u64

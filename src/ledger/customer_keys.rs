@@ -34,6 +34,10 @@ const MAGIC: &[u8; 8] = b"TFLKEYS1";
 const ENTRY: usize = 88;
 /// How many keys a block is made with.
 const BLOCK: usize = 256;
+/// What is wrong with a block that is not as it was written.
+const DAMAGED: &str = "its checksum does not match";
+/// How often a block is read that somebody may be replacing.
+const TRIES: usize = 8;
 
 /// The name of a customer key: random, so that it tells nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -102,6 +106,12 @@ impl KeyBlocks {
         Ok(())
     }
 
+    /// The name and the bytes of every block.
+    pub fn files(&self) -> impl Iterator<Item = (String, io::Result<Vec<u8>>)> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.blocks.iter().map(move |(path, _)| (name(path), read_block(&*self.disk, path)))
+    }
+
     /// Wraps every key anew, under the wrapping key of now.
     ///
     /// # Errors
@@ -116,15 +126,38 @@ impl KeyBlocks {
 /// # Errors
 /// When the disk refuses, or a block is not as it was written.
 pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
-    let names = disk.names(folder).map_err(at(folder))?;
     let read = |path: PathBuf| {
         let bytes = disk.read(&path).map_err(at(&path))?;
         let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
         let entries = parse(&bytes, secrets).map_err(damaged)?;
         Ok((path, entries))
     };
-    let blocks = names.iter().filter(|name| name.ends_with(SUFFIX)).map(|name| folder.join(name)).collect();
+    let blocks = names(disk, folder).map_err(at(folder))?.iter().map(|name| folder.join(name)).collect();
     cores::on_all(blocks, read).into_iter().collect()
+}
+
+/// The names of the blocks of a folder.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn names(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = disk.names(folder)?;
+    names.retain(|name| name.ends_with(SUFFIX));
+    Ok(names)
+}
+
+/// The bytes of a block that may be replaced at this moment: whoever opened the old file in time may find it wiped.
+///
+/// # Errors
+/// When the disk refuses, or the block is not as it was written.
+pub fn read_block(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    for _ in 0..TRIES {
+        let bytes = disk.read(path)?;
+        if body(&bytes).is_some() {
+            return Ok(bytes);
+        }
+    }
+    Err(io::Error::other(format!("`{}`: {DAMAGED}", path.display())))
 }
 
 fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], (keys, secrets): (&Keys, &Secrets)) -> io::Result<()> {
@@ -152,8 +185,7 @@ fn write<'k>(entries: impl Iterator<Item = (&'k KeyName, &'k SecretKey)>, secret
 }
 
 fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &'static str> {
-    let checked = bytes.split_last_chunk::<32>().filter(|(body, sum)| **sum == *Sha256::digest(body));
-    let (body, _) = checked.ok_or("its checksum does not match")?;
+    let body = body(bytes).ok_or(DAMAGED)?;
     let shape = "it is not a block of customer keys";
     let (number, list) = body.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk()).ok_or(shape)?;
     let (_, list) = list.split_first_chunk::<4>().ok_or(shape)?;
@@ -162,6 +194,12 @@ fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &
     let wrapping = wrapping.ok_or("the keys folder does not have the key that its keys are wrapped with")?;
     let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(|_| shape)?);
     list.iter().map(|entry| unwrap(entry, &cipher).ok_or("a customer key does not unwrap")).collect()
+}
+
+/// What a block holds before its checksum, if that is right.
+fn body(bytes: &[u8]) -> Option<&[u8]> {
+    let (body, sum) = bytes.split_last_chunk::<32>()?;
+    (*sum == *Sha256::digest(body)).then_some(body)
 }
 
 fn unwrap(entry: &[u8; ENTRY], cipher: &XChaCha20Poly1305) -> Option<(KeyName, SecretKey)> {

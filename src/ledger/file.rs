@@ -9,12 +9,13 @@ use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::content::{self, Content};
+use super::copy::{Take, check_whole, copy};
 use super::disk::{Disk, RealDisk, is_full};
 use super::frame::{self, Found, Header};
-use super::notary::{LogFolders, Newest, Notary, Signed, Word};
+use super::notary::{CHECKPOINT, LogFolders, Newest, Notary, Signed, VERIFYING_KEY, Word};
 use super::past::Past;
 use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
-use super::recovery::{Recovered, at, create_folders, recover};
+use super::recovery::{Recovered, at, create_folders, lock, recover};
 use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
@@ -29,8 +30,6 @@ use crate::domain::time::Moment;
 const LEDGER: &str = "ledger";
 /// The folder of the published log inside the data folder.
 const LOG: &str = "log";
-/// The file that keeps other processes off.
-const LOCK: &str = "lock";
 /// How many records of an older version are moved over at once.
 const MOVED_AT_ONCE: usize = 512;
 
@@ -43,6 +42,9 @@ pub struct LedgerSettings {
     pub keys: PathBuf,
     /// A checkpoint that the ledger must contain, and the file it comes from.
     pub expected_head: Option<(PathBuf, String)>,
+    /// Goes on from a ledger that does not have the head that was signed last, as a new log. The old log's head and key
+    /// are kept beside the keys.
+    pub accept_older: bool,
     /// A segment is full from this many bytes on.
     pub segment_bytes: u64,
     /// So many bytes are kept free for restrictions: 4 MiB for some ten thousand.
@@ -55,7 +57,14 @@ impl LedgerSettings {
     pub fn of(data: &Path) -> Self {
         let name = data.file_name().unwrap_or_default().to_string_lossy();
         let keys = data.with_file_name(format!("{name}-keys"));
-        Self { data: data.to_owned(), keys, expected_head: None, segment_bytes: 64 << 20, reserve_bytes: 4 << 20 }
+        Self {
+            data: data.to_owned(),
+            keys,
+            expected_head: None,
+            accept_older: false,
+            segment_bytes: 64 << 20,
+            reserve_bytes: 4 << 20,
+        }
     }
 
     pub(super) fn folders(&self) -> LogFolders {
@@ -85,6 +94,8 @@ pub enum Mended {
     ErasedAgain(usize),
     /// So many records of an older version were moved over.
     MovedOver(usize),
+    /// It does not have the head that was signed last, and goes on as a new log. The folder holds head and key of the old.
+    NewLog(PathBuf),
 }
 
 impl std::fmt::Display for Mended {
@@ -103,6 +114,11 @@ impl std::fmt::Display for Mended {
             Self::ErasedAgain(count) => {
                 write!(formatter, "{count} erased customers had come back, and were erased again")
             }
+            Self::NewLog(earlier) => write!(
+                formatter,
+                "the ledger goes on from an older copy, as a new log with a new key; the old log's are kept in `{}`",
+                earlier.display()
+            ),
             Self::MovedOver(count) => write!(formatter, "{count} records were moved over from the older format"),
         }
     }
@@ -149,6 +165,12 @@ pub enum OpenError {
         /// What is wrong.
         what: &'static str,
     },
+    /// It is a backup: what is written into it would be in no backup.
+    #[error("`{0}` is a backup, not a data folder")]
+    Backup(PathBuf),
+    /// Not everything has been put back into it yet.
+    #[error("`{0}` is not whole: a restore into it is under way, or was cut short")]
+    HalfRestored(PathBuf),
     /// There are records, and not what makes them readable.
     #[error("`{0}` is missing, and there is a ledger that needs it")]
     KeysMissing(PathBuf),
@@ -210,10 +232,10 @@ impl FileLedger {
     /// When the disk refuses, another process has it, or it is not as it was written.
     pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Opened, OpenError> {
         let folders = settings.folders();
+        check_whole(&settings.data)?;
         create_folders(&*disk, &folders.ledger)?;
         create_folders(&*disk, &folders.log)?;
-        let lock = disk.lock(&folders.ledger.join(LOCK)).map_err(at(&folders.ledger))?;
-        let lock = lock.ok_or_else(|| OpenError::InUse(folders.ledger.clone()))?;
+        let lock = lock(&*disk, &folders.ledger)?;
         let older = Version1::read(&*disk, &settings.data)?;
         let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
         let mut reserve = reserve.map_err(at(&folders.ledger))?;
@@ -416,6 +438,14 @@ impl Ledger for FileLedger {
             ProofError::Beyond { .. } => LedgerError::NotFound(error.to_string()),
             ProofError::Missing(_) => LedgerError::Unavailable(error.to_string()),
         })
+    }
+
+    fn copy(&self, take: &mut Take<'_>) -> Result<(), LedgerError> {
+        let note = self.checkpoint()?;
+        let copied = copy(&*self.disk, (LEDGER, &self.folders.ledger), &self.book, take)
+            .and_then(|()| take(&format!("{LOG}/{VERIFYING_KEY}"), format!("{}\n", self.verifying).into_bytes()))
+            .and_then(|()| take(&format!("{LOG}/{CHECKPOINT}"), note.into_bytes()));
+        copied.map_err(|error| LedgerError::Unavailable(format!("the ledger cannot be copied: {error}")))
     }
 
     fn verifier_key(&self) -> Result<String, LedgerError> {

@@ -105,6 +105,11 @@ impl Inspection {
         Ok(Self { folders, opener })
     }
 
+    /// The same without a keys folder.
+    pub(super) fn without_keys(settings: &LedgerSettings) -> Self {
+        Self { folders: settings.folders(), opener: None }
+    }
+
     /// The same ledger with the keys of now.
     pub(super) fn again(&self) -> Result<Self, OpenError> {
         Ok(Self { folders: self.folders.clone(), opener: Opener::read(&self.folders)? })

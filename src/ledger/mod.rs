@@ -7,6 +7,7 @@ mod book;
 mod chain;
 mod closed;
 mod content;
+mod copy;
 mod cores;
 mod customer_keys;
 pub mod disk;
@@ -37,11 +38,13 @@ use proof::Hash;
 
 pub use chain::Seen;
 pub use closed::ClosedLedger;
+pub use copy::{PART, RESTORING, SUMS, Take, publish};
 pub use customer_keys::KeyName;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
 pub use inspection::{Held, InspectError, Inspection};
 pub use memory::MemoryLedger;
 pub use past::Past;
+pub use recovery::lock_out;
 pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Vault};
 pub use verification::{Verification, verify};
 
@@ -128,6 +131,15 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// When the ledger never had such a size, or nothing is signed.
     fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError>;
+
+    /// Hands over a copy of its files while it goes on: every record that was acknowledged before is in it, and nothing
+    /// that makes records readable. Last comes the checkpoint that covers them.
+    ///
+    /// # Errors
+    /// When it has no files, they cannot be read, nothing is signed, or nobody takes them any more.
+    fn copy(&self, _take: &mut Take<'_>) -> Result<(), LedgerError> {
+        Err(LedgerError::NotFound("this ledger has no files".into()))
+    }
 
     /// The key with which checkpoints and receipts are checked, as a C2SP verifier key.
     ///

@@ -196,7 +196,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn write_file(disk: &dyn Disk, log: &Path, file: &LogFile) -> io::Result<()> {
+/// Writes a file of the published log.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_file(disk: &dyn Disk, log: &Path, file: &LogFile) -> io::Result<()> {
     let path = log.join(&file.path);
     let folders: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| *folder != log).collect();
     // No name of theirs has to be durable: a sync here would hold up whoever waits for the frames on the same disk.

@@ -3,15 +3,16 @@
 //! Mended are a last frame whose writing was cut short, files that follow from the frames, and keys that an older copy
 //! brought back. Anything else leaves the files as they are, and the ledger closed.
 
+use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::book::Book;
 use super::customer_keys::{KeyBlocks, KeyName};
-use super::disk::{Disk, replace};
+use super::disk::{Disk, RealDisk, replace};
 use super::frame::Link;
-use super::notary::{HEAD, LogFolders};
+use super::notary::{HEAD, LogFolders, VERIFYING_KEY};
 use super::past::Past;
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
 use super::register::{Erased, Register};
@@ -21,8 +22,12 @@ use super::segment;
 use super::vault::Vault;
 use super::{Head, LedgerSettings, Mended, OpenError};
 
+/// The file that keeps other processes off.
+const LOCK: &str = "lock";
 /// The log's signing key, inside the keys folder.
 const SIGNING_KEY: &str = "signing-key";
+/// The folder of logs that were given up for a new one, inside the keys folder.
+const EARLIER: &str = "earlier";
 /// The folder of customer keys, inside the ledger's folder.
 pub const CUSTOMER_KEYS: &str = "keys";
 
@@ -63,17 +68,26 @@ pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
 pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFolders) -> Result<Recovered, OpenError> {
     let names = disk.names(&folders.ledger).map_err(at(&folders.ledger))?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
-    let (mut secrets, key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
+    let (mut secrets, mut key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
     let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
     let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
-    let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty())?;
-    let mut growth = Growth::new(&**disk, &folders.log, heads)?;
+    let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty());
+    let mut growth = Growth::new(&**disk, &folders.log, heads);
     let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
     scan.read(&firsts, |leaf| growth.take(leaf))?;
     let Scan { mut book, owners, past, erasures, previous, last, torn, .. } = scan;
     // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
-    let (tree, unwritten, mut mended) = growth.end()?;
+    let Growth { tree, unwritten, damaged: mut mended, other_head, .. } = growth.end();
+    match other_head {
+        None => {}
+        Some(OpenError::OtherHead { .. } | OpenError::Head { .. }) if settings.accept_older => {
+            let kept = folders.keys.join(EARLIER).join(key.name());
+            key = begin_new_log(&**disk, (&folders.keys, &kept), &key)?;
+            mended.push(Mended::NewLog(kept));
+        }
+        Some(error) => return Err(error),
+    }
 
     let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
     register.add(&unregistered).map_err(at(&folders.keys))?;
@@ -137,6 +151,36 @@ fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
     Ok(key)
 }
 
+/// Gives a ledger a new signing key, because no log may sign two histories. Head and key of the old log are kept. If this
+/// is cut short, the old head does not fit the new key, and the ledger stays closed.
+fn begin_new_log(disk: &dyn Disk, (keys, kept): (&Path, &Path), old: &SigningKey) -> Result<SigningKey, OpenError> {
+    create_folders(disk, kept)?;
+    let keep = |name| replace(disk, &kept.join(name), &zeroize::Zeroizing::new(disk.read(&keys.join(name))?));
+    [SIGNING_KEY, HEAD].into_iter().try_for_each(keep).map_err(at(kept))?;
+    let public = format!("{}\n", old.verifying_key());
+    replace(disk, &kept.join(VERIFYING_KEY), public.as_bytes()).map_err(at(kept))?;
+    let path = keys.join(SIGNING_KEY);
+    create_signing_key(disk, &path).map_err(at(&path))
+}
+
+/// Keeps other processes off a ledger's folder, as long as what comes back lives.
+///
+/// # Errors
+/// When the disk refuses, or another process has it.
+pub fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Any + Send + Sync>, OpenError> {
+    let lock = disk.lock(&folder.join(LOCK)).map_err(at(folder))?;
+    lock.ok_or_else(|| OpenError::InUse(folder.to_owned()))
+}
+
+/// Keeps every server off a data folder that has a ledger, as long as what comes back lives.
+///
+/// # Errors
+/// When the disk refuses, or another process has it.
+pub fn lock_out(settings: &LedgerSettings) -> Result<Option<Box<dyn Any + Send + Sync>>, OpenError> {
+    let folder = settings.folders().ledger;
+    folder.exists().then(|| lock(&RealDisk, &folder)).transpose()
+}
+
 /// Makes a folder and those above it, and their names durable.
 ///
 /// # Errors
@@ -178,13 +222,17 @@ struct Growth<'d> {
     /// Files of the log that must be written, since they are missing or damaged.
     unwritten: Vec<LogFile>,
     damaged: Vec<Mended>,
+    /// The first head that it does not have, or that counts for nothing.
+    other_head: Option<OpenError>,
 }
 
 impl<'d> Growth<'d> {
-    fn new(disk: &'d dyn Disk, log: &'d Path, heads: Vec<Checkpoint>) -> Result<Self, OpenError> {
+    fn new(disk: &'d dyn Disk, log: &'d Path, heads: Result<Vec<Checkpoint>, OpenError>) -> Self {
+        let (heads, other_head) = heads.map_or_else(|error| (Vec::new(), Some(error)), |heads| (heads, None));
         let tree = Tree::default();
-        check_heads(&tree, &heads)?;
-        Ok(Self { disk, log, heads, tree, unwritten: Vec::new(), damaged: Vec::new() })
+        let mut growth = Self { disk, log, heads, tree, unwritten: Vec::new(), damaged: Vec::new(), other_head };
+        growth.check_heads();
+        growth
     }
 
     fn take(&mut self, leaf: &Leaf) -> Result<(), OpenError> {
@@ -197,22 +245,22 @@ impl<'d> Growth<'d> {
             }
             self.unwritten.push(file);
         }
-        check_heads(&self.tree, &self.heads)
+        self.check_heads();
+        Ok(())
     }
 
-    /// Every head is there. The tree, what of its log is to be written, and what of it was damaged.
-    fn end(self) -> Result<(Tree, Vec<LogFile>, Vec<Mended>), OpenError> {
-        match self.heads.iter().find(|head| head.size > self.tree.size()) {
-            Some(head) => Err(other_head(&self.tree, head)),
-            None => Ok((self.tree, self.unwritten, self.damaged)),
+    /// There are no more leaves: heads that have not come by now are not there.
+    fn end(mut self) -> Self {
+        let later = self.heads.iter().find(|head| head.size > self.tree.size());
+        self.other_head = self.other_head.or_else(|| later.map(|head| other_head(&self.tree, head)));
+        self
+    }
+
+    fn check_heads(&mut self) {
+        let differs = |head: &&Checkpoint| head.size == self.tree.size() && head.root != self.tree.root();
+        if let Some(head) = self.heads.iter().find(differs) {
+            self.other_head.get_or_insert_with(|| other_head(&self.tree, head));
         }
-    }
-}
-
-fn check_heads(tree: &Tree, heads: &[Checkpoint]) -> Result<(), OpenError> {
-    match heads.iter().find(|head| head.size == tree.size() && head.root != tree.root()) {
-        Some(head) => Err(other_head(tree, head)),
-        None => Ok(()),
     }
 }
 

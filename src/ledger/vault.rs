@@ -20,6 +20,8 @@ use super::secrets::{Secrets, random};
 
 /// The folder of the store, inside the data folder; the store's other files are its own affair.
 pub const CUSTOMERS: &str = "customers";
+/// The folder of their keys, inside that.
+const KEYS: &str = "keys";
 const NONCE: usize = 24;
 /// How much of a pseudonym says who; the rest tells spellings of one id apart.
 const PERSON: usize = 12;
@@ -62,7 +64,7 @@ impl std::fmt::Debug for Vault {
 }
 
 fn folder(data: &Path) -> PathBuf {
-    data.join(CUSTOMERS).join("keys")
+    data.join(CUSTOMERS).join(KEYS)
 }
 
 impl Vault {
@@ -79,6 +81,14 @@ impl Vault {
         let folder = folder(data);
         let (blocks, keys) = KeyBlocks::open(Arc::clone(disk), folder.clone(), secrets)?;
         blocks.rewrap(&keys, secrets).map_err(super::recovery::at(&folder))
+    }
+
+    /// The bytes of every block of keys, named as in the data folder. Nobody may take keys away meanwhile.
+    ///
+    /// # Errors
+    /// When the disk refuses, or a block is not as it was written.
+    pub fn blocks(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        self.blocks.files().map(|file| Ok((format!("{CUSTOMERS}/{KEYS}/{}", file.0), file.1?))).collect()
     }
 
     /// What stands for a customer.

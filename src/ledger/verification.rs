@@ -88,7 +88,7 @@ impl<'i> Walk<'i> {
         };
         let published = inspection.checkpoint()?;
         let last = inspection.folders.keys.join(HEAD);
-        let last = std::fs::read_to_string(&last).map(|note| (last, note)).ok();
+        let last = std::fs::read_to_string(&last).map(|note| (last, note)).ok().filter(|_| inspection.has_keys());
         let (mut checkpoints, mut covered) = (Vec::new(), 0);
         for (index, (path, note)) in [published].into_iter().chain(last).chain(kept).enumerate() {
             match Checkpoint::open(&note, key) {

@@ -19,12 +19,15 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::engine::{ActiveRules, Engine};
+use crate::grpc::proto::admin_service_server::AdminServiceServer;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
 use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
-use crate::grpc::{Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared};
+use crate::grpc::{
+    AdminApi, Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
+};
 use crate::store::CustomerStore;
 use calls::Calls;
 use reload::Reloader;
@@ -106,6 +109,7 @@ async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthRepo
     health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
     health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
     health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
+    health_reporter.set_serving::<AdminServiceServer<AdminApi>>().await;
     health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
     let reloader = Arc::clone(&parts.reloader);
@@ -121,6 +125,7 @@ async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthRepo
         .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
         .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
         .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
+        .add_service(AdminServiceServer::new(AdminApi::new(shared.clone())))
         .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
     Ok((health_reporter, Calls::new(DecisionApi(shared), others.prepare())))
 }

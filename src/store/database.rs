@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 
 use super::StoreError;
 
@@ -102,10 +102,31 @@ impl Database {
         batch.commit().map_err(failed)
     }
 
+    /// Everything there is at this moment, whatever is written from here on.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { moment: self.database.snapshot(), customers: self.customers.clone(), about: self.about.clone() }
+    }
+
     /// How many bytes its files take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.database.disk_space().unwrap_or(0)
+    }
+}
+
+/// Everything there was at a moment. As long as it lives, none of it leaves the disk.
+pub struct Snapshot {
+    moment: fjall::Snapshot,
+    customers: Keyspace,
+    about: Keyspace,
+}
+
+impl Snapshot {
+    /// What is not a customer, and then the customers: whether it is one, key and value.
+    pub fn pairs(&self) -> impl Iterator<Item = Result<(bool, fjall::KvPair), StoreError>> {
+        let about = self.moment.iter(&self.about).map(|pair| (false, pair));
+        let customers = self.moment.iter(&self.customers).map(|pair| (true, pair));
+        about.chain(customers).map(|(is_customer, pair)| Ok((is_customer, pair.into_inner().map_err(failed)?)))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Vault};
 /// How many keys the customers are spread over.
 const BUCKETS: u16 = 4_096;
 /// Where the embedded store is, inside the folder of customers.
-const RECORDS: &str = "records";
+pub(super) const RECORDS: &str = "records";
 /// Version and position before what is sealed.
 const HEAD: usize = 9;
 /// How many spellings of one id are looked for.
@@ -35,8 +35,8 @@ const KEY: u8 = b'k';
 /// Customers in files, open.
 #[derive(Debug)]
 pub struct CustomerStore {
-    folder: PathBuf,
-    database: Database,
+    pub(super) folder: PathBuf,
+    pub(super) database: Database,
     keys: RwLock<Keys>,
     journal: Arc<Journal>,
     writing: Mutex<Written>,
@@ -44,8 +44,8 @@ pub struct CustomerStore {
 }
 
 #[derive(Debug)]
-struct Keys {
-    vault: Vault,
+pub(super) struct Keys {
+    pub(super) vault: Vault,
     buckets: BTreeMap<u16, KeyName>,
 }
 
@@ -335,7 +335,7 @@ impl CustomerStore {
         self.journal.forget_all(round).map_err(disk(&self.folder))
     }
 
-    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -387,7 +387,7 @@ impl Keys {
     }
 
     /// A customer's bytes, and where the ledger says that they had been erased when they were written.
-    fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
+    pub(super) fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
         let (head, sealed) = bytes.split_first_chunk::<HEAD>()?;
         let key = self.buckets.get(&bucket(who))?;
         let plain = self.vault.open_sealed(*key, &[who.0.as_slice(), head].concat(), sealed)?;
@@ -416,7 +416,7 @@ fn key_of(bucket: u16) -> Vec<u8> {
     [[KEY].as_slice(), &bucket.to_be_bytes()].concat()
 }
 
-fn pseudonym(key: &[u8]) -> Option<Pseudonym> {
+pub(super) fn pseudonym(key: &[u8]) -> Option<Pseudonym> {
     key.try_into().ok().map(Pseudonym)
 }
 
@@ -487,7 +487,7 @@ fn read_buckets(database: &Database) -> Result<BTreeMap<u16, KeyName>, StoreErro
     Ok(database.about(&[KEY])?.iter().filter_map(read).collect())
 }
 
-fn disk(folder: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
+pub(super) fn disk(folder: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
     let path = folder.to_owned();
     move |error| StoreError::Disk { path: path.clone(), error }
 }

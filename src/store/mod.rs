@@ -4,6 +4,7 @@
 //! few times a second; what counts towards a limit is in the `journal` before anybody is told.
 
 pub mod codec;
+mod copy;
 mod database;
 mod file;
 mod journal;
@@ -11,6 +12,7 @@ mod memory;
 
 use std::path::PathBuf;
 
+pub use copy::{PAIRS, unpack};
 pub use file::{CustomerStore, OpenedStore, Recovered, StoreCounts};
 pub use journal::{Counted, Entry, Journal};
 pub use memory::{Change, Customers, Difference, Kept, Loaded};

@@ -18,7 +18,7 @@ use tactful::store::{CustomerStore, Recovered, StoreError};
 
 use super::support::{ask, attributes, chosen, consent, event, monday};
 
-const RULES: &str = r#"
+pub(super) const RULES: &str = r#"
 purposes:
   service: {basis: contract}
   advice: {basis: consent}
@@ -47,14 +47,14 @@ policy:
 "#;
 
 /// A data folder, and the processes that use it one after the other.
-struct Home(tempfile::TempDir);
+pub(super) struct Home(pub(super) tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn settings(&self) -> LedgerSettings {
+    pub(super) fn settings(&self) -> LedgerSettings {
         LedgerSettings { reserve_bytes: 64 * 1024, ..LedgerSettings::of(&self.0.path().join("data")) }
     }
 
@@ -62,7 +62,7 @@ impl Home {
         self.0.path().join("data/customers")
     }
 
-    fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, Recovered), StoreError> {
+    pub(super) fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, Recovered), StoreError> {
         let settings = self.settings();
         let opened = FileLedger::open(&settings).unwrap();
         let vault = opened.ledger.vault(&settings).unwrap();
@@ -80,25 +80,25 @@ impl Home {
         Ok((engine, store.recovered))
     }
 
-    fn open(&self, now: Moment) -> Engine {
+    pub(super) fn open(&self, now: Moment) -> Engine {
         self.try_open(RULES, now).unwrap().0
     }
 }
 
 /// What a killed process leaves: what was counted is in the journal, nobody wrote anything behind.
-fn kill(engine: Engine) {
+pub(super) fn kill(engine: Engine) {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(engine.kept());
 }
 
-fn stop(engine: Engine) {
+pub(super) fn stop(engine: Engine) {
     engine.write_behind().unwrap();
 }
 
-fn later(minutes: i64) -> Moment {
+pub(super) fn later(minutes: i64) -> Moment {
     monday() + Period(minutes * 60_000)
 }
 
-fn says_hello(engine: &Engine, customer: &str, now: Moment) -> bool {
+pub(super) fn says_hello(engine: &Engine, customer: &str, now: Moment) -> bool {
     !chosen(&engine.decide(ask(customer, "web", &[]), now).unwrap()).is_empty()
 }
 
@@ -125,7 +125,7 @@ fn visit(engine: &Engine, id: &str, now: Moment) -> String {
 }
 
 /// Anna has a plan, a name that she agreed to, a zone, two visits and one contact.
-fn anna(engine: &Engine) {
+pub(super) fn anna(engine: &Engine) {
     engine.record_consent(consent("anna", "advice", ConsentStatus::Given), monday()).unwrap();
     let facts = [("customer.plan", Value::Text("dsl".into())), ("customer.name", Value::Text("Anna".into()))];
     let change = AttributeChange { time_zone: "Asia/Tokyo".into(), ..attributes("anna", &facts) };

@@ -227,9 +227,9 @@ fn an_older_version_is_moved_over_and_its_plain_file_is_gone() {
 }
 
 /// A server process of its own, killed when dropped.
-struct Server {
-    child: Child,
-    address: String,
+pub struct Server {
+    pub child: Child,
+    pub address: String,
     said: Vec<String>,
 }
 
@@ -239,8 +239,14 @@ impl Server {
     }
 
     fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::over(&folder("tests/fixtures/design"), data, arguments)
+    }
+
+    pub fn over(rules: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tactful"))
-            .args(["serve", "--rules", "tests/fixtures/design", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--rules"])
+            .arg(rules)
+            .arg("--data")
             .arg(data.join("data"))
             .args(arguments)
             .current_dir(folder("."))

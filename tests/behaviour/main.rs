@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod backup;
 mod broken;
 mod canary;
 mod commands;

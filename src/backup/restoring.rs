@@ -1,0 +1,95 @@
+//! Puts a backup back. All is put together in a folder inside the data folder, opened there with the keys of now, and
+//! only then moved to its place; until that is done, nobody serves the data folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{BackupError, at, settle, sums};
+use crate::ledger::disk::{Disk as _, RealDisk};
+use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, RESTORING, lock_out};
+use crate::store::{CustomerStore, OpenedStore, PAIRS, Recovered, unpack};
+
+/// What a data folder has in it, of this version and of those before.
+const ENTRIES: [&str; 4] = ["ledger", "log", "customers", "consent.ledger"];
+
+/// What was put back.
+#[derive(Debug)]
+pub struct Restored {
+    /// How many records the ledger has.
+    pub records: u64,
+    /// How many customers there are, and how many of them are damaged.
+    pub customers: (usize, usize),
+    /// What was made good in the ledger, among it who was erased since.
+    pub mended: Vec<Mended>,
+    /// What was made good among the customers.
+    pub recovered: Recovered,
+    /// Where what was there before is now.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Puts a backup into a data folder, which must be empty or may be replaced.
+///
+/// # Errors
+/// When a file of it is not as it was written, it does not open with the keys of now, there is something in the data
+/// folder, or the disk refuses. The data folder is as it was then, unless moving was cut short.
+pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Result<Restored, BackupError> {
+    let data = &settings.data;
+    let there: Vec<&str> = ENTRIES.into_iter().filter(|entry| data.join(entry).exists()).collect();
+    if !there.is_empty() && !replace {
+        return Err(BackupError::NotEmpty(data.clone()));
+    }
+    let _alone = lock_out(settings)?;
+    let files = sums::check(backup)?;
+    let staged = data.join(RESTORING);
+    RealDisk.remove_folder(&staged).map_err(at(&staged))?;
+    fs::create_dir_all(data).map_err(at(data))?;
+    RealDisk.create_folder(&staged).map(drop).map_err(at(&staged))?;
+    let put_together = copy(backup, &files, &staged).and_then(|()| open(&staged, settings));
+    let mut restored = put_together.inspect_err(|_| {
+        // What is left of it is removed when the next one begins here.
+        drop(RealDisk.remove_folder(&staged));
+    })?;
+    settle(&staged)?;
+    restored.replaced = (!there.is_empty()).then(|| put_aside(data, &there)).transpose()?;
+    for entry in ENTRIES.iter().filter(|entry| staged.join(entry).exists()) {
+        fs::rename(staged.join(entry), data.join(entry)).map_err(at(data))?;
+    }
+    RealDisk.sync_folder(data).map_err(at(data))?;
+    fs::remove_dir(&staged).and_then(|()| RealDisk.sync_folder(data)).map_err(at(&staged))?;
+    Ok(restored)
+}
+
+fn copy(backup: &Path, files: &[PathBuf], staged: &Path) -> Result<(), BackupError> {
+    for file in files.iter().filter(|file| *file != Path::new(PAIRS)) {
+        let (from, to) = (backup.join(file), staged.join(file));
+        let above: Vec<&Path> = to.ancestors().skip(1).take_while(|folder| *folder != staged).collect();
+        above.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).map_err(at(folder)))?;
+        fs::copy(&from, &to).map_err(at(&from))?;
+    }
+    Ok(unpack(&backup.join(PAIRS), staged)?)
+}
+
+/// Opens what was put together with the keys of now, as a server does: whoever was erased since goes again.
+fn open(staged: &Path, settings: &LedgerSettings) -> Result<Restored, BackupError> {
+    let settings = LedgerSettings { data: staged.to_owned(), ..settings.clone() };
+    // A server would begin with new ones where there are no records; a restore is of what there was.
+    if !settings.keys.exists() {
+        return Err(OpenError::KeysMissing(settings.keys).into());
+    }
+    let opened = FileLedger::open(&settings)?;
+    let keys = opened.ledger.vault(&settings)?;
+    let OpenedStore { store, recovered, .. } = CustomerStore::open(staged, keys, &opened.ledger.erased())?;
+    let (records, customers) = (opened.ledger.size(), store.count()?);
+    Ok(Restored { records, customers, mended: opened.mended, recovered, replaced: None })
+}
+
+/// Moves what is in a data folder into a folder inside it that has no other's name.
+fn put_aside(data: &Path, entries: &[&str]) -> Result<PathBuf, BackupError> {
+    let name = |number: u32| data.join(format!("replaced-{number}"));
+    let aside = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
+    RealDisk.create_folder(&aside).map_err(at(&aside))?;
+    for entry in entries {
+        fs::rename(data.join(entry), aside.join(entry)).map_err(at(&aside))?;
+    }
+    Ok(aside)
+}

@@ -1,0 +1,63 @@
+//! The sums of a backup's files, as `sha256sum --check` reads them.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{BackupError, at, inside};
+use crate::ledger::{PART, SUMS};
+
+/// Writes down the sums of these files of a folder.
+pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
+    let mut text = String::new();
+    for file in files {
+        let path = folder.join(file);
+        text.push_str(&format!("{}  {}\n", sum(&path).map_err(at(&path))?, file.display()));
+    }
+    let path = folder.join(SUMS);
+    let written = fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all());
+    written.and_then(|()| File::open(folder)?.sync_all()).map_err(at(&path))
+}
+
+/// Checks every file of a backup. Their names.
+pub fn check(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let path = folder.join(SUMS);
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => BackupError::NoBackup(folder.to_owned()),
+        _ => at(&path)(error),
+    })?;
+    let (mut files, mut damaged) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        let Some((expected, name)) = line.split_once("  ") else {
+            damaged.push(format!("`{}` has a line that is no sum", path.display()));
+            continue;
+        };
+        let name = inside(name)?;
+        let file = folder.join(name);
+        match sum(&file) {
+            Ok(found) if found == expected => files.push(name.to_owned()),
+            Ok(_) => damaged.push(format!("`{}` is not as it was written", file.display())),
+            Err(error) => damaged.push(format!("`{}`: {error}", file.display())),
+        }
+    }
+    if files.is_empty() && damaged.is_empty() {
+        damaged.push(format!("`{}` is empty", path.display()));
+    }
+    if damaged.is_empty() { Ok(files) } else { Err(BackupError::Damaged(damaged)) }
+}
+
+fn sum(path: &Path) -> io::Result<String> {
+    let (mut digest, mut file) = (Sha256::new(), BufReader::with_capacity(PART, File::open(path)?));
+    loop {
+        let part = file.fill_buf()?;
+        if part.is_empty() {
+            break;
+        }
+        digest.update(part);
+        let length = part.len();
+        file.consume(length);
+    }
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

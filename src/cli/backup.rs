@@ -1,0 +1,67 @@
+//! `tactful backup`: a copy of what a running server has on disk.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::decide::connect;
+use super::{Failure, Verdict, counted, say};
+use crate::backup::{BackupError, Taken, Taking};
+use crate::grpc::proto::BackupRequest;
+use crate::grpc::proto::admin_service_client::AdminServiceClient;
+
+/// Copy what a running server has on disk, but for the keys folder, while it goes on
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tactful backup backups/2026-03-02\n  tactful backup backups/2026-03-02 --server http://127.0.0.1:6000\n\n\
+    Whatever was answered before is in it: consents, contacts, journeys. The keys folder is not, so nobody can read it who \
+    has the backup alone. Copy the keys folder elsewhere, whenever you take a backup: without it, a backup is of no use.\n\
+    `tactful restore` puts a backup back. Of a server that is stopped, copy the data folder instead."
+)]
+pub(super) struct Backup {
+    /// Folder to write it into; must be empty or not there
+    folder: PathBuf,
+    /// The server's address
+    #[arg(long, default_value = "http://127.0.0.1:50051", env = "TACTFUL_SERVER")]
+    server: String,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
+        let taken = runtime.block_on(self.take())?;
+        let Taken { ledger, key, files, bytes } = taken;
+        let records = counted(usize::try_from(ledger.head.size).unwrap_or(usize::MAX), "record");
+        say(&format!("ledger     {records}, head {}, verified with {key}", ledger.head.root));
+        say("keys       not in it: copy the server's keys folder elsewhere, or nobody can read this backup again");
+        say(&format!("backup     {}: {}, {bytes} bytes", self.folder.display(), counted(files, "file")));
+        Ok(Verdict::InOrder)
+    }
+
+    async fn take(&self) -> Result<Taken, Failure> {
+        let mut client = AdminServiceClient::new(connect(&self.server).await?);
+        let mut taking = Taking::begin(&self.folder).map_err(refused)?;
+        let broken = |status: tonic::Status| {
+            Failure::new(format!("no backup was taken: {}", status.message()))
+                .help("look at the server's log, and ask again")
+        };
+        let mut parts = client.backup(BackupRequest {}).await.map_err(broken)?.into_inner();
+        loop {
+            match parts.message().await.map_err(broken)? {
+                Some(part) if part.done => return taking.finish().map_err(refused),
+                Some(part) => taking.add(&part.path, &part.chunk).map_err(refused)?,
+                None => return Err(broken(tonic::Status::unknown("the server ended it before its end"))),
+            }
+        }
+    }
+}
+
+fn refused(error: BackupError) -> Failure {
+    let help = match error {
+        BackupError::NotEmpty(_) => "name a folder that is empty or not there",
+        BackupError::Unverified(_) => "`tactful ledger verify` says more about the server's data folder",
+        _ => "nothing was written; choose another folder, or mend this and ask again",
+    };
+    Failure::new(error.to_string()).help(help)
+}

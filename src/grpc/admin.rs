@@ -1,0 +1,56 @@
+//! AdminService.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::proto::admin_service_server::AdminService;
+use super::status::status;
+use super::{Shared, proto};
+
+/// How many parts of a copy wait for the wire.
+const AHEAD: usize = 4;
+
+/// AdminService over an engine.
+#[derive(Debug)]
+pub struct AdminApi {
+    shared: Shared,
+    /// Backups that may be made at once.
+    backups: Arc<Semaphore>,
+}
+
+impl AdminApi {
+    /// The service of an engine.
+    #[must_use]
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, backups: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for AdminApi {
+    type BackupStream = ReceiverStream<Result<proto::BackupResponse, Status>>;
+
+    async fn backup(&self, _request: Request<proto::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        let busy = |_| Status::resource_exhausted("another backup is being made; ask again when it is done");
+        let alone = Arc::clone(&self.backups).try_acquire_owned().map_err(busy)?;
+        let (parts, stream) = mpsc::channel(AHEAD);
+        let engine = Arc::clone(&self.shared.engine);
+        // On a thread of its own as long as the client reads; nobody waits for it, and it says itself what went wrong.
+        drop(tokio::task::spawn_blocking(move || {
+            let _alone = alone;
+            let mut take = |path: &str, chunk: Vec<u8>| {
+                let part = proto::BackupResponse { path: path.into(), chunk, done: false };
+                parts.blocking_send(Ok(part)).map_err(|_| io::Error::other("the client has gone away"))
+            };
+            let copied = engine.back_up(&mut take).map_err(|error| status(&error));
+            let end = copied.map(|()| proto::BackupResponse { done: true, ..proto::BackupResponse::default() });
+            // A client that has gone away needs no end.
+            drop(parts.blocking_send(end));
+        }));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
