@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::log::DecisionRecord;
+use super::log::{Callers, DecisionRecord};
 use super::resolve::{ContextFacts, Resolver, hash_id};
 use super::{ActiveRules, Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
@@ -129,15 +129,21 @@ impl Engine {
         }
     }
 
-    /// Undoes what a decision that never left has counted and kept.
+    /// Undoes what a decision has counted and kept, unless it left as the answer to a repeated request, or still may.
     fn take_back(&self, record: &DecisionRecord) {
         if record.key == DecisionKey::default() {
             return;
         }
-        self.with_customer(&record.customer, |customer| {
-            customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
+        let nobody_has_it = self.with_customer(&record.customer, |customer| {
+            let nobody_has_it = record.callers.leave();
+            if nobody_has_it {
+                customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
+            }
+            nobody_has_it
         });
-        self.decisions.forget(|kept| kept.key == record.key);
+        if nobody_has_it {
+            self.decisions.forget(|kept| kept.key == record.key);
+        }
     }
 
     /// Decides under other rules or at another time, and touches nothing. It reads no more of the customer than the
@@ -229,6 +235,7 @@ impl Engine {
         customer.requests.retain(|answered| answered.until > now);
         let request = hash_id("request", &question.request_id);
         if let Some(answered) = answered(customer, &question, request)? {
+            answered.callers.join();
             return Ok(answered);
         }
         if let Some(request) = request {
@@ -279,7 +286,8 @@ impl Engine {
         let customer = question.customer.as_str().into();
         let number = key.0.saturating_sub(self.first_decision);
         let rules = Arc::clone(&active.set);
-        DecisionRecord { run: self.run, number, key, customer, question, decision, rules, at, epoch }
+        let callers = Callers::default();
+        DecisionRecord { run: self.run, number, key, customer, question, decision, rules, at, epoch, callers }
     }
 
     /// The number in a decision id, if this process gave it out.

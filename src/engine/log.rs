@@ -1,5 +1,6 @@
 //! Decisions that stay readable by id: the newest, up to a number.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compact_str::CompactString;
@@ -31,6 +32,37 @@ pub struct DecisionRecord {
     pub at: Moment,
     /// What the customer had denied by then.
     pub(super) epoch: u64,
+    /// How many callers have it as their answer.
+    pub(super) callers: Callers,
+}
+
+/// How many callers have a decision as their answer: who made it, and who repeated the request. Counted while nobody else
+/// touches the customer.
+#[derive(Debug)]
+pub struct Callers(AtomicU32);
+
+impl Callers {
+    /// One more has it.
+    pub fn join(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One has it no more, and was not told. Whether nobody was, or is about to be.
+    pub fn leave(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self(AtomicU32::new(1))
+    }
+}
+
+impl Clone for Callers {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 impl DecisionRecord {

@@ -5,7 +5,7 @@
 //! Where something is withdrawn while a decision is under way, the decision is made again. Then others may have found a
 //! limit used up for a moment by an answer that never left, so among withdrawals a silence is always taken as right; that
 //! more is never said than the limit allows, and all that stands in the end, is held as exactly. A denial also makes a
-//! customer forget which requests were answered (docs/decisions/012), so there no request is repeated.
+//! customer forget which requests were answered (docs/decisions/012).
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -196,7 +196,7 @@ fn call(withdrawals: bool) -> Call {
     let mut random = rand::thread_rng();
     match random.gen_range(0..if withdrawals { 9 } else { 8 }) {
         0..=2 => Call::Decide { request: false },
-        3 => Call::Decide { request: !withdrawals },
+        3 => Call::Decide { request: true },
         4 | 5 => Call::Visit { id: random.gen_range(0..3) },
         6 => Call::PresentedElsewhere { id: random.gen_range(0..2) },
         7 => Call::Consent(ConsentStatus::Given),
