@@ -80,7 +80,8 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
         eprintln!("warning: {recovered}");
     }
     if opened.past.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
-        return Err(Failure::new("the ledger names more than 64 purposes"));
+        let help = "choose another folder with --data; a data folder holds at most 64 purposes, for good";
+        return Err(Failure::new("the ledger and the customers name more than 64 purposes").help(help));
     }
     let (ledger, store) = (Arc::new(opened.ledger), Some(store));
     Ok(OpenLedger { ledger, past: opened.past, store, vocabulary, trouble: None })

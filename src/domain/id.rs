@@ -135,7 +135,7 @@ impl FromIterator<PurposeId> for PurposeSet {
 
 /// The vocabulary has no number left for a name of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than {limit} names of this kind since the server started")]
+#[error("more than {limit} names of this kind, counting those that rules before these declared")]
 pub struct VocabularyFull {
     /// How many there can be.
     pub limit: usize,

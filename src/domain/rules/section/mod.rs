@@ -84,7 +84,7 @@ pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span,
             span,
             super::code::TOO_MANY,
             full.to_string(),
-            "use fewer; names that were removed count until the server restarts",
+            "use fewer, or names from before; a name keeps its number in the data folder for good, so that no customer is misread",
             sink,
         ),
     }
