@@ -189,9 +189,9 @@ fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
     let (mut parts, mut gone, mut erased) = (0, Vec::new(), 0);
     back_up(&engine, &backup_of(&home), |name| {
         parts += 1;
-        if parts <= 12 {
+        if parts <= 3 {
             // More than a block has keys for, so that new blocks come.
-            (0..70).for_each(|number| agree(format!("late-{parts}-{number}")));
+            (0..280).for_each(|number| agree(format!("late-{parts}-{number}")));
             gone.push(format!("late-{parts}-3"));
         }
         if name.ends_with(".keys") {
@@ -212,7 +212,7 @@ fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
     assert_eq!(restored.customers.1, 0, "everybody's key is of the same moment");
     let engine = home.open(later(1));
     assert!(!says_hello(&engine, "early-0", later(1)));
-    assert!(gone.len() > 20, "blocks were erased from while they were read");
+    assert!(gone.len() > 6, "blocks were erased from while they were read");
     for customer in gone {
         let export = engine.export(&customer, later(1)).unwrap();
         assert!(export.state.is_empty() && export.records.unwrap().is_empty(), "{customer}");
