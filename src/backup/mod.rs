@@ -38,6 +38,9 @@ pub enum BackupError {
     /// The ledger in it is not what it says.
     #[error("the ledger that was copied is damaged: {}", .0.join("; "))]
     Unverified(Vec<String>),
+    /// The key that wraps the others is being replaced.
+    #[error("a rotation of the key in `{0}` was cut short")]
+    Rotating(PathBuf),
     /// It has no sums.
     #[error("`{0}` is no backup: it has no file `SHA256SUMS`")]
     NoBackup(PathBuf),

@@ -1,16 +1,19 @@
 //! Puts a backup back. All is put together in a folder inside the data folder, opened there with the keys of now, and
-//! only then moved to its place; until that is done, nobody serves the data folder.
+//! only then moved to its place; while it is moved, nobody serves the data folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{BackupError, at, settle, sums};
 use crate::ledger::disk::{Disk as _, RealDisk};
-use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, RESTORING, lock_out};
+use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, RESTORING, lock_out, verified};
 use crate::store::{CustomerStore, OpenedStore, PAIRS, Recovered, unpack};
 
 /// What a data folder has in it, of this version and of those before.
 const ENTRIES: [&str; 4] = ["ledger", "log", "customers", "consent.ledger"];
+
+/// Where a backup is put together. What is left there by a restore that was cut short, the next one removes.
+const UNFINISHED: &str = "unfinished-restore";
 
 /// What was put back.
 #[derive(Debug)]
@@ -39,17 +42,29 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
         return Err(BackupError::NotEmpty(data.clone()));
     }
     let _alone = lock_out(settings)?;
+    // To open a copy would end the rotation, and take from the other data the only key that opens them.
+    if FileLedger::is_rotating(settings)? {
+        return Err(BackupError::Rotating(settings.keys.clone()));
+    }
     let files = sums::check(backup)?;
-    let staged = data.join(RESTORING);
-    RealDisk.remove_folder(&staged).map_err(at(&staged))?;
+    // Against its own checkpoint: what the keys folder says of newer ones is another question.
+    let (_, found) = verified(backup)?;
+    if !found.wrong.is_empty() {
+        return Err(BackupError::Damaged(found.wrong));
+    }
+    let unfinished = data.join(UNFINISHED);
+    RealDisk.remove_folder(&unfinished).map_err(at(&unfinished))?;
     fs::create_dir_all(data).map_err(at(data))?;
-    RealDisk.create_folder(&staged).map(drop).map_err(at(&staged))?;
-    let put_together = copy(backup, &files, &staged).and_then(|()| open(&staged, settings));
+    RealDisk.create_folder(&unfinished).map(drop).map_err(at(&unfinished))?;
+    let put_together = copy(backup, &files, &unfinished).and_then(|()| open(&unfinished, settings));
+    let put_together = put_together.and_then(|restored| settle(&unfinished).map(|_| restored));
     let mut restored = put_together.inspect_err(|_| {
         // What is left of it is removed when the next one begins here.
-        drop(RealDisk.remove_folder(&staged));
+        drop(RealDisk.remove_folder(&unfinished));
     })?;
-    settle(&staged)?;
+    let staged = data.join(RESTORING);
+    RealDisk.remove_folder(&staged).map_err(at(&staged))?;
+    fs::rename(&unfinished, &staged).and_then(|()| RealDisk.sync_folder(data)).map_err(at(&staged))?;
     restored.replaced = (!there.is_empty()).then(|| put_aside(data, &there)).transpose()?;
     for entry in ENTRIES.iter().filter(|entry| staged.join(entry).exists()) {
         fs::rename(staged.join(entry), data.join(entry)).map_err(at(data))?;
@@ -61,6 +76,9 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
 
 fn copy(backup: &Path, files: &[PathBuf], staged: &Path) -> Result<(), BackupError> {
     for file in files.iter().filter(|file| *file != Path::new(PAIRS)) {
+        if !ENTRIES.iter().any(|entry| file.starts_with(entry)) {
+            return Err(BackupError::Outside(file.display().to_string()));
+        }
         let (from, to) = (backup.join(file), staged.join(file));
         let above: Vec<&Path> = to.ancestors().skip(1).take_while(|folder| *folder != staged).collect();
         above.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).map_err(at(folder)))?;

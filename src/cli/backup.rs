@@ -41,12 +41,13 @@ impl Backup {
 
     async fn take(&self) -> Result<Taken, Failure> {
         let mut client = AdminServiceClient::new(connect(&self.server).await?);
-        let mut taking = Taking::begin(&self.folder).map_err(refused)?;
         let broken = |status: tonic::Status| {
             Failure::new(format!("no backup was taken: {}", status.message()))
                 .help("look at the server's log, and ask again")
         };
+        // The server makes one at a time, so nobody else writes into this folder once it has said yes.
         let mut parts = client.backup(BackupRequest {}).await.map_err(broken)?.into_inner();
+        let mut taking = Taking::begin(&self.folder).map_err(refused)?;
         loop {
             match parts.message().await.map_err(broken)? {
                 Some(part) if part.done => return taking.finish().map_err(refused),

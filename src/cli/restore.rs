@@ -19,6 +19,7 @@ use crate::store::Recovered;
     A backup that is older than what the ledger signed last is refused: what was recorded since would be lost, among it \
     who said no. --accept-older goes on from it knowingly. The ledger is then a new log with a new key; head and key of the \
     old log are kept in KEYS/earlier.\n\n\
+    To rehearse a restore, give another data folder, and a copy of the keys folder.\n\n\
     Exit code 0 if it was put back, 2 if not: then the data folder is as it was."
 )]
 pub(super) struct Restore {
@@ -66,7 +67,10 @@ fn refused(error: BackupError) -> Failure {
         BackupError::NotEmpty(_) => "choose another folder with --data, or say --replace to put what is there aside",
         BackupError::NoBackup(_) => "name a folder that `tactful backup` wrote",
         BackupError::Damaged(_) | BackupError::Outside(_) => "take another backup; nothing was changed",
-        BackupError::Ledger(OpenError::InUse(_)) => "stop the server first",
+        BackupError::Ledger(OpenError::InUse(_)) => {
+            "stop the server first; to rehearse a restore beside it, give another data folder and a copy of the keys"
+        }
+        BackupError::Rotating(_) => "start the server once on its data folder, which ends the rotation; then restore",
         BackupError::Ledger(OpenError::KeysMissing(_)) => "name the folder that holds the keys with --keys",
         BackupError::Ledger(OpenError::OtherHead { .. } | OpenError::Head { .. }) => {
             "restore a newer backup, or say --accept-older to go on without what was recorded since, among it who said \

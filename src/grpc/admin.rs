@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,6 +14,8 @@ use super::{Shared, proto};
 
 /// How many parts of a copy wait for the wire.
 const AHEAD: usize = 4;
+/// How long a part may wait: a client that does not read any more keeps nobody else from a backup.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// AdminService over an engine.
 #[derive(Debug)]
@@ -38,18 +41,19 @@ impl AdminService for AdminApi {
         let busy = |_| Status::resource_exhausted("another backup is being made; ask again when it is done");
         let alone = Arc::clone(&self.backups).try_acquire_owned().map_err(busy)?;
         let (parts, stream) = mpsc::channel(AHEAD);
-        let engine = Arc::clone(&self.shared.engine);
+        let (engine, runtime) = (Arc::clone(&self.shared.engine), tokio::runtime::Handle::current());
         // On a thread of its own as long as the client reads; nobody waits for it, and it says itself what went wrong.
         drop(tokio::task::spawn_blocking(move || {
             let _alone = alone;
             let mut take = |path: &str, chunk: Vec<u8>| {
                 let part = proto::BackupResponse { path: path.into(), chunk, done: false };
-                parts.blocking_send(Ok(part)).map_err(|_| io::Error::other("the client has gone away"))
+                let sent = runtime.block_on(parts.send_timeout(Ok(part), PATIENCE));
+                sent.map_err(|_| io::Error::other("the client has gone away, or does not read"))
             };
             let copied = engine.back_up(&mut take).map_err(|error| status(&error));
             let end = copied.map(|()| proto::BackupResponse { done: true, ..proto::BackupResponse::default() });
             // A client that has gone away needs no end.
-            drop(parts.blocking_send(end));
+            drop(runtime.block_on(parts.send_timeout(end, PATIENCE)));
         }));
         Ok(Response::new(ReceiverStream::new(stream)))
     }

@@ -82,12 +82,7 @@ pub(super) fn copy(
 /// # Errors
 /// When a file cannot be read or written, or is not as it was written.
 pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
-    let inspection = Inspection::without_keys(&LedgerSettings::of(data));
-    let (path, text) = inspection.published_key()?;
-    let key = VerifyingKey::parse(text.trim_end());
-    let key = key.map_err(|_| OpenError::Damaged { path, at: 0, records: 0, what: "it is not a verifier key" })?;
-    let (path, note) = inspection.checkpoint()?;
-    let size = Checkpoint::open(&note, &key).map_err(|error| OpenError::Head { path, error })?.size;
+    let (inspection, key, size) = inspect(data)?;
     let (mut tree, mut written) = (Tree::default(), Ok(()));
     let mut write = |file: &_| write_file(&RealDisk, &inspection.folders.log, file);
     inspection.read(1, |seen| {
@@ -100,4 +95,25 @@ pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));
     written.map_err(at(&inspection.folders.log))?;
     Ok((key.clone(), verify(&inspection, &key, Vec::new())?))
+}
+
+/// Verifies a copy as it is, against the checkpoint that came with it, without the keys folder.
+///
+/// # Errors
+/// When a file cannot be read, or is not as it was written.
+pub fn verified(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
+    let (inspection, key, _) = inspect(data)?;
+    let found = verify(&inspection, &key, Vec::new())?;
+    Ok((key, found))
+}
+
+/// A copy, the key that came with it, and how many records its checkpoint covers.
+fn inspect(data: &Path) -> Result<(Inspection, VerifyingKey, u64), OpenError> {
+    let inspection = Inspection::without_keys(&LedgerSettings::of(data));
+    let (path, text) = inspection.published_key()?;
+    let key = VerifyingKey::parse(text.trim_end());
+    let key = key.map_err(|_| OpenError::Damaged { path, at: 0, records: 0, what: "it is not a verifier key" })?;
+    let (path, note) = inspection.checkpoint()?;
+    let size = Checkpoint::open(&note, &key).map_err(|error| OpenError::Head { path, error })?.size;
+    Ok((inspection, key, size))
 }

@@ -235,7 +235,11 @@ impl FileLedger {
         check_whole(&settings.data)?;
         create_folders(&*disk, &folders.ledger)?;
         create_folders(&*disk, &folders.log)?;
-        let lock = lock(&*disk, &folders.ledger)?;
+        create_folders(&*disk, &folders.keys)?;
+        // The keys too: two data folders with one set of keys would each sign what the other must not be older than.
+        let lock = Box::new((lock(&*disk, &folders.ledger)?, lock(&*disk, &folders.keys)?));
+        // A restore may have begun meanwhile.
+        check_whole(&settings.data)?;
         let older = Version1::read(&*disk, &settings.data)?;
         let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
         let mut reserve = reserve.map_err(at(&folders.ledger))?;
@@ -263,6 +267,14 @@ impl FileLedger {
         begun.map_err(at(&settings.keys))?;
         drop(opened);
         Self::open(settings).map(drop)
+    }
+
+    /// Whether a rotation of the key was cut short: until it ends, there are data that only the old key opens.
+    ///
+    /// # Errors
+    /// When the keys cannot be read.
+    pub fn is_rotating(settings: &LedgerSettings) -> Result<bool, OpenError> {
+        Ok(Secrets::read(&RealDisk, &settings.keys)?.is_some_and(|secrets| secrets.is_rotating()))
     }
 
     /// The keys of a store of customers beside this ledger.

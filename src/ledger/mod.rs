@@ -38,7 +38,7 @@ use proof::Hash;
 
 pub use chain::Seen;
 pub use closed::ClosedLedger;
-pub use copy::{PART, RESTORING, SUMS, Take, publish};
+pub use copy::{PART, RESTORING, SUMS, Take, publish, verified};
 pub use customer_keys::KeyName;
 pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
 pub use inspection::{Held, InspectError, Inspection};

@@ -182,7 +182,8 @@ impl CustomerStore {
             return Err(StoreError::Damaged);
         };
         self.counts.loaded.fetch_add(1, Ordering::Relaxed);
-        Ok((position >= erased_at.unwrap_or(0)).then_some(kept))
+        // Not merely a newer one: in a log that was begun anew, positions begin anew.
+        Ok((position == erased_at.unwrap_or(0)).then_some(kept))
     }
 
     /// The ids of some customers from a pseudonym on, with the pseudonym to go on from.
@@ -271,7 +272,7 @@ impl CustomerStore {
         for ErasedPerson { person, position } in erased {
             let spellings = self.database.customers(person, None, MOST_SPELLINGS)?;
             for (key, bytes) in spellings.iter().take_while(|(key, _)| key.starts_with(person)) {
-                if position_of(bytes).is_none_or(|written| written < *position) {
+                if position_of(bytes) != Some(*position) {
                     gone.extend(pseudonym(key));
                 }
             }

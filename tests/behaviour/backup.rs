@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sha2::{Digest as _, Sha256};
 use tactful::backup::{BackupError, Restored, Taking, restore};
 use tactful::domain::consent::ConsentStatus;
 use tactful::engine::Engine;
@@ -363,4 +364,57 @@ fn a_server_that_keeps_nothing_or_is_not_there_says_so() {
     }
     drop(taking);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of it");
+}
+
+#[test]
+fn a_rehearsal_does_not_touch_the_keys_of_a_server_that_runs() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    back_up(&engine, &backup_of(&home), |_| {});
+    engine.record_consent(consent("carla", "advice", ConsentStatus::Given), monday()).unwrap();
+    let (path, before) = (home.0.path(), everything(&home.settings().keys));
+    let at = ["restore", "backup", "--data", "drill", "--keys", "data-keys", "--accept-older"];
+    let text = said(path, 2, &at);
+    assert!(text.contains("`data-keys` is in use") && text.contains("a copy of the keys"), "{text}");
+    assert_eq!(everything(&home.settings().keys), before);
+    assert!(!path.join("drill/ledger").exists());
+    stop(engine);
+    said(path, 0, &at);
+}
+
+#[test]
+fn a_restore_ends_no_rotation_that_other_data_need() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    back_up(&engine, &backup_of(&home), |_| {});
+    stop(engine);
+    // As a rotation leaves it that is cut short after its first step: there are two keys that wrap.
+    let keys = home.settings().keys;
+    let text = fs::read_to_string(keys.join("secrets")).unwrap();
+    let (body, _) = text.rsplit_once("sha256 ").unwrap();
+    let body = format!("{body}wrapping 2 {}\n", "5a".repeat(32));
+    let sum: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(keys.join("secrets"), format!("{body}sha256 {sum}\n")).unwrap();
+    let before = everything(&keys);
+    let text = said(home.0.path(), 2, &["restore", "backup", "--data", "drill", "--keys", "data-keys"]);
+    assert!(text.contains("cut short") && text.contains("ends the rotation"), "{text}");
+    assert_eq!(everything(&keys), before);
+}
+
+#[test]
+fn a_backup_that_lost_its_end_is_damaged_and_not_older() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    back_up(&engine, &backup_of(&home), |_| {});
+    stop(engine);
+    let (sums, segment) = (backup_of(&home).join("SHA256SUMS"), "ledger/00000000000000000001.segment");
+    let text = fs::read_to_string(&sums).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.ends_with(segment)).collect();
+    fs::write(&sums, kept.join("\n")).unwrap();
+    fs::remove_file(backup_of(&home).join(segment)).unwrap();
+    let found = put_back(&home, true).map(|(_, restored)| restored);
+    assert!(matches!(found, Err(BackupError::Damaged(_))), "{found:?}");
 }
