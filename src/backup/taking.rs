@@ -46,8 +46,8 @@ impl Taking {
         }
         RealDisk.create_folder(&unfinished).map_err(at(&unfinished))?;
         let begun = Self { to: to.to_owned(), unfinished, file: None };
-        // A ledger without records has no file that would bring its folder.
-        begun.create_folders(&begun.unfinished.join("ledger"))?;
+        // A ledger without records has no file that would bring its folders.
+        begun.create_folders(&begun.unfinished.join("ledger/keys"))?;
         Ok(begun)
     }
 

@@ -170,6 +170,7 @@ fn a_backup_is_put_back_as_it_was() {
 fn a_backup_without_any_customer_is_one() {
     let home = Home::new();
     back_up(&home.open(monday()), &backup_of(&home), |_| {});
+    said(home.0.path(), 0, &["ledger", "verify", "--data", "backup", "--keys", "data-keys"]);
     let (_, restored) = put_back(&home, false).unwrap();
     assert_eq!((restored.records, restored.customers), (0, (0, 0)));
 }
