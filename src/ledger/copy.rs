@@ -23,7 +23,8 @@ pub type Take<'t> = dyn FnMut(&str, Vec<u8>) -> io::Result<()> + 't;
 
 /// The sums of a backup's files, inside its folder: whatever has them is no data folder.
 pub const SUMS: &str = "SHA256SUMS";
-/// Where a restore puts things together, inside the data folder. As long as it is there, the folder is not whole.
+/// From where a restore moves things to their places, inside the data folder. As long as it is there, the folder is not
+/// whole.
 pub const RESTORING: &str = "restoring";
 /// How many bytes are handed over at once.
 pub const PART: usize = 256 * 1024;
@@ -82,7 +83,7 @@ pub(super) fn copy(
 /// # Errors
 /// When a file cannot be read or written, or is not as it was written.
 pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
-    let (inspection, key, size) = inspect(data)?;
+    let (inspection, _, size) = inspect(data)?;
     let (mut tree, mut written) = (Tree::default(), Ok(()));
     let mut write = |file: &_| write_file(&RealDisk, &inspection.folders.log, file);
     inspection.read(1, |seen| {
@@ -94,7 +95,7 @@ pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
     })?;
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));
     written.map_err(at(&inspection.folders.log))?;
-    Ok((key.clone(), verify(&inspection, &key, Vec::new())?))
+    verified(data)
 }
 
 /// Verifies a copy as it is, against the checkpoint that came with it, without the keys folder.
