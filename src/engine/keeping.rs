@@ -240,13 +240,14 @@ impl Engine {
     /// on: whatever was answered before is in it.
     ///
     /// # Errors
-    /// When the ledger or the store cannot be relied on or read, or nobody takes the copy any more.
+    /// When the ledger or the store is closed or cannot be read, or nobody takes the copy any more.
     pub fn back_up(&self, take: &mut Take<'_>) -> Result<(), EngineError> {
         let unavailable = |why: String| EngineError::BackupUnavailable(why);
         let store =
             self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
         self.write_behind().map_err(|error| unavailable(error.to_string()))?;
-        // Now that the store has everything that was answered before. The customers first: their ledger is never older than they are, so it knows who of them was erased.
+        // Now the store has everything that was answered before. The customers first: their ledger is never older than they
+        // are, so it knows who of them was erased.
         store.copy(take).map_err(|error| unavailable(error.to_string()))?;
         self.ledger.copy(take).map_err(|error| unavailable(error.to_string()))
     }
