@@ -3,20 +3,18 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use compact_str::CompactString;
-
 use super::decide::Answered;
 use super::{Customer, DecisionRecord, Engine, EngineError, consent};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{CustomerState, OutcomeEntry};
-use crate::domain::id::PurposeId;
+use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
 use crate::ledger::{Pseudonym, Take};
 use crate::store;
 use crate::store::codec::{self, Asked, StoredContact, StoredOutcome};
-use crate::store::{Change, Counted, CustomerStore, Customers, Entry, Kept as _, Loaded, StoreError};
+use crate::store::{Change, Counted, CustomerStore, Customers, Due, Entry, Kept as _, Loaded, StoreError, Written};
 
 /// How many customers are written at once.
 const CHUNK: usize = 1_000;
@@ -88,7 +86,15 @@ impl Engine {
         self.customers = Customers::new(Some(Arc::clone(store.journal())));
         self.store = Some(Arc::new(store));
         self.bound.memory = most_memory;
+        self.store_names(&self.rules.load().set.vocabulary);
         self
+    }
+
+    /// Stores every name, so that nothing is kept by a number that another process would take for something else.
+    pub(super) fn store_names(&self, names: &Vocabulary) {
+        let Some(store) = &self.store else { return };
+        // That it failed is in the log, and in health; the next writing tries again.
+        drop(store.write(&mut store.writing(), &[], (names, None)));
     }
 
     /// The same engine where nobody knows what was said to customers before: limits count as used up.
@@ -176,7 +182,8 @@ impl Engine {
         let asked = asked.map(|Answered { request, key, until, .. }| {
             Counted::Asked(Asked { request: *request, decision: key.0, until: until.0 })
         });
-        Change::Counted(contacts.chain(asked).map(|what| Entry { who, what }).collect())
+        let entries = contacts.chain(asked).map(|what| Entry { who, what }).collect();
+        if customer.epoch == epoch { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
     }
 
     /// What an outcome changed.
@@ -196,44 +203,56 @@ impl Engine {
             contact.map(|contact| Counted::Contact(StoredContact::of(contact))),
             outcome.map(|entry| Counted::Outcome(StoredOutcome::of(entry))),
         ];
-        Change::Counted(counted.into_iter().flatten().map(|what| Entry { who, what }).collect())
+        Change::CountedAndMore(counted.into_iter().flatten().map(|what| Entry { who, what }).collect())
     }
 
-    /// Writes every customer who differs from the store, and lets some leave memory if there are too many. How many were
-    /// looked at.
+    /// Writes every customer who differs from the store, until nothing is in the journal alone that was there before. How
+    /// many were looked at.
     ///
     /// # Errors
     /// When the disk refuses: customers stay in memory, and the next writing tries again.
     pub fn write_behind(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
         let mut writing = store.writing();
-        let Some((round, changed)) = store.journal().end_round() else {
-            self.keep_within_bound(store);
-            return Ok(0);
-        };
+        // First what is left of the round before, and then that of now.
+        Ok(self.write(store, &mut writing, true)? + self.write(store, &mut writing, true)?)
+    }
+
+    /// Writes customers as they are due, and lets some leave memory if there are too many. How many were looked at.
+    ///
+    /// # Errors
+    /// When the disk refuses: customers stay in memory, and the next writing tries again.
+    pub fn write_due(&self) -> Result<usize, StoreError> {
+        let Some(store) = &self.store else { return Ok(0) };
+        let mut writing = store.writing();
+        // Where memory is short, nobody waits to be written: whoever differs cannot leave.
+        let written = self.write(store, &mut writing, self.bound.most.load(Ordering::Relaxed) > 0)?;
+        self.keep_within_bound(store);
+        Ok(written)
+    }
+
+    fn write(&self, store: &CustomerStore, writing: &mut Written, everybody: bool) -> Result<usize, StoreError> {
+        let Due { customers, round } = store.journal().due(everybody);
         let names = &self.rules.load_full().set;
-        let chunks: Vec<&[CompactString]> =
-            if changed.is_empty() { vec![&[]] } else { changed.chunks(CHUNK).collect() };
-        for (index, chunk) in chunks.iter().enumerate() {
+        let chunks = customers.chunks(CHUNK).map(Some).chain([None]);
+        for (index, chunk) in chunks.enumerate() {
+            let ended = round.filter(|_| chunk.is_none());
+            let chunk = chunk.unwrap_or(&[]);
             let differ = chunk.iter().filter_map(|id| {
                 // Asked first: an erasure in between makes what is found too old, never what is too old current.
                 let erased_at = self.ledger.erased_at(id).unwrap_or(0);
                 Some((id.as_str(), erased_at, self.customers.difference(id)?))
             });
             let differ: Vec<_> = differ.collect();
-            let last = (index + 1 == chunks.len()).then_some(round);
-            if let Err(error) = store.write(&mut writing, &differ, (&names.vocabulary, last)) {
+            if let Err(error) = store.write(writing, &differ, (&names.vocabulary, ended)) {
                 differ.iter().for_each(|(id, ..)| self.customers.not_written(id));
-                let rest = chunks.iter().skip(index + 1).flat_map(|chunk| chunk.iter());
-                rest.for_each(|id| store.journal().changed(id.clone()));
-                return Err(store.failing(error));
+                let rest = customers.iter().skip((index + 1) * CHUNK);
+                rest.for_each(|id| store.journal().differs(id.clone()));
+                return Err(error);
             }
             store.journal().sync();
         }
-        store.journal().forget(round);
-        store.works_again();
-        self.keep_within_bound(store);
-        Ok(changed.len())
+        Ok(customers.len())
     }
 
     /// Hands over a copy of everything that is on disk but the keys folder, named as in the data folder, while calls go

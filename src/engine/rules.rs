@@ -102,6 +102,7 @@ impl Engine {
         let kept = || (Arc::clone(&current.set), current.number, current.since);
         let ((set, number, since), outcome) = match rule_set {
             Some(set) if set.hash != current.set.hash => {
+                self.store_names(&set.vocabulary);
                 ((Arc::new(set), current.number.saturating_add(1), at), Outcome::Changed)
             }
             Some(_) => (kept(), Outcome::Unchanged),

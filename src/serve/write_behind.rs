@@ -8,11 +8,13 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::grpc::Clock;
 
-/// How long it rests between two writings, and after one that failed.
+/// How long it rests between two looks at the journal, and after a writing that failed.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-/// How many writings come between two looks for what is kept too long: about one look a second, and so eleven million
-/// customers a day.
+/// How many looks come between two writings: what changes together is written once.
+const WRITE_EVERY: usize = 4;
+/// How many looks come between two looks for what is kept too long: about one a second, and so eleven million customers a
+/// day.
 const LOOK_EVERY: usize = 20;
 
 /// The thread. Dropping this writes once more, and ends it.
@@ -32,13 +34,18 @@ impl WriteBehind {
         let engine = Arc::clone(engine);
         let write = move || {
             let mut pause = PAUSE;
-            for writing in (1..=LOOK_EVERY).cycle() {
+            for look in (1..=LOOK_EVERY).cycle() {
                 if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
-                // What went wrong is in the log, in health and in the metrics.
-                pause = if engine.write_behind().is_ok() { PAUSE } else { LONG_PAUSE };
-                if writing == LOOK_EVERY {
+                if let Some(store) = engine.store() {
+                    store.journal().sync();
+                }
+                if look % WRITE_EVERY == 0 {
+                    // What went wrong is in the log, in health and in the metrics.
+                    pause = if engine.write_due().is_ok() { PAUSE } else { LONG_PAUSE };
+                }
+                if look == LOOK_EVERY {
                     engine.look_through(clock.now());
                 }
             }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
-use super::codec::{self, Kept};
-use super::database::{Batch, Database, Pairs};
+use super::about::{self, Progress};
+use super::codec::{self, Asked, Kept};
+use super::database::{Batch, Database};
 use super::journal::{Counted, Entry, Journal};
 use super::memory::Difference;
 use crate::domain::customer::{Contact, ContactState};
@@ -24,14 +25,10 @@ const BUCKETS: u16 = 4_096;
 pub(super) const RECORDS: &str = "records";
 /// Version and position before what is sealed.
 const HEAD: usize = 9;
+/// How many customers are taken from the journal at once.
+const AT_ONCE: usize = 1_000;
 /// How many spellings of one id are looked for.
 const MOST_SPELLINGS: usize = 1_000;
-/// What is not a customer, by the first byte of its key.
-const FORMAT: &[u8] = b"format";
-const ROUND: &[u8] = b"round";
-const NAME: u8 = b'n';
-const KEY: u8 = b'k';
-
 /// Customers in files, open.
 #[derive(Debug)]
 pub struct CustomerStore {
@@ -54,6 +51,8 @@ pub(super) struct Keys {
 pub struct Written {
     /// How many names of each kind.
     names: Vec<u32>,
+    /// How many times customers were written.
+    writing: u64,
 }
 
 /// What happened to the store since it was opened.
@@ -113,26 +112,26 @@ impl CustomerStore {
     pub fn open(data: &Path, vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
         let folder = data.join(CUSTOMERS);
         let database = Database::open(&folder.join(RECORDS))?;
-        check_format(&database, &folder)?;
-        let vocabulary = read_names(&database)?;
-        let buckets = read_buckets(&database)?;
-        let round = database.about(ROUND)?.first().and_then(|(_, value)| number(value)).unwrap_or(0);
+        about::check_format(&database, &folder)?;
+        let vocabulary = about::read_names(&database)?;
+        let buckets = about::read_buckets(&database)?;
+        let Progress { writing, round } = Progress::read(&database)?;
         let found = Journal::read(&folder)?;
-        if found.durable > round {
-            return Err(StoreError::Shortened { path: folder, written: found.durable, found: round });
+        if found.durable > writing {
+            return Err(StoreError::Shortened { path: folder, written: found.durable, found: writing });
         }
         let mut vault = vault;
         let used: HashSet<KeyName> = buckets.values().copied().collect();
         vault.keep_only(&used).map_err(disk(&folder))?;
         let last = found.entries.iter().map(|(round, _)| *round).max().unwrap_or(0).max(round);
         // The round of the entries is not durable before they are.
-        let journal = Arc::new(Journal::begin(&folder, last)?);
+        let journal = Arc::new(Journal::begin(&folder, (last, writing))?);
         let names = vocabulary.sizes();
         let store = Self {
             database,
             keys: RwLock::new(Keys { vault, buckets }),
             journal,
-            writing: Mutex::new(Written { names }),
+            writing: Mutex::new(Written { names, writing }),
             counts: StoreCounts::default(),
             folder,
         };
@@ -204,28 +203,13 @@ impl CustomerStore {
         self.counts.failing.load(Ordering::Acquire) || self.journal.is_broken()
     }
 
-    /// A writing failed.
-    pub fn failing(&self, error: StoreError) -> StoreError {
-        if !self.counts.failing.swap(true, Ordering::AcqRel) {
-            tracing::error!(%error, "customers cannot be stored; they stay in memory");
-        }
-        error
-    }
-
-    /// A writing did not fail.
-    pub fn works_again(&self) {
-        if self.counts.failing.swap(false, Ordering::AcqRel) {
-            tracing::info!("customers are stored again");
-        }
-    }
-
     /// Keeps everybody else from writing.
     pub fn writing(&self) -> MutexGuard<'_, Written> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes customers, each with the position of their last erasure, and makes them durable: with a round's number once
-    /// all of it is there.
+    /// Writes customers, each with the position of their last erasure, and names that are new, and makes them durable: with
+    /// a round's number once all of it is there.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -235,25 +219,62 @@ impl CustomerStore {
         differences: &[(&str, u64, Difference)],
         (vocabulary, round): (&Vocabulary, Option<u64>),
     ) -> Result<(), StoreError> {
-        let names = vocabulary.sizes();
-        let mut batch = Batch { about: new_names(written, vocabulary), ..Batch::default() };
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        for (customer, position, difference) in differences {
-            let who = keys.vault.pseudonym(customer);
+        let mut batch = Batch { about: about::new_names(&written.names, vocabulary), ..Batch::default() };
+        if differences.is_empty() && batch.about.is_empty() && round.is_none() {
+            return Ok(());
+        }
+        let result = self.seal_all(differences, &mut batch).and_then(|()| self.commit(written, batch, round));
+        let failing = result.is_err();
+        if self.counts.failing.swap(failing, Ordering::AcqRel) != failing {
+            match &result {
+                Err(error) => tracing::error!(%error, "customers cannot be stored; they stay in memory"),
+                Ok(()) => tracing::info!("customers are stored again"),
+            }
+        }
+        result?;
+        written.names = vocabulary.sizes();
+        self.counts.written.fetch_add(differences.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn seal_all(&self, differences: &[(&str, u64, Difference)], batch: &mut Batch) -> Result<(), StoreError> {
+        let named: Vec<_> = differences.iter().map(|(id, at, what)| (self.pseudonym(id), *at, what)).collect();
+        self.ensure_keys(named.iter().map(|(who, ..)| *who), batch)?;
+        let keys = self.keys();
+        for (who, position, difference) in named {
             let value = match difference {
                 Difference::Remove => None,
-                Difference::Write(plain) => {
-                    keys.ensure(who, &mut batch).map_err(disk(&self.folder))?;
-                    Some(keys.seal(who, *position, plain).ok_or(StoreError::Damaged)?)
-                }
+                Difference::Write(plain) => Some(keys.seal(who, position, plain).ok_or(StoreError::Damaged)?),
             };
             batch.customers.push((who.0.to_vec(), value));
         }
+        Ok(())
+    }
+
+    /// Sees to it that the bucket of each has a key. Nobody waits for that unless one is lacking.
+    fn ensure_keys(&self, whose: impl Iterator<Item = Pseudonym>, batch: &mut Batch) -> Result<(), StoreError> {
+        let keys = self.keys();
+        let lacking: BTreeSet<u16> = whose.map(bucket).filter(|bucket| !keys.buckets.contains_key(bucket)).collect();
         drop(keys);
-        batch.about.extend(round.map(|round| (ROUND.to_vec(), round.to_le_bytes().to_vec())));
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for bucket in lacking {
+            let key = keys.vault.new_key().map_err(disk(&self.folder))?;
+            keys.buckets.insert(bucket, key);
+            batch.about.push((about::key_of(bucket), key.0.to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Makes a batch durable as the next writing, and says so in the journal.
+    fn commit(&self, written: &mut Written, mut batch: Batch, round: Option<u64>) -> Result<(), StoreError> {
+        let writing = written.writing + 1;
+        batch.about.extend(about::progress(writing, round));
         self.database.commit(batch)?;
-        written.names = names;
-        self.counts.written.fetch_add(differences.len() as u64, Ordering::Relaxed);
+        written.writing = writing;
+        self.journal.durable(writing, round);
         Ok(())
     }
 
@@ -290,7 +311,7 @@ impl CustomerStore {
         for bucket in buckets {
             let Some(old) = keys.buckets.get(&bucket).copied() else { continue };
             let new = keys.vault.new_key().map_err(disk(&self.folder))?;
-            let mut batch = Batch { about: vec![(key_of(bucket), new.0.to_vec())], ..Batch::default() };
+            let mut batch = Batch { about: vec![(about::key_of(bucket), new.0.to_vec())], ..Batch::default() };
             let to = bucket.checked_add(16).map(|next| next.to_be_bytes());
             let to = to.as_ref().map(<[u8; 2]>::as_slice);
             for (key, bytes) in self.database.customers(&bucket.to_be_bytes(), to, usize::MAX)? {
@@ -316,24 +337,26 @@ impl CustomerStore {
         for entry in entries {
             customers.entry(entry.who).or_default().push(entry.what);
         }
-        let mut batch = Batch { about: vec![(ROUND.to_vec(), round.to_le_bytes().to_vec())], ..Batch::default() };
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        for (who, counted) in customers {
-            let who = Pseudonym(who);
-            let stored = self.database.customer(&who.0)?;
-            let opened = stored.as_ref().map(|bytes| keys.open(who, bytes));
-            // A damaged customer stays so: their limits count as used up, which is more than these entries ask.
-            let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, Kept::default().written()))) else {
-                continue;
-            };
-            let Some(mut kept) = codec::read(&plain) else { continue };
-            counted.into_iter().for_each(|counted| count(&mut kept, counted));
-            keys.ensure(who, &mut batch).map_err(disk(&self.folder))?;
-            batch.customers.push((who.0.to_vec(), keys.seal(who, position, &kept.written())));
+        let (mut written, customers) = (self.writing(), Vec::from_iter(customers));
+        for some in customers.chunks(AT_ONCE) {
+            let mut batch = Batch::default();
+            self.ensure_keys(some.iter().map(|(who, _)| Pseudonym(*who)), &mut batch)?;
+            for (who, counted) in some {
+                let who = Pseudonym(*who);
+                let (stored, keys) = (self.database.customer(&who.0)?, self.keys());
+                let opened = stored.as_ref().map(|bytes| keys.open(who, bytes));
+                // A damaged customer stays so: their limits count as used up, which is more than these entries ask.
+                let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, Kept::default().written()))) else {
+                    continue;
+                };
+                let Some(mut kept) = codec::read(&plain) else { continue };
+                counted.iter().for_each(|counted| count(&mut kept, counted));
+                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &kept.written())));
+            }
+            self.commit(&mut written, batch, None)?;
         }
-        drop(keys);
-        self.database.commit(batch)?;
-        self.journal.forget_all(round).map_err(disk(&self.folder))
+        self.commit(&mut written, Batch::default(), Some(round))?;
+        self.journal.forget_all(written.writing).map_err(disk(&self.folder))
     }
 
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
@@ -342,14 +365,19 @@ impl CustomerStore {
 }
 
 /// Counts something again, as it was counted before the process ended. Twice is once.
-fn count(kept: &mut Kept, counted: Counted) {
+fn count(kept: &mut Kept, counted: &Counted) {
     match counted {
         Counted::Seen(id) => {
-            kept.state.first_seen(id);
+            kept.state.first_seen(*id);
         }
         Counted::Asked(asked) => {
+            // Who repeats a request gets a new answer after a restart, in the place of the one before.
+            let replaced = |known: &Asked| known.request == asked.request && known.decision != asked.decision;
+            if let Some(before) = kept.asked.iter().copied().find(replaced) {
+                kept.state.relation_mut().contacts.retain(|contact| contact.decision.0 != before.decision);
+            }
             kept.asked.retain(|known| known.request != asked.request);
-            kept.asked.insert(0, asked);
+            kept.asked.insert(0, *asked);
         }
         Counted::Outcome(stored) => {
             let relation = kept.state.relation_mut();
@@ -372,17 +400,6 @@ fn count(kept: &mut Kept, counted: Counted) {
 }
 
 impl Keys {
-    /// Sees to it that a customer's bucket has a key.
-    fn ensure(&mut self, who: Pseudonym, batch: &mut Batch) -> std::io::Result<()> {
-        let bucket = bucket(who);
-        if !self.buckets.contains_key(&bucket) {
-            let key = self.vault.new_key()?;
-            self.buckets.insert(bucket, key);
-            batch.about.push((key_of(bucket), key.0.to_vec()));
-        }
-        Ok(())
-    }
-
     fn seal(&self, who: Pseudonym, position: u64, plain: &[u8]) -> Option<Vec<u8>> {
         seal(&self.vault, *self.buckets.get(&bucket(who))?, (who, position), plain)
     }
@@ -404,17 +421,13 @@ fn seal(vault: &Vault, key: KeyName, (who, position): (Pseudonym, u64), plain: &
 }
 
 fn position_of(bytes: &[u8]) -> Option<u64> {
-    bytes.split_first().filter(|(version, _)| **version == codec::VERSION).and_then(|(_, rest)| number(rest))
+    bytes.split_first().filter(|(version, _)| **version == codec::VERSION).and_then(|(_, rest)| about::number(rest))
 }
 
 /// The twelve first bits of a pseudonym, as the number that its two first bytes make with the rest of them zero.
 fn bucket(who: Pseudonym) -> u16 {
     let [high, low, ..] = who.0;
     u16::from_be_bytes([high, low]) & !(u16::MAX / BUCKETS)
-}
-
-fn key_of(bucket: u16) -> Vec<u8> {
-    [[KEY].as_slice(), &bucket.to_be_bytes()].concat()
 }
 
 pub(super) fn pseudonym(key: &[u8]) -> Option<Pseudonym> {
@@ -431,61 +444,6 @@ fn after(who: Pseudonym) -> Option<Pseudonym> {
         }
     }
     None
-}
-
-fn number(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
-}
-
-fn check_format(database: &Database, folder: &Path) -> Result<(), StoreError> {
-    match database.about(FORMAT)?.first() {
-        None => {
-            let about = vec![(FORMAT.to_vec(), vec![codec::VERSION])];
-            database.commit(Batch { about, ..Batch::default() })
-        }
-        Some((_, version)) if version.first().is_some_and(|found| *found > codec::VERSION) => {
-            let found = version.first().copied().unwrap_or(0);
-            Err(StoreError::Later { path: folder.to_owned(), found, known: codec::VERSION })
-        }
-        Some(_) => Ok(()),
-    }
-}
-
-fn read_names(database: &Database) -> Result<Vocabulary, StoreError> {
-    let mut vocabulary = Vocabulary::default();
-    for (key, name) in database.about(&[NAME])? {
-        if let (Some(kind), Ok(name)) = (key.get(1), std::str::from_utf8(&name)) {
-            vocabulary.restore(*kind, name);
-        }
-    }
-    Ok(vocabulary)
-}
-
-/// Names that are not stored yet.
-fn new_names(written: &Written, vocabulary: &Vocabulary) -> Pairs {
-    let mut names = Vec::new();
-    if written.names == vocabulary.sizes() {
-        return names;
-    }
-    let (mut kind, mut place) = (0, 0_u32);
-    for (of, name) in vocabulary.entries() {
-        if of != kind {
-            (kind, place) = (of, 0);
-        }
-        if written.names.get(usize::from(kind)).is_none_or(|known| place >= *known) {
-            names.push(([[NAME, kind].as_slice(), &place.to_be_bytes()].concat(), name.as_bytes().to_vec()));
-        }
-        place += 1;
-    }
-    names
-}
-
-fn read_buckets(database: &Database) -> Result<BTreeMap<u16, KeyName>, StoreError> {
-    let read = |(key, name): &(Vec<u8>, Vec<u8>)| {
-        let bucket = key.get(1..).and_then(|bucket| bucket.try_into().ok()).map(u16::from_be_bytes)?;
-        Some((bucket, KeyName(name.as_slice().try_into().ok()?)))
-    };
-    Ok(database.about(&[KEY])?.iter().filter_map(read).collect())
 }
 
 pub(super) fn disk(folder: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {

@@ -4,13 +4,15 @@
 //! that come together share one write. Entries are handed to the operating system at once and to the disk a few times a
 //! second: a power cut takes the last of them, a kill takes none.
 //!
-//! Two files take turns. Entries carry the number of the round in which they were written; once the customers of a round
-//! are durable, its file is emptied. Each file begins with the last round that was durable then, so that a store that has
-//! lost its end is noticed.
+//! So whoever was merely spoken to needs not be written at once: they wait for the end of the round, and are written once for
+//! all that was said to them in it. Two files take turns. While the entries of one round come into one file, the customers
+//! of the round before are written a few at a time; when they are durable, its file is emptied, and when the round has
+//! become long, the next begins there. Entries carry the number of their round. Each writing of customers has a number,
+//! too, which is noted here once it is durable, so that a store that has lost its end is noticed.
 //!
 //! ```text
-//! 0    128  head:  "TFLCONT1", u64 round that is durable; zeros; CRC32C of the rest
-//! 128  128  each entry: u64 round, u8 length, that many bytes; zeros; CRC32C of the rest
+//! a slot, 128  an entry: u64 round, u8 length, that many bytes; zeros; CRC32C of the rest
+//!              or a note: "TFLCONT1", u64 writing that is durable; zeros; CRC32C of the rest
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -31,6 +33,9 @@ const SLOT: usize = 128;
 const SHARDS: usize = 16;
 /// How long entries may be on their way to the disk.
 const SYNC: Duration = Duration::from_millis(50);
+/// When a round ends: after so long, or with so many entries.
+const ROUND: Duration = Duration::from_secs(30);
+const ENTRIES: usize = 1 << 19;
 /// How a round's file is named, before the remainder of the round's number.
 const NAME: &str = "counted-";
 
@@ -71,7 +76,8 @@ pub struct Journal {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    changed: Mutex<Vec<CompactString>>,
+    soon: Mutex<Vec<CompactString>>,
+    later: Mutex<Vec<CompactString>>,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -79,9 +85,34 @@ struct Shard {
 struct Files {
     files: [File; 2],
     round: u64,
-    /// Entries of this round are in its file.
-    begun: bool,
+    /// When this round began.
+    since: Instant,
+    /// How many entries of this round are in its file, and how many end it.
+    entries: usize,
+    longest: usize,
+    /// What is left of the round before.
+    before: Option<Ending>,
+    /// The last writing that is durable.
+    writing: u64,
     synced: Instant,
+}
+
+/// A round whose entries are not in the store yet.
+#[derive(Debug)]
+struct Ending {
+    /// Who of it is still to be written.
+    customers: Vec<CompactString>,
+    /// How many there were.
+    of: usize,
+}
+
+/// What is to be written now.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Who.
+    pub customers: Vec<CompactString>,
+    /// The round whose every entry is in the store then.
+    pub round: Option<u64>,
 }
 
 /// What was found when a journal was opened.
@@ -89,7 +120,7 @@ struct Files {
 pub struct Found {
     /// Every entry with its round, in the order in which they were written.
     pub entries: Vec<(u64, Entry)>,
-    /// The last round that is known to have been durable.
+    /// The last writing that is known to have been durable.
     pub durable: u64,
     /// How many entries are not as they were written.
     pub damaged: u64,
@@ -113,17 +144,27 @@ impl Journal {
         Ok(found)
     }
 
-    /// Goes on after a round. What the files hold stays until [`Journal::forget_all`].
+    /// Goes on after a round and a writing. What the files hold stays until [`Journal::forget_all`].
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn begin(folder: &Path, last: u64) -> Result<Self, StoreError> {
+    pub fn begin(folder: &Path, (round, writing): (u64, u64)) -> Result<Self, StoreError> {
         let open = |path: PathBuf| {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.map_err(|error| StoreError::Disk { path, error })
         };
         let [even, odd] = paths(folder);
-        let files = Files { files: [open(even)?, open(odd)?], round: last + 1, begun: false, synced: now() };
+        let (files, now) = ([open(even)?, open(odd)?], now());
+        let files = Files {
+            files,
+            round: round + 1,
+            since: now,
+            entries: 0,
+            longest: ENTRIES,
+            before: None,
+            writing,
+            synced: now,
+        };
         Ok(Self {
             shards: Default::default(),
             appended: AtomicU64::new(0),
@@ -133,9 +174,14 @@ impl Journal {
         })
     }
 
-    /// Notes that a customer differs from what is stored. Comes before what was counted for them.
-    pub fn changed(&self, customer: CompactString) {
-        lock(&self.shard().changed).push(customer);
+    /// Notes that a customer differs from what is stored, and nothing else has it.
+    pub fn differs(&self, customer: CompactString) {
+        lock(&self.shard().soon).push(customer);
+    }
+
+    /// Notes that a customer differs from what is stored by what is counted, and nothing else. Comes before that.
+    pub fn counts(&self, customer: CompactString) {
+        lock(&self.shard().later).push(customer);
     }
 
     /// Adds what was counted; [`Journal::kept`] says when it is in the file.
@@ -169,7 +215,8 @@ impl Journal {
     /// How many customers differ from the store.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shards.iter().map(|shard| lock(&shard.changed).len()).sum()
+        let before = lock(&self.files).before.as_ref().map_or(0, |before| before.customers.len());
+        self.shards.iter().map(|shard| lock(&shard.soon).len() + lock(&shard.later).len()).sum::<usize>() + before
     }
 
     /// Hands entries to the disk, if that was long ago.
@@ -181,50 +228,69 @@ impl Journal {
         files.synced = now();
         self.write(&mut files);
         // Nobody waits for the disk: an entry is kept when the system has it.
-        let file = files.file().try_clone();
+        let [even, odd] = files.files.each_ref().map(File::try_clone);
         drop(files);
-        self.note(file.and_then(|file| file.sync_data()));
+        self.note(even.and_then(|file| file.sync_data()).and(odd.and_then(|file| file.sync_data())));
     }
 
-    /// Ends the round, if anything happened in it: gives back its number and everybody who changed. What is counted from
-    /// here on belongs to the next.
-    pub fn end_round(&self) -> Option<(u64, Vec<CompactString>)> {
+    /// Whom to write now: whoever differs by more than what is counted here; of the round before, so many that it ends with
+    /// this one; or everybody of it. With nothing before it, this round ends when it is long enough.
+    pub fn due(&self, everybody: bool) -> Due {
         let mut files = lock(&self.files);
-        // In this order: whose entry is in this round is among those who changed in it.
         self.write(&mut files);
-        let changed: Vec<CompactString> =
-            self.shards.iter().flat_map(|shard| std::mem::take(&mut *lock(&shard.changed))).collect();
-        if changed.is_empty() && !files.begun {
-            return None;
+        let mut customers = self.take(|shard| &shard.soon);
+        if files.before.is_none() && files.entries > 0 && (everybody || files.progress() >= 1.0) {
+            // In this order: whose entry is in this round is among those who waited in it.
+            files.end_round(self.take(|shard| &shard.later));
         }
-        files.begun = false;
-        files.round += 1;
-        Some((files.round - 1, changed))
+        let (progress, before) = (if everybody { 1.0 } else { files.progress() }, files.round - 1);
+        let Some(ending) = &mut files.before else { return Due { customers, round: None } };
+        customers.extend(ending.customers.drain(ending.stay(progress)..));
+        Due { customers, round: ending.customers.is_empty().then_some(before) }
     }
 
-    /// Forgets the entries of a round whose customers are durable, and of those before.
-    pub fn forget(&self, round: u64) {
+    fn take(&self, list: impl Fn(&Shard) -> &Mutex<Vec<CompactString>>) -> Vec<CompactString> {
+        self.shards.iter().flat_map(|shard| std::mem::take(&mut *lock(list(shard)))).collect()
+    }
+
+    /// Notes that a writing is durable, and with it a round: its entries are forgotten.
+    pub fn durable(&self, writing: u64, round: Option<u64>) {
         let mut files = lock(&self.files);
-        let emptied = files.of(round).map_or(Ok(()), |file| empty(file, round));
-        self.note(emptied);
+        files.writing = writing;
+        let noted = match round.and_then(|round| files.of(round)) {
+            Some(file) => empty(file, writing),
+            None => files.file().write_all(&note(writing)),
+        };
+        if round.is_some() {
+            files.before = None;
+        }
+        self.note(noted);
     }
 
-    /// Forgets every entry there is: a round is durable, and nobody counts yet.
+    /// Forgets every entry there is: a writing with all of them is durable, and nobody counts yet.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn forget_all(&self, durable: u64) -> io::Result<()> {
+    pub fn forget_all(&self, writing: u64) -> io::Result<()> {
         let mut files = lock(&self.files);
-        files.files.iter_mut().try_for_each(|file| empty(file, durable))
+        files.writing = writing;
+        files.files.iter_mut().try_for_each(|file| empty(file, writing))
     }
 
     fn write(&self, files: &mut Files) {
         let through = self.appended.load(Ordering::Acquire);
-        let entries = self.shards.iter().flat_map(|shard| std::mem::take(&mut *lock(&shard.entries)));
-        let bytes: Vec<u8> = entries.filter_map(|entry| slot(files.round, &entry)).flatten().collect();
+        let mut bytes = Vec::new();
+        for shard in &self.shards {
+            for entry in std::mem::take(&mut *lock(&shard.entries)) {
+                bytes.extend(slot(files.round, &entry));
+            }
+        }
         if !bytes.is_empty() {
-            files.begun = true;
-            let written = files.file().write_all(&bytes);
+            if files.entries == 0 && files.before.is_none() {
+                files.since = now();
+            }
+            files.entries += bytes.len();
+            let written = files.file().write_all(bytes.as_flattened());
             self.note(written);
         }
         self.written.store(through, Ordering::Release);
@@ -259,6 +325,32 @@ impl Files {
         let [even, odd] = &mut self.files;
         (self.round % 2 != round % 2).then_some(if round.is_multiple_of(2) { even } else { odd })
     }
+
+    /// How much of this round is over: all of it at 1.
+    fn progress(&self) -> f64 {
+        let time = now().duration_since(self.since).as_secs_f64() / ROUND.as_secs_f64();
+        time.max(self.entries as f64 / self.longest as f64)
+    }
+
+    fn end_round(&mut self, customers: Vec<CompactString>) {
+        self.before = Some(Ending { of: customers.len(), customers });
+        self.round += 1;
+        self.since = now();
+        self.entries = 0;
+    }
+}
+
+impl Ending {
+    /// How many need not be written yet.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a number, and at least none"
+    )]
+    fn stay(&self, progress: f64) -> usize {
+        let stay = self.of as f64 * (1.0 - progress).max(0.0);
+        self.customers.len().min(stay as usize)
+    }
 }
 
 impl Found {
@@ -286,15 +378,34 @@ fn paths(folder: &Path) -> [PathBuf; 2] {
     [0, 1].map(|remainder| folder.join(format!("{NAME}{remainder}")))
 }
 
-fn empty(file: &mut File, durable: u64) -> io::Result<()> {
+fn empty(file: &mut File, writing: u64) -> io::Result<()> {
     file.set_len(0)?;
-    file.write_all(&sealed([MAGIC.as_slice(), &durable.to_le_bytes()].concat()))
+    file.write_all(&note(writing))
+}
+
+fn note(writing: u64) -> [u8; SLOT] {
+    let mut slot = [0; SLOT];
+    let (magic, rest) = slot.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(MAGIC);
+    rest.iter_mut().zip(writing.to_le_bytes()).for_each(|(to, from)| *to = from);
+    sealed(slot)
 }
 
 fn slot(round: u64, entry: &Entry) -> Option<[u8; SLOT]> {
-    let entry = postcard::to_stdvec(entry).ok()?;
-    let length = u8::try_from(entry.len()).ok()?;
-    Some(sealed([round.to_le_bytes().as_slice(), &[length], &entry].concat()))
+    let mut slot = [0; SLOT];
+    let (head, rest) = slot.split_first_chunk_mut()?;
+    *head = round.to_le_bytes();
+    let (length, rest) = rest.split_first_mut()?;
+    let (room, _) = rest.split_last_chunk_mut::<4>()?;
+    *length = u8::try_from(postcard::to_slice(entry, room).ok()?.len()).ok()?;
+    Some(sealed(slot))
+}
+
+fn sealed(mut slot: [u8; SLOT]) -> [u8; SLOT] {
+    if let Some((body, sum)) = slot.split_last_chunk_mut() {
+        *sum = crc32c::crc32c(body).to_le_bytes();
+    }
+    slot
 }
 
 fn read_entry(body: &[u8]) -> Option<(u64, Entry)> {
@@ -302,15 +413,6 @@ fn read_entry(body: &[u8]) -> Option<(u64, Entry)> {
     let (length, rest) = rest.split_first()?;
     let entry = postcard::from_bytes(rest.get(..usize::from(*length))?).ok()?;
     Some((u64::from_le_bytes(*round), entry))
-}
-
-fn sealed(mut bytes: Vec<u8>) -> [u8; SLOT] {
-    bytes.resize(SLOT - 4, 0);
-    let sum = crc32c::crc32c(&bytes);
-    bytes.extend(sum.to_le_bytes());
-    let mut slot = [0; SLOT];
-    slot.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    slot
 }
 
 fn body(slot: &[u8; SLOT]) -> Option<&[u8]> {
@@ -325,3 +427,6 @@ fn number(bytes: &[u8]) -> Option<u64> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

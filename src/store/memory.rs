@@ -37,8 +37,19 @@ struct Slot<C> {
     touched: AtomicU32,
     /// The store has something of them.
     stored: bool,
-    /// It is not this, and the journal knows.
-    differs: bool,
+    differs: Differs,
+}
+
+/// How a customer differs from what is stored. The journal knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Differs {
+    /// Not at all.
+    #[default]
+    No,
+    /// By what is counted in the journal.
+    ByCounted,
+    /// By more than that.
+    ByMore,
 }
 
 /// A customer who was not in memory.
@@ -58,8 +69,10 @@ pub enum Change {
     Nothing,
     /// Something that has to be stored.
     Something,
-    /// The same, and it counts: it is in the journal before anybody is told.
+    /// Something that counts, and nothing else: it is in the journal before anybody is told.
     Counted(Vec<journal::Entry>),
+    /// Both.
+    CountedAndMore(Vec<journal::Entry>),
 }
 
 /// What is to be written of a customer.
@@ -140,13 +153,18 @@ impl<C: Kept> Customers<C> {
 
     /// Notes a difference to the store, and then what counts: an entry never comes before its customer.
     fn note(&self, id: &str, slot: &mut Slot<C>, change: Change) {
-        let Some(journal) = self.journal.as_ref().filter(|_| change != Change::Nothing) else { return };
-        if !std::mem::replace(&mut slot.differs, true) {
-            journal.changed(id.into());
+        let Some(journal) = &self.journal else { return };
+        let (differs, entries) = match change {
+            Change::Nothing => return,
+            Change::Something => (Differs::ByMore, Vec::new()),
+            Change::Counted(entries) => (Differs::ByCounted, entries),
+            Change::CountedAndMore(entries) => (Differs::ByMore, entries),
+        };
+        if slot.differs < differs {
+            slot.differs = differs;
+            if differs == Differs::ByMore { journal.differs(id.into()) } else { journal.counts(id.into()) }
         }
-        if let Change::Counted(entries) = change {
-            journal.counted(entries);
-        }
+        journal.counted(entries);
     }
 
     /// Puts a customer in the place of what was held, whether it is worth keeping or not.
@@ -184,7 +202,7 @@ impl<C: Kept> Customers<C> {
     /// What is to be written of a customer, if anything. From here on they count as written.
     pub fn difference(&self, id: &str) -> Option<Difference> {
         let mut slot = self.map.get_mut(id)?;
-        if !std::mem::take(&mut slot.differs) {
+        if std::mem::take(&mut slot.differs) == Differs::No {
             return None;
         }
         let bytes = slot.customer.stored(id);
@@ -205,7 +223,7 @@ impl<C: Kept> Customers<C> {
     ///
     /// Only whoever writes may call this: between the two, nobody is on the way to the store.
     pub fn evict(&self, wanted: usize) -> usize {
-        let may_leave = |slot: &Slot<C>| !slot.differs && !slot.customer.is_pinned();
+        let may_leave = |slot: &Slot<C>| slot.differs == Differs::No && !slot.customer.is_pinned();
         let touched = |slot: &Slot<C>| slot.touched.load(Ordering::Relaxed);
         let mut times: Vec<u32> = self.map.iter().filter(|slot| may_leave(slot)).map(|slot| touched(&slot)).collect();
         let Some(last) = wanted.min(times.len()).checked_sub(1) else { return 0 };
@@ -248,6 +266,6 @@ impl<C: Kept> Customers<C> {
 
 impl<C> From<Loaded<C>> for Slot<C> {
     fn from(Loaded { customer, stored }: Loaded<C>) -> Self {
-        Self { customer, touched: AtomicU32::new(0), stored, differs: false }
+        Self { customer, touched: AtomicU32::new(0), stored, differs: Differs::No }
     }
 }

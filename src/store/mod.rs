@@ -3,6 +3,7 @@
 //! `memory` is the truth while the process runs; `file` is what another process finds. What differs is written behind, a
 //! few times a second; what counts towards a limit is in the `journal` before anybody is told.
 
+mod about;
 pub mod codec;
 mod copy;
 mod database;
@@ -13,8 +14,8 @@ mod memory;
 use std::path::PathBuf;
 
 pub use copy::{PAIRS, unpack};
-pub use file::{CustomerStore, OpenedStore, Recovered, StoreCounts};
-pub use journal::{Counted, Entry, Journal};
+pub use file::{CustomerStore, OpenedStore, Recovered, StoreCounts, Written};
+pub use journal::{Counted, Due, Entry, Journal};
 pub use memory::{Change, Customers, Difference, Kept, Loaded};
 
 /// Why the store of customers did not do what it was asked.

@@ -200,9 +200,12 @@ fn a_repeated_request_counts_once_whatever_process_answers_it() {
     let engine = home.open(monday());
     assert_eq!(chosen(&engine.decide(question(), monday()).unwrap()), ["hello"]);
     kill(engine);
-    let engine = home.open(later(1));
-    assert_eq!(chosen(&engine.decide(question(), later(1)).unwrap()), ["hello"]);
-    assert_eq!(engine.export("anna", later(1)).unwrap().state.relation().contacts.len(), 1);
+    for minute in 1..4 {
+        let engine = home.open(later(minute));
+        assert_eq!(chosen(&engine.decide(question(), later(minute)).unwrap()), ["hello"]);
+        assert_eq!(engine.export("anna", later(minute)).unwrap().state.relation().contacts.len(), 1);
+        kill(engine);
+    }
 }
 
 #[test]
@@ -342,18 +345,63 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_store_that_lost_its_end_does_not_open() {
+    let stopped_when_due = |engine: Engine| {
+        engine.write_due().unwrap();
+        kill(engine);
+    };
+    for end in [stop, stopped_when_due] {
+        let home = Home::new();
+        stop(home.open(monday()));
+        let copy = home.0.path().join("copy");
+        copy_folder(&home.customers().join("records"), &copy);
+        let engine = home.open(later(1));
+        anna(&engine);
+        end(engine);
+        fs::remove_dir_all(home.customers().join("records")).unwrap();
+        copy_folder(&copy, &home.customers().join("records"));
+        let refused = home.try_open(RULES, later(2)).unwrap_err();
+        assert!(matches!(refused, StoreError::Shortened { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_number_means_the_same_name_after_a_kill() {
+    let (one_more, two_more) = (with_action(RULES, "more"), with_action(&with_action(RULES, "more"), "other"));
     let home = Home::new();
     let engine = home.open(monday());
-    stop(engine);
-    let copy = home.0.path().join("copy");
-    copy_folder(&home.customers().join("records"), &copy);
-    let engine = home.open(later(1));
-    anna(&engine);
-    stop(engine);
-    fs::remove_dir_all(home.customers().join("records")).unwrap();
-    copy_folder(&copy, &home.customers().join("records"));
-    let refused = home.try_open(RULES, later(2)).unwrap_err();
-    assert!(matches!(refused, StoreError::Shortened { .. }), "{refused}");
+    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: one_more }]);
+    engine.reload(|names| load(sources, names), monday());
+    assert_eq!(chosen(&engine.decide(ask("anna", "web", &[]), monday()).unwrap()), ["more"]);
+    kill(engine);
+    let (engine, _) = home.try_open(&two_more, later(1)).unwrap();
+    for expected in ["other", "hello"] {
+        assert_eq!(chosen(&engine.decide(ask("anna", "web", &[]), later(1)).unwrap()), [expected], "not `more`");
+    }
+}
+
+/// The rules with an action that is said before any other there is, once.
+fn with_action(rules: &str, id: &str) -> String {
+    let action = format!(
+        "  - {{id: {id}, title: More, kind: offer, purpose: service, relevance: {{base: 90}}, intrusiveness: 1, limits: [{{at_most: 1, per: 30 days}}], treatments: {{web: {{text: more}}}}}}\n"
+    );
+    rules.replace("actions:\n", &format!("actions:\n{action}"))
+}
+
+#[test]
+fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    assert!(says_hello(&engine, "anna", monday()));
+    visit(&engine, "v1", monday());
+    assert!(says_hello(&engine, "ben", monday()));
+    assert_eq!((engine.write_due().unwrap(), engine.store().unwrap().journal().waiting()), (1, 2));
+    engine.erase("clara", monday()).unwrap();
+    assert_eq!(engine.store().unwrap().journal().waiting(), 0, "an erasure leaves nothing in the journal");
+    assert!(says_hello(&engine, "dora", later(1)));
+    kill(engine);
+    let (engine, recovered) = home.try_open(RULES, later(2)).unwrap();
+    assert_eq!(recovered.counted, 1, "dora");
+    assert!(["anna", "ben", "dora"].iter().all(|who| !says_hello(&engine, who, later(2))));
 }
 
 #[test]
@@ -363,11 +411,11 @@ fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
     let engine = bounded(engine, &home);
     anna(&engine);
     engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), monday()).unwrap();
-    engine.write_behind().unwrap();
+    engine.write_due().unwrap();
     for number in 0..400 {
         assert!(says_hello(&engine, &format!("stranger-{number}"), later(1)));
         if number % 100 == 99 {
-            engine.write_behind().unwrap();
+            engine.write_due().unwrap();
         }
     }
     assert!(engine.customer_count() < 401, "somebody left");
