@@ -1,5 +1,5 @@
-//! Rules made from a number: so many actions, of which about one in thirty fits a customer, and limits that only the
-//! busiest customer reaches.
+//! Rules made from a number: so many actions, of which the first fits everybody and about one in thirty of the others fits
+//! a customer, and limits that only the busiest customer reaches. So everybody is told something, however many there are.
 
 /// How often a customer may be contacted a week.
 pub const LIMIT: u64 = 100;
@@ -39,18 +39,21 @@ pub fn rules(actions: usize) -> String {
 fn action(index: usize) -> String {
     let (topic, age, base) = (TOPICS[index % 5], 18 + index % 60, 25 + index % 40);
     let (until, views) = (age + 10, index % 3);
-    format!(
+    let fits = format!(
         r#"
-  - id: action-{index}
-    title: Title of action {index}
-    kind: offer
-    purpose: personalisation
     eligible:
       - customer.contract == "dsl"
       - customer.age >= {age} && customer.age < {until}
     applicable:
       - context.topic == "{topic}"
-      - events.count("page_view", "7d") >= {views}
+      - events.count("page_view", "7d") >= {views}"#
+    );
+    format!(
+        r#"
+  - id: action-{index}
+    title: Title of action {index}
+    kind: offer
+    purpose: personalisation{}
     relevance:
       base: {base}
       add:
@@ -58,6 +61,7 @@ fn action(index: usize) -> String {
     intrusiveness: 5
     treatments:
       web: {{content: banner/{index}, text: "What action {index} says to the customer."}}
-"#
+"#,
+        if index == 0 { "" } else { &fits },
     )
 }

@@ -125,7 +125,13 @@ fn action(index: usize) -> impl Strategy<Value = String> {
         let conditions = || proptest::collection::vec(condition(purpose), 0..3);
         let points =
             proptest::option::of((-20..80_i32, prop_oneof![leaf(purpose), Just(r#"channel == "web""#.to_owned())]));
-        let head = (0..60_i32, select(vec!["offer", "service"]), select(vec!["web", "email", "both"]), 0..4_u8);
+        // Few different numbers, so that many promise the same.
+        let head = (
+            (0..6_i32).prop_map(|tens| tens * 10),
+            select(vec!["offer", "service"]),
+            select(vec!["web", "email", "both"]),
+            0..4_u8,
+        );
         (conditions(), conditions(), points, head).prop_map(
             move |(eligible, suitable, points, (base, kind, channel, extra))| {
                 let mut text =
@@ -378,6 +384,30 @@ fn what_promises_little_is_passed_over_only_where_it_cannot_matter() {
         assert_eq!(indexed.0.as_deref(), wanted);
         let again = indexed.1.silence.and_then(|silence| silence.retry_after);
         assert_eq!(again, wanted.is_none().then(|| monday() + Period(5 * Period::DAY.0)));
+    }
+}
+
+/// Of several that promise the same, the first by name that keeps it is said: not the first of the file, none that only
+/// could have kept it, and none that says something personal.
+#[test]
+fn of_those_who_promise_the_same_the_first_that_keeps_it_is_said() {
+    let action = |id: &str, channel: &str, text: &str| {
+        format!(
+            "  - {{id: {id}, title: T, kind: offer, purpose: service, intrusiveness: 3, treatments: {{web: {{text: {text}}}}}, \
+             relevance: {{base: 20, add: [{{points: 10, when: channel == \"{channel}\"}}]}}}}\n"
+        )
+    };
+    let actions = [
+        action("a-elsewhere", "email", "Hello"),
+        action("b-personal", "web", "\"{customer.age|Hello}\""),
+        action("d-later", "web", "Hello"),
+        action("c-first", "web", "Hello"),
+    ];
+    let engine = engine(&rules_of(&format!("{HEAD}actions:\n{}{POLICY}", actions.concat())));
+    for explain in [Explain::Chosen, Explain::Funnel] {
+        let question = Question { explain, validate_only: true, ..ask("c", "web", &[]) };
+        let record = engine.decide(question, monday()).unwrap();
+        assert_eq!(super::support::chosen(&record), ["c-first"]);
     }
 }
 

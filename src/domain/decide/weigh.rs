@@ -33,7 +33,8 @@ pub(crate) fn everyone<'r>(
 }
 
 /// Judges the actions that the index does not rule out, and picks. Those that promise most come first: where one action
-/// is wanted and one was found that may be said, whoever cannot come to as many points is passed over.
+/// is wanted and one was found that may be said, whoever cannot come to as many points is passed over, and so is whoever
+/// promises just what one with an earlier name has kept.
 pub(crate) fn whoever_may_fit<'r>(scene: &'r Scene<'r>, request: &Request<'_>, views: &mut Views<'r>) -> Weighed<'r> {
     let mut judgements = Vec::with_capacity(EXPECTED);
     let (threshold, common) = (choose::threshold(scene), arbitrate::common_intrusiveness(scene));
@@ -43,17 +44,24 @@ pub(crate) fn whoever_may_fit<'r>(scene: &'r Scene<'r>, request: &Request<'_>, v
             continue;
         }
         let view = views.of(index.purpose);
+        let mut kept = None;
         for survivor in index.shard.survivors(request.channel, view) {
-            if survivor.promise - common < found {
+            if survivor.promise.points - common < found {
                 break;
+            }
+            if kept == Some(survivor.promise) {
+                continue;
             }
             let Some(action) = scene.rules.actions.get(survivor.action) else { continue };
             let judgement = engagement::out_of_question(action, scene, request).unwrap_or_else(|| {
                 let known = survivor.holds.map(|sensitivity| Ok(Engaged { sensitivity }));
                 fitting(action, known.unwrap_or_else(|| engagement::engage(action, view)), (scene, request), view, None)
             });
-            let points = judgement.score.map(|score| score.total).filter(|points| *points > threshold);
-            found = points.filter(|_| request.max_actions == 1).map_or(found, |points| found.max(points));
+            let sayable = judgement.score.filter(|score| request.max_actions == 1 && score.total > threshold);
+            if let Some(score) = sayable {
+                found = found.max(score.total);
+                kept = survivor.promise.is_kept(score.relevance, score.personal).then_some(survivor.promise).or(kept);
+            }
             judgements.push(judgement);
         }
     }

@@ -9,11 +9,13 @@ mod allowed;
 mod bits;
 mod clause;
 mod column;
+mod promise;
 mod shard;
 
 pub use allowed::Allowed;
 pub use clause::{Clause, Dimension, alternatives};
 
+use promise::Promise;
 use shard::{Entry, Shard};
 
 use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
@@ -90,7 +92,7 @@ impl PurposeIndex {
                 let Some(lineup) = lineups.get_mut(channel) else { continue };
                 lineup.by_name.push(action.id);
                 if action.asks.is_none() {
-                    lineup.by_promise.push((action.id, promise(action, weights)));
+                    lineup.by_promise.push((action.id, promise(action, weights).points));
                 }
             }
         }
@@ -101,7 +103,8 @@ impl PurposeIndex {
             }
         }
         let mut entries: Vec<Entry> = by_name.iter().map(|action| entry(action, weights, facts)).collect();
-        entries.sort_by(|a, b| b.promise.total_cmp(&a.promise));
+        // Those of one promise stay in the order of their names.
+        entries.sort_by(|a, b| b.promise.points.total_cmp(&a.promise.points));
         Self { purpose, shard: Shard::new(&entries, facts), lineups }
     }
 }
@@ -121,13 +124,6 @@ fn sensitivity(action: &Action) -> Option<f64> {
     action.conditions().try_fold(0.0_f64, |most, one| Some(most.max(one.constant_sensitivity()?)))
 }
 
-/// The most points that an action can ever have: all that speaks for it, nothing that speaks against it but itself. What
-/// a consent ask can gain is not known before, and it does not pay for what its conditions read.
-fn promise(action: &Action, weights: Arbitration) -> f64 {
-    let ask = action.asks.is_some();
-    let points = action.relevance.add.iter().fold(action.relevance.base, |sum, points| sum + points.points.max(0.0));
-    let points = if ask { 100.0 } else { points.clamp(0.0, 100.0) };
-    let personal = if ask { 0.0 } else { sensitivity(action).unwrap_or(0.0) };
-    let gain = points * action.worth * (1.0 - weights.personal_discount * personal);
-    gain - action.intrusiveness - weights.personal * personal
+fn promise(action: &Action, weights: Arbitration) -> Promise {
+    Promise::new(action, sensitivity(action), weights)
 }

@@ -8,6 +8,7 @@ use super::allowed::Allowed;
 use super::bits::{self, Survivors};
 use super::clause::{Alternatives, Dimension};
 use super::column::Column;
+use super::promise::Promise;
 use crate::domain::id::{ActionId, ChannelId, IdMap};
 use crate::domain::rules::expr::{Fact, FactTable, Facts};
 
@@ -22,8 +23,8 @@ pub struct Entry {
     pub alternatives: Alternatives,
     /// How personal the facts are on which that rests, if it is the same whenever it holds.
     pub sensitivity: Option<f64>,
-    /// The most points it can ever have.
-    pub promise: f64,
+    /// What it can come to at its best.
+    pub promise: Promise,
 }
 
 /// An action that the index does not rule out.
@@ -34,8 +35,8 @@ pub struct Survivor {
     /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
     /// be evaluated.
     pub holds: Option<f64>,
-    /// The most points it can ever have.
-    pub promise: f64,
+    /// What it can come to at its best.
+    pub promise: Promise,
 }
 
 /// The index over the actions of one purpose. A row is one alternative of one action.
@@ -52,7 +53,7 @@ pub struct Shard {
 struct Row {
     action: ActionId,
     sensitivity: f64,
-    promise: f64,
+    promise: Promise,
 }
 
 /// What an index may take.

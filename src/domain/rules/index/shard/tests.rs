@@ -99,7 +99,7 @@ proptest! {
             channels: vec![channel],
             alternatives: alternatives.clone(),
             sensitivity: Some(0.5),
-            promise: 0.0,
+            promise: Promise::default(),
         };
         let entries: Vec<Entry> = alternatives.iter().enumerate().map(entry).collect();
         let shard = Shard::within(Budget { worth_a_column, words }, &entries, &FactTable::default());
