@@ -26,7 +26,7 @@ pub(super) const RECORDS: &str = "records";
 /// Version and position before what is sealed.
 const HEAD: usize = 9;
 /// How many customers are taken from the journal at once.
-const AT_ONCE: usize = 1_000;
+const AT_ONCE: usize = 10_000;
 /// How many spellings of one id are looked for.
 const MOST_SPELLINGS: usize = 1_000;
 /// Customers in files, open.
