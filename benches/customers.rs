@@ -333,7 +333,7 @@ fn decide(few: &Engine, all: &Engine, count: usize) -> [[f64; 2]; 2] {
 /// One decision, timed; what it presented is then taken back, so that every decision finds its customer as the first.
 fn ask(engine: &Engine, customer: String, now: Moment) -> f64 {
     let question = Question {
-        customer,
+        customer: customer.into(),
         channel: "web".into(),
         context: vec![("topic".into(), Value::Text("speed".into()))],
         ..Question::default()

@@ -55,6 +55,8 @@ pub struct Scene<'a> {
     interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
     hurt: OnceCell<f64>,
+    /// Until when each limit of the policy stops what it covers, counted when first asked for.
+    pub(crate) pooled: SmallVec<[OnceCell<Option<Moment>>; 4]>,
 }
 
 impl<'a> Scene<'a> {
@@ -71,6 +73,7 @@ impl<'a> Scene<'a> {
             interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
+            pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
         };
         scene.lawful =
             rules.declared.purposes.ids().filter(|id| scene.verdict(*id, Stage::Evaluation).allows()).collect();

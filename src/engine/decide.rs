@@ -22,13 +22,13 @@ use crate::domain::view::{Situation, Subject};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Question {
     /// Whose next step.
-    pub customer: String,
+    pub customer: CompactString,
     /// On which channel.
-    pub channel: String,
+    pub channel: CompactString,
     /// The same id within ten minutes gets the same answer and counts once.
-    pub request_id: String,
+    pub request_id: CompactString,
     /// Facts of the moment.
-    pub context: Vec<(String, Value)>,
+    pub context: Vec<(CompactString, Value)>,
     /// At most this many actions; 0 means 1.
     pub max_actions: u32,
     /// Only actions of these groups.
@@ -78,7 +78,7 @@ impl Engine {
         let resolved = resolve(&question, &active.set)?;
         let now = self.steady(now);
         let record = self.recheck(question, |question| {
-            let id = CompactString::from(&question.customer);
+            let id = question.customer.clone();
             if question.validate_only {
                 let customer = self.customer_as_held(&id);
                 return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
@@ -118,7 +118,7 @@ impl Engine {
             if self.denials.load(Ordering::Acquire) == denials {
                 return Ok(record);
             }
-            let customer = record.customer.as_str();
+            let customer = record.question.customer.as_str();
             let epoch =
                 self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.load(customer).customer.epoch);
             if epoch == record.epoch {
@@ -134,7 +134,7 @@ impl Engine {
         if record.key == DecisionKey::default() {
             return;
         }
-        let nobody_has_it = self.with_customer(&record.customer, |customer| {
+        let nobody_has_it = self.with_customer(&record.question.customer, |customer| {
             let nobody_has_it = record.callers.leave();
             if nobody_has_it {
                 customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
@@ -193,7 +193,7 @@ impl Engine {
     #[must_use]
     pub fn as_shown(&self, record: Arc<DecisionRecord>, now: Moment) -> Option<Arc<DecisionRecord>> {
         let (active, now) = (self.rules.load(), self.steady(now));
-        let (epoch, lawful) = self.look_at(&record.customer, (&active.set, now), |customer| {
+        let (epoch, lawful) = self.look_at(&record.question.customer, (&active.set, now), |customer| {
             let lawful = self.terms(&active.set, &customer.standing, now).lawful(Stage::Disclosure);
             (customer.epoch, lawful)
         });
@@ -283,11 +283,10 @@ impl Engine {
         (active, key, at): (&ActiveRules, DecisionKey, Moment),
         epoch: u64,
     ) -> DecisionRecord {
-        let customer = question.customer.as_str().into();
         let number = key.0.saturating_sub(self.first_decision);
         let rules = Arc::clone(&active.set);
         let callers = Callers::default();
-        DecisionRecord { run: self.run, number, key, customer, question, decision, rules, at, epoch, callers }
+        DecisionRecord { run: self.run, number, key, question, decision, rules, at, epoch, callers }
     }
 
     /// The number in a decision id, if this process gave it out.
@@ -312,7 +311,9 @@ fn answered(
 ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
     let found = customer.requests.iter().find(|answered| Some(answered.request) == request);
     match found.and_then(|answered| answered.record.as_ref()) {
-        Some(record) if record.question != *question => Err(EngineError::RequestIdReused(question.request_id.clone())),
+        Some(record) if record.question != *question => {
+            Err(EngineError::RequestIdReused(question.request_id.to_string()))
+        }
         found => Ok(found.map(Arc::clone)),
     }
 }

@@ -175,7 +175,7 @@ impl Engine {
             return if customer.epoch == epoch { Change::Nothing } else { Change::Something };
         }
         let Some((store, record)) = self.store.as_ref().zip(record) else { return Change::Something };
-        let who = store.pseudonym(&record.customer).0;
+        let who = store.pseudonym(&record.question.customer).0;
         let contacts = customer.state.relation().contacts.iter().filter(|contact| contact.decision == key);
         let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
         let asked = customer.requests.iter().filter(|answered| answered.key == key);

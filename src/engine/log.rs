@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use compact_str::CompactString;
-
 use super::decide::Question;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Score};
@@ -20,8 +18,6 @@ pub struct DecisionRecord {
     pub(super) number: u64,
     /// Its number; zero for one that nothing was recorded of.
     pub key: DecisionKey,
-    /// Whose.
-    pub customer: CompactString,
     /// What was asked.
     pub question: Question,
     /// What was answered.
@@ -84,7 +80,7 @@ impl DecisionRecord {
         record.decision.explanation = None;
         record.decision.valid_until = record.at;
         for chosen in &mut record.decision.actions {
-            chosen.text.clear();
+            chosen.text = Arc::default();
             chosen.because.clear();
             chosen.score = Score::default();
         }

@@ -75,7 +75,7 @@ impl Engine {
     fn erase_alone(&self, customer: &str, begun: u64, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.customers.replace(customer, Customer::erased(begun));
         self.denials.fetch_add(1, Ordering::AcqRel);
-        self.decisions.forget(|record| record.customer == customer);
+        self.decisions.forget(|record| record.question.customer == customer);
         let unavailable = |error: LedgerError| {
             self.trust_ledger(false);
             EngineError::LedgerUnavailable(error.to_string())
@@ -112,7 +112,7 @@ impl Engine {
             state: held.state,
             standings,
             records: records.map_err(|error| error.to_string()),
-            decisions: self.decisions.find(|record| record.customer == customer && is_readable(record, now)),
+            decisions: self.decisions.find(|record| record.question.customer == customer && is_readable(record, now)),
         })
     }
 

@@ -3,6 +3,8 @@
 
 use crate::sync::atomic::Ordering;
 
+use compact_str::CompactString;
+
 use super::resolve::{Resolver, hash_id, unknown};
 use super::{Customer, Engine, EngineError};
 use crate::domain::action::Outcome;
@@ -31,7 +33,7 @@ pub struct EventInput {
     /// When; now if nobody says.
     pub occurred: Option<Moment>,
     /// Its fields.
-    pub fields: Vec<(String, Value)>,
+    pub fields: Vec<(CompactString, Value)>,
 }
 
 /// An outcome as it arrives, with names.
@@ -165,7 +167,7 @@ impl Engine {
             Ok(decided) => decided,
             Err(reason) => return ItemResult::refused(reason),
         };
-        let customer = decided.as_ref().map_or(input.customer.as_str(), |record| record.customer.as_str());
+        let customer = decided.as_ref().map_or(input.customer.as_str(), |record| record.question.customer.as_str());
         // An action that a reload removed is known to the rules that decided it.
         let rules = decided.as_ref().map_or(rules, |record| &record.rules);
         let mut resolver = Resolver::new(rules);
@@ -215,7 +217,7 @@ impl Engine {
             return Ok(None);
         }
         let record = self.decision(&input.decision_id, now).map_err(|error| format!("decision_id: {error}"))?;
-        if !input.customer.is_empty() && input.customer != record.customer.as_str() {
+        if !input.customer.is_empty() && input.customer != record.question.customer.as_str() {
             return Err(format!("customer_id: decision `{}` was for another customer", input.decision_id));
         }
         Ok(Some(record))

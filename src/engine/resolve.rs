@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use super::error::FieldViolation;
@@ -81,7 +82,7 @@ impl<'r> Resolver<'r> {
         used
     }
 
-    pub fn context(&mut self, facts: &[(String, Value)]) -> ContextFacts {
+    pub fn context(&mut self, facts: &[(CompactString, Value)]) -> ContextFacts {
         let mut resolved = ContextFacts::new();
         if !self.few("context", facts.len()) {
             return resolved;
@@ -105,7 +106,7 @@ impl<'r> Resolver<'r> {
         &mut self,
         prefix: &str,
         kind: EventTypeId,
-        given: &[(String, Value)],
+        given: &[(CompactString, Value)],
     ) -> Vec<(FieldId, Value)> {
         let rules = self.rules;
         let ids = rules.declared.events.get(kind).map_or(&[][..], |kind| kind.fields.as_slice());

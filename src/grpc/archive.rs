@@ -163,12 +163,12 @@ fn standing(view: &StandingView) -> Json {
 
 fn decision(record: &DecisionRecord) -> Json {
     let rules = &record.rules;
-    let asked = record.question.context.iter().map(|(name, value)| (name.clone(), plain(value.operand())));
+    let asked = record.question.context.iter().map(|(name, value)| (name.to_string(), plain(value.operand())));
     let asked: serde_json::Map<String, Json> = asked.collect();
     let actions = record.decision.actions.iter().map(|chosen| {
         json!({
-            "action": name(chosen.action, rules), "text": chosen.text, "content": *chosen.content,
-            "because": chosen.because, "score": score(chosen.score),
+            "action": name(chosen.action, rules), "text": *chosen.text, "content": *chosen.content,
+            "because": chosen.because.iter().map(|words| &**words).collect::<Vec<_>>(), "score": score(chosen.score),
         })
     });
     let silence = record.decision.silence.as_ref();
@@ -182,7 +182,7 @@ fn decision(record: &DecisionRecord) -> Json {
     json!({
         "decision_id": record.id(),
         "at": record.at.to_string(),
-        "channel": record.question.channel,
+        "channel": record.question.channel.as_str(),
         "told_by_the_channel": asked,
         "actions": actions.collect::<Vec<_>>(),
         "silence": silence.map(|silence| json!({"reason": silence.reason.name(), "detail": silence.detail})),

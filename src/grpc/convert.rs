@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use compact_str::CompactString;
 use prost_types::Timestamp;
 use tonic::Status;
 
@@ -60,7 +61,7 @@ pub fn wire_value(value: &Value) -> proto::Value {
 }
 
 /// Facts by name, in name order, so that equal requests are equal.
-pub fn facts(prefix: &str, given: HashMap<String, proto::Value>) -> Result<Vec<(String, Value)>, Status> {
+pub fn facts(prefix: &str, given: HashMap<String, proto::Value>) -> Result<Vec<(CompactString, Value)>, Status> {
     let mut facts = Vec::with_capacity(given.len());
     for (name, wire) in given {
         let Some(known) = value(wire) else {
@@ -69,9 +70,9 @@ pub fn facts(prefix: &str, given: HashMap<String, proto::Value>) -> Result<Vec<(
                 "has no value; set one of text, number, flag, moment, span, list",
             ));
         };
-        facts.push((name, known));
+        facts.push((name.into(), known));
     }
-    facts.sort_by(|a, b| a.0.cmp(&b.0));
+    facts.sort_by(|a: &(CompactString, Value), b| a.0.cmp(&b.0));
     Ok(facts)
 }
 
@@ -83,9 +84,9 @@ pub fn question(request: proto::DecideRequest) -> Result<Question, Status> {
         Err(_) => return Err(wrong_field("explain", "is not a known level")),
     };
     Ok(Question {
-        customer: request.customer_id,
-        channel: request.channel,
-        request_id: request.request_id,
+        customer: request.customer_id.into(),
+        channel: request.channel.into(),
+        request_id: request.request_id.into(),
         context: facts("context", request.context)?,
         max_actions: request.max_actions,
         groups: request.groups,
@@ -101,10 +102,10 @@ fn wire_question(question: &Question) -> proto::DecideRequest {
         Explain::Full => proto::ExplainLevel::Full,
     };
     proto::DecideRequest {
-        customer_id: question.customer.clone(),
-        channel: question.channel.clone(),
-        request_id: question.request_id.clone(),
-        context: question.context.iter().map(|(name, value)| (name.clone(), wire_value(value))).collect(),
+        customer_id: question.customer.to_string(),
+        channel: question.channel.to_string(),
+        request_id: question.request_id.to_string(),
+        context: question.context.iter().map(|(name, value)| (name.to_string(), wire_value(value))).collect(),
         max_actions: question.max_actions,
         groups: question.groups.clone(),
         explain: explain.into(),
@@ -155,9 +156,9 @@ fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> Optio
         kind: action.kind.name().to_owned(),
         group: action.group.map_or_else(String::new, |group| name(group, rules)),
         content: chosen.content.to_string(),
-        text: chosen.text.clone(),
+        text: chosen.text.to_string(),
         score: Some(score(chosen.score)),
-        because: chosen.because.clone(),
+        because: chosen.because.iter().map(ToString::to_string).collect(),
     })
 }
 

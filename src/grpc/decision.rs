@@ -125,7 +125,7 @@ impl Watcher {
 
     fn wants(&self, record: &DecisionRecord) -> bool {
         let wanted = &self.wanted;
-        (wanted.customer_id.is_empty() || wanted.customer_id == record.customer.as_str())
+        (wanted.customer_id.is_empty() || wanted.customer_id == record.question.customer.as_str())
             && (wanted.channel.is_empty() || wanted.channel == record.question.channel)
     }
 }

@@ -188,8 +188,8 @@ impl Replay {
         }
         Decided {
             at: record.at.to_string(),
-            customer: record.customer.to_string(),
-            channel: record.question.channel.clone(),
+            customer: record.question.customer.to_string(),
+            channel: record.question.channel.to_string(),
             score: record.decision.actions.first().map(|chosen| chosen.score.total),
             actions: names,
             silence,
@@ -202,7 +202,7 @@ impl Replay {
         let chosen = record.decision.actions.first().map(|chosen| record.rules.vocabulary.name(chosen.action));
         let matched = chosen == logged.action.as_deref();
         let next = self.customers.len();
-        let customer = *self.customers.entry(record.customer.to_string()).or_insert(next);
+        let customer = *self.customers.entry(record.question.customer.to_string()).or_insert(next);
         self.tally.add(customer, matched, logged);
         if let (true, Some(action), Some(name)) = (matched, &logged.action, &logged.outcome) {
             let input = OutcomeInput {

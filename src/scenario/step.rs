@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::line::{ConsentLine, DecideLine, EventLine, Line, Logged, OutcomeLine};
 use crate::domain::action::Outcome;
 use crate::domain::consent::ConsentStatus;
@@ -180,8 +182,8 @@ fn new_question(line: DecideLine, customer: String, rules: &RuleSet) -> Result<Q
         rules.declared.context.get(id).map(|fact| fact.shape.kind)
     };
     Ok(Question {
-        customer,
-        channel: line.channel,
+        customer: customer.into(),
+        channel: line.channel.into(),
         context: values("context", line.context, type_of)?,
         groups: line.groups,
         max_actions: line.max_actions,
@@ -213,9 +215,9 @@ fn values(
     what: &str,
     given: BTreeMap<String, serde_json::Value>,
     type_of: impl Fn(&str) -> Option<Type>,
-) -> Result<Vec<(String, Value)>, String> {
+) -> Result<Vec<(CompactString, Value)>, String> {
     let typed = given.into_iter().map(|(name, json)| match typed(&json, type_of(&name)) {
-        Ok(value) => Ok((name, value)),
+        Ok(value) => Ok((name.into(), value)),
         Err(why) => Err(format!("{what}.{name}: {why}")),
     });
     typed.collect()

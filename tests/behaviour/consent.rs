@@ -284,7 +284,7 @@ fn a_step_that_waits_is_gated_again() {
     say(&engine, "advice", Withdrawn, days(0));
     let queued = engine.decision(&decided.id(), monday()).unwrap();
     assert!(queued.decision.valid_until <= monday(), "whoever looks before sending sees that it is over");
-    assert_eq!(queued.decision.actions[0].text, "");
+    assert_eq!(&*queued.decision.actions[0].text, "");
     assert!(!chosen(&engine.decide(request, monday()).unwrap()).contains(&"hello"));
     let outcome = OutcomeInput {
         outcome_id: "o1".into(),
@@ -306,8 +306,8 @@ fn a_step_that_waits_is_gated_again() {
 fn what_ran_out_unnoticed_is_not_shown_either() {
     let engine = anna();
     let decided = engine.decide(ask("anna", "web", &[]), days(300) - Period(1)).unwrap();
-    assert_eq!(decided.decision.actions[0].text, "hi Anna");
-    assert_eq!(engine.decision(&decided.id(), days(300)).unwrap().decision.actions[0].text, "");
+    assert_eq!(&*decided.decision.actions[0].text, "hi Anna");
+    assert_eq!(&*engine.decision(&decided.id(), days(300)).unwrap().decision.actions[0].text, "");
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn prepare(engine: &Engine, customer: &Customer) {
 
 fn decide(engine: &Engine, customer: &Customer, (channel, most): (&str, u32), explain: Explain) -> Decision {
     let mut question = ask("c", channel, &customer.topic.map(|topic| ("topic", topic)).into_iter().collect::<Vec<_>>());
-    question.context.extend(customer.level.map(|level| ("level".to_owned(), Value::Number(f64::from(level)))));
+    question.context.extend(customer.level.map(|level| ("level".into(), Value::Number(f64::from(level)))));
     let known = |name: &&str| engine.rules().set.vocabulary.find::<tactful::domain::id::GroupId>(name).is_some();
     question.groups.extend(customer.group.filter(known).map(str::to_owned));
     question.max_actions = most;

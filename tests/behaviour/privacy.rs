@@ -79,7 +79,7 @@ fn request(id: &str) -> Question {
 fn neither_a_repeated_request_nor_a_past_decision_shows_what_was_withdrawn() {
     let engine = given();
     let first = engine.decide(request("r1"), monday()).unwrap();
-    assert_eq!(first.decision.actions[0].text, "hi Anna");
+    assert_eq!(&*first.decision.actions[0].text, "hi Anna");
     let full = Question { explain: Explain::Full, ..request("r2") };
     engine.decide(full.clone(), monday()).unwrap();
     say(&engine, "personalisation", Withdrawn, monday());

@@ -84,7 +84,7 @@ impl Watched {
             })
             .await;
         let decision = self.server.engine.decide(ask("anna", "web", &[]), monday()).unwrap();
-        assert_eq!((chosen(&decision), decision.decision.actions[0].text.as_str()), (vec!["common"], text.as_str()));
+        assert_eq!((chosen(&decision), &*decision.decision.actions[0].text), (vec!["common"], text.as_str()));
         let files = active.set.sources.iter().map(|(_, file)| active.set.sources.relative(file).to_owned());
         files.collect()
     }
@@ -163,7 +163,7 @@ async fn a_copy_that_stalls_is_refused_and_taken_in_when_it_is_whole() {
     std::io::Write::write_all(&mut file, half.as_bytes()).unwrap();
     watched.until("half a file is refused", ActiveRules::refused).await;
     let still = watched.server.engine.decide(ask("anna", "web", &[]), monday()).unwrap();
-    assert_eq!(still.decision.actions[0].text, "version 0");
+    assert_eq!(&*still.decision.actions[0].text, "version 0");
     std::io::Write::write_all(&mut file, rest.as_bytes()).unwrap();
     watched.until_version(1).await;
     watched.stop().await;

@@ -77,7 +77,7 @@ fn speakers() {
                 loop {
                     let customer = format!("customer-{group}-{}", random.below(CUSTOMERS));
                     let question =
-                        Question { customer: customer.clone(), channel: "web".into(), ..Question::default() };
+                        Question { customer: customer.as_str().into(), channel: "web".into(), ..Question::default() };
                     let answer = engine.decide(question, now).unwrap();
                     runtime.block_on(engine.kept());
                     if !answer.decision.actions.is_empty() {

@@ -73,9 +73,10 @@ fn channel(scene: &Scene<'_>) -> Option<ChannelId> {
 pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: &View<'_>) -> Option<Chosen> {
     let action = judgement.action;
     let treatment = action.treatments.get(channel)?;
-    let fired =
-        action.relevance.add.iter().filter(|points| points.points > 0.0 && points.when.evaluate(view).truth.holds());
-    let because = fired.filter_map(|points| points.because.as_ref()?.fill(view).ok());
+    let because = action.relevance.add.iter().filter_map(|points| {
+        let because = points.because.as_ref().filter(|_| points.points > 0.0)?;
+        points.when.evaluate(view).truth.holds().then(|| because.fill(view).ok())?
+    });
     Some(Chosen {
         action: action.id,
         content: Arc::clone(&treatment.content),

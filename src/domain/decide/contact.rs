@@ -21,10 +21,16 @@ pub(crate) fn drop<'r>(
     channel: ChannelId,
     besides: &[&Action],
 ) -> Option<Judgement<'r>> {
-    let limits = action.limits.iter().chain(&scene.rules.policy.limits);
-    let binding = limits.filter(|limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel)));
-    let used_up = binding.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
-    if let Some((limit, until)) = used_up.max_by_key(|(_, until)| *until) {
+    let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+    let own = action.limits.iter().filter(|limit| covers(limit));
+    let own = own.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
+    let pooled = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
+    let pooled = pooled.filter_map(|(limit, alone)| {
+        let count = || used_up(limit, scene, channel, besides);
+        // What was said before counts alike for all that a limit covers.
+        Some((limit, if besides.is_empty() { *alone.get_or_init(count) } else { count() }?))
+    });
+    if let Some((limit, until)) = own.chain(pooled).max_by_key(|(_, until)| *until) {
         let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
         return Some(Judgement::dropped(action, gate, Why::Limit(limit, until)));
     }
@@ -45,7 +51,7 @@ pub struct Usage {
 #[must_use]
 pub fn usage(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> Usage {
     let ends = ends(scope, (outcome, per), scene);
-    Usage { used: u32::try_from(ends.len()).unwrap_or(u32::MAX), refills: ends.first().copied() }
+    Usage { used: u32::try_from(ends.clone().count()).unwrap_or(u32::MAX), refills: ends.min() }
 }
 
 /// Until when a limit stops, if it does.
@@ -62,7 +68,9 @@ fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, bes
             let ends = ends(&limit.scope, (outcome, per), scene);
             let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
             let extra = if outcome == Outcome::Presented { besides.iter().filter(covers).count() } else { 0 };
-            let over = (ends.len() + extra).checked_sub(count as usize)?;
+            let over = (ends.clone().count() + extra).checked_sub(count as usize)?;
+            let mut ends: SmallVec<[Moment; 8]> = ends.collect();
+            ends.sort_unstable();
             Some(ends.get(over).copied().unwrap_or(scene.now + per))
         }
         LimitRule::After { outcome, wait } => {
@@ -76,12 +84,14 @@ fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, bes
     }
 }
 
-/// When each counted occurrence leaves the window, earliest first.
-fn ends(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> SmallVec<[Moment; 8]> {
-    let counted = occurrences(scope, outcome, scene).map(|(at, lapses)| (at + per).min(lapses));
-    let mut ends: SmallVec<[Moment; 8]> = counted.filter(|end| *end > scene.now).collect();
-    ends.sort_unstable();
-    ends
+/// When each counted occurrence leaves the window.
+fn ends<'s>(
+    scope: &'s LimitScope,
+    (outcome, per): (Outcome, Period),
+    scene: &'s Scene<'_>,
+) -> impl Iterator<Item = Moment> + Clone + 's {
+    let counted = occurrences(scope, outcome, scene).map(move |(at, lapses)| (at + per).min(lapses));
+    counted.filter(|end| *end > scene.now)
 }
 
 /// Every occurrence of an outcome within a scope, with the moment at which it lapses by itself.
@@ -89,7 +99,7 @@ fn occurrences<'s>(
     scope: &'s LimitScope,
     outcome: Outcome,
     scene: &'s Scene<'_>,
-) -> impl Iterator<Item = (Moment, Moment)> + 's {
+) -> impl Iterator<Item = (Moment, Moment)> + Clone + 's {
     let now = scene.now;
     let presented = outcome == Outcome::Presented;
     let contacts =

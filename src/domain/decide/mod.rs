@@ -52,7 +52,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The actions to take, best first.
-    pub actions: Vec<Chosen>,
+    pub actions: SmallVec<[Chosen; 1]>,
     /// Why nothing is said; there exactly when no action is.
     pub silence: Option<Silence>,
     /// Purposes whose data the chosen actions relied on.
@@ -75,11 +75,11 @@ pub struct Chosen {
     /// Key to content that is kept elsewhere.
     pub content: Arc<str>,
     /// Text to show or say.
-    pub text: String,
+    pub text: Arc<str>,
     /// How it came out.
     pub score: Score,
     /// Reasons that a person can say aloud.
-    pub because: Vec<String>,
+    pub because: SmallVec<[Arc<str>; 1]>,
 }
 
 /// Where actions drop out, in the order in which they are asked.
@@ -234,7 +234,7 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
         Explain::Funnel | Explain::Full => weigh::everyone(&scene, request, &mut views, None),
     };
     let mut purposes_used = PurposeSet::EMPTY;
-    let mut actions = Vec::with_capacity(outcome.chosen.len());
+    let mut actions = SmallVec::with_capacity(outcome.chosen.len());
     for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
         let view = views.of(judgement.action.purpose);
         actions.extend(choose::put_in_words(judgement, request.channel, view));

@@ -135,7 +135,7 @@ impl<'r> Answer<'r> {
     }
 
     fn differs_in_text(&self, wanted: &str) -> Option<Difference> {
-        let got = self.chosen().first().map_or("", |chosen| chosen.text.as_str());
+        let got = self.chosen().first().map_or("", |chosen| &*chosen.text);
         if got == wanted {
             return None;
         }

@@ -204,8 +204,8 @@ impl<'r> Known<'r> {
         let max_actions = fields.optional("max_actions").map(|node| reader::whole(node, (0, MOST_ACTIONS), self.sink));
         fields.finish();
         Some(Question {
-            customer: CUSTOMER.to_owned(),
-            channel: channel?,
+            customer: CUSTOMER.into(),
+            channel: channel?.into(),
             context: context.unwrap_or_else(|| Some(Vec::new()))?,
             groups: groups.unwrap_or_else(|| Some(Vec::new()))?,
             max_actions: max_actions.unwrap_or(Some(0))?,
@@ -236,10 +236,10 @@ impl<'r> Known<'r> {
         node: &Node,
         what: &str,
         shape: impl Fn((&str, Span)) -> Option<&'r FactShape>,
-    ) -> Option<Vec<(String, Value)>> {
+    ) -> Option<Vec<(CompactString, Value)>> {
         every(reader::map(node, what, self.sink)?.iter().map(|entry| {
             let shape = shape((&entry.key.text, entry.key.span))?;
-            Some((entry.key.text.clone(), self.value(&entry.value, shape)?))
+            Some((entry.key.text.as_str().into(), self.value(&entry.value, shape)?))
         }))
     }
 

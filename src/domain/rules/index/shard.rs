@@ -29,14 +29,14 @@ pub struct Entry {
 
 /// An action that the index does not rule out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Survivor {
+pub struct Survivor<'s> {
     /// Which.
     pub action: ActionId,
     /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
     /// be evaluated.
     pub holds: Option<f64>,
     /// What it can come to at its best.
-    pub promise: Promise,
+    pub promise: &'s Promise,
 }
 
 /// The index over the actions of one purpose. A row is one alternative of one action.
@@ -124,21 +124,22 @@ impl Shard {
 
     /// Every action on the channel whose engagement policy may hold, in the order of the entries; a fact is read only
     /// while a row that is left asks for it.
-    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor> {
+    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor<'_>> {
         let mut left = self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default();
         for column in &self.columns {
             if bits::meet(&left, &column.constrained) {
                 bits::keep(&mut left, column.rows(column.dimension.read(facts)));
             }
         }
-        let mut rows = bits::rows(left).filter_map(|place| Some((place, *self.rows.get(place)?))).peekable();
+        let mut rows = bits::rows(left).filter_map(|place| Some((place, self.rows.get(place)?))).peekable();
         std::iter::from_fn(move || {
-            let (place, Row { action, sensitivity, promise }) = rows.next()?;
+            let (place, row) = rows.next()?;
             let mut holds = self.is_exact(place);
-            while let Some((place, _)) = rows.next_if(|(_, next)| next.action == action) {
+            while let Some((place, _)) = rows.next_if(|(_, next)| next.action == row.action) {
                 holds |= self.is_exact(place);
             }
-            Some(Survivor { action, holds: holds.then_some(sensitivity), promise })
+            let holds = holds.then_some(row.sensitivity);
+            Some(Survivor { action: row.action, holds, promise: &row.promise })
         })
     }
 

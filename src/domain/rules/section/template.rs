@@ -1,5 +1,7 @@
 //! Texts with facts in them: `Your {customer.contract|plan} is ready.`
 
+use std::sync::Arc;
+
 use crate::domain::rules::code;
 use crate::domain::rules::expr::ast::{Expr, ExprKind};
 use crate::domain::rules::expr::{self, FactId, FactTable, Facts, Scope};
@@ -17,7 +19,7 @@ pub struct Template {
 
 #[derive(Debug, Clone)]
 enum Part {
-    Text(String),
+    Text(Arc<str>),
     Fact { id: FactId, name: String, otherwise: Option<String> },
 }
 
@@ -32,11 +34,14 @@ impl Part {
 }
 
 impl Template {
-    /// The text with its facts.
+    /// The text with its facts; one without any is shared.
     ///
     /// # Errors
     /// The name of a fact that is not known and has no words to stand in for it.
-    pub fn fill(&self, facts: &impl Facts) -> Result<String, &str> {
+    pub fn fill(&self, facts: &impl Facts) -> Result<Arc<str>, &str> {
+        if let [Part::Text(words)] = self.parts.as_slice() {
+            return Ok(Arc::clone(words));
+        }
         let mut text = String::with_capacity(self.parts.iter().map(Part::length).sum());
         for part in &self.parts {
             match part {
@@ -49,7 +54,7 @@ impl Template {
                 },
             }
         }
-        Ok(text)
+        Ok(text.into())
     }
 
     /// The name of a fact that is not known and has no words to stand in for it.
@@ -89,7 +94,7 @@ pub fn read(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Temp
 impl Template {
     fn text(&mut self, words: Option<&str>) {
         if let Some(words) = words.filter(|words| !words.is_empty()) {
-            self.parts.push(Part::Text(words.to_owned()));
+            self.parts.push(Part::Text(words.into()));
         }
     }
 
