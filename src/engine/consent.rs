@@ -181,7 +181,7 @@ impl Engine {
             let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
             if restrictions.peek().is_some() {
                 self.deny(customer);
-                customer.unrecorded += 1;
+                customer.rest_mut().unrecorded += 1;
             }
             restrictions.for_each(|record| {
                 let purpose = rules.vocabulary.find::<PurposeId>(&record.purpose);
@@ -223,6 +223,6 @@ impl Customer {
     /// What was bound of a request is in the ledger now, or is bound anew.
     fn recorded(&mut self, records: &[ConsentRecord]) {
         let restricts = records.iter().any(|record| !record.status.permits());
-        self.unrecorded = self.unrecorded.saturating_sub(u32::from(restricts));
+        self.change_rest(|rest| rest.unrecorded = rest.unrecorded.saturating_sub(u32::from(restricts)));
     }
 }

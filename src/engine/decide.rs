@@ -88,7 +88,7 @@ impl Engine {
                 &id,
                 || self.load(&id),
                 |customer| {
-                    let before = customer.epoch;
+                    let before = customer.epoch();
                     let answer = self.decide_for((&mut *customer, key), question, &resolved, (&active, now));
                     let change = self.change_of(customer, before, answer.as_deref().ok());
                     (answer, change)
@@ -119,8 +119,8 @@ impl Engine {
                 return Ok(record);
             }
             let customer = record.question.customer.as_str();
-            let epoch =
-                self.customers.read(customer, |held| held.epoch).unwrap_or_else(|| self.load(customer).customer.epoch);
+            let epoch = self.customers.read(customer, Customer::epoch);
+            let epoch = epoch.unwrap_or_else(|| self.load(customer).customer.epoch());
             if epoch == record.epoch {
                 return Ok(record);
             }
@@ -164,13 +164,13 @@ impl Engine {
         };
         let record = self.recheck(question, |question| {
             let mut customer = self.customer_as_held(&question.customer);
-            let epoch = customer.epoch;
+            let epoch = customer.epoch();
             self.settle(&mut customer, &active.set, self.steady(now));
             let terms = self.terms(&active.set, &customer.standing, self.steady(now));
             withhold(&mut customer.state, &active.set, (terms.lawful(Stage::Evaluation), false));
             let kept = |id| !personal(&active.set, id) || personal(&rules, id);
             customer.state.retain_attributes(|id, purposes| kept(id).then_some(purposes));
-            customer.epoch = epoch;
+            customer.rest_mut().epoch = epoch;
             let simulated = ActiveRules::new(Arc::clone(&rules), at);
             Ok(Arc::new(self.rehearse((customer, question), &resolved, &simulated, at)))
         })?;
@@ -195,7 +195,7 @@ impl Engine {
         let (active, now) = (self.rules.load(), self.steady(now));
         let (epoch, lawful) = self.look_at(&record.question.customer, (&active.set, now), |customer| {
             let lawful = self.terms(&active.set, &customer.standing, now).lawful(Stage::Disclosure);
-            (customer.epoch, lawful)
+            (customer.epoch(), lawful)
         });
         if epoch >> 32 != record.epoch >> 32 {
             return None;
@@ -212,7 +212,7 @@ impl Engine {
         active: &ActiveRules,
         now: Moment,
     ) -> DecisionRecord {
-        let epoch = customer.epoch;
+        let epoch = customer.epoch();
         self.settle(&mut customer, &active.set, now);
         let decision = self.decide_now(&customer, &question, resolved, (active, now));
         self.record(question, decision, (active, DecisionKey::default(), now), epoch)
@@ -232,7 +232,7 @@ impl Engine {
             customer.settled_until = self.settle(customer, &active.set, now);
             customer.settled = Some(active.number);
         }
-        customer.requests.retain(|answered| answered.until > now);
+        customer.change_rest(|rest| rest.requests.retain(|answered| answered.until > now));
         let request = hash_id("request", &question.request_id);
         if let Some(answered) = answered(customer, &question, request)? {
             answered.callers.join();
@@ -247,11 +247,12 @@ impl Engine {
             let actions = decision.actions.iter().map(|chosen| chosen.action);
             reserve(state, key, actions, resolved.channel, self.terms(&active.set, standing, now));
         }
-        let record = Arc::new(self.record(question, decision, (active, key, now), customer.epoch));
+        let record = Arc::new(self.record(question, decision, (active, key, now), customer.epoch()));
         if let Some(request) = request {
-            customer.requests.truncate(MOST_REMEMBERED - 1);
+            let requests = &mut customer.rest_mut().requests;
+            requests.truncate(MOST_REMEMBERED - 1);
             let (record, until) = (Some(Arc::clone(&record)), now + REMEMBERED);
-            customer.requests.insert(0, Answered { request, key, record, until });
+            requests.insert(0, Answered { request, key, record, until });
         }
         Ok(record)
     }
@@ -309,7 +310,7 @@ fn answered(
     question: &Question,
     request: Option<u64>,
 ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-    let found = customer.requests.iter().find(|answered| Some(answered.request) == request);
+    let found = customer.rest().requests.iter().find(|answered| Some(answered.request) == request);
     match found.and_then(|answered| answered.record.as_ref()) {
         Some(record) if record.question != *question => {
             Err(EngineError::RequestIdReused(question.request_id.to_string()))
@@ -320,9 +321,10 @@ fn answered(
 
 /// An answer that a process before this one gave is not known any more: the next one takes its place, and counts once.
 fn replace_answer(customer: &mut Customer, request: u64) {
-    let Some(before) = customer.requests.iter().position(|answered| answered.request == request) else { return };
-    let answered = customer.requests.remove(before);
-    customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
+    let Customer { rest: Some(rest), state, .. } = customer else { return };
+    let Some(before) = rest.requests.iter().position(|answered| answered.request == request) else { return };
+    let answered = rest.requests.remove(before);
+    state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
 }
 
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {

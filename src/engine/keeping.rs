@@ -57,25 +57,25 @@ impl store::Kept for Customer {
         }
         let empty = self.state.is_empty() && self.standing.is_empty();
         // A count of denials that went away with its customer would let old answers be shown again.
-        !(empty && self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty())
+        !(empty && self.rest().is_empty())
     }
 
     fn is_pinned(&self) -> bool {
-        let waits = || self.consent_keys.iter().any(consent::Remembered::is_under_way);
-        self.unrecorded > 0 || self.standing.is_gone() || waits()
+        let waits = || self.rest().consent_keys.iter().any(consent::Remembered::is_under_way);
+        self.rest().unrecorded > 0 || self.standing.is_gone() || waits()
     }
 
     fn stored(&self, id: &str) -> Option<Vec<u8>> {
-        if self.standing.is_gone() || (self.state.is_empty() && self.epoch == 0) {
+        if self.standing.is_gone() || (self.state.is_empty() && self.epoch() == 0) {
             return None;
         }
-        let asked = self.requests.iter();
+        let asked = self.rest().requests.iter();
         let asked = asked.map(|Answered { request, key, until, .. }| Asked {
             request: *request,
             decision: key.0,
             until: until.0,
         });
-        Some(codec::write((id, self.epoch), asked.collect(), &self.state))
+        Some(codec::write((id, self.epoch()), asked.collect(), &self.state))
     }
 }
 
@@ -135,15 +135,18 @@ impl Engine {
         let stored = match store.read(id, erased_at) {
             Ok(None) => false,
             Ok(Some(kept)) => {
-                customer.epoch = customer.epoch.max(kept.denials);
-                customer.requests = kept.asked.iter().map(|asked| self.answered_before(asked)).collect();
+                if kept.denials > customer.epoch() {
+                    customer.rest_mut().epoch = kept.denials;
+                }
+                let answered = kept.asked.iter().map(|asked| self.answered_before(asked));
+                answered.for_each(|answered| customer.rest_mut().requests.push(answered));
                 customer.state = kept.state;
                 true
             }
             Err(error) => {
                 tracing::error!(%error, "a customer is not known any more; their limits count as used up");
                 // No decision from before is shown in full any more.
-                customer.epoch |= 1 << 63;
+                customer.rest_mut().epoch |= 1 << 63;
                 strict(&mut customer, Moment(self.latest.load(crate::sync::atomic::Ordering::Relaxed)));
                 true
             }
@@ -172,18 +175,18 @@ impl Engine {
     pub(super) fn change_of(&self, customer: &Customer, epoch: u64, record: Option<&DecisionRecord>) -> Change {
         let key = record.map_or(DecisionKey::default(), |record| record.key);
         if key == DecisionKey::default() || record.is_none_or(|record| record.decision.actions.is_empty()) {
-            return if customer.epoch == epoch { Change::Nothing } else { Change::Something };
+            return if customer.epoch() == epoch { Change::Nothing } else { Change::Something };
         }
         let Some((store, record)) = self.store.as_ref().zip(record) else { return Change::Something };
         let who = store.pseudonym(&record.question.customer).0;
         let contacts = customer.state.relation().contacts.iter().filter(|contact| contact.decision == key);
         let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
-        let asked = customer.requests.iter().filter(|answered| answered.key == key);
+        let asked = customer.rest().requests.iter().filter(|answered| answered.key == key);
         let asked = asked.map(|Answered { request, key, until, .. }| {
             Counted::Asked(Asked { request: *request, decision: key.0, until: until.0 })
         });
         let entries = contacts.chain(asked).map(|what| Entry { who, what }).collect();
-        if customer.epoch == epoch { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
+        if customer.epoch() == epoch { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
     }
 
     /// What an outcome changed.

@@ -7,9 +7,9 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use compact_str::CompactString;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use ecow::EcoString;
 
 use super::journal::{self, Journal};
 use crate::sync::Section;
@@ -21,8 +21,8 @@ const PARTS: usize = 1_024;
 /// A map of customers. Access is by closure, so that no lock outlives a call or crosses an await.
 #[derive(Debug)]
 pub struct Customers<C> {
-    /// Boxed: as a map grows, half of its places are empty.
-    map: DashMap<CompactString, Box<Slot<C>>, foldhash::quality::RandomState>,
+    /// Small keys, and customers boxed: as a map grows, half of its places are empty.
+    map: DashMap<EcoString, Box<Slot<C>>, foldhash::quality::RandomState>,
     /// How many have left each part: who loads a customer sees whether somebody had a newer one meanwhile.
     departures: Vec<AtomicU64>,
     section: Section,
@@ -117,7 +117,6 @@ impl<C: Kept> Customers<C> {
     pub fn update<T>(&self, id: &str, load: impl Fn() -> Loaded<C>, change: impl FnOnce(&mut C) -> (T, Change)) -> T {
         let mut change = Some(change);
         loop {
-            let departures = self.departures(id).load(Ordering::Acquire);
             let held = self.section.enter(|| {
                 let mut slot = self.map.get_mut(id)?;
                 Some(self.apply(id, &mut slot, change.take()?))
@@ -125,9 +124,10 @@ impl<C: Kept> Customers<C> {
             if let Some(result) = held {
                 return result;
             }
+            let departures = self.departures(id).load(Ordering::Acquire);
             // Not while a lock is held: nobody else waits for this disk. Somebody may have come and gone meanwhile.
             let mut slot = Box::new(Slot::from(load()));
-            let entered = self.section.enter(|| match self.map.entry(CompactString::from(id)) {
+            let entered = self.section.enter(|| match self.map.entry(EcoString::from(id)) {
                 Entry::Occupied(mut held) => Some(self.apply(id, held.get_mut(), change.take()?)),
                 Entry::Vacant(_) if self.departures(id).load(Ordering::Acquire) != departures => None,
                 Entry::Vacant(vacant) => {
@@ -171,7 +171,7 @@ impl<C: Kept> Customers<C> {
     pub fn replace(&self, id: &str, customer: C) {
         self.section.enter(|| {
             self.departures(id).fetch_add(1, Ordering::AcqRel);
-            self.map.insert(CompactString::from(id), Box::new(Loaded { customer, stored: false }.into()));
+            self.map.insert(EcoString::from(id), Box::new(Loaded { customer, stored: false }.into()));
         });
     }
 

@@ -1,8 +1,7 @@
 //! The state of one customer.
 //!
-//! Attributes, events and the ids that were seen lie packed in one run of bytes that is exactly as long as they are:
-//! a customer with twenty events and ten attributes takes about half a kilobyte. They are read in place; every change
-//! writes the run anew.
+//! Attributes, events and the ids that were seen lie packed in one run of bytes: a customer with twenty events and ten
+//! attributes takes half a kilobyte. They are read in place; every change writes the run anew.
 
 use std::fmt;
 
@@ -47,14 +46,17 @@ impl fmt::Debug for CustomerState {
 impl CustomerState {
     /// The state that was stored in parts.
     #[must_use]
-    pub fn restored(packed: Box<[u8]>, relation: Relation) -> Self {
+    pub fn restored(packed: &[u8], relation: Relation) -> Self {
+        let packed = Parts::read(packed).unwrap_or_default().pack();
         Self { packed, relation: (!relation.is_empty()).then(|| Box::new(relation)) }
     }
 
     /// Attributes, events and seen ids, as they are packed and stored: another way to pack is another format of the store.
     #[must_use]
+    #[inline]
     pub fn packed(&self) -> &[u8] {
-        &self.packed
+        let padding = self.packed.last().map_or(0, |padding| usize::from(*padding));
+        self.packed.get(..self.packed.len() - padding).unwrap_or_default()
     }
 
     /// Attributes, by id.
@@ -173,9 +175,13 @@ impl CustomerState {
 
     #[inline]
     fn parts(&self) -> Parts<'_> {
-        Parts::read(&self.packed).unwrap_or_default()
+        Parts::read(self.packed()).unwrap_or_default()
     }
 }
+
+/// Runs are as long as this, or a multiple: after what is packed, they are filled with bytes that say how many those are.
+/// So runs that grow leave room to other runs, and never a gap among the blocks of other lengths that customers keep.
+const STEP: usize = 64;
 
 /// How long attributes and blocks are, and how many events there are.
 const HEADER: usize = 4 + 4 + 2;
@@ -205,11 +211,13 @@ impl<'a> Parts<'a> {
         let (heads, blocks) = (self.events.heads.as_flattened(), self.events.blocks);
         let seen = self.seen.as_flattened();
         let length = HEADER + self.attributes.len() + heads.len() + blocks.len() + seen.len();
-        let mut packed = Vec::with_capacity(length);
+        let padded = (length + 1).next_multiple_of(STEP);
+        let mut packed = Vec::with_capacity(padded);
         packed.extend_from_slice(&(self.attributes.len() as u32).to_le_bytes());
         packed.extend_from_slice(&(blocks.len() as u32).to_le_bytes());
         packed.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
         [self.attributes, heads, blocks, seen].iter().for_each(|part| packed.extend_from_slice(part));
+        packed.resize(padded, (padded - length) as u8);
         packed.into_boxed_slice()
     }
 }

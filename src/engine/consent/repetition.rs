@@ -51,7 +51,7 @@ impl Engine {
     ) -> Result<Option<Arc<ConsentAnswer>>, EngineError> {
         let Some(key) = key(request) else { return Ok(None) };
         self.with_customer(&request.customer, |customer| {
-            let known = customer.consent_keys.iter().find(|known| known.key == key && known.until > now);
+            let known = customer.rest().consent_keys.iter().find(|known| known.key == key && known.until > now);
             match known.map(|known| (known.body == hash(request), &known.answer)) {
                 Some((true, Some(answer))) => Ok(Some(Arc::clone(answer))),
                 Some((true, None)) => Err(EngineError::InProgress(request.idempotency_key.clone())),
@@ -80,16 +80,19 @@ impl Customer {
     }
 
     fn keep_key(&mut self, remembered: Remembered) {
-        self.consent_keys.retain(|known| known.key != remembered.key);
-        self.consent_keys.truncate(MOST_KEYS - 1);
-        self.consent_keys.insert(0, remembered);
+        let keys = &mut self.rest_mut().consent_keys;
+        keys.retain(|known| known.key != remembered.key);
+        keys.truncate(MOST_KEYS - 1);
+        keys.insert(0, remembered);
     }
 }
 
 impl Drop for HeldKey<'_> {
     fn drop(&mut self) {
         self.engine.with_customer(&self.customer, |customer| {
-            customer.consent_keys.retain(|known| known.key != self.key || known.answer.is_some());
+            customer.change_rest(|rest| {
+                rest.consent_keys.retain(|known| known.key != self.key || known.answer.is_some());
+            });
         });
     }
 }
