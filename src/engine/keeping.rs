@@ -50,6 +50,14 @@ pub(super) struct Bound {
     place: Mutex<Option<Pseudonym>>,
 }
 
+impl Bound {
+    /// Whether so much memory is in use that customers may soon have to leave.
+    fn is_near(&self) -> bool {
+        let Some(MostMemory { bytes, in_use }) = self.memory else { return false };
+        in_use().is_some_and(|in_use| in_use > bytes / 4 * 3)
+    }
+}
+
 impl store::Kept for Customer {
     fn is_worth_keeping(&self) -> bool {
         if self.standing.is_gone() {
@@ -228,8 +236,8 @@ impl Engine {
     pub fn write_due(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
         let mut writing = store.writing();
-        // Where memory is short, nobody waits to be written: whoever differs cannot leave.
-        let written = self.write(store, &mut writing, self.bound.most.load(Ordering::Relaxed) > 0)?;
+        // Where memory gets short, nobody waits to be written: whoever differs cannot leave.
+        let written = self.write(store, &mut writing, self.bound.is_near())?;
         self.keep_within_bound(store);
         Ok(written)
     }

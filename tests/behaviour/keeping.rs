@@ -408,7 +408,7 @@ fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
 fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
     let home = Home::new();
     let engine = home.open(monday());
-    let engine = bounded(engine, &home);
+    let engine = bounded(engine, &home, MostMemory { bytes: 1, in_use: more_and_more });
     anna(&engine);
     engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), monday()).unwrap();
     engine.write_due().unwrap();
@@ -426,14 +426,26 @@ fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
     }
 }
 
+#[test]
+fn nobody_waits_to_be_written_once_three_quarters_of_the_memory_are_in_use() {
+    let waiting = |in_use: fn() -> Option<u64>| {
+        let home = Home::new();
+        let engine = bounded(home.open(monday()), &home, MostMemory { bytes: 1_000, in_use });
+        assert!(says_hello(&engine, "anna", monday()));
+        engine.write_due().unwrap();
+        engine.store().unwrap().journal().waiting()
+    };
+    assert_eq!((waiting(|| Some(700)), waiting(|| Some(800))), (1, 0));
+}
+
 /// Memory that only grows.
 fn more_and_more() -> Option<u64> {
     static IN_USE: AtomicU64 = AtomicU64::new(0);
     Some(IN_USE.fetch_add(1_000, Ordering::Relaxed))
 }
 
-/// The same with a bound that is soon exceeded.
-fn bounded(engine: Engine, home: &Home) -> Engine {
+/// The same with a bound.
+fn bounded(engine: Engine, home: &Home, most: MostMemory) -> Engine {
     drop(engine);
     let settings = home.settings();
     let opened = FileLedger::open(&settings).unwrap();
@@ -442,7 +454,7 @@ fn bounded(engine: Engine, home: &Home) -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
     Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 10 }, (1, monday()))
-        .keeping(store.store, Some(MostMemory { bytes: 1, in_use: more_and_more }))
+        .keeping(store.store, Some(most))
 }
 
 fn copy_folder(from: &Path, to: &Path) {

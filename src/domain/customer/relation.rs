@@ -25,7 +25,8 @@ pub struct JourneyState {
     pub purpose: PurposeId,
 }
 
-/// What a customer has who was spoken to or who is on a journey; for others, nothing is kept of it.
+/// What a customer has who was spoken to or who is on a journey; for others, nothing is kept of it. Most have one or two of
+/// each: lists grow by one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Relation {
     /// Journeys begun.
@@ -72,13 +73,17 @@ impl Relation {
     pub fn set_journey(&mut self, state: JourneyState) {
         match self.journeys.iter_mut().find(|held| held.journey == state.journey) {
             Some(held) => *held = state,
-            None => self.journeys.push(state),
+            None => {
+                self.journeys.reserve_exact(1);
+                self.journeys.push(state);
+            }
         }
     }
 
     /// Adds a contact at its place in time.
     pub fn add_contact(&mut self, contact: Contact) {
         let place = self.contacts.partition_point(|held| held.at <= contact.at);
+        self.contacts.reserve_exact(1);
         self.contacts.insert(place, contact);
         if self.contacts.len() > MOST_CONTACTS {
             self.forget_contact();
@@ -88,6 +93,7 @@ impl Relation {
     /// Adds an outcome at its place in time.
     pub fn add_outcome(&mut self, entry: OutcomeEntry) {
         let place = self.outcomes.partition_point(|held| held.at <= entry.at);
+        self.outcomes.reserve_exact(1);
         self.outcomes.insert(place, entry);
         if self.outcomes.len() > MOST_CONTACTS {
             let what = |entry: &OutcomeEntry| (entry.action, entry.outcome);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::contact::DecisionKey;
 use super::state::{MOST_EVENTS, MOST_SEEN};
-use super::{CustomerState, PackedEvent};
-use crate::domain::id::{AttributeId, EventTypeId, FieldId, PurposeSet};
+use super::{Contact, ContactState, CustomerState, PackedEvent};
+use crate::domain::action::ActionKind;
+use crate::domain::id::{ActionId, AttributeId, EventTypeId, FieldId, PurposeSet};
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
 
@@ -219,4 +221,23 @@ fn a_customer_who_was_never_spoken_to_takes_two_words_and_a_pointer() {
     state.relation_mut().forgotten = Some(Moment(1));
     state.change_relation(|relation| relation.forgotten = None);
     assert!(state == CustomerState::default(), "what is empty takes no room");
+}
+
+#[test]
+fn what_was_said_takes_room_for_what_was_said() {
+    let contact = Contact {
+        decision: DecisionKey(1),
+        action: ActionId(1),
+        kind: ActionKind::Offer,
+        group: None,
+        channel: None,
+        at: Moment(1),
+        state: ContactState::Counted,
+        readable: PurposeSet(1),
+    };
+    let mut state = CustomerState::default();
+    (1..=2).for_each(|said| {
+        state.relation_mut().add_contact(contact);
+        assert_eq!(state.relation().contacts.capacity(), said);
+    });
 }
