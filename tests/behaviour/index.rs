@@ -411,6 +411,24 @@ fn of_those_who_promise_the_same_the_first_that_keeps_it_is_said() {
     }
 }
 
+/// What one answer says counts, too: a limit on all offers is not exceeded by several at once.
+#[test]
+fn several_in_one_answer_stay_within_a_limit_that_they_share() {
+    let action = |id: &str| {
+        format!(
+            "  - {{id: {id}, title: T, kind: offer, purpose: service, intrusiveness: 3, relevance: {{base: 20}}, \
+             treatments: {{web: {{text: Hello}}}}}}\n"
+        )
+    };
+    let actions = ["a", "b", "c", "d"].map(action).concat();
+    let engine = engine(&rules_of(&format!("{HEAD}actions:\n{actions}{POLICY}")));
+    for explain in [Explain::Chosen, Explain::Funnel] {
+        let question = Question { explain, max_actions: 3, validate_only: true, ..ask("c", "web", &[]) };
+        let record = engine.decide(question, monday()).unwrap();
+        assert_eq!(super::support::chosen(&record), ["a", "b"]);
+    }
+}
+
 /// What the customer holds for the purpose that needs no consent.
 fn state(rules: &RuleSet, customer: &Customer) -> CustomerState {
     let mut state = CustomerState::default();
