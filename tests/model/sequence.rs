@@ -123,7 +123,8 @@ fn ask(engine: &Engine, call: Call) -> Answer {
     let reason = |results: Vec<tactful::engine::ItemResult>| Answer::Item(results[0].reason.clone());
     match call {
         Call::Decide { request } => {
-            let request_id = if request { "r1".to_owned() } else { String::new() };
+            let request_id = if request { "r1" } else { "" }.into();
+            let customer = customer.into();
             let question = Question { customer, channel: "web".into(), request_id, ..Question::default() };
             Answer::Presented(!engine.decide(question, NOW).unwrap().decision.actions.is_empty())
         }
