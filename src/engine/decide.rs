@@ -17,6 +17,7 @@ use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
 use crate::domain::view::{Situation, Subject};
+use crate::store::Change;
 
 /// What a channel asks, with names.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -89,9 +90,14 @@ impl Engine {
                 || self.load(&id),
                 |customer| {
                     let before = customer.epoch();
-                    let answer = self.decide_for((&mut *customer, key), question, &resolved, (&active, now));
-                    let change = self.change_of(customer, before, answer.as_deref().ok());
-                    (answer, change)
+                    match self.decide_for((&mut *customer, key), question, &resolved, (&active, now)) {
+                        Ok((record, replaced)) => {
+                            let change = self.change_of(customer, before, (&record, replaced));
+                            (Ok(record), change)
+                        }
+                        // Time may have passed for them all the same.
+                        Err(error) => (Err(error), customer.change_since(before)),
+                    }
                 },
             )?;
             if record.key == key {
@@ -134,12 +140,14 @@ impl Engine {
         if record.key == DecisionKey::default() {
             return;
         }
-        let nobody_has_it = self.with_customer(&record.question.customer, |customer| {
+        let customer = &record.question.customer;
+        let nobody_has_it = self.change_customer(customer, |held| {
             let nobody_has_it = record.callers.leave();
-            if nobody_has_it {
-                customer.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
+            if !nobody_has_it {
+                return (false, Change::Nothing);
             }
-            nobody_has_it
+            held.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
+            (true, self.withdrawn(customer, (record.key, None)))
         });
         if nobody_has_it {
             self.decisions.forget(|kept| kept.key == record.key);
@@ -218,15 +226,16 @@ impl Engine {
         self.record(question, decision, (active, DecisionKey::default(), now), epoch)
     }
 
+    /// Answers, and says which decision of a process before this one the answer takes the place of.
     fn decide_for(
         &self,
         (customer, key): (&mut Customer, DecisionKey),
         question: Question,
         resolved: &Resolved,
         (active, now): (&ActiveRules, Moment),
-    ) -> Result<Arc<DecisionRecord>, EngineError> {
+    ) -> Result<(Arc<DecisionRecord>, Option<DecisionKey>), EngineError> {
         if customer.standing.is_gone() {
-            return Ok(Arc::new(self.rehearse((customer.clone(), question), resolved, active, now)));
+            return Ok((Arc::new(self.rehearse((customer.clone(), question), resolved, active, now)), None));
         }
         if customer.settled != Some(active.number) || now >= customer.settled_until {
             customer.settled_until = self.settle(customer, &active.set, now);
@@ -236,11 +245,9 @@ impl Engine {
         let request = hash_id("request", &question.request_id);
         if let Some(answered) = answered(customer, &question, request)? {
             answered.callers.join();
-            return Ok(answered);
+            return Ok((answered, None));
         }
-        if let Some(request) = request {
-            replace_answer(customer, request);
-        }
+        let replaced = request.and_then(|request| replace_answer(customer, request));
         let decision = self.decide_now(customer, &question, resolved, (active, now));
         if !decision.actions.is_empty() {
             let Customer { state, standing, .. } = &mut *customer;
@@ -254,7 +261,7 @@ impl Engine {
             let (record, until) = (Some(Arc::clone(&record)), now + REMEMBERED);
             requests.insert(0, Answered { request, key, record, until });
         }
-        Ok(record)
+        Ok((record, replaced))
     }
 
     /// Decides for a customer who has been settled.
@@ -320,11 +327,12 @@ fn answered(
 }
 
 /// An answer that a process before this one gave is not known any more: the next one takes its place, and counts once.
-fn replace_answer(customer: &mut Customer, request: u64) {
-    let Customer { rest: Some(rest), state, .. } = customer else { return };
-    let Some(before) = rest.requests.iter().position(|answered| answered.request == request) else { return };
+fn replace_answer(customer: &mut Customer, request: u64) -> Option<DecisionKey> {
+    let Customer { rest: Some(rest), state, .. } = customer else { return None };
+    let before = rest.requests.iter().position(|answered| answered.request == request)?;
     let answered = rest.requests.remove(before);
     state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
+    Some(answered.key)
 }
 
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {

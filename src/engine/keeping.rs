@@ -8,7 +8,7 @@ use super::{Customer, DecisionRecord, Engine, EngineError, consent};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{CustomerState, OutcomeEntry};
-use crate::domain::id::{PurposeId, Vocabulary};
+use crate::domain::id::{ActionId, PurposeId, Vocabulary};
 use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
 use crate::ledger::{Pseudonym, Take};
@@ -179,22 +179,37 @@ impl Engine {
         Answered { request: asked.request, key, record: self.decisions.get(key), until: Moment(asked.until) }
     }
 
-    /// What a decision changed: the contacts that it counts are in the journal before it is told.
-    pub(super) fn change_of(&self, customer: &Customer, epoch: u64, record: Option<&DecisionRecord>) -> Change {
-        let key = record.map_or(DecisionKey::default(), |record| record.key);
-        if key == DecisionKey::default() || record.is_none_or(|record| record.decision.actions.is_empty()) {
-            return if customer.epoch() == epoch { Change::Nothing } else { Change::Something };
+    /// What a decision changed: the contacts that it counts, and those in whose place they are, are in the journal before it
+    /// is told.
+    pub(super) fn change_of(
+        &self,
+        customer: &Customer,
+        epoch: u64,
+        (record, replaced): (&DecisionRecord, Option<DecisionKey>),
+    ) -> Change {
+        let (key, change) = (record.key, customer.change_since(epoch));
+        let told = key != DecisionKey::default() && !record.decision.actions.is_empty();
+        if !told && replaced.is_none() {
+            return change;
         }
-        let Some((store, record)) = self.store.as_ref().zip(record) else { return Change::Something };
+        let Some(store) = &self.store else { return Change::Something };
         let who = store.pseudonym(&record.question.customer).0;
-        let contacts = customer.state.relation().contacts.iter().filter(|contact| contact.decision == key);
+        let contacts = customer.state.relation().contacts.iter().filter(|contact| told && contact.decision == key);
         let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
-        let asked = customer.rest().requests.iter().filter(|answered| answered.key == key);
+        let asked = customer.rest().requests.iter().filter(|answered| told && answered.key == key);
         let asked = asked.map(|Answered { request, key, until, .. }| {
             Counted::Asked(Asked { request: *request, decision: key.0, until: until.0 })
         });
-        let entries = contacts.chain(asked).map(|what| Entry { who, what }).collect();
-        if customer.epoch() == epoch { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
+        let replaced = replaced.map(|key| Counted::Withdrawn { decision: key.0, action: None });
+        let entries = replaced.into_iter().chain(contacts).chain(asked).map(|what| Entry { who, what }).collect();
+        if change == Change::Nothing { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
+    }
+
+    /// That contacts of a decision count no more: all of them, or that of one action.
+    pub(super) fn withdrawn(&self, customer: &str, (decision, action): (DecisionKey, Option<ActionId>)) -> Change {
+        let Some(store) = &self.store else { return Change::Something };
+        let what = Counted::Withdrawn { decision: decision.0, action: action.map(|action| action.0) };
+        Change::CountedAndMore(vec![Entry { who: store.pseudonym(customer).0, what }])
     }
 
     /// What an outcome changed.
@@ -206,11 +221,14 @@ impl Engine {
         let contact = relation.contacts.iter().rfind(|contact| {
             (contact.decision, contact.action) == (new.decision, new.action) && (decided || contact.at == new.at)
         });
+        let released = (decided && new.outcome == Outcome::NotPresented)
+            .then_some(Counted::Withdrawn { decision: new.decision.0, action: Some(new.action.0) });
         let is_new =
             |entry: &&OutcomeEntry| (entry.action, entry.outcome, entry.at) == (new.action, new.outcome, new.at);
         let outcome = relation.outcomes.iter().rfind(is_new).filter(|_| new.outcome != Outcome::Presented);
         let counted = [
             new.id.map(Counted::Seen),
+            released,
             contact.map(|contact| Counted::Contact(StoredContact::of(contact))),
             outcome.map(|entry| Counted::Outcome(StoredOutcome::of(entry))),
         ];
@@ -237,9 +255,9 @@ impl Engine {
         let Some(store) = &self.store else { return Ok(0) };
         let mut writing = store.writing();
         // Where memory gets short, nobody waits to be written: whoever differs cannot leave.
-        let written = self.write(store, &mut writing, self.bound.is_near())?;
+        let written = self.write(store, &mut writing, self.bound.is_near());
         self.keep_within_bound(store);
-        Ok(written)
+        written
     }
 
     fn write(&self, store: &CustomerStore, writing: &mut Written, everybody: bool) -> Result<usize, StoreError> {

@@ -108,6 +108,11 @@ impl Customer {
         self.rest().epoch
     }
 
+    /// What has to be stored of a customer in whom time alone changed something since they had denied so much.
+    fn change_since(&self, epoch: u64) -> Change {
+        if self.epoch() == epoch { Change::Nothing } else { Change::Something }
+    }
+
     fn rest(&self) -> &Rest {
         static NONE: Rest = Rest::NONE;
         self.rest.as_deref().unwrap_or(&NONE)
@@ -283,7 +288,7 @@ impl Engine {
             let before = customer.epoch();
             self.settle(customer, rules, now);
             let result = look(customer);
-            (result, if customer.epoch() == before { Change::Nothing } else { Change::Something })
+            (result, customer.change_since(before))
         })
     }
 
@@ -331,7 +336,7 @@ impl Engine {
                 rest.consent_keys.retain(|remembered| remembered.until > now);
             });
             // What was purged must go from the disk too; what is merely too old is looked for there.
-            if customer.epoch() == before { Change::Nothing } else { Change::Something }
+            customer.change_since(before)
         });
         self.decisions.forget(|record| !decide::is_readable(record, now));
     }

@@ -64,6 +64,9 @@ impl Engine {
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.check_customer(customer)?;
         let now = self.steady(now);
+        // While others still write consent: nearly everything that must leave the journal is written then. What goes wrong
+        // is told when the rest is written.
+        drop(self.write_behind());
         let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
         // Counted when it begins and when it ends, so that whoever binds consent meanwhile notices.
         let begun = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;

@@ -45,7 +45,7 @@ pub use inspection::{Held, InspectError, Inspection};
 pub use memory::MemoryLedger;
 pub use past::Past;
 pub use recovery::lock_out;
-pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Vault};
+pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Pseudonyms, Vault};
 pub use verification::{Verification, verify};
 
 /// Why a ledger did not do what it was asked.

@@ -30,6 +30,31 @@ const PERSON: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pseudonym(pub [u8; 20]);
 
+/// Tells what stands for a customer.
+#[derive(Clone)]
+pub struct Pseudonyms(Arc<Secrets>);
+
+impl std::fmt::Debug for Pseudonyms {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Pseudonyms")
+    }
+}
+
+impl Pseudonyms {
+    /// What stands for a customer.
+    #[must_use]
+    pub fn of(&self, customer: &str) -> Pseudonym {
+        let token = self.0.token(customer);
+        let spelling = Sha256::new().chain_update(b"tactful customer v1 ").chain_update(token).chain_update(customer);
+        let mut pseudonym = [0; 20];
+        pseudonym
+            .iter_mut()
+            .zip(token.iter().take(PERSON).chain(&spelling.finalize()))
+            .for_each(|(to, from)| *to = *from);
+        Pseudonym(pseudonym)
+    }
+}
+
 /// The beginning of the pseudonyms of somebody who was erased, however their id is spelt, and where the ledger says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasedPerson {
@@ -91,17 +116,10 @@ impl Vault {
         self.blocks.files().map(|file| Ok((format!("{CUSTOMERS}/{KEYS}/{}", file.0), file.1?))).collect()
     }
 
-    /// What stands for a customer.
+    /// What tells pseudonyms, whoever has the keys meanwhile.
     #[must_use]
-    pub fn pseudonym(&self, customer: &str) -> Pseudonym {
-        let token = self.secrets.token(customer);
-        let spelling = Sha256::new().chain_update(b"tactful customer v1 ").chain_update(token).chain_update(customer);
-        let mut pseudonym = [0; 20];
-        pseudonym
-            .iter_mut()
-            .zip(token.iter().take(PERSON).chain(&spelling.finalize()))
-            .for_each(|(to, from)| *to = *from);
-        Pseudonym(pseudonym)
+    pub fn pseudonyms(&self) -> Pseudonyms {
+        Pseudonyms(Arc::clone(&self.secrets))
     }
 
     /// Takes away every key that nobody uses: one that was given up before the last stop, or never given out.

@@ -126,7 +126,7 @@ pub fn read(bytes: &[u8]) -> Option<Kept> {
         forgotten_events: stored.forgotten_events.map(|(at, purposes)| (Moment(at), PurposeSet(purposes))),
         lost: stored.lost.map(Moment),
     };
-    let state = CustomerState::restored(stored.packed, relation);
+    let state = CustomerState::restored(stored.packed, relation)?;
     Some(Kept { customer: stored.customer.to_owned(), denials: stored.denials, asked: stored.asked, state })
 }
 

@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
 use super::about::{self, Progress};
-use super::codec::{self, Asked, Kept};
+use super::codec::{self, Kept};
 use super::database::{Batch, Database};
 use super::journal::{Counted, Entry, Journal};
 use super::memory::Difference;
-use crate::domain::customer::{Contact, ContactState};
+use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
 use crate::domain::id::Vocabulary;
-use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Vault};
+use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
 
 /// How many keys the customers are spread over.
 const BUCKETS: u16 = 4_096;
@@ -34,6 +34,7 @@ const MOST_SPELLINGS: usize = 1_000;
 pub struct CustomerStore {
     pub(super) folder: PathBuf,
     pub(super) database: Database,
+    pseudonyms: Pseudonyms,
     keys: RwLock<Keys>,
     journal: Arc<Journal>,
     writing: Mutex<Written>,
@@ -125,10 +126,11 @@ impl CustomerStore {
         vault.keep_only(&used).map_err(disk(&folder))?;
         let last = found.entries.iter().map(|(round, _)| *round).max().unwrap_or(0).max(round);
         // The round of the entries is not durable before they are.
-        let journal = Arc::new(Journal::begin(&folder, (last, writing))?);
+        let journal = Arc::new(Journal::begin(&folder, last)?);
         let names = vocabulary.sizes();
         let store = Self {
             database,
+            pseudonyms: vault.pseudonyms(),
             keys: RwLock::new(Keys { vault, buckets }),
             journal,
             writing: Mutex::new(Written { names, writing }),
@@ -164,7 +166,7 @@ impl CustomerStore {
     /// What stands for a customer in the files.
     #[must_use]
     pub fn pseudonym(&self, customer: &str) -> Pseudonym {
-        self.keys().vault.pseudonym(customer)
+        self.pseudonyms.of(customer)
     }
 
     /// What is stored of a customer. What was written before they were erased is nothing.
@@ -173,7 +175,7 @@ impl CustomerStore {
     /// When it cannot be read, or is not as it was written.
     pub fn read(&self, customer: &str, erased_at: Option<u64>) -> Result<Option<Kept>, StoreError> {
         let keys = self.keys();
-        let who = keys.vault.pseudonym(customer);
+        let who = self.pseudonym(customer);
         let Some(bytes) = self.database.customer(&who.0)? else { return Ok(None) };
         let opened = keys.open(who, &bytes).and_then(|(position, plain)| Some((position, codec::read(&plain)?)));
         let Some((position, kept)) = opened else {
@@ -260,11 +262,11 @@ impl CustomerStore {
             return Ok(());
         }
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        for bucket in lacking {
-            let key = keys.vault.new_key().map_err(disk(&self.folder))?;
-            keys.buckets.insert(bucket, key);
-            batch.about.push((about::key_of(bucket), key.0.to_vec()));
-        }
+        // Of all or of none: a key that is used but stored nowhere would be taken away at the next start.
+        let new = lacking.into_iter().map(|bucket| Ok((bucket, keys.vault.new_key()?)));
+        let new: Vec<_> = new.collect::<std::io::Result<_>>().map_err(disk(&self.folder))?;
+        batch.about.extend(new.iter().map(|(bucket, key)| (about::key_of(*bucket), key.0.to_vec())));
+        keys.buckets.extend(new);
         Ok(())
     }
 
@@ -274,8 +276,7 @@ impl CustomerStore {
         batch.about.extend(about::progress(writing, round));
         self.database.commit(batch)?;
         written.writing = writing;
-        self.journal.durable(writing, round);
-        Ok(())
+        self.journal.durable(writing, round).map_err(disk(&self.folder))
     }
 
     /// Erases a customer: no file has anything of them from here on that anybody could read.
@@ -283,8 +284,8 @@ impl CustomerStore {
     /// # Errors
     /// When the disk refuses; ask again then.
     pub fn erase(&self, _alone: &mut Written, customer: &str) -> Result<(), StoreError> {
-        let who = self.pseudonym(customer);
-        if self.database.customer(&who.0)?.is_some() { self.take_away(&[who]) } else { Ok(()) }
+        // Though nothing may be there now, older pages of the embedded store may have them.
+        self.take_away(&[self.pseudonym(customer)])
     }
 
     /// Erases what was there before its customer was erased: an older copy of the files, or an erasure that was cut short.
@@ -371,17 +372,19 @@ fn count(kept: &mut Kept, counted: &Counted) {
             kept.state.first_seen(*id);
         }
         Counted::Asked(asked) => {
-            // Who repeats a request gets a new answer after a restart, in the place of the one before.
-            let replaced = |known: &Asked| known.request == asked.request && known.decision != asked.decision;
-            if let Some(before) = kept.asked.iter().copied().find(replaced) {
-                kept.state.relation_mut().contacts.retain(|contact| contact.decision.0 != before.decision);
-            }
             kept.asked.retain(|known| known.request != asked.request);
             kept.asked.insert(0, *asked);
         }
+        Counted::Withdrawn { decision, action } => kept.state.change_relation(|relation| {
+            let is_meant = |held: &Contact| held.decision.0 == *decision && action.is_none_or(|id| held.action.0 == id);
+            relation.contacts.retain(|held| !is_meant(held));
+        }),
         Counted::Outcome(stored) => {
+            let Some(entry) = stored.entry() else { return };
             let relation = kept.state.relation_mut();
-            if let Some(entry) = stored.entry().filter(|entry| !relation.outcomes.contains(entry)) {
+            // Who may read it can have become fewer since.
+            let is_same = |held: &OutcomeEntry| OutcomeEntry { readable: held.readable, ..entry } == *held;
+            if !relation.outcomes.iter().any(is_same) {
                 relation.add_outcome(entry);
             }
         }

@@ -59,6 +59,13 @@ pub enum Counted {
     Seen(u64),
     /// A request that was answered.
     Asked(Asked),
+    /// Contacts of a decision that count no more: all of them, or that of one action.
+    Withdrawn {
+        /// The decision's number.
+        decision: u64,
+        /// Which, if not all.
+        action: Option<u16>,
+    },
 }
 
 /// The journal, open.
@@ -68,6 +75,8 @@ pub struct Journal {
     appended: AtomicU64,
     written: AtomicU64,
     files: Mutex<Files>,
+    /// What is left of the round before. Whoever needs both takes this first.
+    before: Mutex<Option<Ending>>,
     /// The file does not take entries; answers go out without them.
     broken: AtomicBool,
 }
@@ -90,10 +99,10 @@ struct Files {
     /// How many entries of this round are in its file, and how many end it.
     entries: usize,
     longest: usize,
-    /// What is left of the round before.
-    before: Option<Ending>,
-    /// The last writing that is durable.
-    writing: u64,
+    /// The file of the round before has entries, too.
+    another: bool,
+    /// The last round of which an entry could not be written.
+    failed: Option<u64>,
     synced: Instant,
 }
 
@@ -144,11 +153,11 @@ impl Journal {
         Ok(found)
     }
 
-    /// Goes on after a round and a writing. What the files hold stays until [`Journal::forget_all`].
+    /// Goes on after a round. What the files hold stays until [`Journal::forget_all`].
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn begin(folder: &Path, (round, writing): (u64, u64)) -> Result<Self, StoreError> {
+    pub fn begin(folder: &Path, round: u64) -> Result<Self, StoreError> {
         let open = |path: PathBuf| {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.map_err(|error| StoreError::Disk { path, error })
@@ -161,8 +170,8 @@ impl Journal {
             since: now,
             entries: 0,
             longest: ENTRIES,
-            before: None,
-            writing,
+            another: false,
+            failed: None,
             synced: now,
         };
         Ok(Self {
@@ -170,6 +179,7 @@ impl Journal {
             appended: AtomicU64::new(0),
             written: AtomicU64::new(0),
             files: Mutex::new(files),
+            before: Mutex::new(None),
             broken: AtomicBool::new(false),
         })
     }
@@ -215,7 +225,7 @@ impl Journal {
     /// How many customers differ from the store.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let before = lock(&self.files).before.as_ref().map_or(0, |before| before.customers.len());
+        let before = lock(&self.before).as_ref().map_or(0, |before| before.customers.len());
         self.shards.iter().map(|shard| lock(&shard.soon).len() + lock(&shard.later).len()).sum::<usize>() + before
     }
 
@@ -229,42 +239,68 @@ impl Journal {
         self.write(&mut files);
         // Nobody waits for the disk: an entry is kept when the system has it.
         let [even, odd] = files.files.each_ref().map(File::try_clone);
+        let failed = files.failed;
         drop(files);
-        self.note(even.and_then(|file| file.sync_data()).and(odd.and_then(|file| file.sync_data())));
+        self.note(even.and_then(|file| file.sync_data()).and(odd.and_then(|file| file.sync_data())), failed);
     }
 
     /// Whom to write now: whoever differs by more than what is counted here; of the round before, so many that it ends with
-    /// this one; or everybody of it. With nothing before it, this round ends when it is long enough.
+    /// this one; or everybody of it. With nothing before it, this round ends when it is long enough, or when an entry of it
+    /// could not be written.
     pub fn due(&self, everybody: bool) -> Due {
+        let mut before = lock(&self.before);
         let mut files = lock(&self.files);
         self.write(&mut files);
-        let mut customers = self.take(|shard| &shard.soon);
-        if files.before.is_none() && files.entries > 0 && (everybody || files.progress() >= 1.0) {
-            // In this order: whose entry is in this round is among those who waited in it.
-            files.end_round(self.take(|shard| &shard.later));
+        let soon = self.take(|shard| &shard.soon);
+        let everybody = everybody || files.failed.is_some();
+        let ends = before.is_none() && files.entries > 0 && (everybody || files.progress() >= 1.0);
+        // In this order: whose entry is in this round is among those who waited in it.
+        let later = ends.then(|| self.take(|shard| &shard.later));
+        if ends {
+            files.end_round();
         }
-        let (progress, before) = (if everybody { 1.0 } else { files.progress() }, files.round - 1);
-        let Some(ending) = &mut files.before else { return Due { customers, round: None } };
+        let (progress, last) = (if everybody { 1.0 } else { files.progress() }, files.round - 1);
+        // No answer waits while lists are put together.
+        drop(files);
+        if let Some(later) = later {
+            *before = Some(Ending::of(later.into_iter().flatten().collect()));
+        }
+        let mut customers: Vec<CompactString> = soon.into_iter().flatten().collect();
+        let Some(ending) = &mut *before else { return Due { customers, round: None } };
         customers.extend(ending.customers.drain(ending.stay(progress)..));
-        Due { customers, round: ending.customers.is_empty().then_some(before) }
+        Due { customers, round: ending.customers.is_empty().then_some(last) }
     }
 
-    fn take(&self, list: impl Fn(&Shard) -> &Mutex<Vec<CompactString>>) -> Vec<CompactString> {
-        self.shards.iter().flat_map(|shard| std::mem::take(&mut *lock(list(shard)))).collect()
+    fn take(&self, list: impl Fn(&Shard) -> &Mutex<Vec<CompactString>>) -> [Vec<CompactString>; SHARDS] {
+        self.shards.each_ref().map(|shard| std::mem::take(&mut *lock(list(shard))))
     }
 
     /// Notes that a writing is durable, and with it a round: its entries are forgotten.
-    pub fn durable(&self, writing: u64, round: Option<u64>) {
+    ///
+    /// # Errors
+    /// When the disk refuses; the round is not forgotten then.
+    pub fn durable(&self, writing: u64, round: Option<u64>) -> io::Result<()> {
         let mut files = lock(&self.files);
-        files.writing = writing;
-        let noted = match round.and_then(|round| files.of(round)) {
-            Some(file) => empty(file, writing),
-            None => files.file().write_all(&note(writing)),
+        let Some(round) = round else {
+            // Notes alone are not worth a longer file.
+            let noted = match files.entries {
+                0 => empty(files.file(), writing),
+                _ => files.file().write_all(&note(writing)),
+            };
+            self.note(noted, files.failed);
+            return Ok(());
         };
-        if round.is_some() {
-            files.before = None;
+        let file = files.of(round).map(|file| file.try_clone());
+        drop(files);
+        // It is nobody else's until the next round begins, so no answer waits while the system empties it.
+        let emptied = file.map_or(Ok(()), |file| empty(&mut file?, writing));
+        if emptied.is_ok() {
+            *lock(&self.before) = None;
+            let mut files = lock(&self.files);
+            files.another = false;
+            files.failed = files.failed.filter(|failed| *failed > round);
         }
-        self.note(noted);
+        emptied
     }
 
     /// Forgets every entry there is: a writing with all of them is durable, and nobody counts yet.
@@ -272,9 +308,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn forget_all(&self, writing: u64) -> io::Result<()> {
-        let mut files = lock(&self.files);
-        files.writing = writing;
-        files.files.iter_mut().try_for_each(|file| empty(file, writing))
+        lock(&self.files).files.iter_mut().try_for_each(|file| empty(file, writing))
     }
 
     fn write(&self, files: &mut Files) {
@@ -286,18 +320,22 @@ impl Journal {
             }
         }
         if !bytes.is_empty() {
-            if files.entries == 0 && files.before.is_none() {
+            if files.entries == 0 && !files.another {
                 files.since = now();
             }
             files.entries += bytes.len();
-            let written = files.file().write_all(bytes.as_flattened());
-            self.note(written);
+            let written = append(files.file(), bytes.as_flattened());
+            if written.is_err() {
+                files.failed = Some(files.round);
+            }
+            self.note(written, files.failed);
         }
         self.written.store(through, Ordering::Release);
     }
 
-    fn note(&self, result: io::Result<()>) {
-        let broken = result.is_err();
+    /// Says once that entries cannot be written, and once that all of them are, here or with their customers.
+    fn note(&self, result: io::Result<()>, failed: Option<u64>) {
+        let broken = result.is_err() || failed.is_some();
         if self.broken.swap(broken, Ordering::AcqRel) != broken {
             match result {
                 Err(error) => tracing::error!(%error, "what is counted cannot be written; a kill would lose it"),
@@ -332,8 +370,8 @@ impl Files {
         time.max(self.entries as f64 / self.longest as f64)
     }
 
-    fn end_round(&mut self, customers: Vec<CompactString>) {
-        self.before = Some(Ending { of: customers.len(), customers });
+    fn end_round(&mut self) {
+        self.another = true;
         self.round += 1;
         self.since = now();
         self.entries = 0;
@@ -341,6 +379,10 @@ impl Files {
 }
 
 impl Ending {
+    fn of(customers: Vec<CompactString>) -> Self {
+        Self { of: customers.len(), customers }
+    }
+
     /// How many need not be written yet.
     #[expect(
         clippy::cast_possible_truncation,
@@ -376,6 +418,15 @@ fn now() -> Instant {
 
 fn paths(folder: &Path) -> [PathBuf; 2] {
     [0, 1].map(|remainder| folder.join(format!("{NAME}{remainder}")))
+}
+
+/// Appends whole slots, or nothing.
+fn append(file: &mut File, slots: &[u8]) -> io::Result<()> {
+    file.write_all(slots).or_else(|error| {
+        let length = file.metadata()?.len();
+        file.set_len(length - length % SLOT as u64)?;
+        Err(error)
+    })
 }
 
 fn empty(file: &mut File, writing: u64) -> io::Result<()> {

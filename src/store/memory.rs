@@ -157,6 +157,8 @@ impl<C: Kept> Customers<C> {
         let (differs, entries) = match change {
             Change::Nothing => return,
             Change::Something => (Differs::ByMore, Vec::new()),
+            // Whom the store has never seen is written soon: the journal does not know what they are called.
+            Change::Counted(entries) if !slot.stored => (Differs::ByMore, entries),
             Change::Counted(entries) => (Differs::ByCounted, entries),
             Change::CountedAndMore(entries) => (Differs::ByMore, entries),
         };

@@ -120,7 +120,11 @@ fn stage(engine: &Engine, now: Moment) -> Option<String> {
 }
 
 fn visit(engine: &Engine, id: &str, now: Moment) -> String {
-    let event = EventInput { event_id: id.into(), ..event("anna", "visit", &[("page", "prices")]) };
+    visit_of(engine, "anna", id, now)
+}
+
+fn visit_of(engine: &Engine, customer: &str, id: &str, now: Moment) -> String {
+    let event = EventInput { event_id: id.into(), ..event(customer, "visit", &[("page", "prices")]) };
     engine.record_events(vec![event], now).unwrap().remove(0).reason
 }
 
@@ -391,17 +395,46 @@ fn with_action(rules: &str, id: &str) -> String {
 fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
     let home = Home::new();
     let engine = home.open(monday());
-    assert!(says_hello(&engine, "anna", monday()));
-    visit(&engine, "v1", monday());
-    assert!(says_hello(&engine, "ben", monday()));
-    assert_eq!((engine.write_due().unwrap(), engine.store().unwrap().journal().waiting()), (1, 2));
+    ["anna", "ben", "dora"].iter().for_each(|who| assert_eq!(visit_of(&engine, who, "v1", monday()), ""));
+    stop(engine);
+    let engine = home.open(monday());
+    let waiting = |engine: &Engine| engine.store().unwrap().journal().waiting();
+    assert!(says_hello(&engine, "anna", monday()) && says_hello(&engine, "ben", monday()));
+    assert!(says_hello(&engine, "emil", monday()), "whom the store has never seen");
+    assert_eq!(visit_of(&engine, "anna", "v2", monday()), "");
+    assert_eq!((engine.write_due().unwrap(), waiting(&engine)), (2, 2), "anna and emil; ben waits, and anna's turn");
     engine.erase("clara", monday()).unwrap();
-    assert_eq!(engine.store().unwrap().journal().waiting(), 0, "an erasure leaves nothing in the journal");
+    assert_eq!(waiting(&engine), 0, "an erasure leaves nothing in the journal");
     assert!(says_hello(&engine, "dora", later(1)));
     kill(engine);
     let (engine, recovered) = home.try_open(RULES, later(2)).unwrap();
     assert_eq!(recovered.counted, 1, "dora");
-    assert!(["anna", "ben", "dora"].iter().all(|who| !says_hello(&engine, who, later(2))));
+    assert!(["anna", "ben", "dora", "emil"].iter().all(|who| !says_hello(&engine, who, later(2))));
+}
+
+#[test]
+fn what_was_taken_back_stays_so_after_a_kill() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    let told = engine.decide(ask("anna", "web", &[]), monday()).unwrap();
+    assert_eq!(outcome(&engine, &told.id(), Outcome::NotPresented, "o1", monday()), "");
+    kill(engine);
+    assert!(says_hello(&home.open(later(1)), "anna", later(1)), "nobody saw it");
+}
+
+#[test]
+fn an_id_that_is_used_again_later_takes_nothing_back() {
+    let home = Home::new();
+    let rules = RULES.replace("{at_most: 1, per: 30 days}", "{at_most: 2, per: 30 days}");
+    let question = || Question { request_id: "home".into(), ..ask("anna", "web", &[]) };
+    let engine = home.try_open(&rules, monday()).unwrap().0;
+    for minute in [0, 11] {
+        assert_eq!(chosen(&engine.decide(question(), later(minute)).unwrap()), ["hello"]);
+        engine.write_due().unwrap();
+    }
+    kill(engine);
+    let engine = home.try_open(&rules, later(12)).unwrap().0;
+    assert!(!says_hello(&engine, "anna", later(12)), "both count");
 }
 
 #[test]
@@ -431,6 +464,8 @@ fn nobody_waits_to_be_written_once_three_quarters_of_the_memory_are_in_use() {
     let waiting = |in_use: fn() -> Option<u64>| {
         let home = Home::new();
         let engine = bounded(home.open(monday()), &home, MostMemory { bytes: 1_000, in_use });
+        visit(&engine, "v1", monday());
+        engine.write_due().unwrap();
         assert!(says_hello(&engine, "anna", monday()));
         engine.write_due().unwrap();
         engine.store().unwrap().journal().waiting()

@@ -44,11 +44,11 @@ impl fmt::Debug for CustomerState {
 }
 
 impl CustomerState {
-    /// The state that was stored in parts.
+    /// The state that was stored in parts; nothing if they are none.
     #[must_use]
-    pub fn restored(packed: &[u8], relation: Relation) -> Self {
-        let packed = Parts::read(packed).unwrap_or_default().pack();
-        Self { packed, relation: (!relation.is_empty()).then(|| Box::new(relation)) }
+    pub fn restored(packed: &[u8], relation: Relation) -> Option<Self> {
+        let packed = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
+        Some(Self { packed: packed.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
     /// Attributes, events and seen ids, as they are packed and stored: another way to pack is another format of the store.

@@ -62,7 +62,7 @@ impl Process {
             stored.customers.entry(entry.who[0]).or_default().0.insert(id);
         }
         (stored.writing, stored.round) = (stored.writing + 1, last);
-        let journal = Journal::begin(folder, (last, stored.writing)).unwrap();
+        let journal = Journal::begin(folder, last).unwrap();
         journal.forget_all(stored.writing).unwrap();
         lock(&journal.files).longest = 10;
         Self { journal, customers: stored.customers.clone(), differing: BTreeMap::new() }
@@ -101,7 +101,7 @@ impl Process {
         }
         stored.writing += 1;
         stored.round = round.unwrap_or(stored.round);
-        self.journal.durable(stored.writing, round);
+        self.journal.durable(stored.writing, round).unwrap();
     }
 }
 
@@ -147,4 +147,32 @@ fn who_was_only_spoken_to_is_written_once_a_round() {
         written += before - process.differing.len();
     }
     assert!((25..=50).contains(&written), "{written} of 100");
+}
+
+#[test]
+fn what_the_file_does_not_take_goes_to_the_store_with_its_customer() {
+    let (folder, mut stored) = (tempfile::tempdir().unwrap(), Stored::default());
+    let mut process = Process::begin(folder.path(), &mut stored);
+    process.count(1, false, 1);
+    let read_only = paths(folder.path()).map(|path| File::open(path).unwrap());
+    let files = std::mem::replace(&mut lock(&process.journal.files).files, read_only);
+    process.count(2, false, 2);
+    process.journal.sync();
+    assert!(process.journal.is_broken(), "a sync that succeeds brings nothing back");
+    lock(&process.journal.files).files = files;
+    process.count(3, false, 3);
+    assert!(process.journal.is_broken(), "nor does another entry");
+    process.write(false, false, &mut stored);
+    assert_eq!(stored.customers, process.customers, "all are written though the round is young");
+    process.count(4, false, 4);
+    assert!(!process.journal.is_broken());
+}
+
+#[test]
+fn a_file_with_nothing_in_it_stays_short() {
+    let (folder, mut stored) = (tempfile::tempdir().unwrap(), Stored::default());
+    let mut process = Process::begin(folder.path(), &mut stored);
+    (0..100).for_each(|_| process.write(false, false, &mut stored));
+    assert!(paths(folder.path()).iter().all(|path| path.metadata().unwrap().len() == SLOT as u64));
+    assert_eq!(Journal::read(folder.path()).unwrap().durable, stored.writing);
 }
