@@ -55,7 +55,7 @@ pub enum StoreError {
     Shortened {
         /// Which folder.
         path: PathBuf,
-        /// The last round of writing that was durable.
+        /// The number of the last writing that was durable.
         written: u64,
         /// The last that is there.
         found: u64,
