@@ -168,7 +168,8 @@ impl Journal {
             files,
             round: round + 1,
             since: now,
-            entries: 0,
+            // Nobody has looked: there may be one, until everything is forgotten.
+            entries: 1,
             longest: ENTRIES,
             another: false,
             failed: None,
@@ -308,7 +309,9 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn forget_all(&self, writing: u64) -> io::Result<()> {
-        lock(&self.files).files.iter_mut().try_for_each(|file| empty(file, writing))
+        let mut files = lock(&self.files);
+        files.entries = 0;
+        files.files.iter_mut().try_for_each(|file| empty(file, writing))
     }
 
     fn write(&self, files: &mut Files) {

@@ -176,3 +176,16 @@ fn a_file_with_nothing_in_it_stays_short() {
     assert!(paths(folder.path()).iter().all(|path| path.metadata().unwrap().len() == SLOT as u64));
     assert_eq!(Journal::read(folder.path()).unwrap().durable, stored.writing);
 }
+
+#[test]
+fn what_a_process_left_behind_stays_until_it_is_forgotten() {
+    let (folder, mut stored) = (tempfile::tempdir().unwrap(), Stored::default());
+    let mut process = Process::begin(folder.path(), &mut stored);
+    process.count(1, false, 1);
+    let left = Journal::read(folder.path()).unwrap().entries;
+    // Half of it is taken in, and the process ends.
+    for round in [left[0].0, left[0].0 + 1] {
+        Journal::begin(folder.path(), round).unwrap().durable(stored.writing, None).unwrap();
+    }
+    assert_eq!(Journal::read(folder.path()).unwrap().entries, left);
+}
