@@ -146,7 +146,7 @@ impl Engine {
             if !nobody_has_it {
                 return (false, Change::Nothing);
             }
-            held.state.change_relation(|held| held.contacts.retain(|contact| contact.decision != record.key));
+            held.state.change_relation(|relation| relation.withdraw(record.key, None));
             (true, self.withdrawn(customer, (record.key, None)))
         });
         if nobody_has_it {
@@ -331,7 +331,7 @@ fn replace_answer(customer: &mut Customer, request: u64) -> Option<DecisionKey> 
     let Customer { rest: Some(rest), state, .. } = customer else { return None };
     let before = rest.requests.iter().position(|answered| answered.request == request)?;
     let answered = rest.requests.remove(before);
-    state.change_relation(|held| held.contacts.retain(|contact| contact.decision != answered.key));
+    state.change_relation(|relation| relation.withdraw(answered.key, None));
     Some(answered.key)
 }
 

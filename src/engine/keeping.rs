@@ -263,6 +263,7 @@ impl Engine {
     fn write(&self, store: &CustomerStore, writing: &mut Written, everybody: bool) -> Result<usize, StoreError> {
         let Due { customers, round } = store.journal().due(everybody);
         let names = &self.rules.load_full().set;
+        // The last says nothing but that a round has ended, once all of it is there.
         let chunks = customers.chunks(CHUNK).map(Some).chain([None]);
         for (index, chunk) in chunks.enumerate() {
             let ended = round.filter(|_| chunk.is_none());

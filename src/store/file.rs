@@ -15,8 +15,9 @@ use super::codec::{self, Kept};
 use super::database::{Batch, Database};
 use super::journal::{Counted, Entry, Journal};
 use super::memory::Difference;
+use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
-use crate::domain::id::Vocabulary;
+use crate::domain::id::{ActionId, Vocabulary};
 use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
 
 /// How many keys the customers are spread over.
@@ -29,6 +30,7 @@ const HEAD: usize = 9;
 const AT_ONCE: usize = 10_000;
 /// How many spellings of one id are looked for.
 const MOST_SPELLINGS: usize = 1_000;
+
 /// Customers in files, open.
 #[derive(Debug)]
 pub struct CustomerStore {
@@ -376,8 +378,7 @@ fn count(kept: &mut Kept, counted: &Counted) {
             kept.asked.insert(0, *asked);
         }
         Counted::Withdrawn { decision, action } => kept.state.change_relation(|relation| {
-            let is_meant = |held: &Contact| held.decision.0 == *decision && action.is_none_or(|id| held.action.0 == id);
-            relation.contacts.retain(|held| !is_meant(held));
+            relation.withdraw(DecisionKey(*decision), action.map(ActionId));
         }),
         Counted::Outcome(stored) => {
             let Some(entry) = stored.entry() else { return };

@@ -185,12 +185,13 @@ impl Journal {
         })
     }
 
-    /// Notes that a customer differs from what is stored, and nothing else has it.
+    /// Notes that a customer differs from what is stored, and is to be written soon.
     pub fn differs(&self, customer: CompactString) {
         lock(&self.shard().soon).push(customer);
     }
 
-    /// Notes that a customer differs from what is stored by what is counted, and nothing else. Comes before that.
+    /// Notes that a customer differs by nothing but what is counted, and may be written at the end of the round. Comes
+    /// before that.
     pub fn counts(&self, customer: CompactString) {
         lock(&self.shard().later).push(customer);
     }

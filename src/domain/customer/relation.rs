@@ -90,6 +90,12 @@ impl Relation {
         }
     }
 
+    /// Takes back the contacts of a decision, or that of one of its actions: they count no more.
+    pub fn withdraw(&mut self, decision: DecisionKey, action: Option<ActionId>) {
+        let is_meant = |held: &Contact| held.decision == decision && action.is_none_or(|id| held.action == id);
+        self.contacts.retain(|held| !is_meant(held));
+    }
+
     /// Adds an outcome at its place in time.
     pub fn add_outcome(&mut self, entry: OutcomeEntry) {
         let place = self.outcomes.partition_point(|held| held.at <= entry.at);

@@ -65,10 +65,9 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
     }
     let decided = new.decision != DecisionKey::default();
     if new.outcome == Outcome::NotPresented {
-        let released = (new.decision, new.action);
-        state.change_relation(|relation| {
-            relation.contacts.retain(|held| !decided || (held.decision, held.action) != released);
-        });
+        if decided {
+            state.change_relation(|relation| relation.withdraw(new.decision, Some(new.action)));
+        }
         return true;
     }
     let readable = readable(action.purpose, terms);
