@@ -12,13 +12,14 @@ use crate::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::{ActiveRules, Customer, Engine, EngineError};
-use crate::domain::consent::ConsentRecord;
+use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::{LedgerError, Past};
 
 pub use change::{ConsentChange, ConsentRequest};
+pub(super) use gpc::suppose_objection;
 pub use repetition::Remembered;
 pub use view::StandingView;
 
@@ -156,11 +157,17 @@ impl Engine {
 
     /// Makes records of what is accepted of a request, and applies those that restrict. Doing it twice is doing it once.
     fn bind(&self, request: &ConsentRequest, rules: &RuleSet, (arrived, now): (Moment, Moment)) -> Changes {
-        let gone = self.customer_as_held(&request.customer).standing.is_gone() && !returns(request, rules);
+        let was_gone = self.customer_as_held(&request.customer).standing.is_gone();
+        let gone = was_gone && !returns(request, rules);
         let (mut records, mut results) = (Vec::new(), Vec::new());
         for change in &request.changes {
             let purpose = rules.vocabulary.find::<PurposeId>(&change.purpose);
-            let refused = if gone { Some("erased".to_owned()) } else { refusal(change, purpose, rules) };
+            let here = change.status == ConsentStatus::Returned && !was_gone;
+            let refused = match refusal(request, change, rules) {
+                _ if gone => Some("erased".to_owned()),
+                None if here => Some("not_erased".to_owned()),
+                refused => refused,
+            };
             let sequence = self.next_record.fetch_add(1, Ordering::AcqRel);
             let record_id = if refused.is_some() { String::new() } else { format!("r-{:08x}-{sequence:x}", self.run) };
             results.push(ChangeResult {

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::log::{Callers, DecisionRecord};
 use super::resolve::{ContextFacts, Resolver, hash_id};
-use super::{ActiveRules, Customer, Engine, EngineError};
+use super::{ActiveRules, Customer, Engine, EngineError, consent};
 use crate::domain::consent::Stage;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Explain, Request, decide};
@@ -38,6 +38,8 @@ pub struct Question {
     pub explain: Explain,
     /// Decide, but reserve, count and record nothing.
     pub validate_only: bool,
+    /// With `validate_only`: decide as if the customer had objected by the Global Privacy Control signal.
+    pub signals_objection: bool,
 }
 
 /// A request that was answered, kept for a while.
@@ -81,7 +83,10 @@ impl Engine {
         let record = self.recheck(question, |question| {
             let id = question.customer.clone();
             if question.validate_only {
-                let customer = self.customer_as_held(&id);
+                let mut customer = self.customer_as_held(&id);
+                if question.signals_objection {
+                    consent::suppose_objection(&mut customer.standing, &active.set, now);
+                }
                 return Ok(Arc::new(self.rehearse((customer, question), &resolved, &active, now)));
             }
             let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));

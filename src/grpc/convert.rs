@@ -92,6 +92,7 @@ pub fn question(request: proto::DecideRequest) -> Result<Question, Status> {
         groups: request.groups,
         explain,
         validate_only: request.validate_only,
+        signals_objection: false,
     })
 }
 
@@ -244,6 +245,7 @@ pub fn consent_status(wire: i32) -> Option<ConsentStatus> {
         Wire::RestrictionLifted => ConsentStatus::RestrictionLifted,
         Wire::Expired => ConsentStatus::Expired,
         Wire::Erased => ConsentStatus::Erased,
+        Wire::Returned => ConsentStatus::Returned,
     })
 }
 
@@ -260,6 +262,7 @@ fn wire_consent_status(status: Option<ConsentStatus>) -> proto::ConsentStatus {
         Some(ConsentStatus::RestrictionLifted) => Wire::RestrictionLifted,
         Some(ConsentStatus::Expired) => Wire::Expired,
         Some(ConsentStatus::Erased) => Wire::Erased,
+        Some(ConsentStatus::Returned) => Wire::Returned,
     }
 }
 

@@ -20,8 +20,9 @@ pub struct DecisionApi(pub Shared);
 impl DecisionService for DecisionApi {
     async fn decide(&self, request: Request<proto::DecideRequest>) -> Result<Response<proto::DecideResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
-        let question = convert::question(request.into_inner())?;
-        if signal {
+        let mut question = convert::question(request.into_inner())?;
+        question.signals_objection = signal && question.validate_only;
+        if signal && !question.validate_only {
             gpc::record(&self.0, std::iter::once(question.customer.as_str())).await;
         }
         let Shared { engine, clock, .. } = &self.0;

@@ -30,8 +30,8 @@ pub fn open(header: &Header, sealed: &[u8], keys: &Keys, secrets: &Secrets) -> C
         (Kind::Erasure, _) => erasure::parse(sealed)
             .and_then(|(_, record)| payload::read(record))
             .map(|record| (record, erasure::salt(header.position, secrets))),
-        (Kind::Record, None) => return Content::NoKey,
-        (Kind::Record, Some(key)) => {
+        (Kind::Record | Kind::Return, None) => return Content::NoKey,
+        (Kind::Record | Kind::Return, Some(key)) => {
             seal::open(header, key, sealed).and_then(|plain| payload::read(&plain)).map(|record| {
                 let salt = Salt::derive(key, &record.record_id);
                 (record, salt)

@@ -43,6 +43,9 @@ pub enum Kind {
     Record = 1,
     /// Word that the customer of a key was erased.
     Erasure = 2,
+    /// A consent record, encrypted, by which an erased customer is known again. Programs from before there were such
+    /// records refuse the frame as of a kind that they do not know.
+    Return = 3,
 }
 
 /// What a frame says besides its payload.
@@ -174,6 +177,7 @@ fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
     let kind = match u16::from_le_bytes(*kind) {
         1 => Kind::Record,
         2 => Kind::Erasure,
+        3 => Kind::Return,
         _ => return None,
     };
     let position = u64::from_le_bytes(*position);

@@ -161,7 +161,7 @@ impl Read {
             self.frames.push((seen.offset, seen.size));
             self.leaves.push(seen.header.leaf);
             match seen.header.kind {
-                Kind::Record => self.open(&seen, keys)?,
+                Kind::Record | Kind::Return => self.open(&seen, keys)?,
                 Kind::Erasure => {
                     let parsed = erasure::parse(seen.payload);
                     let (token, _) = parsed.ok_or_else(|| seen.damaged("an erasure cannot be read"))?;

@@ -20,7 +20,7 @@ use super::reserve::Reserve;
 use super::secrets::{Secrets, random};
 use super::segment::Segments;
 use super::{Erasure, LedgerError, content, erasure, payload, seal};
-use crate::domain::consent::ConsentRecord;
+use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 
 /// How many records share one sync at most.
@@ -210,7 +210,8 @@ impl Writer {
         let (name, key) = key.ok_or_else(|| io::Error::other("there is no key to give"))?;
         let plain = payload::write(record)?;
         let leaf = content::leaf(record, &Salt::derive(&key, &record.record_id));
-        let header = Header { kind: Kind::Record, position: batch.next, key: name, random: *random()?, leaf };
+        let kind = if record.status == ConsentStatus::Returned { Kind::Return } else { Kind::Record };
+        let header = Header { kind, position: batch.next, key: name, random: *random()?, leaf };
         let sealed =
             seal::seal(&header, &key, &plain).ok_or_else(|| io::Error::other("a record cannot be encrypted"))?;
         batch.add(&header, &sealed, Some((record.customer.clone(), name)));

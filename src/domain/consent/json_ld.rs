@@ -193,6 +193,7 @@ fn term(status: ConsentStatus) -> (&'static str, bool) {
         ConsentStatus::Objected => ("eu-gdpr:A21", false),
         ConsentStatus::Restricted | ConsentStatus::RestrictionLifted => ("eu-gdpr:A18", false),
         ConsentStatus::Erased => ("eu-gdpr:A17", false),
+        ConsentStatus::Returned => ("tactful:Returned", false),
     }
 }
 

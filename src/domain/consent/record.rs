@@ -26,11 +26,13 @@ pub enum ConsentStatus {
     Expired,
     /// The customer was erased (Article 17).
     Erased,
+    /// A customer who was erased is known again, as by a new contract; it grants nothing.
+    Returned,
 }
 
 impl ConsentStatus {
     /// The words that rule tests and timelines use.
-    pub const NAMES: [(&'static str, Self); 9] = [
+    pub const NAMES: [(&'static str, Self); 10] = [
         ("given", Self::Given),
         ("refused", Self::Refused),
         ("withdrawn", Self::Withdrawn),
@@ -40,6 +42,7 @@ impl ConsentStatus {
         ("restriction_lifted", Self::RestrictionLifted),
         ("expired", Self::Expired),
         ("erased", Self::Erased),
+        ("returned", Self::Returned),
     ];
 
     /// The word for it.
@@ -57,13 +60,13 @@ impl ConsentStatus {
     /// Whether it lets more happen. Such a change waits for the disk; every other binds at once.
     #[must_use]
     pub fn permits(self) -> bool {
-        matches!(self, Self::Given | Self::RestrictionLifted)
+        matches!(self, Self::Given | Self::RestrictionLifted | Self::Returned)
     }
 
     /// Whether it concerns the whole customer rather than one purpose.
     #[must_use]
     pub fn concerns_everything(self) -> bool {
-        matches!(self, Self::Restricted | Self::RestrictionLifted | Self::Erased)
+        matches!(self, Self::Restricted | Self::RestrictionLifted | Self::Erased | Self::Returned)
     }
 }
 

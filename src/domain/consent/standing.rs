@@ -47,6 +47,17 @@ pub struct Registers {
     pub restriction: Option<Restriction>,
     /// The latest objection.
     pub objection: Option<OrderKey>,
+    /// The customer's own latest "no": refused, withdrawn or objected. What an objection stops, each of them stops.
+    pub refusal: Option<Refusal>,
+}
+
+/// A customer's own "no".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// Where it stands in the history.
+    pub key: OrderKey,
+    /// What it was.
+    pub status: ConsentStatus,
 }
 
 /// One customer's standing for every purpose.
@@ -67,12 +78,15 @@ struct Rest {
     restricted: Option<OrderKey>,
     lifted: Option<OrderKey>,
     erased: bool,
+    /// The customer came back after an erasure without a yes to any purpose.
+    returned: bool,
     /// The newest ledger position folded in, where no plain grant has a newer one.
     position: u64,
 }
 
 impl Rest {
-    const NONE: Self = Self { purposes: Vec::new(), restricted: None, lifted: None, erased: false, position: 0 };
+    const NONE: Self =
+        Self { purposes: Vec::new(), restricted: None, lifted: None, erased: false, returned: false, position: 0 };
 }
 
 impl Standing {
@@ -88,11 +102,12 @@ impl Standing {
         self.rest().erased
     }
 
-    /// Whether the customer was erased and has not come back: nothing may be kept or done. Only a yes in person, given
-    /// since then, is a way back; an import never is.
+    /// Whether the customer was erased and has not come back: nothing may be kept or done. Only a yes in person or a record
+    /// that they returned, given since then, is a way back; an import never is.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.was_erased()
+            && !self.rest().returned
             && self.plain.is_empty()
             && self.rest().purposes.iter().all(|(_, registers)| registers.live_grant.is_none())
     }
@@ -124,6 +139,12 @@ impl Standing {
         self.full(purpose)?.objection
     }
 
+    /// The customer's own latest "no" to a purpose.
+    #[must_use]
+    pub fn refusal(&self, purpose: PurposeId) -> Option<Refusal> {
+        self.full(purpose)?.refusal
+    }
+
     /// Whether processing is restricted to storage. A tie is a restriction.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
@@ -144,6 +165,7 @@ impl Standing {
             && self.plain.is_empty()
             && self.rest().purposes.is_empty()
             && self.rest().restricted.is_none()
+            && !self.rest().returned
     }
 
     /// Folds one record in; folding it again changes nothing.
@@ -152,6 +174,7 @@ impl Standing {
         match (record.status, purpose) {
             (ConsentStatus::Restricted, _) => raise(&mut self.rest_mut().restricted, key),
             (ConsentStatus::RestrictionLifted, _) => raise(&mut self.rest_mut().lifted, key),
+            (ConsentStatus::Returned, _) => self.rest_mut().returned = true,
             (ConsentStatus::Given, Some(purpose)) => self.change(purpose, |registers| registers.give(record, position)),
             (ConsentStatus::Expired, _) | (_, None) => {}
             (status, Some(purpose)) => {
@@ -159,6 +182,15 @@ impl Standing {
                 self.change(purpose, |registers| registers.restrict(restriction));
             }
         }
+        self.fold_position(newest);
+    }
+
+    /// Supposes an objection at a moment; no record says so.
+    pub fn object(&mut self, purpose: PurposeId, at: Moment) {
+        let key = OrderKey { at, sequence: u64::MAX };
+        let objection = Restriction { key, status: ConsentStatus::Objected, version: 0, position: 0 };
+        let newest = self.position();
+        self.change(purpose, |registers| registers.restrict(objection));
         self.fold_position(newest);
     }
 
@@ -269,8 +301,12 @@ impl Registers {
     }
 
     fn restrict(&mut self, restriction: Restriction) {
-        if restriction.status == ConsentStatus::Objected {
-            raise(&mut self.objection, restriction.key);
+        let Restriction { key, status, .. } = restriction;
+        if status == ConsentStatus::Objected {
+            raise(&mut self.objection, key);
+        }
+        if matches!(status, ConsentStatus::Refused | ConsentStatus::Withdrawn | ConsentStatus::Objected) {
+            self.refusal = self.refusal.max(Some(Refusal { key, status }));
         }
         let rank = |restriction: &Restriction| (restriction.key, restriction.status, restriction.position);
         if self.restriction.as_ref().is_none_or(|held| rank(held) < rank(&restriction)) {

@@ -85,7 +85,15 @@ pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Resul
     }
     resolver.optional_id("source.actor", &request.source.actor);
     for (index, change) in request.changes.iter().take(MOST_CHANGES).enumerate() {
-        resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
+        // A "no" binds from its arrival, whatever the clock of its source says.
+        if change.status.permits() {
+            resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
+        }
+        if let Some(first) = request.changes.iter().take(index).position(|before| before.purpose == change.purpose) {
+            let what = if change.purpose.is_empty() { "every purpose" } else { "the same purpose" };
+            let why = format!("concerns {what}, as changes[{first}] does; give one change for each purpose");
+            resolver.refuse(format!("changes[{index}].purpose"), why);
+        }
         if [&change.purpose, &change.notice, &change.language, &change.expression].iter().any(|text| text.len() > 4_096)
         {
             resolver.refuse(format!("changes[{index}]"), "holds a text longer than 4096 bytes");
@@ -94,14 +102,22 @@ pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Resul
     if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
 }
 
-/// Why a change cannot be recorded: a stable word, and what to mend where a name is wrong.
-pub fn refusal(change: &ConsentChange, purpose: Option<PurposeId>, rules: &RuleSet) -> Option<String> {
-    let status = change.status;
+/// Why a change cannot be recorded: a stable word, and how to correct a wrong name.
+pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet) -> Option<String> {
+    let (status, purpose) = (change.status, rules.vocabulary.find::<PurposeId>(&change.purpose));
+    let proved = !request.source.evidence.is_empty();
     if matches!(status, ConsentStatus::Expired | ConsentStatus::Erased) {
         return Some("status_not_writable".into());
     }
     if status.concerns_everything() {
-        return (!change.purpose.is_empty()).then(|| "concerns_every_purpose".into());
+        let returned = status == ConsentStatus::Returned;
+        let refused = match (returned && request.deferred, returned && !proved) {
+            _ if !change.purpose.is_empty() => "concerns_every_purpose",
+            (true, _) => "must_be_live",
+            (_, true) => "evidence_required",
+            _ => return None,
+        };
+        return Some(refused.into());
     }
     // A "no" to a purpose that the rules no longer declare still counts, in case they declare it again.
     let Some(terms) = purpose.and_then(|id| rules.purpose(id)) else {
@@ -109,10 +125,12 @@ pub fn refusal(change: &ConsentChange, purpose: Option<PurposeId>, rules: &RuleS
     };
     match status {
         ConsentStatus::Given if terms.retired => Some("purpose_retired".into()),
-        ConsentStatus::Objected if terms.stops_on_objection() || terms.basis.needs_consent() => None,
+        ConsentStatus::Given if terms.basis == Basis::ExplicitConsent && request.deferred && !proved => {
+            Some("evidence_required".into())
+        }
+        // What the customer may object to takes every "no", in whatever words it comes.
+        _ if terms.stops_on_objection() || terms.basis.needs_consent() => None,
         ConsentStatus::Objected => Some("basis_allows_no_objection".into()),
-        ConsentStatus::Given if terms.stops_on_objection() => None,
-        _ if terms.basis.needs_consent() => None,
         _ => Some("basis_needs_no_consent".into()),
     }
 }
@@ -122,11 +140,11 @@ fn unknown_purpose(name: &str, rules: &RuleSet) -> String {
     format!("unknown_purpose: {}", unknown("purpose", name, &declared))
 }
 
-/// Whether a request brings somebody back who was erased: the customer says yes to something, in person and now.
+/// Whether a request brings an erased customer back: a yes to something, in person and now, or the word that they returned.
 pub fn returns(request: &ConsentRequest, rules: &RuleSet) -> bool {
-    let says_yes = |change: &ConsentChange| {
-        let purpose = rules.vocabulary.find::<PurposeId>(&change.purpose);
-        change.status == ConsentStatus::Given && refusal(change, purpose, rules).is_none()
+    let comes_back = |change: &ConsentChange| {
+        let begins = matches!(change.status, ConsentStatus::Given | ConsentStatus::Returned);
+        begins && refusal(request, change, rules).is_none()
     };
-    !request.deferred && request.changes.iter().any(says_yes)
+    !request.deferred && request.changes.iter().any(comes_back)
 }

@@ -7,6 +7,7 @@ use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentStatus, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
+use crate::domain::time::Moment;
 
 impl Engine {
     /// The objection that the signal is to purposes of which none is on record yet; nothing if there are none.
@@ -41,6 +42,15 @@ impl Engine {
             deferred: false,
         };
         (!request.changes.is_empty()).then_some(request)
+    }
+}
+
+/// Lets a copy of a customer have objected by the signal: what a rehearsal is decided by, though it records nothing.
+pub fn suppose_objection(standing: &mut Standing, rules: &RuleSet, now: Moment) {
+    let purposes: Vec<PurposeId> =
+        rules.declared.purposes.ids().filter(|id| !standing.is_gone() && is_new(*id, standing, rules)).collect();
+    for purpose in purposes {
+        standing.object(purpose, now);
     }
 }
 

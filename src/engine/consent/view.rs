@@ -65,6 +65,10 @@ impl StandingView {
     /// The same while the ledger cannot be trusted: nothing may be used, whatever stands.
     #[must_use]
     pub fn distrusted(self) -> Self {
-        Self { usable: false, denial: Some(Denial::LedgerUnavailable), until: None, ..self }
+        let denial = match self.denial {
+            None | Some(Denial::Restricted | Denial::NoRecord) => Denial::LedgerUnavailable,
+            Some(denial) => denial,
+        };
+        Self { usable: false, denial: Some(denial), until: None, ..self }
     }
 }
