@@ -83,13 +83,11 @@ impl<'a> Scene<'a> {
     /// The gate's answer for a purpose.
     #[must_use]
     pub fn verdict(&self, id: PurposeId, stage: Stage) -> Verdict {
-        if !self.subject.ledger_trusted {
-            return Verdict::Deny(Denial::LedgerUnavailable);
-        }
-        match self.rules.purpose(id) {
+        let verdict = match self.rules.purpose(id) {
             Some(purpose) => lawful(self.subject.standing, id, purpose, stage, self.now),
             None => Verdict::Deny(Denial::Retired),
-        }
+        };
+        if self.subject.ledger_trusted { verdict } else { verdict.distrusted() }
     }
 
     /// What may be read for a purpose.
@@ -160,13 +158,14 @@ impl<'a> Scene<'a> {
         *self.hurt.get_or_init(|| self.hurt_at(self.now))
     }
 
-    /// Hurt at another moment, if nothing else happens until then.
+    /// Hurt at another moment, if nothing else happens until then. What is forgotten by then counts no more.
     #[must_use]
     pub fn hurt_at(&self, at: Moment) -> f64 {
         let policy = &self.rules.policy.hurt;
         let events = self.readable_events().filter_map(|event| {
-            let points = self.rules.declared.events.get(event.kind)?.hurt;
-            (points > 0.0 && !self.repaired(&event)).then_some((event.at, points))
+            let kind = self.rules.declared.events.get(event.kind)?;
+            let counts = kind.hurt > 0.0 && at.since(event.at) < kind.keep && !self.repaired(&event);
+            counts.then_some((event.at, kind.hurt))
         });
         let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
             let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
@@ -175,10 +174,13 @@ impl<'a> Scene<'a> {
         total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
     }
 
+    /// Whether an experience was repaired when it was recorded or since; by rules that came later, an event that is held
+    /// repairs what was before it, too.
     fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
-        self.readable_events().take_while(|event| event.at >= hurt.at).any(|event| {
-            self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
-        })
+        hurt.repaired
+            || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
+                self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
+            })
     }
 
     /// Events that some purpose may still use, newest first.

@@ -10,7 +10,9 @@ use super::{Customer, Engine, EngineError};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::AttributeId;
-use crate::domain::record::{NewEvent, NewOutcome, Recorded, record_event, record_outcome, set_attributes};
+use crate::domain::record::{
+    NewEvent, NewOutcome, Recorded, RecordedOutcome, record_event, record_outcome, set_attributes,
+};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{self, Moment};
 use crate::domain::value::Value;
@@ -198,11 +200,12 @@ impl Engine {
                 return (ItemResult::refused("no_lawful_purpose"), Change::Nothing);
             }
             let Customer { state, standing, .. } = held;
-            let first = record_outcome(state, new, self.terms(rules, standing, now));
-            if first {
-                (ItemResult::applied(), self.counted(customer, state, &new))
-            } else {
-                (ItemResult::repeated(), Change::Nothing)
+            match record_outcome(state, new, self.terms(rules, standing, now)) {
+                RecordedOutcome::Applied(decision) => {
+                    (ItemResult::applied(), self.counted(customer, state, &NewOutcome { decision, ..new }))
+                }
+                RecordedOutcome::Repeated => (ItemResult::repeated(), Change::Nothing),
+                RecordedOutcome::NothingToTakeBack => (ItemResult::refused("nothing_to_take_back"), Change::Nothing),
             }
         })
     }

@@ -61,6 +61,12 @@ pub fn check_format(database: &Database, folder: &Path) -> Result<(), StoreError
             let found = version.first().copied().unwrap_or(0);
             Err(StoreError::Later { path: folder.to_owned(), found, known: codec::VERSION })
         }
+        Some((_, version)) if *version != [codec::VERSION] => {
+            // Customers of the earlier version are read as they are, and written as they change; programs of that version
+            // must not find what they cannot read.
+            let about = vec![(FORMAT.to_vec(), vec![codec::VERSION])];
+            database.commit(Batch { about, ..Batch::default() })
+        }
         Some(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept of a customer as bytes, and back: version 1 of the format.
+//! What is kept of a customer as bytes, and back: version 2 of the format, and version 1 as it was.
 //!
 //! Names are numbers of the vocabulary that is stored beside the customers. The shapes here, and the run of bytes in which
 //! the domain packs attributes and events, are those of the file: a change to either is a new version, and files of the
@@ -13,7 +13,7 @@ use crate::domain::id::{ActionId, ChannelId, GroupId, JourneyId, PurposeId, Purp
 use crate::domain::time::{Moment, zone};
 
 /// The version that is written.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A request that was answered: its hash, its decision, and until when it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,16 @@ pub fn write((customer, denials): (&str, u64), asked: Vec<Asked>, state: &Custom
 /// Reads what was written; nothing if it was not.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Kept> {
+    read_as(VERSION, bytes)
+}
+
+/// What an earlier version wrote, as this one writes it; nothing if no version did.
+#[must_use]
+pub fn upgrade(version: u8, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    if version == VERSION { Some(bytes) } else { read_as(version, &bytes).map(|kept| kept.written()) }
+}
+
+fn read_as(version: u8, bytes: &[u8]) -> Option<Kept> {
     let stored: StoredCustomer<'_> = postcard::from_bytes(bytes).ok()?;
     let relation = Relation {
         journeys: stored.journeys.iter().map(held_journey).collect(),
@@ -126,7 +136,11 @@ pub fn read(bytes: &[u8]) -> Option<Kept> {
         forgotten_events: stored.forgotten_events.map(|(at, purposes)| (Moment(at), PurposeSet(purposes))),
         lost: stored.lost.map(Moment),
     };
-    let state = CustomerState::restored(stored.packed, relation)?;
+    let state = match version {
+        1 => CustomerState::restored_version_1(stored.packed, relation)?,
+        VERSION => CustomerState::restored(stored.packed, relation)?,
+        _ => return None,
+    };
     Some(Kept { customer: stored.customer.to_owned(), denials: stored.denials, asked: stored.asked, state })
 }
 

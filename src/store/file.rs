@@ -408,12 +408,14 @@ impl Keys {
         seal(&self.vault, *self.buckets.get(&bucket(who))?, (who, position), plain)
     }
 
-    /// A customer's bytes, and where the ledger says that they had been erased when they were written.
+    /// A customer's bytes as this version writes them, and where the ledger says that they had been erased when they were
+    /// written.
     pub(super) fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
         let (head, sealed) = bytes.split_first_chunk::<HEAD>()?;
         let key = self.buckets.get(&bucket(who))?;
         let plain = self.vault.open_sealed(*key, &[who.0.as_slice(), head].concat(), sealed)?;
-        Some((position_of(bytes)?, plain))
+        let (version, position) = head.split_first()?;
+        Some((about::number(position)?, codec::upgrade(*version, plain)?))
     }
 }
 
@@ -425,7 +427,10 @@ fn seal(vault: &Vault, key: KeyName, (who, position): (Pseudonym, u64), plain: &
 }
 
 fn position_of(bytes: &[u8]) -> Option<u64> {
-    bytes.split_first().filter(|(version, _)| **version == codec::VERSION).and_then(|(_, rest)| about::number(rest))
+    bytes
+        .split_first()
+        .filter(|(version, _)| (1..=codec::VERSION).contains(*version))
+        .and_then(|(_, rest)| about::number(rest))
 }
 
 /// The twelve first bits of a pseudonym, as the number that its two first bytes make with the rest of them zero.

@@ -177,6 +177,29 @@ fn customers_of_version_1_are_read() {
     assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
 }
 
+/// Customers of both versions lie side by side, whenever a process is killed.
+#[test]
+fn a_store_of_version_1_is_taken_over_though_it_is_killed_again_and_again() {
+    let home = Home::new();
+    copy_folder(Path::new("tests/fixtures/customers/version-1"), home.0.path());
+    let events = |engine: &Engine, minute| {
+        let state = engine.export("anna", later(minute)).unwrap().state;
+        state.events().newest_first().map(|event| (event.at, event.repaired)).collect::<Vec<_>>()
+    };
+    let before = events(&home.open(later(1)), 1);
+    assert_eq!(before.len(), 2);
+    for minute in 2..5 {
+        let engine = home.open(later(minute));
+        assert_eq!(events(&engine, minute), before);
+        kill(engine);
+    }
+    let engine = home.open(later(5));
+    assert_eq!(visit(&engine, "v9", later(5)), "");
+    engine.write_behind().unwrap();
+    kill(engine);
+    assert_eq!(events(&home.open(later(6)), 6).len(), 3);
+}
+
 #[test]
 fn what_was_counted_survives_a_kill() {
     let home = Home::new();

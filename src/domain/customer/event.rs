@@ -1,6 +1,7 @@
 //! The events of one customer, newest first, packed.
 //!
-//! Every event has a head of eight bytes: when (48 bits), of which type (12), how long its block is (4). Heads lie one
+//! Every event has a head of eight bytes: when (47 bits), whether its hurt is repaired (1), of which type (12), how long its
+//! block is (4). Heads lie one
 //! after the other, so that a history is looked through without a step aside; blocks, in the same order, hold the
 //! purposes of an event and its fields. A block of 15 bytes or more says its length itself.
 
@@ -12,6 +13,9 @@ use crate::domain::value::Value;
 
 const TYPE_BITS: u32 = 12;
 const LENGTH_BITS: u32 = 4;
+/// Where the bit stands that says that an event is repaired; above it stands when it was.
+const REPAIRED: u32 = TYPE_BITS + LENGTH_BITS;
+const AT: u32 = REPAIRED + 1;
 const LONG: u64 = (1 << LENGTH_BITS) - 1;
 const _: () = assert!(EventTypeId::LIMIT <= 1 << TYPE_BITS, "a head has room for every event type");
 
@@ -26,11 +30,13 @@ pub struct StoredEvent<'a> {
     pub purposes: PurposeSet,
     /// Its fields, each with purposes of its own.
     pub fields: Facts<'a, FieldId>,
+    /// A later event has repaired it: its hurt has ended for good.
+    pub repaired: bool,
 }
 
 impl StoredEvent<'_> {
     fn order(&self) -> impl PartialOrd {
-        (self.at, self.kind, self.purposes.0, self.fields.bytes())
+        (self.at, self.kind, self.purposes.0, self.fields.bytes(), self.repaired)
     }
 }
 
@@ -41,14 +47,15 @@ pub struct PackedEvent {
     at: Moment,
     purposes: PurposeSet,
     fields: Vec<u8>,
+    repaired: bool,
 }
 
 impl PackedEvent {
-    /// An event without fields. Before the year −2490 and after 6429 there is no telling moments apart.
+    /// An event without fields. Before the year −260 and after 4199 there is no telling moments apart.
     #[must_use]
     pub fn new(kind: EventTypeId, at: Moment, purposes: PurposeSet) -> Self {
-        let furthest = i64::MAX >> (TYPE_BITS + LENGTH_BITS);
-        Self { kind, at: Moment(at.0.clamp(-furthest, furthest)), purposes, fields: Vec::new() }
+        let furthest = i64::MAX >> AT;
+        Self { kind, at: Moment(at.0.clamp(-furthest, furthest)), purposes, fields: Vec::new(), repaired: false }
     }
 
     /// Adds a field.
@@ -56,10 +63,21 @@ impl PackedEvent {
         put_fact(&mut self.fields, id, (value, purposes));
     }
 
+    /// Ends its hurt: what repairs it happened later, and arrived before it.
+    pub fn set_repaired(&mut self) {
+        self.repaired = true;
+    }
+
     /// The event, to read.
     #[must_use]
     pub fn read(&self) -> StoredEvent<'_> {
-        StoredEvent { kind: self.kind, at: self.at, purposes: self.purposes, fields: Facts::new(&self.fields) }
+        StoredEvent {
+            kind: self.kind,
+            at: self.at,
+            purposes: self.purposes,
+            fields: Facts::new(&self.fields),
+            repaired: self.repaired,
+        }
     }
 }
 
@@ -108,6 +126,20 @@ impl<'a> Events<'a> {
         packing
     }
 
+    /// The same history with the events repaired for which the closure says so; nothing if it is for none.
+    pub(super) fn with_repaired(self, repairs: impl Fn(&StoredEvent<'a>) -> bool) -> Option<Packing> {
+        let is_new = |event: &StoredEvent<'a>| !event.repaired && repairs(event);
+        if !self.newest_first().any(|event| is_new(&event)) {
+            return None;
+        }
+        let mut packing = Packing::default();
+        for event in self.newest_first() {
+            let repaired = event.repaired || repairs(&event);
+            packing.put(StoredEvent { repaired, ..event }, event.purposes);
+        }
+        Some(packing)
+    }
+
     /// The same history without the event at a place.
     pub(super) fn without(self, place: usize) -> Packing {
         let mut packing = Packing::default();
@@ -151,9 +183,19 @@ impl<'a> Events<'a> {
 #[inline]
 fn read(head: u64, mut block: Reader<'_>) -> Option<StoredEvent<'_>> {
     let kind = usize::try_from(head >> LENGTH_BITS).ok()? & ((1 << TYPE_BITS) - 1);
-    let at = Moment(head.cast_signed() >> (TYPE_BITS + LENGTH_BITS));
+    let at = Moment(head.cast_signed() >> AT);
+    let repaired = (head >> REPAIRED) & 1 == 1;
     let purposes = PurposeSet(block.number()?);
-    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: Facts::new(block.0) })
+    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: Facts::new(block.0), repaired })
+}
+
+/// A head as version 1 of the customer store packed it, without the bit that says that an event is repaired.
+pub(super) fn from_version_1(head: [u8; 8]) -> [u8; 8] {
+    let head = u64::from_le_bytes(head);
+    let furthest = i64::MAX >> AT;
+    let at = (head.cast_signed() >> REPAIRED).clamp(-furthest, furthest);
+    let rest = head & ((1 << REPAIRED) - 1);
+    ((at << AT).cast_unsigned() | rest).to_le_bytes()
 }
 
 /// A history being packed.
@@ -170,7 +212,8 @@ impl Packing {
         block.extend_from_slice(event.fields.bytes());
         let length = (block.len() as u64).min(LONG);
         let kind = (event.kind.index() as u64) << LENGTH_BITS;
-        let head = (event.at.0 << (TYPE_BITS + LENGTH_BITS)).cast_unsigned() | kind | length;
+        let repaired = u64::from(event.repaired) << REPAIRED;
+        let head = (event.at.0 << AT).cast_unsigned() | repaired | kind | length;
         self.heads.extend_from_slice(&head.to_le_bytes());
         if length == LONG {
             put_number(&mut self.blocks, block.len() as u64);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::event::{Events, PackedEvent, Packing, StoredEvent};
+use super::event::{Events, PackedEvent, Packing, StoredEvent, from_version_1};
 use super::fact::{Facts, Held};
 use super::relation::Relation;
 use crate::domain::id::{AttributeId, FieldId, PurposeSet};
@@ -49,6 +49,15 @@ impl CustomerState {
     pub fn restored(packed: &[u8], relation: Relation) -> Option<Self> {
         let packed = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
         Some(Self { packed: packed.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
+    }
+
+    /// The state that version 1 of the customer store packed; nothing if the bytes are not one.
+    #[must_use]
+    pub fn restored_version_1(packed: &[u8], relation: Relation) -> Option<Self> {
+        let parts = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
+        let heads: Vec<[u8; 8]> = parts.events.heads.iter().map(|head| from_version_1(*head)).collect();
+        let parts = Parts { events: Events { heads: &heads, ..parts.events }, ..parts };
+        Some(Self { packed: parts.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
     /// Attributes, events and seen ids, as they are packed and stored: another way to pack is another format of the store.
@@ -115,6 +124,13 @@ impl CustomerState {
         field: impl Fn(FieldId, PurposeSet) -> Option<PurposeSet>,
     ) {
         if let Some(packing) = self.events().kept(event, field) {
+            self.put_events(&packing);
+        }
+    }
+
+    /// Ends the hurt of the events for which the closure says so, for good.
+    pub fn repair_events(&mut self, repairs: impl Fn(&StoredEvent<'_>) -> bool) {
+        if let Some(packing) = self.events().with_repaired(repairs) {
             self.put_events(&packing);
         }
     }

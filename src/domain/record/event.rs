@@ -56,6 +56,18 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
             None => dropped.push(id),
         }
     }
+    let repairs = |repair: EventTypeId, hurt: EventTypeId| {
+        terms.rules.declared.events.get(repair).is_some_and(|kind| kind.repairs.contains(&hurt))
+    };
+    // What arrives late is repaired by what is held; of one moment, what arrived later repairs.
+    let late =
+        state.events().newest_first().take_while(|held| held.at > event.at).any(|held| repairs(held.kind, event.kind));
+    if late {
+        packed.set_repaired();
+    }
+    if !kind.repairs.is_empty() {
+        state.repair_events(|held| held.at <= event.at && kind.repairs.contains(&held.kind));
+    }
     state.add_event(&packed);
     journey::follow(state, Some(packed.read()), purposes, terms);
     Recorded::Kept(dropped)

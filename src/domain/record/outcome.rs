@@ -6,7 +6,7 @@ use crate::domain::consent::{Stage, Verdict, lawful};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry};
 use crate::domain::id::{ActionId, ChannelId, PurposeId, PurposeSet};
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 
 /// An outcome as it arrives, with names resolved.
 #[derive(Debug, Clone, Copy)]
@@ -57,18 +57,36 @@ pub fn reserve(
     }
 }
 
-/// Records an outcome: it confirms or releases the contact, and is remembered. False if it was seen before.
-pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> bool {
-    let Some(action) = terms.rules.actions.get(new.action) else { return false };
-    if new.id.is_some_and(|id| !state.first_seen(id)) {
-        return false;
-    }
+/// What became of an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordedOutcome {
+    /// It is recorded, for the contact of this decision; zero if another system decided.
+    Applied(DecisionKey),
+    /// Its id was seen before; it counts once.
+    Repeated,
+    /// It says that a step was not presented, and there is no contact that it could take back.
+    NothingToTakeBack,
+}
+
+/// How long after its decision an outcome that names none may take a contact back.
+const OPEN_FOR: Period = Period(30 * Period::DAY.0);
+
+/// Records an outcome: it confirms or releases the contact, and is remembered.
+pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
+    let Some(action) = terms.rules.actions.get(new.action) else { return RecordedOutcome::Repeated };
     let decided = new.decision != DecisionKey::default();
-    if new.outcome == Outcome::NotPresented {
-        if decided {
-            state.change_relation(|relation| relation.withdraw(new.decision, Some(new.action)));
-        }
-        return true;
+    let not_presented = new.outcome == Outcome::NotPresented;
+    let decision = if not_presented && !decided { open_contact(state, &new, terms.now) } else { Some(new.decision) };
+    if new.id.is_some_and(|id| state.has_seen(id)) {
+        return RecordedOutcome::Repeated;
+    }
+    let Some(decision) = decision else { return RecordedOutcome::NothingToTakeBack };
+    if let Some(id) = new.id {
+        state.first_seen(id);
+    }
+    if not_presented {
+        state.change_relation(|relation| relation.withdraw(decision, Some(new.action)));
+        return RecordedOutcome::Applied(decision);
     }
     let readable = readable(action.purpose, terms);
     let relation = state.relation_mut();
@@ -98,7 +116,20 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
             at: new.at,
         });
     }
-    true
+    RecordedOutcome::Applied(decision)
+}
+
+/// The decision whose contact an outcome takes back that names none: the newest of the action, on the channel if it names
+/// one.
+fn open_contact(state: &CustomerState, new: &NewOutcome, now: Moment) -> Option<DecisionKey> {
+    let is_open = |contact: &&Contact| {
+        contact.action == new.action
+            && contact.decision != DecisionKey::default()
+            && new.channel.is_none_or(|channel| contact.channel == Some(channel))
+            && (Period::ZERO..=OPEN_FOR).contains(&new.at.since(contact.at))
+            && contact.counts(now)
+    };
+    state.relation().contacts.iter().rev().find(is_open).map(|contact| contact.decision)
 }
 
 /// An outcome belongs to the purpose that its action served, if that was lawful when it came.

@@ -94,6 +94,12 @@ pub fn link(
         NodeKind::List(_) => reader::texts(node, sink)?,
         _ => vec![(reader::text(node, sink)?, node.span)],
     };
+    let itself = names.iter().find(|(name, _)| *name == entry.key.text);
+    if let Some((name, span)) = itself {
+        let message = format!("`{name}` cannot repair itself");
+        let help = "name the bad experiences that it ends, or give the event that ends this one a name of its own";
+        return reader::refuse(*span, code::CONTRADICTION, message, help, sink);
+    }
     names.into_iter().map(|name| find(name, "event", (vocabulary, declared), sink)).collect()
 }
 
