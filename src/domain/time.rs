@@ -63,13 +63,27 @@ impl Moment {
         }
     }
 
-    /// The next moment, after this one, at which local clocks in the zone show a time of day.
+    /// The next moment, after this one, at which local clocks in the zone show a time of day; where they are put forward
+    /// over it, the moment at which they are.
     #[must_use]
     pub fn next_local(self, at: TimeOfDay, zone: &TimeZone) -> Self {
         let now = self.timestamp().to_zoned(zone.clone());
         let days = [Ok(now.date()), now.date().tomorrow()].into_iter().flatten();
         let moments = days.flat_map(|date| moments(at, date, zone)).filter(|moment| *moment > self);
         moments.min().unwrap_or(self + Period::DAY)
+    }
+
+    /// When the clocks of a zone are changed next, if they ever are.
+    #[must_use]
+    pub fn next_clock_change(self, zone: &TimeZone) -> Option<Self> {
+        zone.following(self.timestamp()).next().map(|change| Self(change.timestamp().as_millisecond()))
+    }
+
+    /// The time of day that clocks show in a zone.
+    #[must_use]
+    pub fn time_of_day(self, zone: &TimeZone) -> TimeOfDay {
+        let time = zone.to_datetime(self.timestamp());
+        TimeOfDay { hour: time.hour().unsigned_abs(), minute: time.minute().unsigned_abs() }
     }
 
     /// The nearest moment that the calendar can show.
@@ -80,14 +94,20 @@ impl Moment {
     }
 }
 
-/// When clocks show a time of day: twice where they are put back over it; where they are put forward over
-/// it, as much later as they are put forward.
+/// When clocks show a time of day: twice where they are put back over it; where they are put forward over it, when they
+/// are.
 fn moments(at: TimeOfDay, date: jiff::civil::Date, zone: &TimeZone) -> impl Iterator<Item = Moment> {
     let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
     let at = || zone.to_ambiguous_timestamp(civil);
-    let second = matches!(at().offset(), AmbiguousOffset::Fold { .. }).then(|| at().later());
-    let both = [Some(at().compatible()), second].into_iter().flatten().flatten();
-    both.map(|time| Moment(time.as_millisecond()))
+    let (first, second) = match at().offset() {
+        AmbiguousOffset::Unambiguous { .. } => (at().compatible().ok(), None),
+        AmbiguousOffset::Fold { .. } => (at().earlier().ok(), at().later().ok()),
+        AmbiguousOffset::Gap { .. } => {
+            let after = at().later().ok();
+            (after.and_then(|after| zone.preceding(after).next()).map(|change| change.timestamp()), None)
+        }
+    };
+    [first, second].into_iter().flatten().map(|time| Moment(time.as_millisecond()))
 }
 
 impl fmt::Display for Moment {
@@ -265,7 +285,7 @@ mod tests {
             ("2026-10-25T02:10:00+01:00", "2026-10-25T02:45:00+01:00"),
             ("2026-10-25T02:45:00+01:00", "2026-10-26T02:45:00+01:00"),
             // Clocks go forward from 02:00 to 03:00: 02:45 never comes.
-            ("2026-03-29T01:30:00+01:00", "2026-03-29T03:45:00+02:00"),
+            ("2026-03-29T01:30:00+01:00", "2026-03-29T03:00:00+02:00"),
             ("2026-03-29T03:50:00+02:00", "2026-03-30T02:45:00+02:00"),
         ];
         for (now, wanted) in cases {

@@ -15,7 +15,7 @@ use tactful::domain::rules::RuleSet;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
 use tactful::domain::view::{Scene, Situation, Subject};
-use tactful::engine::{Engine, OutcomeInput, Question};
+use tactful::engine::{AttributeChange, Engine, OutcomeInput, Question};
 
 use super::support::{ask, attributes, consent, engine, event, monday, rules_of};
 
@@ -399,11 +399,17 @@ fn of_those_who_promise_the_same_the_first_that_keeps_it_is_said() {
     };
     let actions = [
         action("a-elsewhere", "email", "Hello"),
-        action("b-personal", "web", "\"{customer.age|Hello}\""),
+        action("b-personal", "web", "\"Hello at {customer.age}\""),
         action("d-later", "web", "Hello"),
         action("c-first", "web", "Hello"),
     ];
     let engine = engine(&rules_of(&format!("{HEAD}actions:\n{}{POLICY}", actions.concat())));
+    let age = AttributeChange {
+        customer: "c".into(),
+        attributes: vec![("customer.age".into(), Some(Value::Number(34.0)))],
+        ..AttributeChange::default()
+    };
+    engine.set_attributes(age, monday()).unwrap();
     for explain in [Explain::Chosen, Explain::Funnel] {
         let question = Question { explain, validate_only: true, ..ask("c", "web", &[]) };
         let record = engine.decide(question, monday()).unwrap();

@@ -38,6 +38,7 @@ mod replay;
 mod rights;
 mod rule_tests;
 mod schemas;
+mod semantics;
 mod settling;
 mod storm;
 mod support;

@@ -37,18 +37,31 @@ struct Relevance {
     personal: f64,
 }
 
+impl Relevance {
+    /// Also as personal as the conditions that hold and the text.
+    fn with(self, action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64)) -> Self {
+        let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(view));
+        Self { personal: self.personal.max(sensitivity).max(said), ..self }
+    }
+}
+
 /// The score of an action that passed every gate.
 pub(crate) fn score(action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64), boost: Boost) -> Score {
     let relevance = relevance(action, view, extra(action, boost));
-    let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.sensitivity);
-    let personal = sensitivity.max(relevance.personal).max(said);
-    weigh(action, view.scene, Relevance { personal, ..relevance })
+    weigh(action, view.scene, relevance.with(action, view, (channel, sensitivity)))
 }
 
-/// The score of a consent ask, whose relevance is what it would gain.
-pub(crate) fn score_ask(action: &Action, view: &View<'_>, gain: f64, boost: Boost) -> Score {
-    let added = relevance(action, view, gain + extra(action, boost));
-    weigh(action, view.scene, added)
+/// The score of a consent ask, to whose relevance its gain is added; nothing if there is no gain and no points speak for it.
+pub(crate) fn score_ask(
+    action: &Action,
+    view: &View<'_>,
+    on: (ChannelId, f64),
+    (gain, boost): (f64, Boost),
+) -> Option<Score> {
+    let extra = gain.max(0.0) + extra(action, boost);
+    let fires = || action.relevance.add.iter().any(|add| add.points > 0.0 && add.when.evaluate(view).truth.holds());
+    let asks = extra > 0.0 || fires();
+    asks.then(|| weigh(action, view.scene, relevance(action, view, extra).with(action, view, on)))
 }
 
 fn extra(action: &Action, boost: Boost) -> f64 {
@@ -60,7 +73,8 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     for points in &action.relevance.add {
         let found = points.when.evaluate(view);
         if found.truth == Truth::True {
-            let said = points.because.as_ref().map_or(0.0, |because| because.sensitivity);
+            let told = points.because.as_ref().filter(|because| points.points > 0.0 && because.missing(view).is_none());
+            let said = told.map_or(0.0, |because| because.shown_sensitivity(view));
             sum.points += points.points;
             sum.personal = sum.personal.max(found.sensitivity).max(said);
         }

@@ -1,41 +1,48 @@
 //! Asking for consent is a step like any other: it must be worth it to the customer.
 //!
 //! `gain(P) = best score if P were given − best score now`, never below 0, computed only from what may be
-//! seen: personal facts stay unknown, so a condition on them counts as possible and points for them do not
-//! count. After a "no" nobody asks again for the purpose's cooling-off time; after an objection, never.
+//! seen: personal facts stay unknown, so a condition that some values of them make true counts as possible, points for
+//! them do not count, and an action whose text lacks a fact that no consent can bring counts for nothing. After a "no" nobody asks again for the purpose's cooling-off time; after an objection, never.
 
 use super::arbitrate::{self, Score};
 use super::engagement::{self, Views};
 use super::weigh::Boost;
 use super::{Gate, Judgement, Request, Why};
-use crate::domain::consent::{Denial, Stage, binding, has_objected};
+use crate::domain::consent::{Denial, Stage, binding, must_not_be_asked};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::section::action::Action;
 use crate::domain::view::Scene;
 
 /// Whether the ask may be made at all; its score follows when all others are known.
-pub(crate) fn pending<'r>(action: &'r Action, scene: &Scene<'_>) -> Judgement<'r> {
+pub(crate) fn pending<'r>(action: &'r Action, scene: &Scene<'_>, sensitivity: f64) -> Judgement<'r> {
     let drop = |why| Judgement::dropped(action, Gate::Ask, why);
     let Some(purpose) = action.asks else { return drop(Why::NeverAskAgain) };
     match scene.verdict(purpose, Stage::Evaluation).denial() {
         None => drop(Why::AlreadyGiven),
-        Some(Denial::NoRecord | Denial::Expired | Denial::Superseded) => asked(action, purpose, scene),
-        Some(Denial::Refused | Denial::Withdrawn) => asked(action, purpose, scene),
+        Some(
+            Denial::NoRecord
+            | Denial::Expired
+            | Denial::Superseded
+            | Denial::Refused
+            | Denial::Withdrawn
+            | Denial::Revoked,
+        ) => asked(action, (purpose, sensitivity), scene),
         Some(_) => drop(Why::NeverAskAgain),
     }
 }
 
-fn asked<'r>(action: &'r Action, purpose: PurposeId, scene: &Scene<'_>) -> Judgement<'r> {
+fn asked<'r>(action: &'r Action, (purpose, sensitivity): (PurposeId, f64), scene: &Scene<'_>) -> Judgement<'r> {
     let drop = |why| Judgement::dropped(action, Gate::Ask, why);
     let standing = scene.subject.standing;
     let Some(terms) = scene.rules.purpose(purpose) else { return drop(Why::NeverAskAgain) };
-    if has_objected(standing, purpose, terms) {
+    let stored_only = standing.is_restricted() || !scene.subject.ledger_trusted;
+    if stored_only || must_not_be_asked(standing, purpose, terms) {
         return drop(Why::NeverAskAgain);
     }
     let until = binding(standing, purpose, terms).zip(terms.cooling_off).map(|(no, wait)| no.key.at + wait);
     match until.filter(|until| *until > scene.now) {
         Some(until) => drop(Why::AskedBefore(until)),
-        None => Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: None },
+        None => Judgement { action, gate: Gate::BelowThreshold, why: Why::Asking(sensitivity), score: None },
     }
 }
 
@@ -49,12 +56,16 @@ pub(crate) fn score_asks<'r>(
     let scores = judgements.iter().filter_map(|judgement| judgement.score);
     let best_now = scores.map(|score| score.total).fold(0.0, f64::max);
     for judgement in judgements {
-        let Some((action, purpose)) = pending_ask(judgement) else { continue };
+        let (action, Why::Asking(sensitivity)) = (judgement.action, judgement.why) else { continue };
+        let Some(purpose) = action.asks else { continue };
         let gain = best_then(purpose, best_now, (scene, request), views) - best_now;
-        let score = arbitrate::score_ask(action, views.of(action.purpose), gain, boost);
-        *judgement = match score.relevance > 0.0 {
-            true => Judgement { score: Some(score), ..judgement.clone() },
-            false => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
+        let view = views.of(action.purpose);
+        let score = arbitrate::score_ask(action, view, (request.channel, sensitivity), (gain, boost));
+        let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
+        *judgement = match (score, text) {
+            (None, _) => Judgement::dropped(action, Gate::Ask, Why::NothingToGain),
+            (_, Some(fact)) => Judgement::dropped(action, Gate::Text, Why::Text(fact)),
+            (score, None) => Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score },
         };
     }
 }
@@ -81,11 +92,6 @@ fn best_then<'r>(
     best
 }
 
-fn pending_ask<'r>(judgement: &Judgement<'r>) -> Option<(&'r Action, PurposeId)> {
-    let pending = judgement.gate == Gate::BelowThreshold && judgement.score.is_none();
-    judgement.action.asks.filter(|_| pending).map(|purpose| (judgement.action, purpose))
-}
-
 /// The score an action would have, as far as that can be told without the data it waits for.
 fn possible_score<'r>(
     action: &'r Action,
@@ -97,7 +103,12 @@ fn possible_score<'r>(
     }
     let view = views.of(action.purpose);
     let engaged = engagement::might_engage(action, view)?;
-    if super::contact::drop(action, scene, request.channel, &[]).is_some() {
+    if action.asks.is_some() || super::contact::drop(action, scene, request.channel, &[]).is_some() {
+        return None;
+    }
+    let never_known = |fact| !engagement::is_personal(fact, scene);
+    let text = &action.treatments.get(request.channel)?.text;
+    if text.missing_where(view, never_known).is_some() {
         return None;
     }
     Some(arbitrate::score(action, view, (request.channel, engaged.sensitivity), None))

@@ -87,13 +87,13 @@ pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: 
 }
 
 /// How long the answer may be used: until a reservation lapses, a grant it rests on ends, an action goes out
-/// of season or quiet hours begin; a day at most.
+/// of season or quiet hours begin or end; a day at most.
 pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Weighed<'_>) -> Moment {
     let mut until = scene.now + Period::DAY;
     let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));
     let reserve = scene.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
     limit(reserve.filter(|_| !outcome.chosen.is_empty()).map(|period| scene.now + period));
-    limit(contact::quiet_hours(scene, on).map(|quiet| scene.now.next_local(quiet.from, scene.zone())));
+    limit(contact::quiet_hours(scene, on).map(|quiet| quiet.next_change(scene.now, scene.zone())));
     for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
         limit(judgement.action.until);
         if let crate::domain::consent::Verdict::Allow { until, .. } =

@@ -125,7 +125,7 @@ fn quiet_until(scene: &Scene<'_>, channel: ChannelId) -> Option<Option<Moment>> 
     if !quiet.cover(TimeOfDay { hour: local.hour, minute: local.minute }) {
         return None;
     }
-    Some((quiet.otherwise == Otherwise::Wait).then(|| scene.now.next_local(quiet.to, scene.zone())))
+    Some((quiet.otherwise == Otherwise::Wait).then(|| quiet.next_change(scene.now, scene.zone())))
 }
 
 /// The channel's quiet hours.

@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage};
 use crate::domain::id::PurposeId;
-use crate::domain::rules::expr::Fact;
+use crate::domain::rules::expr::{Fact, FactId, Facts, Node, evaluate};
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::condition::Condition;
-use crate::domain::value::Truth;
+use crate::domain::value::{Operand, Truth};
 use crate::domain::view::{Scene, View};
 
 /// The views of one scene, made when first needed.
@@ -97,27 +97,96 @@ pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged,
     Ok(Engaged { sensitivity })
 }
 
-/// Whether the engagement policy could still hold, were the withheld known: nothing in it is false, and what
-/// cannot be told could be told from personal facts.
+/// Whether the engagement policy could hold if what is withheld were known.
 pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> {
     let mut sensitivity = 0.0_f64;
     for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
-        let found = condition.evaluate(view);
-        let possible = match found.truth {
-            Truth::True => true,
-            Truth::False => false,
-            Truth::Unknown => reads_personal_facts(condition, view.scene),
-        };
-        if !possible {
+        let possible = possible(condition, view);
+        if !possible.holds {
             return None;
         }
-        sensitivity = sensitivity.max(found.sensitivity);
+        sensitivity = sensitivity.max(possible.sensitivity);
     }
     Some(Engaged { sensitivity })
 }
 
-fn reads_personal_facts(condition: &Condition, scene: &Scene<'_>) -> bool {
-    let personal = |id| match scene.rules.facts.get(id).map(|entry| &entry.fact) {
+/// What a condition can come to, whatever the withheld facts turn out to be.
+#[derive(Debug, Clone, Copy)]
+struct Possible {
+    /// It can be true.
+    holds: bool,
+    /// It can be false.
+    fails: bool,
+    /// How personal it is where it is true.
+    sensitivity: f64,
+}
+
+impl Possible {
+    const TRUE: Self = Self { holds: true, fails: false, sensitivity: 0.0 };
+
+    fn not(self) -> Self {
+        Self { holds: self.fails, fails: self.holds, ..self }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            holds: self.holds && other.holds,
+            fails: self.fails || other.fails,
+            sensitivity: self.sensitivity.max(other.sensitivity),
+        }
+    }
+}
+
+fn possible(condition: &Condition, view: &View<'_>) -> Possible {
+    let every = |parts: &[Condition], look: fn(Possible) -> Possible| {
+        parts.iter().map(|part| look(possible(part, view))).fold(Possible::TRUE, Possible::and)
+    };
+    match condition {
+        Condition::Expression(program) => {
+            Possible { sensitivity: program.sensitivity, ..possible_truths(&program.node, view) }
+        }
+        Condition::All(parts, _) => every(parts, |part| part),
+        Condition::None(parts, _) => {
+            Possible { sensitivity: condition.most_sensitive(), ..every(parts, Possible::not) }
+        }
+        Condition::Any(parts, _) => {
+            let hold = parts.iter().map(|part| possible(part, view)).filter(|part| part.holds);
+            let least = hold.map(|part| part.sensitivity).reduce(f64::min);
+            Possible { sensitivity: least.unwrap_or(0.0), ..every(parts, Possible::not).not() }
+        }
+    }
+}
+
+/// What an expression can come to. A part that rests on a fact which no consent brings, and which is not known, can be
+/// neither true nor false.
+fn possible_truths(node: &Node, view: &View<'_>) -> Possible {
+    let part = |part| possible_truths(part, view);
+    match node {
+        Node::Not(inner) => part(inner).not(),
+        Node::And(parts) => parts.iter().map(part).fold(Possible::TRUE, Possible::and),
+        Node::Or(parts) => parts.iter().map(|inner| part(inner).not()).fold(Possible::TRUE, Possible::and).not(),
+        leaf => {
+            let truth = evaluate(leaf, view).truth();
+            let open = truth == Truth::Unknown && could_be_told(leaf, view);
+            Possible { holds: open || truth == Truth::True, fails: open || truth == Truth::False, sensitivity: 0.0 }
+        }
+    }
+}
+
+/// Whether all that is not known in it is personal, so that a consent may bring it.
+fn could_be_told(leaf: &Node, view: &View<'_>) -> bool {
+    let (mut withheld, mut missing) = (false, false);
+    leaf.visit_facts(&mut |fact| {
+        if view.read(fact) == Operand::Unknown {
+            if is_personal(fact, view.scene) { withheld = true } else { missing = true }
+        }
+    });
+    withheld && !missing
+}
+
+/// Whether a fact is about the customer, and so may be withheld.
+pub(crate) fn is_personal(fact: FactId, scene: &Scene<'_>) -> bool {
+    match scene.rules.facts.get(fact).map(|entry| &entry.fact) {
         Some(Fact::Attribute(id)) => {
             scene.rules.declared.attributes.get(*id).is_some_and(|attribute| attribute.purposes.is_some())
         }
@@ -131,10 +200,7 @@ fn reads_personal_facts(condition: &Condition, scene: &Scene<'_>) -> bool {
             | Fact::InStageFor(_),
         ) => true,
         _ => false,
-    };
-    let mut found = false;
-    condition.visit(&mut |program| program.node.visit_facts(&mut |id| found |= personal(id)));
-    found
+    }
 }
 
 fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {

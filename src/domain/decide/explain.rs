@@ -149,7 +149,7 @@ pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
         }
         Why::AlreadyGiven => "the customer has already agreed".to_owned(),
         Why::AskedBefore(until) => format!("the customer said no; not before {until}"),
-        Why::NothingToGain => "there is nothing to gain by it now".to_owned(),
+        Why::Asking(_) | Why::NothingToGain => "there is nothing to gain by it now".to_owned(),
         Why::NeverAskAgain => "the customer must not be asked".to_owned(),
         Why::Limit(limit, until) if judgement.gate == Gate::CoolDown => {
             format!("quiet for `{}`, until {until}", limit.label)

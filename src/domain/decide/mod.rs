@@ -105,10 +105,10 @@ pub enum Gate {
     CoolDown,
     /// The customer's night.
     QuietHours,
-    /// Its text holds a fact that is not known.
-    Text,
     /// A consent ask that is not to be made now.
     Ask,
+    /// Its text holds a fact that is not known.
+    Text,
     /// Not relevant enough for what it intrudes.
     BelowThreshold,
     /// It does not go together with a better one.
@@ -132,8 +132,8 @@ impl Gate {
         Self::Limit,
         Self::CoolDown,
         Self::QuietHours,
-        Self::Text,
         Self::Ask,
+        Self::Text,
         Self::BelowThreshold,
         Self::Excluded,
         Self::Outranked,
@@ -183,6 +183,8 @@ pub(crate) enum Why<'r> {
     AskedBefore(Moment),
     NeverAskAgain,
     NothingToGain,
+    /// A consent ask whose gain is not known yet, and how personal its conditions are.
+    Asking(f64),
     Limit(&'r Limit, Moment),
     Quiet(Option<Moment>),
     Text(&'r str),

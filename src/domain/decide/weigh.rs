@@ -125,12 +125,12 @@ fn fitting<'r>(
     if let Some(dropped) = contact::drop(action, scene, request.channel, &[]) {
         return dropped;
     }
+    if action.asks.is_some() {
+        return ask::pending(action, scene, engaged.sensitivity);
+    }
     let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
     if let Some(fact) = text {
         return Judgement::dropped(action, Gate::Text, Why::Text(fact));
-    }
-    if action.asks.is_some() {
-        return ask::pending(action, scene);
     }
     let score = arbitrate::score(action, view, (request.channel, engaged.sensitivity), boost);
     Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: Some(score) }

@@ -1,6 +1,7 @@
 //! `channels:` where a conversation takes place, and how much it interrupts.
 
 use compact_str::CompactString;
+use jiff::tz::TimeZone;
 
 use super::context::ContextFact;
 use crate::domain::id::{ContextId, IdMap, Vocabulary};
@@ -10,7 +11,7 @@ use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
-use crate::domain::time::{Period, TimeOfDay};
+use crate::domain::time::{Moment, Period, TimeOfDay};
 
 /// The context fact that says what the customer is doing.
 pub const ACTIVITY: &str = "activity";
@@ -87,6 +88,21 @@ impl QuietHours {
     #[must_use]
     pub fn cover(&self, time: TimeOfDay) -> bool {
         if self.from <= self.to { self.from <= time && time < self.to } else { time >= self.from || time < self.to }
+    }
+
+    /// The next moment at which they begin, or end if it is quiet now. A change of the clocks may do either.
+    #[must_use]
+    pub fn next_change(&self, now: Moment, zone: &TimeZone) -> Moment {
+        let quiet = self.cover(now.time_of_day(zone));
+        let usual = now.next_local(if quiet { self.to } else { self.from }, zone);
+        let mut clocks = now.next_clock_change(zone);
+        while let Some(change) = clocks.filter(|change| *change < usual) {
+            if self.cover(change.time_of_day(zone)) != quiet {
+                return change;
+            }
+            clocks = change.next_clock_change(zone);
+        }
+        usual
     }
 }
 

@@ -91,7 +91,9 @@ impl Condition {
         }
     }
 
-    fn most_sensitive(&self) -> f64 {
+    /// How personal the most personal fact in it is.
+    #[must_use]
+    pub fn most_sensitive(&self) -> f64 {
         let mut most = 0.0_f64;
         self.visit(&mut |program| most = most.max(program.sensitivity));
         most

@@ -13,8 +13,10 @@ use crate::domain::value::Operand;
 #[derive(Debug, Clone, Default)]
 pub struct Template {
     parts: Vec<Part>,
-    /// The most personal fact in it, from 0 to 1.
+    /// The most personal fact that it cannot do without, from 0 to 1.
     pub sensitivity: f64,
+    /// More personal facts for which words may stand in.
+    replaceable: Vec<(FactId, f64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,10 +61,23 @@ impl Template {
 
     /// The name of a fact that is not known and has no words to stand in for it.
     pub fn missing(&self, facts: &impl Facts) -> Option<&str> {
+        self.missing_where(facts, |_| true)
+    }
+
+    /// The name of a fact for which no words stand in, if it is not known and `counts` holds for it.
+    pub fn missing_where(&self, facts: &impl Facts, counts: impl Fn(FactId) -> bool) -> Option<&str> {
         self.parts.iter().find_map(|part| match part {
-            Part::Fact { id, name, otherwise: None } if facts.read(*id) == Operand::Unknown => Some(name.as_str()),
+            Part::Fact { id, name, otherwise: None } if facts.read(*id) == Operand::Unknown && counts(*id) => {
+                Some(name.as_str())
+            }
             _ => None,
         })
+    }
+
+    /// How personal the facts are that it shows, from 0 to 1. Where words stand in, nothing is shown.
+    pub fn shown_sensitivity(&self, facts: &impl Facts) -> f64 {
+        let shown = self.replaceable.iter().filter(|(id, _)| facts.read(*id) != Operand::Unknown);
+        shown.fold(self.sensitivity, |most, (_, sensitivity)| most.max(*sensitivity))
     }
 
     /// Whether it is empty.
@@ -121,7 +136,12 @@ impl Template {
         let tree = names
             .fold(first, |inner, name| Expr { span, kind: ExprKind::Select(Box::new(inner), name.to_owned(), span) });
         let expr::Node::Fact(id) = expr::check(&tree, node.span, scope, facts)?.node else { return None };
-        self.sensitivity = self.sensitivity.max(facts.get(id).map_or(0.0, |entry| entry.sensitivity));
+        let sensitivity = facts.get(id).map_or(0.0, |entry| entry.sensitivity);
+        match otherwise {
+            None => self.sensitivity = self.sensitivity.max(sensitivity),
+            Some(_) if sensitivity > 0.0 => self.replaceable.push((id, sensitivity)),
+            Some(_) => {}
+        }
         self.parts.push(Part::Fact { id, name: name.to_owned(), otherwise });
         Some(())
     }
