@@ -1,0 +1,190 @@
+//! One customer: everything that happened, in the order of arrival, and what of it is still held.
+//!
+//! Each held thing carries the purposes for which it was lawful when it came (docs/rules.md, "Attributes": "What was
+//! collected for one purpose is not there for another"). Time passing takes purposes and things away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::story::Value;
+use super::consent::{Own, Record, may_be_served, own, restricted};
+use super::rules::{DAY, Names};
+use super::{World, journey};
+
+#[derive(Debug, Clone, Default)]
+pub struct Customer {
+    pub records: Vec<Record>,
+    /// When the customer was last erased, if ever.
+    pub erased_at: Option<i64>,
+    /// Erased, and not come back.
+    pub gone: bool,
+    pub attributes: BTreeMap<String, Fact>,
+    pub events: Vec<Event>,
+    pub journeys: BTreeMap<String, Progress>,
+    pub contacts: Vec<Contact>,
+    pub outcomes: Vec<Outcome>,
+    pub event_ids: BTreeSet<String>,
+    pub outcome_ids: BTreeSet<String>,
+    pub time_zone: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Fact {
+    pub value: Value,
+    /// Nothing where it is not personal: then every purpose may have it.
+    pub purposes: Option<Names>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub at: i64,
+    pub kind: String,
+    pub purposes: Names,
+    pub fields: BTreeMap<String, (Value, Names)>,
+    /// Its hurt was ended by a repair, for good (T1).
+    pub repaired: bool,
+    /// How long it is kept if its type is no longer declared.
+    pub keep: i64,
+}
+
+/// Where the customer is in one journey.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    pub stage: String,
+    pub entered: i64,
+    /// When the journey ended, if its stage is an end.
+    pub ended: Option<i64>,
+    /// False once its purpose was taken back: it is only kept as long as the data is restricted.
+    pub readable: bool,
+}
+
+/// A step that was said, or that a decision reserved.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    pub at: i64,
+    pub action: Served,
+    pub channel: String,
+    /// The question that chose it; nothing if another system did.
+    pub decision: Option<usize>,
+    /// An inbound reservation lapses then, unless an outcome confirms it.
+    pub lapses: Option<i64>,
+    pub confirmed: bool,
+    pub taken_back: bool,
+}
+
+/// The action of a contact or an outcome, as it was then.
+#[derive(Debug, Clone)]
+pub struct Served {
+    pub id: String,
+    pub kind: String,
+    pub group: String,
+    pub purpose: String,
+    /// Whether rules of its purpose may count it: it was lawful when it came, and was not taken back since (ADR 007).
+    pub readable: bool,
+}
+
+/// Any outcome but `presented` and `not_presented`, which are what becomes of a contact.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub at: i64,
+    pub action: Served,
+    pub outcome: String,
+    pub channel: String,
+    pub decision: Option<usize>,
+}
+
+impl Contact {
+    /// docs/rules.md, "How the score is made": an inbound contact that no outcome confirms counts for `reserve_for` only.
+    pub fn counts_at(&self, moment: i64) -> bool {
+        !self.taken_back && (self.confirmed || self.lapses.is_none_or(|lapses| moment < lapses))
+    }
+}
+
+/// Time passes to `world.now`: purposes end, things are forgotten, stages time out. Between two things that happen
+/// nothing else does, so it is enough to look when the next one comes, and to give stages the moments at which they
+/// were due.
+pub fn pass_time(world: &World, customer: &mut Customer) {
+    for (name, purpose) in world.known {
+        let verdict = own(customer, name, purpose, world.now);
+        if matches!(verdict, Own::No(_) | Own::Expired) {
+            take_back(world, customer, name);
+        }
+    }
+    // C9, and docs/consent.md: "Restriction keeps everything as it is, even what would have been forgotten by now."
+    if !restricted(customer) {
+        forget(world, customer);
+        journey::time_out(world, customer);
+    }
+    end_repaired_hurt(world, customer);
+}
+
+/// docs/consent.md, "Withdrawal clears the purpose from every stored fact", and a new yes does not bring it back. A
+/// journey follows only what is kept for its purpose.
+fn take_back(world: &World, customer: &mut Customer, purpose: &str) {
+    for fact in customer.attributes.values_mut() {
+        fact.purposes.as_mut().map(|purposes| purposes.remove(purpose));
+    }
+    for event in &mut customer.events {
+        event.purposes.remove(purpose);
+        for (_, purposes) in event.fields.values_mut() {
+            purposes.remove(purpose);
+        }
+    }
+    for (name, progress) in &mut customer.journeys {
+        let own = world.rules.journeys.get(name).map(|journey| journey.purpose.as_str());
+        progress.readable &= own != Some(purpose);
+    }
+    let contacts = customer.contacts.iter_mut().map(|contact| &mut contact.action);
+    for served in contacts.chain(customer.outcomes.iter_mut().map(|outcome| &mut outcome.action)) {
+        served.readable &= served.purpose != purpose;
+    }
+}
+
+/// docs/consent.md, "How long things are kept".
+fn forget(world: &World, customer: &mut Customer) {
+    let retired = world.rules.purposes.iter().filter(|(_, purpose)| purpose.retired).map(|(name, _)| name);
+    let missing = world.missing.iter().filter(|(_, since)| world.now >= **since + 30 * DAY).map(|(name, _)| name);
+    for purpose in retired.chain(missing) {
+        take_back(world, customer, purpose);
+    }
+    customer.attributes.retain(|_, fact| fact.purposes.as_ref().is_none_or(|purposes| !purposes.is_empty()));
+    customer.events.retain(|event| !event.purposes.is_empty() && event.at + keep(world, event) > world.now);
+    for event in &mut customer.events {
+        event.fields.retain(|_, (_, purposes)| !purposes.is_empty());
+    }
+    customer.journeys.retain(|_, progress| progress.readable);
+    let kept = world.rules.contacts_are_kept();
+    customer.contacts.retain(|contact| contact.at + kept > world.now);
+    customer.outcomes.retain(|outcome| outcome.at + kept > world.now);
+}
+
+pub fn keep(world: &World, event: &Event) -> i64 {
+    world.rules.events.get(&event.kind).map_or(event.keep, |declared| declared.keep)
+}
+
+/// Whether somebody may use the event now (ADR 011).
+pub fn usable(world: &World, customer: &Customer, event: &Event) -> bool {
+    event.purposes.iter().any(|purpose| may_be_served(world, customer, purpose))
+}
+
+/// T1: a repair that is held and usable ends the hurt of earlier experiences, for good. Earlier by the time of the
+/// events; within one millisecond by arrival.
+fn end_repaired_hurt(world: &World, customer: &mut Customer) {
+    let mut ended = Vec::new();
+    for (place, bad) in customer.events.iter().enumerate() {
+        for (later, repair) in customer.events.iter().enumerate() {
+            let repairs = world.rules.events.get(&repair.kind).is_some_and(|kind| kind.repairs.contains(&bad.kind));
+            let after = repair.at > bad.at || repair.at == bad.at && later > place;
+            if repairs && after && usable(world, customer, repair) {
+                ended.push(place);
+            }
+        }
+    }
+    for place in ended {
+        customer.events[place].repaired = true;
+    }
+}
+
+/// `EraseCustomer`: everything that is held goes, contacts and ids, too.
+pub fn erase(customer: &mut Customer, now: i64) {
+    *customer = Customer { erased_at: Some(now), gone: true, ..Customer::default() };
+}

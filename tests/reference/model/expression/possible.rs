@@ -1,0 +1,85 @@
+//! What could become of a condition if personal facts that are withheld were known: the decisions of 30 November 2026,
+//! S4.
+
+use super::super::view::View;
+use super::evaluate::{evaluate, truth};
+use super::{Condition, Expr, Operator};
+
+/// Whether a part can become true, and whether it can become false.
+#[derive(Debug, Clone, Copy)]
+pub struct Possible {
+    pub yes: bool,
+    pub no: bool,
+}
+
+/// Whether some values of the personal facts in it could make the condition true.
+pub fn possible(condition: &Condition, view: &View) -> bool {
+    of_condition(condition, view).yes
+}
+
+fn of_condition(condition: &Condition, view: &View) -> Possible {
+    let each = |entries: &[Condition]| -> Vec<Possible> { entries.iter().map(|c| of_condition(c, view)).collect() };
+    match condition {
+        Condition::One(expression) => of_expression(expression, view),
+        Condition::All(entries) => all(&each(entries)),
+        Condition::Any(entries) => any(&each(entries)),
+        Condition::None(entries) => not(any(&each(entries))),
+    }
+}
+
+fn all(parts: &[Possible]) -> Possible {
+    Possible { yes: parts.iter().all(|part| part.yes), no: parts.iter().any(|part| part.no) }
+}
+
+fn any(parts: &[Possible]) -> Possible {
+    Possible { yes: parts.iter().any(|part| part.yes), no: parts.iter().all(|part| part.no) }
+}
+
+fn not(part: Possible) -> Possible {
+    Possible { yes: part.no, no: part.yes }
+}
+
+/// Kleene's logic throughout. Each comparison or call that reads an unknown personal fact and no unknown one that is not
+/// personal may become either; one that reads an unknown fact that is not personal can become neither.
+fn of_expression(expression: &Expr, view: &View) -> Possible {
+    let of = |part: &Expr| of_expression(part, view);
+    match expression {
+        Expr::Not(x) => not(of(x)),
+        Expr::Binary(Operator::And, a, b) => all(&[of(a), of(b)]),
+        Expr::Binary(Operator::Or, a, b) => any(&[of(a), of(b)]),
+        Expr::Choice(test, a, b) => {
+            let (test, a, b) = (of(test), of(a), of(b));
+            Possible { yes: test.yes && a.yes || test.no && b.yes, no: test.yes && a.no || test.no && b.no }
+        }
+        _ => match truth(&Condition::One(expression.clone()), view) {
+            Some(known) => Possible { yes: known, no: !known },
+            None => {
+                let unknown: Vec<&Expr> =
+                    read(expression).into_iter().filter(|p| evaluate(p, view).is_none()).collect();
+                let open = unknown.iter().any(|part| view.is_personal(part));
+                let closed = unknown.iter().any(|part| !view.is_personal(part) && is_named(part));
+                Possible { yes: open && !closed, no: open && !closed }
+            }
+        },
+    }
+}
+
+/// The parts whose values are read: `has(x)` does not read `x`.
+fn read(expression: &Expr) -> Vec<&Expr> {
+    let asked = |part: &Expr| match part {
+        Expr::Call(name, arguments) if name == "has" => arguments.first().cloned(),
+        _ => None,
+    };
+    let asked: Vec<Expr> = expression.parts().into_iter().filter_map(asked).collect();
+    expression.parts().into_iter().filter(|part| !asked.contains(part)).collect()
+}
+
+/// A fact by its name; `event.x` and what `exists` binds are none.
+fn is_named(part: &Expr) -> bool {
+    matches!(part, Expr::Fact(name) if name.starts_with("context.") || name.starts_with("customer."))
+}
+
+/// Whether the text needs a fact that is unknown and not personal (S4).
+pub fn lacks_open_fact(fact: &Expr, view: &View) -> bool {
+    !view.is_personal(fact) && evaluate(fact, view).is_none()
+}

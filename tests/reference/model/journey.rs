@@ -1,0 +1,95 @@
+//! Journeys: docs/rules.md, "Journeys".
+
+use super::World;
+use super::arrive::Seen;
+use super::customer::{Customer, Event, Progress};
+use super::expression::{Condition, evaluate::truth};
+use super::rules::{Journey, Stage};
+use super::view::View;
+
+/// An event was recorded, the last one that is held: each journey for whose purpose it is kept begins, or moves by one
+/// stage at most.
+pub fn follow(world: &World, customer: &mut Customer) {
+    for (name, journey) in &world.rules.journeys {
+        let event = customer.events.last().expect("an event was just recorded");
+        if !event.purposes.contains(&journey.purpose) {
+            continue;
+        }
+        if let Some(stage) = next(world, customer, (name, journey), Some(event)) {
+            enter(customer, name, &stage.clone(), world.now);
+        }
+    }
+}
+
+/// Attributes were recorded: moves that have `when` alone are looked at.
+pub fn look(world: &World, customer: &mut Customer, seen: &Seen) {
+    for (name, journey) in &world.rules.journeys {
+        if !seen.by_all && !seen.by.contains(&journey.purpose) {
+            continue;
+        }
+        if let Some(stage) = next(world, customer, (name, journey), None) {
+            enter(customer, name, &stage.clone(), world.now);
+        }
+    }
+}
+
+/// The stage that comes next: the first move that fits, in the order written; or the first stage, if the journey may
+/// begin.
+fn next<'r>(
+    world: &World<'r>,
+    customer: &Customer,
+    (name, journey): (&str, &'r Journey),
+    event: Option<&Event>,
+) -> Option<&'r Stage> {
+    let holds = |when: &Option<Condition>, event: Option<&Event>| {
+        let view = View::of_journey(world, customer, &journey.purpose, event);
+        when.as_ref().is_none_or(|condition| truth(condition, &view) == Some(true))
+    };
+    let is_this = |kind: &str| event.is_some_and(|event| event.kind == kind);
+    let progress = customer.journeys.get(name);
+    if progress.is_none_or(|progress| may_begin_again(journey, progress, world.now)) {
+        let begins = journey.start.iter().any(|start| is_this(&start.event) && holds(&start.when, event));
+        return journey.stages.first().filter(|_| begins);
+    }
+    let stage = journey.stages.iter().find(|stage| stage.id == progress.map_or("", |p| p.stage.as_str()))?;
+    if stage.ends {
+        return None;
+    }
+    let fits = stage.moves.iter().find(|a_move| match &a_move.event {
+        Some(kind) => is_this(kind) && holds(&a_move.when, event),
+        None => a_move.after.is_none() && holds(&a_move.when, None),
+    });
+    journey.stages.iter().find(|stage| fits.is_some_and(|a_move| a_move.to == stage.id))
+}
+
+/// `again_after`: "how long after its end it may begin anew"; without it, never again.
+fn may_begin_again(journey: &Journey, progress: &Progress, now: i64) -> bool {
+    match (progress.ended, journey.again_after) {
+        (Some(ended), Some(again_after)) => now >= ended + again_after,
+        _ => false,
+    }
+}
+
+fn enter(customer: &mut Customer, name: &str, stage: &Stage, at: i64) {
+    let ended = stage.ends.then_some(at);
+    let progress = Progress { stage: stage.id.clone(), entered: at, ended, readable: true };
+    customer.journeys.insert(name.to_string(), progress);
+}
+
+/// `after`: so long after the stage was entered, each move at the moment at which it is due.
+pub fn time_out(world: &World, customer: &mut Customer) {
+    for (name, journey) in &world.rules.journeys {
+        while let Some((stage, due)) = due(journey, customer.journeys.get(name), world.now) {
+            enter(customer, name, &stage.clone(), due);
+        }
+    }
+}
+
+fn due<'r>(journey: &'r Journey, progress: Option<&Progress>, now: i64) -> Option<(&'r Stage, i64)> {
+    let progress = progress?;
+    let stage = journey.stages.iter().find(|stage| stage.id == progress.stage && !stage.ends)?;
+    let timed = stage.moves.iter().filter_map(|a_move| Some((a_move, progress.entered + a_move.after?)));
+    let (first, moment) = timed.min_by_key(|(_, moment)| *moment).filter(|(_, moment)| *moment <= now)?;
+    let stage = journey.stages.iter().find(|stage| stage.id == first.to)?;
+    Some((stage, moment))
+}
