@@ -67,7 +67,7 @@ pub fn files(folder: &str) -> RuleFiles {
 
 /// One test: what is given in the order of time, then the question. What is not as expected.
 fn play(rules: &RuleFiles, test: &Yaml) -> Vec<String> {
-    let mut player = Player { model: Model::new(rules).unwrap(), decisions: Vec::new() };
+    let mut player = Player { model: Model::new(rules).unwrap(), questions: 0 };
     let now = moment(&test["at"]);
     let mut given: Vec<(i64, &Yaml)> = Vec::new();
     for entry in test.get("given").and_then(Yaml::as_sequence).into_iter().flatten() {
@@ -88,20 +88,13 @@ fn play(rules: &RuleFiles, test: &Yaml) -> Vec<String> {
 
 struct Player {
     model: Model,
-    decisions: Vec<Decision>,
-}
-
-/// A decision that was played, and which outcomes each of its steps has had.
-struct Decision {
-    at: i64,
-    channel: String,
-    outcomes: BTreeMap<String, Vec<String>>,
+    questions: usize,
 }
 
 impl Player {
     fn happen(&mut self, at: i64, what: What) -> Reply {
         let step = Step { at, customer: "somebody".to_string(), what };
-        self.model.play(&step, self.decisions.len())
+        self.model.play(&step, self.questions)
     }
 
     fn give(&mut self, at: i64, entry: &Yaml) {
@@ -125,28 +118,13 @@ impl Player {
         if let Some(outcome) = entry.get("outcome") {
             let (action, channel, outcome) =
                 (word(outcome, "action"), word(outcome, "channel"), word(outcome, "outcome"));
-            let decision = self.decision_of(at, &action, (&channel, &outcome));
             let id = String::new();
-            let reply = self.happen(at, What::Outcome { id, decision, action, outcome, channel, occurred: None });
+            let reply = self.happen(at, What::Outcome { id, decision: None, action, outcome, channel, occurred: None });
             assert_eq!(reply, Reply::Recorded(None), "{entry:?}");
         }
         if let Some(question) = entry.get("decide") {
             self.decide(at, question);
         }
-    }
-
-    /// S7: the newest decision that chose the action, on the channel if one is named, not older than 30 days, that has
-    /// not had this outcome yet.
-    fn decision_of(&mut self, at: i64, action: &str, (channel, outcome): (&str, &str)) -> Option<usize> {
-        for (number, decision) in self.decisions.iter_mut().enumerate().rev() {
-            let fits = channel.is_empty() || decision.channel == channel;
-            let Some(had) = decision.outcomes.get_mut(action) else { continue };
-            if fits && decision.at >= at - length("30 days") && !had.iter().any(|had| had == outcome) {
-                had.push(outcome.to_string());
-                return Some(number);
-            }
-        }
-        None
     }
 
     fn decide(&mut self, at: i64, question: &Yaml) -> Answer {
@@ -159,9 +137,8 @@ impl Player {
             max_actions: question.get("max_actions").and_then(Yaml::as_u64).unwrap_or(0) as usize,
             ..Question::default()
         };
-        let Reply::Answer(answer) = self.happen(at, What::Decide(asked.clone())) else { panic!("{question:?}") };
-        let outcomes = answer.chosen.iter().map(|chosen| (chosen.action.clone(), Vec::new())).collect();
-        self.decisions.push(Decision { at, channel: asked.channel, outcomes });
+        let Reply::Answer(answer) = self.happen(at, What::Decide(asked)) else { panic!("{question:?}") };
+        self.questions += 1;
         *answer
     }
 }

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::super::story::Value;
 use super::consent::{SKEW, may_be_served};
 use super::customer::{Contact, Customer, Event, Fact, Outcome, Served};
-use super::rules::{Declared, FactKind, Names};
+use super::rules::{DAY, Declared, FactKind, Names};
 use super::{World, journey};
 
 /// Nothing: taken. Else the stable word, or "invalid".
@@ -207,13 +207,13 @@ fn of_a_decision(customer: &mut Customer, new: &NewOutcome, decision: usize, at:
     Ok(())
 }
 
-/// S7: an outcome without a decision is another system's. `presented` counts a contact of its own; `not_presented` finds
-/// nothing to take back.
+/// S7: an outcome without a decision. `presented` counts a contact of its own, another system's; the others are recorded;
+/// `not_presented` takes back the newest contact that a decision made of the action.
 fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
     let known_channel = new.channel.is_empty() || world.rules.channels.contains_key(new.channel);
     let action = world.rules.action(new.action).filter(|_| known_channel).ok_or("invalid")?;
     if new.outcome == "not_presented" {
-        return Err("nothing_to_take_back");
+        return take_back_newest(world, customer, new, at);
     }
     let action = served(world, customer, action);
     let (channel, outcome) = (new.channel.to_string(), new.outcome.to_string());
@@ -223,6 +223,19 @@ fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, a
     } else {
         customer.outcomes.push(Outcome { at, action, outcome, channel, decision: None });
     }
+    Ok(())
+}
+
+/// S7: on that channel, if one is named; that still counts, and was made at most 30 days before the outcome and not after
+/// it.
+fn take_back_newest(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
+    let made = customer.contacts.iter_mut().filter(|contact| {
+        let here = new.channel.is_empty() || contact.channel == new.channel;
+        let lately = (at - 30 * DAY..=at).contains(&contact.at);
+        contact.decision.is_some() && contact.action.id == new.action && here && lately && contact.counts_at(world.now)
+    });
+    let newest = made.max_by_key(|contact| contact.at).ok_or("nothing_to_take_back")?;
+    newest.taken_back = true;
     Ok(())
 }
 

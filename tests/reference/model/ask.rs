@@ -1,15 +1,15 @@
 //! Asking for consent: docs/rules.md, "Asking for consent"; the decisions of 30 November 2026, C4, S2, S4.
 
-use super::World;
 use super::consent::{Status, binding_nos, may_be_served, objected, restricted};
 use super::customer::Customer;
 use super::expression::{
     evaluate::{evaluate, truth},
     possible::{lacks_open_fact, possible},
 };
-use super::rules::{Action, Part, Points};
+use super::rules::{Action, Part, Points, Template};
 use super::score::{Weight, score};
 use super::view::{View, personal};
+use super::{World, text};
 
 /// Why nobody is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,14 +72,19 @@ pub fn fired<'a>(view: &View, action: &'a Action) -> Vec<&'a Points> {
     action.add.iter().filter(|points| truth(&points.when, view) == Some(true)).collect()
 }
 
-/// S1: points that fired count their `when`, and the facts of their `because` if they have one.
+/// S1, S1b: points that fired count their `when`, and the facts of their `because` where it is told.
 pub fn personal_points(view: &View, fired: &[&Points]) -> f64 {
     let is_true = |condition: &_| truth(condition, view) == Some(true);
-    let each = fired.iter().map(|points| {
-        let because = points.because.as_ref().map_or(0.0, |because| personal_text(view, &because.parts));
-        personal(&points.when, view, &is_true).max(because)
-    });
-    each.fold(0.0, f64::max)
+    let of_when = fired.iter().map(|points| personal(&points.when, view, &is_true));
+    let of_because = told(view, fired).into_iter().map(|(because, _)| personal_text(view, &because.parts));
+    of_when.chain(of_because).fold(0.0, f64::max)
+}
+
+/// The reasons that are told, with their words: points above 0 that fired, and every fact is known or has words that
+/// stand in for it.
+pub fn told<'a>(view: &View, fired: &[&'a Points]) -> Vec<(&'a Template, String)> {
+    let reasons = fired.iter().filter(|points| points.points > 0.0).filter_map(|points| points.because.as_ref());
+    reasons.filter_map(|because| Some((because, text::fill(because, view)?))).collect()
 }
 
 /// S1: `{x}` counts x; `{x|words}` counts x only where x is known.

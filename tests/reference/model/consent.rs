@@ -306,10 +306,9 @@ fn refusal(world: &World, customer: &Customer, change: &ConsentChange, source: &
             return Some("concerns_every_purpose");
         }
         return match status {
-            Status::Returned if !customer.gone => Some("not_erased"),
-            Status::Returned if !source.live => Some("erased"),
             Status::Returned if !source.evidence => Some("evidence_required"),
-            Status::Returned => None,
+            Status::Returned if !source.live => Some("must_be_live"),
+            Status::Returned => (!customer.gone).then_some("not_erased"),
             _ => customer.gone.then_some("erased"),
         };
     }
@@ -323,16 +322,13 @@ fn refusal(world: &World, customer: &Customer, change: &ConsentChange, source: &
             _ => "basis_needs_no_consent",
         });
     }
-    let in_person = status == Status::Given && source.live;
-    if customer.gone && !in_person {
-        return Some("erased");
-    }
     let late_yes = status == Status::Given && !source.live;
-    if late_yes && erasure_objects(customer, &change.purpose, purpose) {
-        return Some("erased");
+    if late_yes && purpose.basis == Basis::ExplicitConsent && !source.evidence {
+        return Some("evidence_required");
     }
-    let explicit = purpose.basis == Basis::ExplicitConsent;
-    (late_yes && explicit && !source.evidence).then_some("evidence_required")
+    let in_person = status == Status::Given && source.live;
+    let waits = late_yes && erasure_objects(customer, &change.purpose, purpose);
+    (customer.gone && !in_person || waits).then_some("erased")
 }
 
 /// docs/consent.md, "Order": what arrives live counts from its arrival; a late yes from the moment it claims, less five

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::super::story::{Answer, Candidate, Chosen, Question, Score, Silence, Value};
-use super::ask::{Unasked, fired, gain, personal_points, personal_text, unasked};
+use super::ask::{Unasked, fired, gain, personal_points, personal_text, told, unasked};
 use super::consent::{Effect, restricted, ruling};
 use super::customer::Customer;
 use super::expression::{Expr, evaluate::truth};
@@ -157,13 +157,12 @@ fn weighed<'a>(scene: Scene<'a>, action: &'a Action, stopped: Option<&'static st
     let of_points = personal_points(&view, &fired);
     let personal = of_conditions.max(of_points).max(personal_text(&view, &treatment.text.parts));
     let score = score(&view, action, Weight { relevance, personal });
-    let told = fired.iter().filter(|points| points.points > 0.0).filter_map(|points| points.because.as_ref());
     Result {
         action,
         gate: if score.total > scene.world.rules.policy.threshold { "" } else { "below_threshold" },
         score: Some(score),
         text,
-        because: told.filter_map(|because| text::fill(because, &view)).collect(),
+        because: told(&view, &fired).into_iter().map(|(_, words)| words).collect(),
         used: super::used::uses_personal_facts(&view, action, &fired).then(|| action.purpose.clone()),
     }
 }

@@ -69,7 +69,7 @@ fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
     Some(high)
 }
 
-/// T4: until when the answer holds.
+/// T4, T4b: until when the answer holds.
 pub fn valid_until(scene: Scene, results: &[Result], silence: Option<&Silence>) -> i64 {
     let (world, rules) = (scene.world, scene.world.rules);
     let mut moments = vec![world.now + DAY];
@@ -78,7 +78,7 @@ pub fn valid_until(scene: Scene, results: &[Result], silence: Option<&Silence>) 
     if let Some(channel) = channel.filter(|channel| channel.inbound && !chosen.is_empty()) {
         moments.push(world.now + channel.reserve_for);
     }
-    moments.extend(quiet_hours(scene).and_then(|hours| quiet::next_begin(world, scene.customer, hours)));
+    moments.extend(quiet_hours(scene).and_then(|hours| quiet::next_change(world, scene.customer, hours)));
     for result in chosen {
         moments.extend(result.action.until);
         let purpose = rules.purposes.get(&result.action.purpose);

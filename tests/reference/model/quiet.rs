@@ -59,15 +59,10 @@ pub fn end(world: &World, customer: &Customer, quiet: &QuietHours) -> Option<i64
     full_minutes(world.now).find(|moment| !hold(world, customer, quiet, *moment))
 }
 
-/// The next moment at which they begin.
-pub fn next_begin(world: &World, customer: &Customer, quiet: &QuietHours) -> Option<i64> {
-    let mut before = hold(world, customer, quiet, world.now);
-    full_minutes(world.now).find(|moment| {
-        let holds = hold(world, customer, quiet, *moment);
-        let begins = holds && !before;
-        before = holds;
-        begins
-    })
+/// The next moment at which they begin or end.
+pub fn next_change(world: &World, customer: &Customer, quiet: &QuietHours) -> Option<i64> {
+    let now = hold(world, customer, quiet, world.now);
+    full_minutes(world.now).find(|moment| hold(world, customer, quiet, *moment) != now)
 }
 
 /// The full minutes after a moment, for three days.

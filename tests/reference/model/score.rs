@@ -66,9 +66,12 @@ pub fn hurt(world: &World, customer: &Customer, moment: i64) -> f64 {
         let points = world.rules.events.get(&event.kind).map_or(0.0, |kind| kind.hurt);
         points * half(moment - event.at, policy.hurt_half_life)
     });
-    let outcomes = customer.outcomes.iter().map(|outcome| {
-        let points = policy.per_outcome.get(&outcome.outcome).copied().unwrap_or(0.0);
-        points * half(moment - outcome.at, policy.hurt_half_life)
+    let presented = customer.contacts.iter().filter(|contact| contact.counts_at(moment));
+    let presented = presented.map(|contact| ("presented", contact.at));
+    let others = customer.outcomes.iter().map(|outcome| (outcome.outcome.as_str(), outcome.at));
+    let outcomes = presented.chain(others).map(|(outcome, at)| {
+        let points = policy.per_outcome.get(outcome).copied().unwrap_or(0.0);
+        points * half(moment - at, policy.hurt_half_life)
     });
     events.sum::<f64>() + outcomes.sum::<f64>()
 }

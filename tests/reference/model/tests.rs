@@ -1,5 +1,7 @@
 //! Small stories that show one thing each, where no rule test of the samples does.
 
+mod time;
+
 use std::collections::BTreeMap;
 
 use super::super::story::{Answer, ConsentChange, Held, Question, Reply, RuleFiles, Step, Value, What};

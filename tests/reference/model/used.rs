@@ -1,6 +1,7 @@
 //! The purposes whose data a chosen step relied on: proto, `DecideResponse.purposes_used`. "Empty: nothing personal was
 //! used."
 
+use super::ask::told;
 use super::expression::{
     Condition, Expr,
     evaluate::{evaluate, truth},
@@ -14,7 +15,7 @@ pub fn uses_personal_facts(view: &View, action: &Action, fired: &[&Points]) -> b
     let conditions = action.conditions().into_iter().flat_map(|(_, conditions)| conditions);
     let fired_when = fired.iter().map(|points| &points.when);
     let text = view.question.and_then(|question| action.treatments.get(&question.channel)).map(|t| &t.text);
-    let because = fired.iter().filter_map(|points| points.because.as_ref());
+    let because = told(view, fired).into_iter().map(|(because, _)| because);
     view.readable
         && (conditions.chain(fired_when).any(|condition| condition_uses(condition, view))
             || text.into_iter().chain(because).flat_map(|text| &text.parts).any(|part| part_uses(part, view)))

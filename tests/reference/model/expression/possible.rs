@@ -39,18 +39,14 @@ fn not(part: Possible) -> Possible {
     Possible { yes: part.no, no: part.yes }
 }
 
-/// Kleene's logic throughout. Each comparison or call that reads an unknown personal fact and no unknown one that is not
-/// personal may become either; one that reads an unknown fact that is not personal can become neither.
+/// Kleene's logic throughout. A comparison, call or `?:` that is unknown can become either if it reads at least one unknown
+/// personal fact and no unknown one that is not personal; else it can become neither (S4b).
 fn of_expression(expression: &Expr, view: &View) -> Possible {
     let of = |part: &Expr| of_expression(part, view);
     match expression {
         Expr::Not(x) => not(of(x)),
         Expr::Binary(Operator::And, a, b) => all(&[of(a), of(b)]),
         Expr::Binary(Operator::Or, a, b) => any(&[of(a), of(b)]),
-        Expr::Choice(test, a, b) => {
-            let (test, a, b) = (of(test), of(a), of(b));
-            Possible { yes: test.yes && a.yes || test.no && b.yes, no: test.yes && a.no || test.no && b.no }
-        }
         _ => match truth(&Condition::One(expression.clone()), view) {
             Some(known) => Possible { yes: known, no: !known },
             None => {
