@@ -1,6 +1,7 @@
 //! Small stories that show one thing each, where no rule test of the samples does.
 
 mod time;
+mod weight;
 
 use std::collections::BTreeMap;
 
