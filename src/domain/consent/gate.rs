@@ -1,7 +1,7 @@
 //! The gate: one pure function that says whether a purpose may be served now.
 
-use super::record::{ConsentStatus, OrderKey};
-use super::standing::{Restriction, Standing};
+use super::record::ConsentStatus;
+use super::standing::{Grant, Restriction, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::time::Moment;
@@ -137,25 +137,21 @@ impl Verdict {
 
 /// What the records of a purpose and of the wider ones say, whatever holds for the whole customer.
 fn permitted(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
-    if purpose.stops_on_objection() && has_objected(standing, id, purpose) {
-        return Verdict::Deny(objection_name(standing, id, purpose));
+    if let Some(no) = binding(standing, id, purpose) {
+        return Verdict::Deny(denial(no.status));
+    }
+    if erasure_binds(standing, id, purpose) {
+        return Verdict::Deny(Denial::Objected);
     }
     if purpose.basis.needs_consent() {
-        consented(standing, id, purpose, (stage, now))
+        consented(standing.grant(id), purpose, (stage, now))
     } else {
-        match revoked(standing, id, purpose) {
-            Some(no) => Verdict::Deny(denial(no.status)),
-            None => allow(purpose.basis, 0, Moment::DISTANT_FUTURE),
-        }
+        allow(purpose.basis, 0, Moment::DISTANT_FUTURE)
     }
 }
 
-fn consented(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
-    let binding = binding(standing, id, purpose);
-    let grant = standing.grant(id).filter(|grant| binding.is_none_or(|no| grant.key > no.key));
-    let Some(grant) = grant else {
-        return Verdict::Deny(binding.map_or(Denial::NoRecord, |no| denial(no.status)));
-    };
+fn consented(grant: Option<Grant>, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
+    let Some(grant) = grant else { return Verdict::Deny(Denial::NoRecord) };
     let other = grant.version != purpose.version || grant.basis.is_some_and(|basis| basis != purpose.basis);
     if other && stage != Stage::Storage {
         return Verdict::Deny(Denial::Superseded);
@@ -168,49 +164,52 @@ fn consented(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now)
     allow(purpose.basis, grant.position, until)
 }
 
-/// A "no" that counts though nobody is asked for a yes: a later yes ends it, in person or imported. Where an objection is
-/// possible, the purpose was revoked, or a wider one. Elsewhere it was said to this very version when that rested on
-/// consent: another basis does not step in for a consent that was taken back.
-fn revoked(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
-    let no = if purpose.stops_on_objection() {
-        binding(standing, id, purpose)
-    } else {
-        standing.restriction(id).filter(|no| no.status != ConsentStatus::Objected && no.version >= purpose.version)
-    };
-    no.filter(|no| standing.grant(id).is_none_or(|grant| grant.key <= no.key))
-}
-
-/// The latest "no" to a purpose or a wider one, of any kind; a later yes may have ended it.
+/// The latest "no" to a purpose or a wider one that nothing has ended since.
+///
+/// A later yes ends it, in person or imported. Only one in person ends an objection and, where an objection stops the
+/// purpose, every "no" of the customer's own: an import never brings back who unsubscribed. On a basis that takes neither a
+/// yes nor an objection, what was said to this very version when it rested on consent binds on: another basis does not step
+/// in for a consent that was taken back.
 #[must_use]
 pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
-    lineage(id, purpose).filter_map(|id| standing.restriction(id)).max_by_key(|no| no.key)
+    let holds = |no: &Restriction| standing.grant(id).is_none_or(|grant| grant.key <= no.key);
+    if !purpose.basis.needs_consent() && !purpose.stops_on_objection() {
+        let kept = |no: &Restriction| no.status != ConsentStatus::Objected && no.version >= purpose.version;
+        return standing.restriction(id).filter(|no| kept(no) && holds(no));
+    }
+    let latest = |register: fn(&Standing, PurposeId) -> Option<Restriction>| {
+        lineage(id, purpose).filter_map(|id| register(standing, id)).max()
+    };
+    let own = latest(if purpose.stops_on_objection() { Standing::refusal } else { Standing::objection });
+    latest(Standing::restriction).filter(holds).max(own.filter(|no| stands(standing, id, no)))
 }
 
-/// Whether a customer's own "no" to a purpose or a wider one, or their erasure, stops what an objection stops. Only a yes in
-/// person, given since, ends it: an import never brings back who unsubscribed.
+/// Whether a late yes arrived after the "no" for which a purpose is denied, and could not end it.
 #[must_use]
-pub fn has_objected(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
-    stands(standing, id, lineage(id, purpose).filter_map(|id| standing.refusal(id)).max().map(|no| no.key))
-        || standing.was_erased() && standing.registers(id).live_grant.is_none()
+pub fn late_yes_lost(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
+    let late_yes = standing.registers(id).late_yes;
+    match binding(standing, id, purpose) {
+        Some(no) => late_yes > no.key.sequence,
+        None => late_yes > 0 && erasure_binds(standing, id, purpose),
+    }
+}
+
+/// Whether the customer was erased, which counts as an objection until they say yes to the purpose in person.
+fn erasure_binds(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
+    purpose.stops_on_objection() && standing.was_erased() && standing.registers(id).live_grant.is_none()
 }
 
 /// Whether the customer must never be asked for a purpose: they objected to it or to a wider one and have not said yes in
 /// person since, or they were erased and an objection stops it.
 #[must_use]
 pub fn must_not_be_asked(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
-    stands(standing, id, lineage(id, purpose).filter_map(|id| standing.objection(id)).max())
-        || purpose.stops_on_objection() && standing.was_erased() && standing.registers(id).live_grant.is_none()
+    let objection = lineage(id, purpose).filter_map(|id| standing.objection(id)).max();
+    objection.is_some_and(|no| stands(standing, id, &no)) || erasure_binds(standing, id, purpose)
 }
 
-fn stands(standing: &Standing, id: PurposeId, no: Option<OrderKey>) -> bool {
-    no.is_some_and(|no| standing.registers(id).live_grant.is_none_or(|grant| grant <= no))
-}
-
-/// The word for what an objection stops: the latest "no", unless a late yes has ended just that one.
-fn objection_name(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Denial {
-    let revoked = revoked(standing, id, purpose).map(|no| (no.key, no.status));
-    let refused = lineage(id, purpose).filter_map(|id| standing.refusal(id)).max().map(|no| (no.key, no.status));
-    revoked.max(refused).map_or(Denial::Objected, |(_, status)| denial(status))
+/// Whether no yes in person has come since a "no".
+fn stands(standing: &Standing, id: PurposeId, no: &Restriction) -> bool {
+    standing.registers(id).live_grant.is_none_or(|grant| grant <= no.key)
 }
 
 /// A purpose and the wider ones.

@@ -23,17 +23,17 @@ pub struct Grant {
     pub position: u64,
 }
 
-/// The latest restriction of a purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The latest restriction of a purpose. The order is that of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Restriction {
     /// Where it stands in the history.
     pub key: OrderKey,
     /// What it was.
     pub status: ConsentStatus,
-    /// Version of the purpose then.
-    pub version: u32,
     /// Its place in the ledger.
     pub position: u64,
+    /// Version of the purpose then.
+    pub version: u32,
 }
 
 /// Everything recorded about one purpose, folded.
@@ -46,18 +46,11 @@ pub struct Registers {
     /// The latest restriction of any kind.
     pub restriction: Option<Restriction>,
     /// The latest objection.
-    pub objection: Option<OrderKey>,
+    pub objection: Option<Restriction>,
     /// The customer's own latest "no": refused, withdrawn or objected. What an objection stops, each of them stops.
-    pub refusal: Option<Refusal>,
-}
-
-/// A customer's own "no".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Refusal {
-    /// Where it stands in the history.
-    pub key: OrderKey,
-    /// What it was.
-    pub status: ConsentStatus,
+    pub refusal: Option<Restriction>,
+    /// When the latest late or imported yes arrived, in the order of arrival; 0 if none did.
+    pub late_yes: u64,
 }
 
 /// One customer's standing for every purpose.
@@ -135,13 +128,13 @@ impl Standing {
 
     /// The latest objection to a purpose.
     #[must_use]
-    pub fn objection(&self, purpose: PurposeId) -> Option<OrderKey> {
+    pub fn objection(&self, purpose: PurposeId) -> Option<Restriction> {
         self.full(purpose)?.objection
     }
 
     /// The customer's own latest "no" to a purpose.
     #[must_use]
-    pub fn refusal(&self, purpose: PurposeId) -> Option<Refusal> {
+    pub fn refusal(&self, purpose: PurposeId) -> Option<Restriction> {
         self.full(purpose)?.refusal
     }
 
@@ -178,7 +171,7 @@ impl Standing {
             (ConsentStatus::Given, Some(purpose)) => self.change(purpose, |registers| registers.give(record, position)),
             (ConsentStatus::Expired, _) | (_, None) => {}
             (status, Some(purpose)) => {
-                let restriction = Restriction { key, status, version: record.version, position };
+                let restriction = Restriction { key, status, position, version: record.version };
                 self.change(purpose, |registers| registers.restrict(restriction));
             }
         }
@@ -188,7 +181,7 @@ impl Standing {
     /// Supposes an objection at a moment; no record says so.
     pub fn object(&mut self, purpose: PurposeId, at: Moment) {
         let key = OrderKey { at, sequence: u64::MAX };
-        let objection = Restriction { key, status: ConsentStatus::Objected, version: 0, position: 0 };
+        let objection = Restriction { key, status: ConsentStatus::Objected, position: 0, version: 0 };
         let newest = self.position();
         self.change(purpose, |registers| registers.restrict(objection));
         self.fold_position(newest);
@@ -295,28 +288,26 @@ impl Registers {
         if self.grant.as_ref().is_none_or(|held| rank(held) < rank(&grant)) {
             self.grant = Some(grant);
         }
-        if !record.deferred {
+        if record.deferred {
+            self.late_yes = self.late_yes.max(record.sequence);
+        } else {
             raise(&mut self.live_grant, grant.key);
         }
     }
 
     fn restrict(&mut self, restriction: Restriction) {
-        let Restriction { key, status, .. } = restriction;
-        if status == ConsentStatus::Objected {
-            raise(&mut self.objection, key);
+        if restriction.status == ConsentStatus::Objected {
+            raise(&mut self.objection, restriction);
         }
-        if matches!(status, ConsentStatus::Refused | ConsentStatus::Withdrawn | ConsentStatus::Objected) {
-            self.refusal = self.refusal.max(Some(Refusal { key, status }));
+        if matches!(restriction.status, ConsentStatus::Refused | ConsentStatus::Withdrawn | ConsentStatus::Objected) {
+            raise(&mut self.refusal, restriction);
         }
-        let rank = |restriction: &Restriction| (restriction.key, restriction.status, restriction.position);
-        if self.restriction.as_ref().is_none_or(|held| rank(held) < rank(&restriction)) {
-            self.restriction = Some(restriction);
-        }
+        raise(&mut self.restriction, restriction);
     }
 }
 
-fn raise(register: &mut Option<OrderKey>, key: OrderKey) {
-    *register = (*register).max(Some(key));
+fn raise<T: Ord + Copy>(register: &mut Option<T>, latest: T) {
+    *register = (*register).max(Some(latest));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The standing of one purpose, for people.
 
-use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful};
+use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, late_yes_lost, lawful};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
@@ -24,18 +24,17 @@ pub struct StandingView {
     pub until: Option<Moment>,
     /// The ledger record that decides it.
     pub position: u64,
-    /// A late grant lost against a restriction; ask the customer again.
+    /// A late grant came after the restriction that holds, and has not ended it; ask the customer again.
     pub needs_reconfirm: bool,
 }
 
 /// What stands for one purpose now.
 pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Option<StandingView> {
     let terms = rules.purpose(id)?;
-    let registers = standing.registers(id);
     let verdict = lawful(standing, id, terms, Stage::Evaluation, now);
-    let latest_no = binding(standing, id, terms).map(|no| (no.key, no.status, no.position));
-    let latest_yes = registers.grant.map(|yes| (yes.key, ConsentStatus::Given, yes.position));
-    let deciding = latest_no.max(latest_yes.filter(|yes| latest_no.is_none_or(|no| yes.0 > no.0)));
+    let no = binding(standing, id, terms);
+    let yes = standing.grant(id).map(|yes| (yes.key, ConsentStatus::Given, yes.position));
+    let deciding = no.map(|no| (no.key, no.status, no.position)).or(yes);
     let status = match verdict {
         Verdict::Deny(Denial::Expired) => Some(ConsentStatus::Expired),
         Verdict::Deny(Denial::Restricted) => Some(ConsentStatus::Restricted),
@@ -43,7 +42,8 @@ pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) ->
         Verdict::Deny(Denial::Erased) => Some(ConsentStatus::Erased),
         _ => deciding.map(|(_, status, _)| status),
     };
-    let late_yes_lost = latest_yes.zip(latest_no).is_some_and(|(yes, no)| yes.2 > no.2 && yes.0 <= no.0);
+    let for_a_no =
+        matches!(verdict, Verdict::Deny(Denial::Refused | Denial::Withdrawn | Denial::Revoked | Denial::Objected));
     let until = match verdict {
         Verdict::Allow { until, .. } if until < Moment::DISTANT_FUTURE => Some(until),
         _ => None,
@@ -57,7 +57,7 @@ pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) ->
         since: deciding.map(|(key, ..)| key.at),
         until,
         position: deciding.map_or(0, |(.., position)| position),
-        needs_reconfirm: !verdict.allows() && late_yes_lost,
+        needs_reconfirm: for_a_no && late_yes_lost(standing, id, terms),
     })
 }
 
