@@ -187,6 +187,8 @@ impl Engine {
         self.with_customer(&request.customer, |customer| {
             let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
             if restrictions.peek().is_some() {
+                // What was to go before a restriction of processing is not kept by it.
+                self.settle(customer, rules, now);
                 self.deny(customer);
                 customer.rest_mut().unrecorded += 1;
             }
