@@ -1,7 +1,7 @@
 //! Consent changes and what follows from them.
 //!
-//! Order of effects: a restriction binds in memory at once and is acknowledged when it is durable; a grant
-//! takes effect only when it is durable. If the ledger fails, restrictions stay and nothing is granted.
+//! Order of effects: a restriction takes effect in memory at once and is acknowledged when it is durable; a grant takes
+//! effect only when it is durable. If the ledger fails, restrictions stay in effect and no grant takes effect.
 
 mod change;
 mod gpc;
@@ -26,52 +26,52 @@ pub use view::StandingView;
 use change::{record, refusal, returns, validate};
 use view::view;
 
-/// What became of one change.
+/// The result of one change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangeResult {
-    /// The record's name; empty if it was refused.
+    /// The record's id; empty if the change was refused.
     pub record_id: String,
-    /// Which purpose.
+    /// The purpose that the change named.
     pub purpose: String,
-    /// Whether it was recorded.
+    /// Whether the change was recorded.
     pub accepted: bool,
-    /// A stable word, if it was refused.
+    /// Why it was refused, a stable word; empty if it was accepted.
     pub reason: String,
-    /// The standing after it.
+    /// The standing of the purpose after the change.
     pub standing: Option<StandingView>,
 }
 
-/// What became of a request.
+/// The answer to a consent request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsentAnswer {
-    /// One for each change.
+    /// One result for each change, in the order of the request.
     pub results: Vec<ChangeResult>,
     /// The newest ledger position.
     pub position: u64,
 }
 
-/// A request that binds as far as it restricts, and is not in the ledger yet.
+/// A request whose restrictions are in effect and which is not in the ledger yet.
 #[derive(Debug)]
 pub enum BegunConsent {
-    /// It came before, and this was the answer.
+    /// A repetition: the answer that the first request got.
     Repeated(Arc<ConsentAnswer>),
-    /// Its records wait for the ledger.
+    /// A new request: its records wait for the ledger.
     Bound(Box<BoundConsent>),
 }
 
-/// A request whose restrictions bind.
+/// A request whose restrictions are in effect.
 #[derive(Debug)]
 pub struct BoundConsent {
     request: ConsentRequest,
     rules: Arc<ActiveRules>,
-    /// When it came in, and what our clock said then.
+    /// When the request arrived, and the engine's clock at that moment.
     at: (Moment, Moment),
-    /// How many erasures had begun or ended before it bound.
+    /// The count of begun and ended erasures before the restrictions took effect.
     erasures: u64,
     changes: Changes,
 }
 
-/// What is made of the changes of a request: records of those that are accepted, and what to answer to each.
+/// The outcome of a request's changes: the records of the accepted ones, and the answer to each.
 #[derive(Debug)]
 struct Changes {
     records: Vec<ConsentRecord>,
@@ -87,12 +87,12 @@ impl Engine {
         self.finish_consent(self.begin_consent(request, now)?)
     }
 
-    /// The first half of it, which waits for nothing: whatever restricts binds in memory when this returns.
+    /// The first half, which does not wait: the restrictions are in effect in memory when this returns.
     ///
     /// # Errors
     /// When the request is wrong, or its key was used for another body.
     pub fn begin_consent(&self, request: ConsentRequest, now: Moment) -> Result<BegunConsent, EngineError> {
-        // A grant counts from when it came in, however long it waited for its turn; a "no" from now.
+        // A grant counts from its arrival, however long it waited for its turn; a "no" counts from now.
         let at = (now, self.steady(now));
         let rules = self.rules.load_full();
         validate(&request, &rules.set, at.1)?;
@@ -104,20 +104,20 @@ impl Engine {
         Ok(BegunConsent::Bound(Box::new(BoundConsent { request, rules, at, erasures, changes })))
     }
 
-    /// The second half, which waits for the disk: the records are durable when this returns, and grants in effect.
+    /// The second half, which waits for the disk: when this returns, the records are durable and the grants in effect.
     ///
     /// # Errors
-    /// When the ledger does not take records. What restricts binds all the same.
+    /// When the ledger does not take records. Restrictions stay in effect.
     pub fn finish_consent(&self, begun: BegunConsent) -> Result<ConsentAnswer, EngineError> {
         let BoundConsent { request, rules, at, erasures, mut changes } = match begun {
             BegunConsent::Repeated(answer) => return Ok(ConsentAnswer::clone(&answer)),
             BegunConsent::Bound(bound) => *bound,
         };
         let _claim = self.hold_key(&request);
-        // Nobody is erased between here, writing and taking effect.
+        // No erasure can happen between this check, the write and the effect.
         let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         if self.erasures.load(Ordering::Acquire) != erasures {
-            // What was bound may have been erased, and who says yes may be nobody any more.
+            // An erasure may have removed the restrictions, and a yes may now come from an erased customer.
             self.with_customer(&request.customer, |customer| customer.recorded(&changes.records));
             changes = self.bind(&request, &rules.set, at);
         }
@@ -136,7 +136,7 @@ impl Engine {
     /// One customer's standing for every declared purpose, now.
     ///
     /// # Errors
-    /// When the customer id is wrong.
+    /// When the customer id is invalid.
     pub fn standing(&self, customer: &str, now: Moment) -> Result<Vec<StandingView>, EngineError> {
         self.check_customer(customer)?;
         let active = self.rules.load();
@@ -147,15 +147,16 @@ impl Engine {
         Ok(views.map(|view| if trusted { view } else { view.distrusted() }).collect())
     }
 
-    /// Goes on where the ledger's records end, before the first call. The rules must know every purpose that they name.
+    /// Continues after the last record of the ledger, before the first call. The rules must know every purpose that the
+    /// records name.
     ///
-    /// Customers come when somebody asks for them, and their standing with them.
+    /// Customers and their standing are loaded on first use.
     pub fn resume(&self, past: &Past) {
         self.next_record.fetch_max(past.sequence + 1, Ordering::AcqRel);
         past.received.map(|received| self.steady(received));
     }
 
-    /// Makes records of what is accepted of a request, and applies those that restrict. Doing it twice is doing it once.
+    /// Makes records of the accepted changes and applies those that restrict. Idempotent.
     fn bind(&self, request: &ConsentRequest, rules: &RuleSet, (arrived, now): (Moment, Moment)) -> Changes {
         let was_gone = self.customer_as_held(&request.customer).standing.is_gone();
         let gone = was_gone && !returns(request, rules);
@@ -187,7 +188,8 @@ impl Engine {
         self.with_customer(&request.customer, |customer| {
             let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
             if restrictions.peek().is_some() {
-                // What was to go before a restriction of processing is not kept by it.
+                // Data that was due for deletion before a restriction of processing is not preserved by the
+                // restriction.
                 self.settle(customer, rules, now);
                 self.deny(customer);
                 customer.rest_mut().unrecorded += 1;
@@ -229,7 +231,7 @@ impl Engine {
 }
 
 impl Customer {
-    /// What was bound of a request is in the ledger now, or is bound anew.
+    /// Applies the records of a request that is in the ledger now, including restrictions that an erasure removed.
     fn recorded(&mut self, records: &[ConsentRecord]) {
         let restricts = records.iter().any(|record| !record.status.permits());
         self.change_rest(|rest| rest.unrecorded = rest.unrecorded.saturating_sub(u32::from(restricts)));

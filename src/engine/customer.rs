@@ -1,4 +1,4 @@
-//! What is held about one customer, as the customer's channels may see it.
+//! The data held about one customer, as the customer's channels may see it.
 
 use super::{Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
@@ -8,27 +8,27 @@ use crate::domain::time::Moment;
 use crate::domain::value::Value;
 use crate::domain::view::{Scene, Situation, Subject};
 
-/// What is held about one customer now.
+/// The data held about one customer now.
 #[derive(Debug, Clone, Default)]
 pub struct CustomerView {
-    /// Journeys begun.
+    /// The journeys that have begun.
     pub journeys: Vec<JourneyView>,
     /// Contact pressure, in points.
     pub pressure: f64,
     /// Hurt, in points.
     pub hurt: f64,
-    /// Limits of the policy and of actions that have been said.
+    /// The limits of the policy, and those of actions that the customer was contacted with.
     pub limits: Vec<LimitView>,
-    /// Attributes that some purpose may disclose now.
+    /// The attributes that at least one purpose may disclose now.
     pub attributes: Vec<(String, Value)>,
 }
 
 /// Where the customer is in one journey.
 #[derive(Debug, Clone)]
 pub struct JourneyView {
-    /// Which journey.
+    /// The journey's id.
     pub journey: String,
-    /// Which stage.
+    /// The stage's id.
     pub stage: String,
     /// When the stage was entered.
     pub entered: Moment,
@@ -39,21 +39,21 @@ pub struct JourneyView {
 /// How much of a limit is used.
 #[derive(Debug, Clone)]
 pub struct LimitView {
-    /// Which limit.
+    /// The limit in words, with its place in the rule files.
     pub limit: String,
-    /// Counted now.
+    /// The contacts that count now.
     pub used: u32,
-    /// How many are allowed.
+    /// The contacts that the limit allows.
     pub at_most: u32,
-    /// When the oldest one that counts leaves the window.
+    /// When the oldest contact that counts leaves the window.
     pub refills: Option<Moment>,
 }
 
 impl Engine {
-    /// What is held about one customer now.
+    /// The data held about one customer now.
     ///
     /// # Errors
-    /// When the customer id is wrong.
+    /// When the customer id is invalid.
     pub fn customer(&self, id: &str, now: Moment) -> Result<CustomerView, EngineError> {
         self.check_customer(id)?;
         let active = self.rules.load();

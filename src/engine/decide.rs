@@ -19,20 +19,20 @@ use crate::domain::value::Value;
 use crate::domain::view::{Situation, Subject};
 use crate::store::Change;
 
-/// What a channel asks, with names.
+/// A channel's question, with names.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Question {
-    /// Whose next step.
+    /// The customer's id.
     pub customer: CompactString,
-    /// On which channel.
+    /// The channel's id.
     pub channel: CompactString,
-    /// The same id within ten minutes gets the same answer and counts once.
+    /// The id of the request: the same id within ten minutes gets the same answer and counts once.
     pub request_id: CompactString,
-    /// Facts of the moment.
+    /// The facts of the moment, by name.
     pub context: Vec<(CompactString, Value)>,
     /// At most this many actions; 0 means 1.
     pub max_actions: u32,
-    /// Only actions of these groups.
+    /// Only actions of these groups; empty means all.
     pub groups: Vec<String>,
     /// How much to explain.
     pub explain: Explain,
@@ -42,15 +42,15 @@ pub struct Question {
     pub signals_objection: bool,
 }
 
-/// A request that was answered, kept for a while.
+/// A request that was answered, kept for ten minutes.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
     pub request: u64,
-    /// The decision's number.
+    /// The decision's key.
     pub key: DecisionKey,
-    /// The answer; nothing if only the store knew of it.
+    /// The answer; `None` if only the store knew of it.
     pub record: Option<Arc<DecisionRecord>>,
-    /// Forgotten from here on.
+    /// When it is forgotten.
     pub until: Moment,
 }
 
@@ -100,7 +100,7 @@ impl Engine {
                             let change = self.change_of(customer, before, (&record, replaced));
                             (Ok(record), change)
                         }
-                        // Time may have passed for them all the same.
+                        // Elapsed time may still have changed the customer.
                         Err(error) => (Err(error), customer.change_since(before)),
                     }
                 },
@@ -116,8 +116,8 @@ impl Engine {
         Ok(record)
     }
 
-    /// Answers, and answers again as long as the customer denied something while the answer was under way: none leaves
-    /// that rests on what was denied before it left.
+    /// Answers, and decides again if the customer denied something in the meantime: an answer never relies on data that
+    /// was denied before the answer left.
     fn recheck(
         &self,
         mut question: Question,
@@ -140,7 +140,8 @@ impl Engine {
         }
     }
 
-    /// Undoes what a decision has counted and kept, unless it left as the answer to a repeated request, or still may.
+    /// Undoes the contacts and the log entry of a decision, unless it was, or still may be, the answer to a repeated
+    /// request.
     fn take_back(&self, record: &DecisionRecord) {
         if record.key == DecisionKey::default() {
             return;
@@ -159,8 +160,8 @@ impl Engine {
         }
     }
 
-    /// Decides under other rules or at another time, and touches nothing. It reads no more of the customer than the
-    /// rules in force may read now: sent rules and another time can only narrow that.
+    /// Decides under other rules or at another time, and changes nothing. It reads only the customer data that the
+    /// rules in force may read now: other rules and another time can only narrow that.
     ///
     /// # Errors
     /// When the question does not fit the rules.
@@ -190,7 +191,7 @@ impl Engine {
         Ok(record)
     }
 
-    /// A past decision with its reasons, as it was made. What the customer has denied since is not shown.
+    /// A past decision with its reasons, as it was made. Data that the customer has denied since is not shown.
     ///
     /// # Errors
     /// When no decision with this id is kept.
@@ -201,8 +202,8 @@ impl Engine {
         young.and_then(|record| self.as_shown(record, now)).ok_or_else(unknown)
     }
 
-    /// A decision as it may be shown now: in part once something was denied or ran out, and not at all of somebody who
-    /// was erased.
+    /// A decision as it may be shown now: in part if something was denied or expired since, and not at all if the
+    /// customer was erased.
     #[must_use]
     pub fn as_shown(&self, record: Arc<DecisionRecord>, now: Moment) -> Option<Arc<DecisionRecord>> {
         let (active, now) = (self.rules.load(), self.steady(now));
@@ -231,7 +232,7 @@ impl Engine {
         self.record(question, decision, (active, DecisionKey::default(), now), epoch)
     }
 
-    /// Answers, and says which decision of a process before this one the answer takes the place of.
+    /// Answers, and returns the decision of an earlier process that the answer replaces.
     fn decide_for(
         &self,
         (customer, key): (&mut Customer, DecisionKey),
@@ -302,7 +303,7 @@ impl Engine {
         DecisionRecord { run: self.run, number, key, question, decision, rules, at, epoch, callers }
     }
 
-    /// The number in a decision id, if this process gave it out.
+    /// The number in a decision id, if this process issued the id.
     pub(super) fn parse_id(&self, id: &str) -> Option<DecisionKey> {
         let (run, number) = id.strip_prefix("d-")?.split_once('-')?;
         let run = u32::from_str_radix(run, 16).ok().filter(|run| *run == self.run);
@@ -316,7 +317,7 @@ pub(super) fn is_readable(record: &DecisionRecord, now: Moment) -> bool {
     now.since(record.at) < READABLE
 }
 
-/// The answer this request got before. A denial since then has made the customer forget it.
+/// The answer that this request got before; a later denial has deleted it.
 fn answered(
     customer: &Customer,
     question: &Question,
@@ -331,7 +332,8 @@ fn answered(
     }
 }
 
-/// An answer that a process before this one gave is not known any more: the next one takes its place, and counts once.
+/// The decision of an earlier process whose answer is not known any more: the new answer replaces it, so that the
+/// request counts once.
 fn replace_answer(customer: &mut Customer, request: u64) -> Option<DecisionKey> {
     let Customer { rest: Some(rest), state, .. } = customer else { return None };
     let before = rest.requests.iter().position(|answered| answered.request == request)?;

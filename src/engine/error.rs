@@ -1,11 +1,11 @@
-//! What can be wrong with a call, told apart by what the caller can do about it.
+//! What can be wrong with a call, grouped by what the caller can do about it.
 
 /// One wrong field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldViolation {
-    /// Which field, as in `context[topic]` or `events[3].type`.
+    /// The field, such as `context[topic]` or `events[3].type`.
     pub field: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub description: String,
 }
 
@@ -16,7 +16,7 @@ impl FieldViolation {
     }
 }
 
-/// Why a call was refused. Nothing of it was applied.
+/// Why a call was refused. Nothing was applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The request is wrong.
@@ -28,7 +28,7 @@ pub enum EngineError {
     /// The idempotency key was used for another body.
     #[error("idempotency key `{0}` was used with another body")]
     IdempotencyKeyReused(String),
-    /// The same call is still under way.
+    /// The first call with this key is still in progress.
     #[error("the call with idempotency key `{0}` is still under way; ask again for its answer")]
     InProgress(String),
     /// No decision with this id is kept.
@@ -37,7 +37,7 @@ pub enum EngineError {
     /// The ledger holds no such record, or no such proof.
     #[error("{0}")]
     UnknownRecord(String),
-    /// The ledger does not take records now; restrictions already bind in memory.
+    /// The ledger does not take records now; restrictions are in effect in memory.
     #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
     LedgerUnavailable(String),
     /// There is nothing to copy, or it cannot be copied.

@@ -1,4 +1,4 @@
-//! Decisions as they are made, for whoever listens. Where nobody does, it costs a look at a counter.
+//! A feed of decisions as they are made. Without watchers it costs one read of a counter.
 
 use std::sync::Arc;
 
@@ -9,15 +9,16 @@ use super::DecisionRecord;
 /// How many decisions a slow watcher may lag behind before it misses some.
 const LAG: usize = 1_024;
 
-/// Hands decisions to everybody who listens.
+/// Sends decisions to all watchers.
 #[derive(Debug)]
 pub(super) struct Feed {
     sender: broadcast::Sender<Arc<DecisionRecord>>,
-    /// Held once by the feed and once by everybody who listens: to count the receivers themselves takes a lock.
+    /// One reference is held by the feed and one by each watcher: counting the receivers of the channel would take a
+    /// lock.
     listening: Arc<()>,
 }
 
-/// Somebody who listens.
+/// A watcher of the feed.
 #[derive(Debug)]
 pub struct Watch {
     receiver: broadcast::Receiver<Arc<DecisionRecord>>,
@@ -31,16 +32,16 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Listens from now on.
+    /// Starts a watcher at the next decision.
     pub fn watch(&self) -> Watch {
         let listening = Arc::clone(&self.listening);
         Watch { receiver: self.sender.subscribe(), _listening: listening }
     }
 
-    /// Hands a decision to everybody who listens.
+    /// Sends a decision to all watchers.
     pub fn send(&self, record: &Arc<DecisionRecord>) {
         if Arc::strong_count(&self.listening) > 1 {
-            // Nobody listening any more is no fault of the decision.
+            // It does not matter if the last watcher has gone.
             drop(self.sender.send(Arc::clone(record)));
         }
     }
@@ -50,7 +51,7 @@ impl Watch {
     /// The next decision.
     ///
     /// # Errors
-    /// When some were missed, or none will come any more.
+    /// When some were missed, or the feed has ended.
     pub async fn next(&mut self) -> Result<Arc<DecisionRecord>, broadcast::error::RecvError> {
         self.receiver.recv().await
     }

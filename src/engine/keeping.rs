@@ -1,4 +1,4 @@
-//! Customers between memory and the store: who is loaded, what is written behind, who leaves memory.
+//! Customers between memory and the store: loading, flushing, eviction.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,42 +16,42 @@ use crate::store;
 use crate::store::codec::{self, Asked, StoredContact, StoredOutcome};
 use crate::store::{Change, Counted, CustomerStore, Customers, Due, Entry, Kept as _, Loaded, StoreError, Written};
 
-/// How many customers are written at once.
+/// How many customers are written in one batch.
 const CHUNK: usize = 1_000;
-/// How many stored customers are looked at at once whose retention may be over.
+/// How many stored customers are checked for retention in one call.
 const LOOKED_AT: usize = 128;
 
-/// How much memory there may be in use.
+/// The limit of the memory in use.
 #[derive(Debug, Clone, Copy)]
 pub struct MostMemory {
-    /// So many bytes.
+    /// The limit, in bytes.
     pub bytes: u64,
-    /// Tells how many are in use, where that is known.
+    /// Returns the bytes in use, if the system reports them.
     pub in_use: fn() -> Option<u64>,
 }
 
 impl MostMemory {
-    /// The memory of this process.
+    /// A limit for the memory of this process.
     #[must_use]
     pub fn of_process(bytes: u64) -> Self {
         Self { bytes, in_use: resident }
     }
 }
 
-/// How much memory may be in use, and what follows from it.
+/// The memory limit and the eviction state.
 #[derive(Debug, Default)]
 pub(super) struct Bound {
     memory: Option<MostMemory>,
-    /// Customers leave when the process has grown past this.
+    /// Customers are evicted while the process is larger than this, in bytes.
     level: AtomicU64,
-    /// How many customers there is room for; zero as long as nobody knows.
+    /// How many customers fit; zero while it is not known.
     most: AtomicUsize,
-    /// Where the search for what is too old goes on.
+    /// Where the next check for retention continues.
     place: Mutex<Option<Pseudonym>>,
 }
 
 impl Bound {
-    /// Whether so much memory is in use that customers may soon have to leave.
+    /// Whether memory use is close enough to the limit that evictions may soon be needed.
     fn is_near(&self) -> bool {
         let Some(MostMemory { bytes, in_use }) = self.memory else { return false };
         in_use().is_some_and(|in_use| in_use > bytes / 4 * 3)
@@ -64,7 +64,7 @@ impl store::Kept for Customer {
             return false;
         }
         let empty = self.state.is_empty() && self.standing.is_empty();
-        // A count of denials that went away with its customer would let old answers be shown again.
+        // If the revocation epoch were lost with its customer, old answers could be shown again.
         !(empty && self.rest().is_empty())
     }
 
@@ -88,7 +88,7 @@ impl store::Kept for Customer {
 }
 
 impl Engine {
-    /// The same engine over a store: customers come from it, and what differs is written behind.
+    /// Attaches a store to the engine: customers are loaded from it, and dirty customers are flushed to it.
     #[must_use]
     pub fn keeping(mut self, store: CustomerStore, most_memory: Option<MostMemory>) -> Self {
         self.customers = Customers::new(Some(Arc::clone(store.journal())));
@@ -98,14 +98,14 @@ impl Engine {
         self
     }
 
-    /// Stores every name, so that nothing is kept by a number that another process would take for something else.
+    /// Stores every name, so that a stored number can never be read as another name by a later process.
     pub(super) fn store_names(&self, names: &Vocabulary) {
         let Some(store) = &self.store else { return };
-        // That it failed is in the log, and in health; the next writing tries again.
+        // A failure is in the log and in health; the next flush tries again.
         drop(store.write(&mut store.writing(), &[], (names, None)));
     }
 
-    /// The same engine where nobody knows what was said to customers before: limits count as used up.
+    /// Marks earlier contacts as unknown: limits count as used up.
     #[must_use]
     pub fn without_memory(mut self, now: Moment) -> Self {
         self.lost = Some(now);
@@ -118,14 +118,14 @@ impl Engine {
         self.store.as_deref()
     }
 
-    /// Done when what was counted so far survives the end of this process. No answer leaves before.
+    /// Waits until everything counted so far survives the end of this process. Every answer waits for this.
     pub async fn kept(&self) {
         if let Some(store) = &self.store {
             store.journal().kept().await;
         }
     }
 
-    /// Somebody who is not in memory: from the store and the ledger, or nobody yet.
+    /// Loads a customer who is not in memory from the store and the ledger, or starts an empty one.
     pub(super) fn load(&self, id: &str) -> Loaded<Customer> {
         let erased_at = self.ledger.erased_at(id);
         let mut customer = match erased_at {
@@ -153,7 +153,7 @@ impl Engine {
             }
             Err(error) => {
                 tracing::error!(%error, "a customer is not known any more; their limits count as used up");
-                // No decision from before is shown in full any more.
+                // Earlier decisions are no longer shown in full.
                 customer.rest_mut().epoch |= 1 << 63;
                 strict(&mut customer, Moment(self.latest.load(crate::sync::atomic::Ordering::Relaxed)));
                 true
@@ -162,7 +162,7 @@ impl Engine {
         Loaded { customer, stored }
     }
 
-    /// What the ledger says of a customer.
+    /// Loads a customer's standing from the ledger.
     fn recall_standing(&self, id: &str, customer: &mut Customer) {
         let rules = self.rules.load();
         match self.ledger.records(id) {
@@ -179,8 +179,8 @@ impl Engine {
         Answered { request: asked.request, key, record: self.decisions.get(key), until: Moment(asked.until) }
     }
 
-    /// What a decision changed: the contacts that it counts, and those in whose place they are, are in the journal before it
-    /// is told.
+    /// The change that a decision makes: the contacts that it counts, and those that they replace, are in the journal
+    /// before the decision is returned.
     pub(super) fn change_of(
         &self,
         customer: &Customer,
@@ -205,14 +205,14 @@ impl Engine {
         if change == Change::Nothing { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
     }
 
-    /// That contacts of a decision count no more: all of them, or that of one action.
+    /// The change that takes back contacts of a decision: all of them, or that of one action.
     pub(super) fn withdrawn(&self, customer: &str, (decision, action): (DecisionKey, Option<ActionId>)) -> Change {
         let Some(store) = &self.store else { return Change::Something };
         let what = Counted::Withdrawn { decision: decision.0, action: action.map(|action| action.0) };
         Change::CountedAndMore(vec![Entry { who: store.pseudonym(customer).0, what }])
     }
 
-    /// What an outcome changed.
+    /// The change that an outcome makes.
     pub(super) fn counted(&self, customer: &str, state: &CustomerState, new: &NewOutcome) -> Change {
         let Some(store) = &self.store else { return Change::Something };
         let who = store.pseudonym(customer).0;
@@ -235,26 +235,26 @@ impl Engine {
         Change::CountedAndMore(counted.into_iter().flatten().map(|what| Entry { who, what }).collect())
     }
 
-    /// Writes every customer who differs from the store, until nothing is in the journal alone that was there before. How
-    /// many were looked at.
+    /// Flushes all dirty customers, until the journal holds nothing else from before the call. Returns how many were
+    /// checked.
     ///
     /// # Errors
-    /// When the disk refuses: customers stay in memory, and the next writing tries again.
+    /// When the disk refuses a write: customers stay in memory, and the next flush tries again.
     pub fn write_behind(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
         let mut writing = store.writing();
-        // First what is left of the round before, and then that of now.
+        // First the rest of the previous round, then the current one.
         Ok(self.write(store, &mut writing, true)? + self.write(store, &mut writing, true)?)
     }
 
-    /// Writes customers as they are due, and lets some leave memory if there are too many. How many were looked at.
+    /// Flushes the customers that are due, and evicts some if there are too many. Returns how many were checked.
     ///
     /// # Errors
-    /// When the disk refuses: customers stay in memory, and the next writing tries again.
+    /// When the disk refuses a write: customers stay in memory, and the next flush tries again.
     pub fn write_due(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
         let mut writing = store.writing();
-        // Where memory gets short, nobody waits to be written: whoever differs cannot leave.
+        // When memory is short, all dirty customers are flushed at once, because they cannot be evicted.
         let written = self.write(store, &mut writing, self.bound.is_near());
         self.keep_within_bound(store);
         written
@@ -263,13 +263,13 @@ impl Engine {
     fn write(&self, store: &CustomerStore, writing: &mut Written, everybody: bool) -> Result<usize, StoreError> {
         let Due { customers, round } = store.journal().due(everybody);
         let names = &self.rules.load_full().set;
-        // The last says nothing but that a round has ended, once all of it is there.
+        // The last chunk only marks the end of a round, once all of it is stored.
         let chunks = customers.chunks(CHUNK).map(Some).chain([None]);
         for (index, chunk) in chunks.enumerate() {
             let ended = round.filter(|_| chunk.is_none());
             let chunk = chunk.unwrap_or(&[]);
             let differ = chunk.iter().filter_map(|id| {
-                // Asked first: an erasure in between makes what is found too old, never what is too old current.
+                // Read first: an erasure in between then makes fresh data look old, never old data look fresh.
                 let erased_at = self.ledger.erased_at(id).unwrap_or(0);
                 Some((id.as_str(), erased_at, self.customers.difference(id)?))
             });
@@ -285,31 +285,32 @@ impl Engine {
         Ok(customers.len())
     }
 
-    /// Hands over a copy of everything that is on disk but the keys folder, named as in the data folder, while calls go
-    /// on: whatever was answered before is in it.
+    /// Streams a copy of everything on disk except the keys folder, with names as in the data folder, while calls
+    /// continue. The copy contains everything that was acknowledged before.
     ///
     /// # Errors
-    /// When the ledger or the store is closed or cannot be read, or nobody takes the copy any more.
+    /// When the ledger or the store is closed or cannot be read, or the receiver has gone.
     pub fn back_up(&self, take: &mut Take<'_>) -> Result<(), EngineError> {
         let unavailable = |why: String| EngineError::BackupUnavailable(why);
         let store =
             self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
         self.write_behind().map_err(|error| unavailable(error.to_string()))?;
-        // Now the store has everything that was answered before. The customers first: their ledger is never older than they
-        // are, so it knows who of them was erased.
+        // Now the store has everything that was acknowledged before. Customers are copied first: the ledger is then
+        // never older than they are, so it knows all erasures of them.
         store.copy(take).map_err(|error| unavailable(error.to_string()))?;
         self.ledger.copy(take).map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Takes everything of a customer out of the store for good.
+    /// Removes a customer from the store permanently.
     pub(super) fn erase_stored(&self, customer: &str) -> Result<(), StoreError> {
         let Some(store) = &self.store else { return Ok(()) };
-        // What was counted for them goes with the round.
+        // The round that ends here drops their journal entries.
         self.write_behind()?;
         store.erase(&mut store.writing(), customer)
     }
 
-    /// Brings stored customers up to now whom nobody asks for, a hundred and some at each call: what is kept too long goes.
+    /// Applies elapsed time to stored customers who are not in use, some in each call: data past its retention is
+    /// deleted.
     pub fn look_through(&self, now: Moment) {
         let Some(store) = &self.store else { return };
         let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
@@ -318,7 +319,7 @@ impl Engine {
         let (active, now) = (self.rules.load(), self.steady(now));
         for kept in found.iter().filter(|kept| !kept.customer.is_empty()) {
             let id = kept.customer.as_str();
-            // On a copy: nobody comes into memory because the time passes.
+            // On a copy: a check does not load a customer into memory.
             let mut customer = self.customer_as_held(id);
             self.settle(&mut customer, &active.set, now);
             if customer.stored(id) != Some(kept.written()) {
@@ -327,10 +328,10 @@ impl Engine {
         }
     }
 
-    /// Lets customers leave memory when the process has grown past its bound.
+    /// Evicts customers while the process is larger than its limit.
     ///
-    /// What they leave behind is taken by those who come, and seldom given back to the system: so the process shrinks
-    /// little, and only its growth says that there are still too many.
+    /// Their memory is reused for new customers and rarely returned to the system. So the process hardly shrinks, and
+    /// only its growth shows that there are still too many customers.
     fn keep_within_bound(&self, store: &CustomerStore) {
         self.customers.tick();
         let Some(MostMemory { bytes, in_use }) = self.bound.memory else { return };
@@ -353,7 +354,7 @@ impl Engine {
     }
 }
 
-/// How many bytes of memory the process has, where the system tells.
+/// The resident memory of the process in bytes, if the system reports it.
 fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     pages.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4_096)

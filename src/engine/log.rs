@@ -1,4 +1,4 @@
-//! Decisions that stay readable by id: the newest, up to a number.
+//! The log of decisions that stay readable by id: the newest, up to a number.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,38 +12,38 @@ use crate::domain::time::Moment;
 /// A decision as it was made.
 #[derive(Debug, Clone)]
 pub struct DecisionRecord {
-    /// Which process made it.
+    /// The process that made it.
     pub(super) run: u32,
-    /// Its number among those of this process.
+    /// Its number within this process.
     pub(super) number: u64,
-    /// Its number; zero for one that nothing was recorded of.
+    /// Its key; zero if nothing was recorded for it.
     pub key: DecisionKey,
-    /// What was asked.
+    /// The question.
     pub question: Question,
-    /// What was answered.
+    /// The answer.
     pub decision: Decision,
     /// The rules that were used.
     pub rules: Arc<RuleSet>,
-    /// When.
+    /// When it was made.
     pub at: Moment,
-    /// What the customer had denied by then.
+    /// The customer's revocation epoch at that time.
     pub(super) epoch: u64,
     /// How many callers have it as their answer.
     pub(super) callers: Callers,
 }
 
-/// How many callers have a decision as their answer: who made it, and who repeated the request. Counted while nobody else
-/// touches the customer.
+/// How many callers have a decision as their answer: the one who made it, and those who repeated the request. Changed
+/// only inside the customer's critical section.
 #[derive(Debug)]
 pub struct Callers(AtomicU32);
 
 impl Callers {
-    /// One more has it.
+    /// Adds a caller.
     pub fn join(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One has it no more, and was not told. Whether nobody was, or is about to be.
+    /// Removes a caller that got no answer. Returns whether no caller is left.
     pub fn leave(&self) -> bool {
         self.0.fetch_sub(1, Ordering::Relaxed) == 1
     }
@@ -62,7 +62,7 @@ impl Clone for Callers {
 }
 
 impl DecisionRecord {
-    /// Its id, as answers give it: `d-` and two numbers, this process's and the decision's. Empty if nothing was recorded.
+    /// Its id in answers: `d-` and two numbers, of this process and of the decision. Empty if nothing was recorded.
     #[must_use]
     pub fn id(&self) -> String {
         if self.key == DecisionKey::default() {
@@ -71,8 +71,8 @@ impl DecisionRecord {
         format!("d-{:08x}-{:x}", self.run, self.number)
     }
 
-    /// The same decision without what was read of the customer: which steps were taken stays, texts and reasons go, and
-    /// it is over, so that whoever waits to take a step asks again.
+    /// The same decision without data that was read from the customer: the steps stay, texts and reasons are removed,
+    /// and its validity ends, so that a caller who is about to take a step asks again.
     #[must_use]
     pub fn redacted(&self) -> Self {
         let mut record = self.clone();
@@ -94,7 +94,7 @@ impl DecisionRecord {
 
 const SHARDS: usize = 16;
 
-/// A ring of the newest decisions, in shards so that writers do not meet.
+/// A ring buffer of the newest decisions, sharded to avoid contention between writers.
 #[derive(Debug)]
 pub struct DecisionLog {
     shards: Vec<Mutex<Vec<Option<Arc<DecisionRecord>>>>>,
@@ -108,7 +108,7 @@ impl DecisionLog {
         Self { shards: (0..SHARDS).map(|_| Mutex::new(Vec::new())).collect(), capacity }
     }
 
-    /// Keeps a decision; the oldest leaves.
+    /// Adds a decision; the oldest is dropped.
     pub fn push(&self, record: Arc<DecisionRecord>) {
         let (shard, slot) = self.place(record.key);
         let Some(shard) = self.shards.get(shard) else { return };
@@ -117,21 +117,21 @@ impl DecisionLog {
             ring.resize_with(slot + 1, || None);
         }
         if let Some(held) = ring.get_mut(slot) {
-            // The oldest leaves when the lock is free again.
+            // The oldest is freed after the lock is released.
             let oldest = held.replace(record);
             drop(ring);
             drop(oldest);
         }
     }
 
-    /// The decision with this number, if it is still kept.
+    /// The decision with this key, if it is still kept.
     pub fn get(&self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
         let (shard, slot) = self.place(key);
         let ring = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
         ring.get(slot)?.clone().filter(|record| record.key == key)
     }
 
-    /// Forgets every decision that the closure names, of every shard in turn.
+    /// Deletes every decision that the closure selects, shard by shard.
     pub fn forget(&self, gone: impl Fn(&DecisionRecord) -> bool) {
         for shard in &self.shards {
             for slot in shard.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
@@ -142,7 +142,7 @@ impl DecisionLog {
         }
     }
 
-    /// Every decision that is kept and that the closure names, oldest first.
+    /// Every kept decision that the closure selects, oldest first.
     pub fn find(&self, wanted: impl Fn(&DecisionRecord) -> bool) -> Vec<Arc<DecisionRecord>> {
         let mut found = Vec::new();
         for shard in &self.shards {

@@ -1,6 +1,6 @@
-//! What the engine counts for its operators. No count is kept by customer.
+//! The engine's metrics. No metric is kept per customer.
 //!
-//! Counts are spread over shards, so that threads which decide at the same time do not meet.
+//! Counts are sharded, so that threads that decide at the same time do not contend.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,43 +10,43 @@ use super::{DecisionRecord, EngineError, Outcome};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::SilenceReason;
 
-/// The upper bounds of how long decisions take, in seconds.
+/// The upper bounds of the latency buckets of decisions, in seconds.
 const BOUNDS: [f64; 11] = [1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
-/// How many answers there are: an action, a question that does not fit the rules, or a silence.
+/// The number of answer kinds: an action, an invalid question, and each reason for silence.
 const ANSWERS: usize = 2 + SilenceReason::NAMES.len();
 const SHARDS: usize = 16;
 
-/// Counts that only grow.
+/// Counters that only grow.
 #[derive(Debug, Default)]
 pub struct Meter {
     shards: [Shard; SHARDS],
     readings: [AtomicU64; Outcome::NAMES.len()],
 }
 
-/// What one thread counts, or a few; as long as two cache lines, so that no other shard is on them.
+/// The counters of one thread, or of a few; two cache lines long, to avoid false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
     answers: [AtomicU64; ANSWERS],
-    /// How many took no longer than a bound and longer than the one before; the last are the rest.
+    /// The latency histogram: decisions within each bound and above the previous one; the last element has the rest.
     took: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
     truncated: AtomicU64,
 }
 
-/// How long decisions took.
+/// The latencies of decisions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Durations {
-    /// Upper bounds in seconds, each with how many took no longer.
+    /// Upper bounds in seconds, each with the number of decisions at or below it.
     pub buckets: Vec<(f64, u64)>,
-    /// All together, in seconds.
+    /// The sum, in seconds.
     pub sum: f64,
-    /// How many there were.
+    /// The number of decisions.
     pub count: u64,
 }
 
 impl Meter {
-    /// Counts and times a decision. One that is only tried out does not count.
+    /// Counts and times a decision. Dry runs do not count.
     ///
     /// # Errors
     /// Those of the decision.
@@ -69,23 +69,23 @@ impl Meter {
         answer
     }
 
-    /// Counts a reading of the rule files.
+    /// Counts a read of the rule files.
     pub(super) fn reading(&self, outcome: Outcome) {
         add(self.readings.get(outcome as usize), 1);
     }
 
-    /// How many decisions gave which answer: `action`, the word for a silence, or `invalid` for what was no question.
+    /// The number of decisions by answer: `action`, the word for a silence, or `invalid` for an invalid question.
     pub fn answers(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = ["action", "invalid"].into_iter().chain(SilenceReason::NAMES.map(|(name, _)| name));
         names.enumerate().map(|(place, name)| (name, self.sum(|shard| shard.answers.get(place))))
     }
 
-    /// How many were made without something that a rule could still ask for, because a history had to forget it.
+    /// The number of decisions made after a history had dropped an entry that a rule could still ask for.
     pub fn truncated(&self) -> u64 {
         self.sum(|shard| Some(&shard.truncated))
     }
 
-    /// How long they took.
+    /// The latencies of decisions.
     pub fn durations(&self) -> Durations {
         let mut count = 0;
         let mut buckets = Vec::new();
@@ -97,7 +97,7 @@ impl Meter {
         Durations { buckets, sum, count }
     }
 
-    /// How many readings of the rule files had which outcome.
+    /// The number of reads of the rule files by outcome.
     pub fn readings(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count =
             |outcome: Outcome| self.readings.get(outcome as usize).map_or(0, |count| count.load(Ordering::Relaxed));
@@ -117,7 +117,7 @@ impl Meter {
     }
 }
 
-/// Where an answer is counted, in the order of [`Meter::answers`].
+/// The index of an answer's counter, in the order of [`Meter::answers`].
 fn place(answer: &Result<Arc<DecisionRecord>, EngineError>) -> usize {
     let Ok(record) = answer else { return 1 };
     let is_it = |reason| move |(_, known): &(_, SilenceReason)| *known == reason;

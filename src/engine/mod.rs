@@ -1,7 +1,7 @@
-//! The one place that knows rules, customers and consent together.
+//! The only place that combines rules, customers and consent.
 //!
-//! Questions and records come in with names and leave as answers; inside, one critical section for each
-//! customer reads state and standing, decides and reserves. Every call is told what time it is.
+//! Questions and records arrive with names and leave as answers; inside, one critical section per customer reads state
+//! and standing, decides and reserves. Every call gets the current time as an argument.
 
 mod consent;
 mod customer;
@@ -54,30 +54,30 @@ use log::DecisionLog;
 pub struct Customer {
     /// Attributes, events, journeys, contacts.
     pub state: CustomerState,
-    /// What the ledger says.
+    /// The customer's standing in the consent ledger.
     pub standing: Standing,
-    /// By which rules time does nothing to the state for a while. Whoever changes anything but by a decision makes it void
+    /// The rule set for which `state` is settled until `settled_until`; reset by every other write than a decision
     /// ([`Engine::change_customer`]).
     settled: Option<NonZeroU32>,
-    /// Until when it does nothing, if there is such a moment.
+    /// Until when `state` is settled.
     settled_until: Moment,
     rest: Option<Box<Rest>>,
 }
 
-// With what is noted beside it in the map, a customer fills a block of 80 bytes; the allocator's next size is 96.
+// With its metadata in the map, a customer fills a block of 80 bytes; the allocator's next size is 96.
 const _: () = assert!(size_of::<Customer>() <= 72, "a customer takes a block of 80 bytes");
 
-/// What few customers have, and most of them for some minutes.
+/// Data that few customers have, most of them for some minutes.
 #[derive(Debug, Clone, Default)]
 struct Rest {
-    /// Grows when something may no longer be read or done; what was decided before is then no longer shown. The upper half
-    /// counts erasures, so that nobody who comes back is taken for who was there before.
+    /// The revocation epoch, increased by every denial; decisions of an earlier epoch are not shown any more. The upper
+    /// half counts erasures, so that a customer who comes back does not get the answers of the erased one.
     epoch: u64,
     /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
     requests: Vec<decide::Answered>,
     /// Recent consent requests by idempotency key.
     consent_keys: Vec<consent::Remembered>,
-    /// How many requests have bound restrictions that are not in the ledger, and so nowhere but here.
+    /// How many requests have restrictions in effect that are not in the ledger, and so exist only here.
     unrecorded: u32,
 }
 
@@ -90,14 +90,14 @@ impl Rest {
 }
 
 impl Customer {
-    /// Somebody who was erased, when so many had been.
+    /// A new customer after an erasure, where `erasures` is the count of erasures so far.
     fn erased(erasures: u64) -> Self {
         let mut erased = Self { standing: Standing::erased(), ..Self::default() };
         erased.rest_mut().epoch = erasures << 32;
         erased
     }
 
-    /// From here on, nothing that was decided before is repeated or shown.
+    /// Starts a new revocation epoch: earlier decisions are no longer repeated or shown.
     fn deny(&mut self) {
         let rest = self.rest_mut();
         rest.epoch = rest.epoch.wrapping_add(1);
@@ -108,7 +108,7 @@ impl Customer {
         self.rest().epoch
     }
 
-    /// What has to be stored of a customer in whom time alone changed something since they had denied so much.
+    /// How a customer must be stored after elapsed time changed them, given the epoch before that.
     fn change_since(&self, epoch: u64) -> Change {
         if self.epoch() == epoch { Change::Nothing } else { Change::Something }
     }
@@ -122,7 +122,7 @@ impl Customer {
         self.rest.get_or_insert_default()
     }
 
-    /// Changes the rest, where there is one; it takes no room once it is empty.
+    /// Changes the rest; it takes no memory once it is empty.
     fn change_rest(&mut self, change: impl FnOnce(&mut Rest)) {
         if let Some(rest) = &mut self.rest {
             change(rest);
@@ -131,7 +131,7 @@ impl Customer {
     }
 }
 
-/// Bounds of what the engine keeps.
+/// The limits of what the engine keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many decisions stay readable by id.
@@ -144,7 +144,7 @@ impl Default for Limits {
     }
 }
 
-/// The engine. Shared by every call; one critical section for each customer.
+/// The engine. Shared by all calls; one critical section per customer.
 #[derive(Debug)]
 pub struct Engine {
     rules: ArcSwap<ActiveRules>,
@@ -162,26 +162,27 @@ pub struct Engine {
     latest: AtomicI64,
     dropped_facts: AtomicU64,
     meter: Meter,
-    /// Where customers are when they are not in memory.
+    /// The store that holds customers who are not in memory.
     store: Option<Arc<CustomerStore>>,
-    /// What was known of customers before this moment is not known any more.
+    /// What was known of customers before this moment is lost.
     lost: Option<Moment>,
     bound: keeping::Bound,
-    /// Held with others while consent is written, alone while somebody is erased: so the ledger's order is the engine's.
+    /// Locked shared while consent is written and exclusively during an erasure, so that the ledger's order is the
+    /// engine's.
     erasing: RwLock<()>,
     /// How many erasures have begun and ended.
     erasures: AtomicU64,
-    /// How often anybody denied anything: while this stands still, no answer that is under way has to look again.
+    /// How many denials there were: while this does not change, no answer in progress needs another check.
     denials: AtomicU64,
 }
 
-/// Decisions of a later process have higher numbers, as long as nobody makes a million of them each millisecond.
+/// Decisions of a later process have higher numbers, unless a process makes a million decisions per millisecond.
 fn first_decision(now: Moment) -> u64 {
     now.0.unsigned_abs() << 20
 }
 
 impl Engine {
-    /// An engine over a rule set and a ledger. `run` tells this process's decisions from another's.
+    /// An engine over a rule set and a ledger. `run` distinguishes the decisions of this process from those of others.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, (run, now): (u32, Moment)) -> Self {
         let active = Arc::new(ActiveRules::new(rules, now));
@@ -216,7 +217,7 @@ impl Engine {
         self.rules.load_full()
     }
 
-    /// Decisions as they are made.
+    /// A watcher of decisions as they are made.
     #[must_use]
     pub fn watch(&self) -> Watch {
         self.feed.watch()
@@ -234,13 +235,13 @@ impl Engine {
         self.ledger.size()
     }
 
-    /// What was counted.
+    /// The engine's metrics.
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// How many customers are held.
+    /// How many customers are in memory.
     #[must_use]
     pub fn customer_count(&self) -> usize {
         self.customers.len()
@@ -248,7 +249,7 @@ impl Engine {
 
     /// A clock that never steps back, so that no expired grant revives.
     fn steady(&self, now: Moment) -> Moment {
-        // Most calls of one millisecond only look, so that cores do not fight over it.
+        // Most calls of the same millisecond only read, to avoid contention between cores.
         let latest = self.latest.load(Ordering::Relaxed);
         if now.0 <= latest {
             Moment(latest)
@@ -267,12 +268,12 @@ impl Engine {
         Terms { rules, standing, ledger_trusted: self.trusted(), now }
     }
 
-    /// Changes one customer while nobody else can, in a way that has to be stored.
+    /// Changes one customer in a critical section, in a way that has to be stored.
     fn with_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> T) -> T {
         self.change_customer(id, |customer| (change(customer), Change::Something))
     }
 
-    /// Changes one customer while nobody else can, and says what that did.
+    /// Changes one customer in a critical section; the closure returns how the customer has to be stored.
     fn change_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> (T, Change)) -> T {
         let load = || self.load(id);
         self.customers.update(id, load, |customer| {
@@ -282,7 +283,7 @@ impl Engine {
         })
     }
 
-    /// Brings one customer up to now, and looks while nobody else can change them.
+    /// Settles one customer and reads them in a critical section.
     fn look_at<T>(&self, id: &str, (rules, now): (&RuleSet, Moment), look: impl FnOnce(&mut Customer) -> T) -> T {
         self.change_customer(id, |customer| {
             let before = customer.epoch();
@@ -292,12 +293,12 @@ impl Engine {
         })
     }
 
-    /// One customer as held now.
+    /// A copy of one customer as held now.
     fn customer_as_held(&self, id: &str) -> Customer {
         self.customers.read(id, Customer::clone).unwrap_or_else(|| self.load(id).customer)
     }
 
-    /// Refuses an id that is nobody's.
+    /// Refuses an invalid customer id.
     fn check_customer(&self, id: &str) -> Result<(), EngineError> {
         let active = self.rules.load();
         let mut resolver = resolve::Resolver::new(&active.set);
@@ -305,8 +306,8 @@ impl Engine {
         if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
     }
 
-    /// Brings a customer up to now. Answers that rest on what is gone are forgotten. Gives the moment until which there is
-    /// nothing more to do.
+    /// Settles a customer. Answers that rely on deleted data are forgotten. Returns the moment until which the customer
+    /// stays settled.
     fn settle(&self, customer: &mut Customer, rules: &RuleSet, now: Moment) -> Moment {
         let Customer { state, standing, .. } = customer;
         let Settled { purged, until } = settle(state, self.terms(rules, standing, now));
@@ -316,15 +317,16 @@ impl Engine {
         until
     }
 
-    /// From here on, no answer that was given to a customer before, or that is under way, is given or shown as it was.
+    /// Starts a new revocation epoch: earlier answers, and those in progress, are no longer repeated or shown as they
+    /// were.
     fn deny(&self, customer: &mut Customer) {
         customer.deny();
         self.denials.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Does what time does, to customers whom nobody touches too: retention, expiry, lapses.
+    /// Applies elapsed time to all customers in memory, also to those not in use: retention, expiry, lapses.
     pub fn sweep(&self, now: Moment) {
-        // Who is being erased must stay known as such until the ledger knows it.
+        // A customer who is being erased must stay marked as such until the ledger has the erasure.
         let _no_erasure = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.steady(now);
         let active = self.rules.load();
@@ -335,7 +337,7 @@ impl Engine {
                 rest.requests.retain(|answered| answered.until > now);
                 rest.consent_keys.retain(|remembered| remembered.until > now);
             });
-            // What was purged must go from the disk too; what is merely too old is looked for there.
+            // A purge must reach the disk too; data past its retention is found on disk by its own check.
             customer.change_since(before)
         });
         self.decisions.forget(|record| !decide::is_readable(record, now));

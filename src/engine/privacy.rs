@@ -1,4 +1,4 @@
-//! What a customer may have done with everything that is held: erased, and handed over.
+//! A customer's rights over all stored data: erasure and export.
 
 use crate::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -12,63 +12,63 @@ use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
 use crate::ledger::proof::Hash;
 
-/// What an erasure did.
+/// The result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasedCustomer {
-    /// Where the ledger says that somebody was erased.
+    /// The ledger position of the erasure.
     pub position: u64,
-    /// How many consent records can no longer be read; zero when somebody erased them before.
+    /// How many consent records became unreadable; zero if they were erased before.
     pub records: usize,
 }
 
-/// Everything held about one customer, whoever may read it.
+/// All data held about one customer, whichever purpose may read it.
 #[derive(Debug, Clone)]
 pub struct CustomerExport {
-    /// Who.
+    /// The customer's id.
     pub customer: String,
-    /// When it was taken.
+    /// When the export was taken.
     pub at: Moment,
-    /// The rules that name what is held.
+    /// The rules that name the exported ids.
     pub rules: Arc<RuleSet>,
     /// Attributes, events, journeys, contacts, outcomes.
     pub state: CustomerState,
-    /// What stands for every purpose.
+    /// The standing of every purpose.
     pub standings: Vec<StandingView>,
-    /// Consent records with their places in the ledger, oldest first; or why they cannot be read.
+    /// Consent records with their ledger positions, oldest first; or why they cannot be read.
     pub records: Result<Vec<(u64, ConsentRecord)>, String>,
-    /// Receipts of the records, by place.
+    /// Receipts of the records, by ledger position.
     pub receipts: Vec<(u64, String)>,
-    /// The ledger's signed head; nothing where nothing is signed.
+    /// The ledger's signed head; `None` if nothing is signed.
     pub head: Option<SignedHead>,
     /// Decisions that are still kept, oldest first.
     pub decisions: Vec<Arc<DecisionRecord>>,
 }
 
-/// What is needed to check receipts and later heads.
+/// What a verifier needs to check receipts and later heads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedHead {
-    /// A signed note over size and root of the ledger.
+    /// A signed note with the size and the root of the ledger.
     pub checkpoint: String,
-    /// The key to check it with.
+    /// The key that verifies it.
     pub verifier_key: String,
 }
 
 impl Engine {
-    /// Erases a customer: state, decisions, remembered requests and the key to their consent records. Nothing that is
-    /// replayed or imported brings them back; only a yes in person does.
+    /// Erases a customer: state, decisions, remembered requests and the key to their consent records. A replay or an
+    /// import does not bring them back; only a yes in person does.
     ///
-    /// It binds in memory at once, and is answered when the ledger has it on disk.
+    /// It takes effect in memory at once and returns when the ledger has it on disk.
     ///
     /// # Errors
-    /// When the customer id is wrong, or the ledger does not take the erasure; ask again then.
+    /// When the customer id is invalid, or the ledger does not take the erasure; then repeat the call.
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.check_customer(customer)?;
         let now = self.steady(now);
-        // While others still write consent: nearly everything that must leave the journal is written then. What goes wrong
-        // is told when the rest is written.
+        // While others still write consent: this flushes nearly everything that must leave the journal. An error is
+        // reported by the flush of the rest.
         drop(self.write_behind());
         let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
-        // Counted when it begins and when it ends, so that whoever binds consent meanwhile notices.
+        // Counted at the beginning and at the end, so that a concurrent consent request notices.
         let begun = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
         let erased = self.erase_alone(customer, begun, now);
         self.erasures.fetch_add(1, Ordering::AcqRel);
@@ -83,7 +83,7 @@ impl Engine {
             self.trust_ledger(false);
             EngineError::LedgerUnavailable(error.to_string())
         };
-        // Counting them is a courtesy: what cannot be read is erased all the same.
+        // The count is informative: records that cannot be read are erased too.
         let records = self.ledger.records(customer).map_or(0, |records| records.len());
         let stored = self.erase_stored(customer);
         let erasure = self.ledger.erase(customer, now).map_err(unavailable)?;
@@ -92,10 +92,10 @@ impl Engine {
         Ok(ErasedCustomer { position: erasure.position, records })
     }
 
-    /// Everything held about one customer, brought up to now.
+    /// All data held about one customer, settled to now.
     ///
     /// # Errors
-    /// When the customer id is wrong.
+    /// When the customer id is invalid.
     pub fn export(&self, customer: &str, now: Moment) -> Result<CustomerExport, EngineError> {
         let standings = self.standing(customer, now)?;
         let (active, now) = (self.rules.load_full(), self.steady(now));
@@ -119,10 +119,10 @@ impl Engine {
         })
     }
 
-    /// One customer's consent records with their places in the ledger, oldest first.
+    /// One customer's consent records with their ledger positions, oldest first.
     ///
     /// # Errors
-    /// When the customer id is wrong, or the ledger cannot be read.
+    /// When the customer id is invalid, or the ledger cannot be read.
     pub fn consent_records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, EngineError> {
         self.check_customer(customer)?;
         self.ledger.records(customer).map_err(unread)
@@ -143,7 +143,7 @@ impl Engine {
         Ok((record, self.ledger.receipt(position).map_err(unread)?))
     }
 
-    /// The newest signed head, covering every record that was acknowledged before, and the key to check it with.
+    /// The newest signed head, which covers every record acknowledged before the call, and the key that verifies it.
     ///
     /// # Errors
     /// When nothing is signed.
@@ -152,10 +152,10 @@ impl Engine {
         Ok(SignedHead { checkpoint, verifier_key: self.ledger.verifier_key().map_err(unread)? })
     }
 
-    /// The proof that the ledger of one size begins with that of an earlier one.
+    /// The proof that the ledger of one size begins with the ledger of an earlier size.
     ///
     /// # Errors
-    /// When it never had such a size, or nothing is signed.
+    /// When the ledger never had such a size, or nothing is signed.
     pub fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, EngineError> {
         self.ledger.consistency(earlier, size).map_err(unread)
     }

@@ -1,5 +1,4 @@
-//! Events, outcomes and attributes, from names to state. Wrong items are refused one by one; the others
-//! are applied.
+//! Events, outcomes and attributes, from names to state. Invalid items are refused one by one; the others are applied.
 
 use crate::sync::atomic::Ordering;
 
@@ -26,15 +25,15 @@ pub const MOST_ITEMS: usize = 1_000;
 pub struct EventInput {
     /// The same id counts once.
     pub event_id: String,
-    /// Whose.
+    /// The customer's id.
     pub customer: String,
-    /// What happened.
+    /// The event's type.
     pub kind: String,
-    /// Where; may be empty.
+    /// The channel; may be empty.
     pub channel: String,
-    /// When; now if nobody says.
+    /// When it happened; now if absent.
     pub occurred: Option<Moment>,
-    /// Its fields.
+    /// The event's fields, by name.
     pub fields: Vec<(CompactString, Value)>,
 }
 
@@ -43,28 +42,28 @@ pub struct EventInput {
 pub struct OutcomeInput {
     /// The same id counts once.
     pub outcome_id: String,
-    /// The decision it came of; may be empty.
+    /// The decision that it belongs to; may be empty.
     pub decision_id: String,
-    /// Whose; may be empty if the decision says it.
+    /// The customer's id; may be empty if there is a decision.
     pub customer: String,
-    /// Of which action.
+    /// The action's id.
     pub action: String,
-    /// On which channel, where no decision says it; may be empty.
+    /// The channel, used without a decision; may be empty.
     pub channel: String,
-    /// What happened.
+    /// The outcome.
     pub outcome: Outcome,
-    /// When; now if nobody says.
+    /// When it happened; now if absent.
     pub occurred: Option<Moment>,
 }
 
-/// What became of one item.
+/// The result of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ItemResult {
     /// Whether it was applied, now or before.
     pub accepted: bool,
-    /// A stable word, and for a wrong item what is wrong with it.
+    /// Why it was refused: a stable word, or for an invalid item what is wrong with it.
     pub reason: String,
-    /// Fields that were dropped, because no purpose covers them now.
+    /// Fields that were dropped because no purpose covers them now.
     pub dropped_fields: Vec<String>,
 }
 
@@ -89,16 +88,16 @@ impl ItemResult {
 /// Attributes to set (or, without a value, to remove) and a time zone.
 #[derive(Debug, Clone, Default)]
 pub struct AttributeChange {
-    /// Whose.
+    /// The customer's id.
     pub customer: String,
-    /// Which.
+    /// The attributes, by name.
     pub attributes: Vec<(String, Option<Value>)>,
-    /// A zone of the IANA database; empty leaves it as it is.
+    /// A zone of the IANA database; empty does not change it.
     pub time_zone: String,
 }
 
 impl Engine {
-    /// Records events, each by itself.
+    /// Records events, each independently.
     ///
     /// # Errors
     /// When there are too many.
@@ -153,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// Records outcomes, each by itself.
+    /// Records outcomes, each independently.
     ///
     /// # Errors
     /// When there are too many.
@@ -170,7 +169,7 @@ impl Engine {
             Err(reason) => return ItemResult::refused(reason),
         };
         let customer = decided.as_ref().map_or(input.customer.as_str(), |record| record.question.customer.as_str());
-        // An action that a reload removed is known to the rules that decided it.
+        // An action that a reload removed is still in the rules that decided it.
         let rules = decided.as_ref().map_or(rules, |record| &record.rules);
         let mut resolver = Resolver::new(rules);
         resolver.id("customer_id", customer);
@@ -226,10 +225,10 @@ impl Engine {
         Ok(Some(record))
     }
 
-    /// Sets declared attributes; gives back the names of those that no purpose covers now.
+    /// Sets declared attributes; returns the names of those that no purpose covers now.
     ///
     /// # Errors
-    /// When a name, a value or the time zone is wrong; nothing is set then.
+    /// When a name, a value or the time zone is invalid; then nothing is set.
     pub fn set_attributes(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
         let now = self.steady(now);
         let active = self.rules.load();

@@ -1,4 +1,4 @@
-//! Names become ids once, at the edge; what does not fit is named with its field and its fix.
+//! Resolves names to ids once, at the edge; anything invalid is reported with its field and its fix.
 
 use std::fmt;
 
@@ -17,13 +17,13 @@ pub(super) const LONGEST_ID: usize = 256;
 const LONGEST_TEXT: usize = 4_096;
 /// The most items of a list, and the most facts of one call.
 const MOST_ITEMS: usize = 64;
-/// How far ahead of our clock a source's may be.
+/// How far ahead of the server's clock a source's clock may be.
 const AHEAD: Period = Period(5 * 60_000);
 
-/// Facts of the moment; a few need no allocation.
+/// The facts of the moment; up to four need no allocation.
 pub(super) type ContextFacts = SmallVec<[(ContextId, Value); 4]>;
 
-/// Collects what is wrong with a request, against the rules in force.
+/// Collects the errors of a request, against the rules in force.
 pub(super) struct Resolver<'r> {
     pub rules: &'r RuleSet,
     pub violations: Vec<FieldViolation>,
@@ -38,7 +38,7 @@ impl<'r> Resolver<'r> {
         self.violations.push(FieldViolation::new(field, description));
     }
 
-    /// An id that must be there.
+    /// Checks a required id.
     pub fn id(&mut self, field: &str, id: &str) {
         if id.is_empty() {
             self.refuse(field, "is required");
@@ -72,7 +72,7 @@ impl<'r> Resolver<'r> {
         self.declared((field, "event type"), name, &self.rules.declared.events)
     }
 
-    /// A group that no action has simply matches nothing, so an unknown one is a mistake worth telling.
+    /// A group without actions matches nothing, so an unknown group is reported as an error.
     pub fn group(&mut self, field: &(impl fmt::Display + ?Sized), name: &str) -> Option<GroupId> {
         let known = self.rules.vocabulary.find::<GroupId>(name);
         let used = known.filter(|id| self.rules.declared.groups.get(*id).is_some());
@@ -127,7 +127,7 @@ impl<'r> Resolver<'r> {
         resolved
     }
 
-    /// Whether a value may be kept, both by its declaration and by its size.
+    /// Whether a value may be stored, by its declaration and by its size.
     pub fn fits(&mut self, field: &impl fmt::Display, value: &Value, refused: Option<String>) -> bool {
         let text_too_long = |text: &str| text.len() > LONGEST_TEXT;
         let size = match value {
@@ -153,7 +153,7 @@ impl<'r> Resolver<'r> {
         !size && refused.is_none()
     }
 
-    /// When something happened: now if nobody said, never in the future.
+    /// The time of an event: now if absent, never in the future.
     pub fn occurred(&mut self, field: &str, at: Option<Moment>, now: Moment) -> Moment {
         match at {
             Some(at) if at > now + AHEAD => {
@@ -199,7 +199,7 @@ fn listed(known: &[&str]) -> String {
     format!("the rules declare {}", reader::first_names(known.to_vec()))
 }
 
-/// A stable hash of an id of a kind, for remembering which were seen.
+/// A stable hash of an id of some kind, for the memory of known ids.
 pub(super) fn hash_id(kind: &str, id: &str) -> Option<u64> {
     (!id.is_empty()).then(|| hash(&(kind, id)))
 }

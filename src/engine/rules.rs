@@ -1,4 +1,4 @@
-//! The rules in force, and how others take their place: whole, or not at all.
+//! The rules in force, and how a reload replaces them: atomically, or not at all.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -14,40 +14,40 @@ use crate::domain::rules::{Loaded, RuleSet, code};
 use crate::domain::time::Moment;
 use crate::sync::atomic::Ordering;
 
-/// A rule set with how it came to be in force.
+/// A rule set in force, and the result of the last read of the files.
 #[derive(Debug)]
 pub struct ActiveRules {
     /// The rules.
     pub set: Arc<RuleSet>,
-    /// How many rule sets were in force by then.
+    /// How many rule sets were in force so far, this one included.
     pub(super) number: NonZeroU32,
-    /// Since when.
+    /// When it came into force.
     pub since: Moment,
-    /// The last reading of the files, of which these rules may be older.
+    /// The last read of the files; these rules may be older than it.
     pub reading: Reading,
 }
 
-/// What a reading of the rule files found.
+/// The result of a read of the rule files.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// When.
+    /// When the files were read.
     pub at: Moment,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Every mistake if it was refused, otherwise warnings.
+    /// All errors if the files were refused, otherwise warnings.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files in which they stand.
+    /// The files that the diagnostics refer to.
     pub sources: Sources,
 }
 
-/// What came of reading the rule files.
+/// The outcome of a read of the rule files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Other rules are in force.
+    /// Other rules are in force now.
     Changed,
-    /// They are the rules in force.
+    /// The files are the rules already in force.
     Unchanged,
-    /// They have errors or fail their tests: the rules in force stay.
+    /// The files have errors or fail their tests: the rules in force stay.
     Refused,
 }
 
@@ -58,7 +58,7 @@ impl Outcome {
 }
 
 impl ActiveRules {
-    /// Rules that come into force, with nothing to say about their files.
+    /// Rules that come into force, without diagnostics of their files.
     pub fn new(set: Arc<RuleSet>, since: Moment) -> Self {
         let (diagnostics, sources) = (Vec::new(), Sources::default());
         let reading = Reading { at: since, outcome: Outcome::Changed, diagnostics, sources };
@@ -72,7 +72,7 @@ impl ActiveRules {
     }
 }
 
-/// In one sentence: "running 3f2a90bc since 2026-03-02 14:02 UTC; the files on disk have 2 errors".
+/// One sentence, such as "running 3f2a90bc since 2026-03-02 14:02 UTC; the files on disk have 2 errors".
 impl fmt::Display for ActiveRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.local(&TimeZone::UTC);
@@ -91,9 +91,10 @@ impl fmt::Display for ActiveRules {
 }
 
 impl Engine {
-    /// Reads rules and puts them in force in one atomic swap, or keeps those in force and remembers why.
+    /// Reads rules and puts them in force in one atomic swap, or keeps the current ones and remembers why.
     ///
-    /// One reload at a time: the rules are read with the vocabulary of those in force, so that ids keep their meaning.
+    /// Only one reload runs at a time: rules are read with the vocabulary of those in force, so that ids keep their
+    /// meaning.
     pub fn reload(&self, read: impl FnOnce(&Vocabulary) -> Loaded, now: Moment) -> Arc<ActiveRules> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let at = self.steady(now);
@@ -115,13 +116,13 @@ impl Engine {
         next
     }
 
-    /// The rules in force after every reading of the files; the latest is enough.
+    /// The rules in force after each read of the files; a receiver may skip all but the latest.
     #[must_use]
     pub fn readings(&self) -> watch::Receiver<Arc<ActiveRules>> {
         self.readings.subscribe()
     }
 
-    /// Says whether the ledger can be trusted; while it cannot, no personal data is read.
+    /// Sets whether the ledger can be trusted; while it cannot, no personal data is read.
     pub fn trust_ledger(&self, trusted: bool) {
         if self.ledger_trusted.swap(trusted, Ordering::AcqRel) && !trusted {
             tracing::error!("the consent ledger cannot be relied on: no personal data is used");

@@ -1,4 +1,5 @@
-//! Consent changes as they arrive: what is wrong with a request, what is refused of it, and the records it makes.
+//! Consent changes as they arrive: what makes a request invalid, which changes are refused, and the records of the
+//! others.
 
 use super::super::EngineError;
 use super::super::resolve::{Resolver, unknown};
@@ -15,34 +16,34 @@ const MOST_CHANGES: usize = 64;
 /// Consent changes of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConsentRequest {
-    /// Whose.
+    /// The customer's id.
     pub customer: String,
-    /// What changes.
+    /// The changes, at most 64.
     pub changes: Vec<ConsentChange>,
-    /// The same key with the same body counts once; with another body it is refused.
+    /// The same key with the same body counts once; with another body the request is refused.
     pub idempotency_key: String,
-    /// Where it came from.
+    /// The source of the changes, as evidence.
     pub source: ConsentSource,
-    /// It comes from an import or a queue rather than from the customer now.
+    /// Whether it comes from an import or a queue instead of from the customer now.
     pub deferred: bool,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConsentChange {
-    /// Which purpose; empty for what concerns everything.
+    /// The purpose; empty for a change that concerns every purpose.
     pub purpose: String,
-    /// What changes.
+    /// The new status.
     pub status: ConsentStatus,
-    /// Notice that was shown.
+    /// The notice that was shown.
     pub notice: String,
-    /// Its language.
+    /// The language of the notice, a BCP 47 tag.
     pub language: String,
-    /// How it was expressed.
+    /// How the customer expressed it.
     pub expression: String,
-    /// When the source says it happened.
+    /// When the customer expressed it, by the source's clock.
     pub claimed: Option<Moment>,
-    /// A grant ends here.
+    /// When a grant ends, exclusive.
     pub valid_until: Option<Moment>,
 }
 
@@ -85,7 +86,7 @@ pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Resul
     }
     resolver.optional_id("source.actor", &request.source.actor);
     for (index, change) in request.changes.iter().take(MOST_CHANGES).enumerate() {
-        // A "no" binds from its arrival, whatever the clock of its source says.
+        // A "no" takes effect from its arrival, whatever the clock of its source says.
         if change.status.permits() {
             resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
         }
@@ -102,7 +103,7 @@ pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Resul
     if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
 }
 
-/// Why a change cannot be recorded: a stable word, and how to correct a wrong name.
+/// Why a change cannot be recorded: a stable word, and for a wrong name its correction.
 pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet) -> Option<String> {
     let (status, purpose) = (change.status, rules.vocabulary.find::<PurposeId>(&change.purpose));
     let proved = !request.source.evidence.is_empty();
@@ -128,7 +129,7 @@ pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet
         ConsentStatus::Given if terms.basis == Basis::ExplicitConsent && request.deferred && !proved => {
             Some("evidence_required".into())
         }
-        // What the customer may object to takes every "no", in whatever words it comes.
+        // A purpose that the customer may object to accepts every "no", in any wording.
         _ if terms.stops_on_objection() || terms.basis.needs_consent() => None,
         ConsentStatus::Objected => Some("basis_allows_no_objection".into()),
         _ => Some("basis_needs_no_consent".into()),
@@ -140,7 +141,7 @@ fn unknown_purpose(name: &str, rules: &RuleSet) -> String {
     format!("unknown_purpose: {}", unknown("purpose", name, &declared))
 }
 
-/// Whether a request brings an erased customer back: a yes to something, in person and now, or the word that they returned.
+/// Whether a request makes an erased customer known again: a live yes in person, or the status `returned`.
 pub fn returns(request: &ConsentRequest, rules: &RuleSet) -> bool {
     let comes_back = |change: &ConsentChange| {
         let begins = matches!(change.status, ConsentStatus::Given | ConsentStatus::Returned);

@@ -10,10 +10,11 @@ use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 
 impl Engine {
-    /// The objection that the signal is to purposes of which none is on record yet; nothing if there are none.
+    /// The objection that the signal expresses, to purposes that have none on record yet; `None` if there are no such
+    /// purposes.
     ///
-    /// It is recorded once for each: a yes in person that the customer gives later holds, though the browser goes on
-    /// sending the signal.
+    /// It is recorded once per purpose: a later yes in person stays valid, although the browser continues to send the
+    /// signal.
     #[must_use]
     pub fn gpc_objection(&self, customer: &str) -> Option<ConsentRequest> {
         let active = self.rules.load();
@@ -35,7 +36,7 @@ impl Engine {
         };
         let request = ConsentRequest {
             customer: customer.into(),
-            // Of calls that come at once with the same signal, one writes it down.
+            // Of simultaneous calls with the same signal, only one records it.
             idempotency_key: Some(purposes.join(" ")).filter(|key| key.len() <= LONGEST_ID).unwrap_or_default(),
             changes: purposes.iter().map(change).collect(),
             source: ConsentSource { evidence: "Sec-GPC: 1".into(), ..ConsentSource::default() },
@@ -45,7 +46,7 @@ impl Engine {
     }
 }
 
-/// Lets a copy of a customer have objected by the signal: what a rehearsal is decided by, though it records nothing.
+/// Applies the signal's objection to a copy of a customer: for a rehearsal, which records nothing.
 pub fn suppose_objection(standing: &mut Standing, rules: &RuleSet, now: Moment) {
     let purposes: Vec<PurposeId> =
         rules.declared.purposes.ids().filter(|id| !standing.is_gone() && is_new(*id, standing, rules)).collect();

@@ -1,7 +1,7 @@
-//! Requests that come again: the same idempotency key with the same body counts once.
+//! Repeated requests: the same idempotency key with the same body counts once.
 //!
-//! A key is remembered for a day, the newest sixteen of a customer, with a hash of what was asked and what was answered;
-//! of a request of which nothing was accepted, nothing is.
+//! The newest sixteen keys of a customer are kept for a day, each with a hash of the request and with its answer. A
+//! request with no accepted change is not kept.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use super::super::{Customer, Engine, EngineError};
 use super::{ConsentAnswer, ConsentRequest};
 use crate::domain::time::{Moment, Period};
 
-/// How many keys are remembered for one customer.
+/// How many keys are kept for one customer.
 const MOST_KEYS: usize = 16;
-/// How long a key is remembered.
+/// How long a key is kept.
 const REMEMBERED: Period = Period::DAY;
 
 /// A request by its idempotency key.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     key: u64,
-    /// A hash of everything that was asked, which tells another body under the same key.
+    /// A hash of the whole request, to detect another body under the same key.
     body: u64,
-    /// Nothing while it is under way.
+    /// The answer; `None` while the request is in progress.
     answer: Option<Arc<ConsentAnswer>>,
-    /// Forgotten from here on.
+    /// When the key expires.
     pub until: Moment,
 }
 
 impl Remembered {
-    /// Whether its request is under way.
+    /// Whether its request is in progress.
     pub fn is_under_way(&self) -> bool {
         self.answer.is_none()
     }
 }
 
-/// A key whose request is under way. If no answer has been remembered when this goes, whatever the reason, the key is
-/// free again.
+/// A key whose request is in progress. If no answer has been remembered when this is dropped, for any reason, the key
+/// is released.
 pub struct HeldKey<'e> {
     engine: &'e Engine,
     customer: String,
@@ -43,7 +43,7 @@ pub struct HeldKey<'e> {
 }
 
 impl Engine {
-    /// Claims the idempotency key of a request, or gives the answer that it got before.
+    /// Claims the idempotency key of a request, or returns the answer that it got before.
     pub(super) fn claim_key(
         &self,
         request: &ConsentRequest,
@@ -64,14 +64,14 @@ impl Engine {
         })
     }
 
-    /// Holds the key of a request that is under way.
+    /// Holds the key of a request that is in progress.
     pub(super) fn hold_key(&self, request: &ConsentRequest) -> Option<HeldKey<'_>> {
         key(request).map(|key| HeldKey { engine: self, customer: request.customer.clone(), key })
     }
 }
 
 impl Customer {
-    /// Remembers what was answered to a request that has a key.
+    /// Remembers the answer to a request that has a key.
     pub(super) fn remember_consent(&mut self, request: &ConsentRequest, answer: &ConsentAnswer, now: Moment) {
         if let Some(key) = key(request) {
             let answer = Some(Arc::new(answer.clone()));

@@ -8,27 +8,28 @@ use crate::domain::time::Moment;
 /// One purpose's standing, for people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StandingView {
-    /// Which purpose.
+    /// The purpose's id.
     pub purpose: String,
-    /// What stands; nothing if nothing was ever recorded.
+    /// The status that holds; `None` without a record.
     pub status: Option<ConsentStatus>,
-    /// Whether the purpose may be served now.
+    /// Whether data may be used for the purpose now.
     pub usable: bool,
-    /// Why not; nothing if it may.
+    /// Why not; `None` if it may.
     pub denial: Option<Denial>,
-    /// Its lawful basis.
+    /// The lawful basis, as in the rule files.
     pub basis: &'static str,
-    /// Since when the status stands.
+    /// Since when the status holds.
     pub since: Option<Moment>,
-    /// Until when a grant holds.
+    /// When a grant ends.
     pub until: Option<Moment>,
-    /// The ledger record that decides it.
+    /// The position of the ledger record that determines the status.
     pub position: u64,
-    /// A late grant came after the restriction that holds, and has not ended it; ask the customer again.
+    /// Whether a late grant arrived after the restriction that holds and did not end it; the customer may be asked
+    /// again.
     pub needs_reconfirm: bool,
 }
 
-/// What stands for one purpose now.
+/// The current standing of one purpose.
 pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) -> Option<StandingView> {
     let terms = rules.purpose(id)?;
     let verdict = lawful(standing, id, terms, Stage::Evaluation, now);
@@ -62,7 +63,7 @@ pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) ->
 }
 
 impl StandingView {
-    /// The same while the ledger cannot be trusted: nothing may be used, whatever stands.
+    /// The same while the ledger cannot be trusted: nothing may be used, whatever the status.
     #[must_use]
     pub fn distrusted(self) -> Self {
         let denial = match self.denial {
