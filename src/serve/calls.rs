@@ -1,5 +1,5 @@
-//! A call from its path to its service. A panic costs the call that raised it, and nobody else; a deadline that the
-//! client set ends a call that still waits.
+//! A call from its path to its service. A panic fails only the call that raised it; a deadline that the client set ends
+//! a call that still waits.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServi
 /// The services of a server.
 #[derive(Debug)]
 pub struct Calls<D> {
-    /// Most calls are for it: they take no detour over the router.
+    /// Most calls are for this service, so they bypass the router.
     decisions: DecisionServiceServer<D>,
     others: Routes,
 }
@@ -33,7 +33,7 @@ impl<D> Clone for Calls<D> {
 }
 
 impl<D: DecisionService> Calls<D> {
-    /// Decisions, and every other service.
+    /// The decision service, and the router of all others.
     pub fn new(decisions: D, others: Routes) -> Self {
         Self { decisions: DecisionServiceServer::new(decisions), others }
     }
@@ -60,7 +60,7 @@ fn is_of<S: NamedService>(path: &str) -> bool {
     path.strip_prefix('/').and_then(|path| path.strip_prefix(S::NAME)).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// What the client allows a call to take, in the `grpc-timeout` of gRPC over HTTP/2: at most eight digits and a unit.
+/// The client's deadline for a call, in the `grpc-timeout` of gRPC over HTTP/2: at most eight digits and a unit.
 fn deadline(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -76,11 +76,11 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// A call under way.
+/// A call in progress.
 pub struct Call {
     answer: BoxFuture<Response<Body>, Infallible>,
     deadline: Option<Duration>,
-    /// Begins when the call first has to wait: most never do.
+    /// Created when the call first has to wait: most never do.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

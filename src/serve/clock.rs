@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use crate::domain::time::Moment;
 use crate::grpc::Clock;
 
-/// What the machine's clock says.
+/// The current time of the machine's clock.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now() -> Moment {

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection: greeted in time, served within bounds, and closed kindly.
+//! One HTTP/2 connection: a handshake with a timeout, limits while it is served, and a graceful shutdown.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,20 +18,19 @@ use tonic::body::Body;
 
 use super::told_to_stop;
 
-/// How many calls one connection may have under way; more wait at the client.
+/// How many calls one connection may have in progress; more wait at the client.
 const STREAMS: u32 = 256;
-/// How many bytes a client may send ahead, for one call and for all of one connection: a call of a few hundred bytes never
-/// waits, and no connection makes the server hold more.
+/// The flow-control window in bytes, for one call and for a whole connection: a call of a few hundred bytes never
+/// waits, and no connection makes the server buffer more.
 const WINDOW: u32 = 1024 * 1024;
 /// How many bytes the metadata of one call may take.
 const METADATA: u32 = 16 * 1024;
-/// How long nothing may be heard on a connection until the client is asked whether it is there, and how long it may take
-/// to say so.
+/// After how long without traffic the server sends a ping, and how long the client may take to answer it.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What answers calls; every connection has a clone.
+/// The service that answers calls; every connection has a clone.
 pub trait Service:
     hyper::service::Service<
         Request<Incoming>,
@@ -56,7 +55,7 @@ impl<S> Service for S where
 {
 }
 
-/// Serves a connection until the client closes it, or until told to stop: then the calls under way are the last.
+/// Serves a connection until the client closes it, or until shutdown: then the calls in progress are the last.
 pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duration, stopping: Receiver<bool>) {
     let stopped = told_to_stop(stopping);
     tokio::pin!(stopped);
@@ -64,7 +63,7 @@ pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duratio
         greeted = timeout(handshake, Greeted::by(stream)) => greeted,
         () = &mut stopped => return,
     };
-    // One that does not speak HTTP/2, or not in time, is no connection.
+    // A connection that does not speak HTTP/2, or not in time, is dropped.
     let Ok(Ok(stream)) = greeted else { return };
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
@@ -79,17 +78,17 @@ pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duratio
     tokio::pin!(connection);
     tokio::select! {
         biased;
-        // How a client goes away is its own affair.
+        // An error when the client disconnects is not reported.
         _ = &mut connection => return,
         () = &mut stopped => connection.as_mut().graceful_shutdown(),
     }
     drop(connection.await);
 }
 
-/// A stream whose first bytes were read, and are there to be read again.
+/// A stream whose preface was read, and can be read again.
 #[derive(Debug)]
 struct Greeted {
-    /// What of the preface was not yet read again.
+    /// The part of the preface that was not read again yet.
     again: &'static [u8],
     stream: TcpStream,
 }
@@ -117,8 +116,8 @@ impl AsyncRead for Greeted {
     }
 }
 
-/// Without vectored writes on purpose: with them, every answer longer than 256 bytes would go out by itself; so, all that
-/// are ready go out in one write, as long as none is longer than a kilobyte.
+/// Deliberately without vectored writes: with them, every answer longer than 256 bytes would be a separate write;
+/// without them, all answers that are ready go out in one write, as long as none is longer than a kilobyte.
 impl AsyncWrite for Greeted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)

@@ -11,10 +11,10 @@ use tokio::net::TcpListener;
 use crate::domain::time::Moment;
 use crate::engine::Engine;
 
-/// Answers `GET /metrics`, until dropped.
+/// Answers `GET /metrics` until dropped.
 ///
 /// # Errors
-/// When nobody can connect any more.
+/// When connections can no longer be accepted.
 pub async fn serve(engine: Arc<Engine>, listener: TcpListener) -> std::io::Result<()> {
     let page = move || {
         let engine = Arc::clone(&engine);
@@ -23,7 +23,7 @@ pub async fn serve(engine: Arc<Engine>, listener: TcpListener) -> std::io::Resul
     axum::serve(listener, Router::new().route("/metrics", get(page))).await
 }
 
-/// Every metric with its present value.
+/// Every metric with its current value.
 #[must_use]
 pub fn exposition(engine: &Engine) -> String {
     let mut page = Page(String::new());
@@ -59,7 +59,7 @@ pub fn exposition(engine: &Engine) -> String {
     page.0
 }
 
-/// What is known of the store of customers, where there is one.
+/// The metrics of the customer store, if there is one.
 fn store(page: &mut Page, engine: &Engine) {
     let Some(store) = engine.store() else { return };
     let counts = store.counts();
@@ -76,7 +76,7 @@ fn store(page: &mut Page, engine: &Engine) {
     page.gauge("store_trouble", "1 while customers cannot be stored.", flag(store.is_in_trouble()));
 }
 
-/// A page being written.
+/// A page in the exposition format.
 struct Page(String);
 
 impl Page {

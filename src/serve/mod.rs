@@ -1,4 +1,4 @@
-//! The server process: services on a listener until told to stop, then a bounded drain.
+//! The server process: services on a listener until shutdown, then a bounded drain.
 
 pub mod calls;
 pub mod clock;
@@ -33,39 +33,39 @@ use calls::Calls;
 use reload::Reloader;
 use transport::Transport;
 
-/// How often lapsed entries of untouched customers are dropped.
+/// How often customers in memory are settled that are not in use.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often health looks at the store of customers.
+/// How often health checks the customer store.
 const LOOK_AT_STORE: Duration = Duration::from_secs(1);
 
-/// The name under which health tells whether the rule files on disk are those in force.
+/// The health service that reports whether the rule files on disk are those in force.
 pub const RULES_HEALTH: &str = "tactful.rules";
 
-/// The name under which health tells whether customers can be stored.
+/// The health service that reports whether customers can be stored.
 pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
 
-/// What a server is made of.
+/// The parts of a server.
 #[derive(Debug)]
 pub struct Parts {
     /// The engine.
     pub engine: Arc<Engine>,
-    /// Tells what time it is.
+    /// The clock.
     pub clock: Clock,
-    /// Takes in the rule folder.
+    /// Reloads the rule folder.
     pub reloader: Arc<Reloader>,
-    /// Whether it is taken in by itself when it changes.
+    /// Whether the rule folder is watched and reloaded automatically.
     pub watch_rules: bool,
-    /// Where metrics are served, if they are.
+    /// The listener for metrics, if they are served.
     pub metrics: Option<TcpListener>,
     /// How connections are served.
     pub transport: Transport,
 }
 
-/// Why a server ended badly.
+/// Why a server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Connections cannot be served any more.
+    /// Connections can no longer be served.
     #[error("serving failed: {0}")]
     Transport(#[from] std::io::Error),
     /// Reflection cannot be offered.
@@ -73,7 +73,7 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves until `stop` is done, then lets calls under way finish, within bounds.
+/// Serves until `stop` is done, then lets calls in progress finish, within limits.
 ///
 /// # Errors
 /// When the transport fails.
@@ -100,7 +100,7 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     Ok(serving.await?)
 }
 
-/// Every service, and who says how they are.
+/// All services, and the reporter of their health.
 async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthReporter, Calls<DecisionApi>), ServeError> {
     let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
     let (health_reporter, health) = tonic_health::server::health_reporter();
@@ -130,7 +130,7 @@ async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthRepo
     Ok((health_reporter, Calls::new(DecisionApi(shared), others.prepare())))
 }
 
-/// What goes on beside the calls, until dropped.
+/// The background tasks of the server, until dropped.
 async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future<Output = ()>) {
     let Parts { engine, clock, reloader, watch_rules, metrics, .. } = parts;
     let watching = async {
@@ -156,7 +156,7 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
 }
 
 async fn told_to_stop(mut stopping: Receiver<bool>) {
-    // A dropped sender means the same as being told.
+    // A dropped sender also means shutdown.
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
@@ -165,12 +165,12 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
     loop {
         ticks.tick().await;
         let (engine, now) = (Arc::clone(&engine), clock.now());
-        // It looks at every customer: too long for a thread that answers calls. A panic in it costs one sweep.
+        // It visits every customer, which is too slow for a thread that answers calls. A panic in it costs one sweep.
         drop(tokio::task::spawn_blocking(move || engine.sweep(now)).await);
     }
 }
 
-/// Says in the health of [`RULES_HEALTH`] whether the files on disk could be used.
+/// Sets the health of [`RULES_HEALTH`]: whether the files on disk could be used.
 async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthReporter) {
     let mut refused = false;
     while readings.wait_for(|active| active.refused() != refused).await.is_ok() {
@@ -180,7 +180,7 @@ async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthRep
     }
 }
 
-/// Says in the health of [`CUSTOMERS_HEALTH`] whether what differs gets to the store.
+/// Sets the health of [`CUSTOMERS_HEALTH`]: whether dirty customers can be flushed.
 async fn tell_store_health(engine: Arc<Engine>, health: HealthReporter) {
     let (mut ticks, mut trouble) = (tokio::time::interval(LOOK_AT_STORE), false);
     loop {

@@ -1,4 +1,4 @@
-//! Rules from a folder into the engine: looked at, checked, tested, and put in force whole or not at all.
+//! Rules from a folder into the engine: read, checked, tested, and put in force as a whole or not at all.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::grpc::Clock;
 use crate::rule_files::{self, RuleFiles};
 use crate::scenario::test::{self, Failure, RuleTest};
 
-/// How often a folder is looked at in a row to see it twice the same, when somebody asks for a reload.
+/// How often a requested reload reads the folder until two reads agree.
 const LOOKS: usize = 10;
 
 /// The folder with the rule files.
@@ -30,7 +30,7 @@ impl RuleFolder {
         rule_files::look(&self.path)
     }
 
-    /// Loads files of the folder and runs their tests. A test that fails is a mistake like any other.
+    /// Loads files of the folder and runs their tests. A failing test is an error like any other.
     #[must_use]
     pub fn load(&self, files: RuleFiles, vocabulary: &Vocabulary) -> Loaded {
         let loaded = files.load(vocabulary);
@@ -38,7 +38,7 @@ impl RuleFolder {
     }
 }
 
-/// Loaded rules as they are after their tests: without a rule set where one fails.
+/// Loaded rules after their tests: without a rule set if one fails.
 fn tested(mut loaded: Loaded) -> Loaded {
     let Some(rules) = loaded.rule_set.take().map(Arc::new) else { return loaded };
     let (tests, found) = test::read(&loaded.tests, &rules);
@@ -48,7 +48,7 @@ fn tested(mut loaded: Loaded) -> Loaded {
     loaded
 }
 
-/// What is wrong with a test, if it fails.
+/// The diagnostic of a test, if it fails.
 fn failed(test: &RuleTest, rules: &Arc<RuleSet>) -> Option<Diagnostic> {
     let failure = test.run(rules, None).failure?;
     let message = format!("the rule test `{}` fails: {}", test.name, failure.summary());
@@ -62,34 +62,34 @@ fn failed(test: &RuleTest, rules: &Arc<RuleSet>) -> Option<Diagnostic> {
     Some(if why.is_empty() { diagnostic } else { diagnostic.help(why.join("; ")) })
 }
 
-/// Takes the files of a folder into an engine.
+/// Loads the files of a folder into an engine.
 #[derive(Debug)]
 pub struct Reloader {
     folder: RuleFolder,
     engine: Arc<Engine>,
     clock: Clock,
-    /// The files that were last taken in, whatever came of it.
+    /// The files that were last loaded, whatever the outcome.
     taken: Mutex<RuleFiles>,
 }
 
 impl Reloader {
-    /// Takes in the files of a folder from now on. `taken` were loaded already, into the rules of the engine.
+    /// A reloader for a folder. `taken` are the files that the engine's rules were loaded from.
     #[must_use]
     pub fn new(folder: RuleFolder, taken: RuleFiles, engine: Arc<Engine>, clock: Clock) -> Self {
         Self { folder, engine, clock, taken: Mutex::new(taken) }
     }
 
-    /// Where the folder is.
+    /// The folder.
     #[must_use]
     pub fn folder(&self) -> &RuleFolder {
         &self.folder
     }
 
-    /// Takes in the files as they are now.
+    /// Loads the files as they are now.
     pub fn reload(&self) -> Arc<ActiveRules> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut files = self.folder.look();
-        // Several files cannot be read at one moment: what is seen twice was not changing meanwhile.
+        // Several files cannot be read atomically: if two reads agree, the files did not change in between.
         for _ in 1..LOOKS {
             let before = std::mem::replace(&mut files, self.folder.look());
             if files == before {
@@ -99,8 +99,8 @@ impl Reloader {
         self.take(files, &mut taken)
     }
 
-    /// Takes in the files if they have changed, and are as they were `before`. If they have changed and are not,
-    /// somebody may still be writing: answers with the files as they are, to come back with after a while.
+    /// Loads the files if they have changed and are the same as `before`. If they have changed but differ from
+    /// `before`, they may still be being written: returns the current files, to call again with after a while.
     pub fn reload_settled(&self, before: Option<&RuleFiles>) -> Option<RuleFiles> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let files = self.folder.look();
@@ -123,7 +123,7 @@ impl Reloader {
     }
 }
 
-/// Says in the log what came of a reading.
+/// Logs the result of a read.
 fn tell(active: &ActiveRules, failed_before: bool) {
     let (rule_set, reading) = (active.set.hash.as_str(), &active.reading);
     match reading.outcome {

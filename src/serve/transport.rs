@@ -1,5 +1,5 @@
-//! Connections from the listener to the threads that answer calls: one single-threaded runtime each, so that a call
-//! stays on its core from the first byte to the last. A connection goes to the thread that has the fewest open.
+//! Connections from the listener to the threads that answer calls: each has a single-threaded runtime, so that a call
+//! stays on one core from start to end. A connection goes to the thread with the fewest open connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,9 +17,9 @@ use tokio::time::{sleep, timeout};
 use super::connection::{self, Service};
 use super::told_to_stop;
 
-/// How long calls under way may take after the server was told to stop.
+/// How long calls in progress may take after shutdown was requested.
 const DRAIN: Duration = Duration::from_secs(8);
-/// How long no connection is taken after the operating system had no room for one.
+/// How long no connection is accepted after the operating system could not open one.
 const RESPITE: Duration = Duration::from_millis(100);
 
 /// How connections are served.
@@ -44,7 +44,7 @@ impl Default for Transport {
 }
 
 impl Transport {
-    /// Serves calls until told to stop, then lets those under way finish, within bounds.
+    /// Serves calls until shutdown, then lets those in progress finish, within limits.
     ///
     /// # Errors
     /// When threads cannot be started, or one of them has ended.
@@ -65,20 +65,20 @@ impl Transport {
         };
         drop(listener);
         let threads: Vec<JoinHandle<()>> = workers.into_iter().map(|worker| worker.thread).collect();
-        // Nobody sends: it is over when the last thread has let go.
+        // Nothing is ever sent: the channel closes when the last thread drops its end.
         let None = ended.recv().await;
         let failed = threads.into_iter().any(|thread| thread.join().is_err());
         dealt.and(if failed { Err(ended_early()) } else { Ok(()) })
     }
 
-    /// Deals connections out, until one of the threads has ended.
+    /// Distributes connections until one of the threads has ended.
     async fn deal(self, listener: &TcpListener, workers: &[Worker]) -> io::Result<()> {
         let mut full = false;
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Most often there are too many files open: asking again at once would only keep a core busy.
+                    // Most often too many files are open: retrying at once would only keep a core busy.
                     tracing::warn!(%error, "a connection could not be taken");
                     sleep(RESPITE).await;
                     continue;
@@ -94,7 +94,7 @@ impl Transport {
             }
             full = false;
             let Some(least) = workers.iter().min_by_key(|worker| worker.open()) else { return Err(ended_early()) };
-            // A connection that is gone already is nobody's loss.
+            // A connection that is already closed can be ignored.
             let Ok(stream) = stream.set_nodelay(true).and_then(|()| stream.into_std()) else { continue };
             least.connections.send((stream, Arc::clone(&least.seats))).map_err(|_| ended_early())?;
         }
@@ -105,20 +105,20 @@ fn ended_early() -> io::Error {
     io::Error::other("a thread that answers calls has ended unexpectedly")
 }
 
-/// A connection and its seat: as long as that is held, it counts as open.
+/// A connection and its seat: while the seat is held, the connection counts as open.
 type Seated = (std::net::TcpStream, Arc<()>);
 
 /// A thread that answers the calls of its connections.
 #[derive(Debug)]
 struct Worker {
     connections: UnboundedSender<Seated>,
-    /// One is held here, and one by each open connection.
+    /// One reference is held here, and one by each open connection.
     seats: Arc<()>,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Starts a thread, which ends when no connections are dealt any more and the last is done; it holds `working` so long.
+    /// Starts a thread that holds `working`. It ends when no more connections are distributed and its last one is done.
     fn start<F: Future<Output = ()> + Send + 'static>(
         number: usize,
         connect: impl Fn(TcpStream) -> F + Send + 'static,
@@ -128,7 +128,7 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
             runtime.block_on(work(dealt, connect));
-            // A disk that never answers must not keep the process from ending.
+            // A disk that never answers must not prevent the process from ending.
             runtime.shutdown_background();
             drop(working);
         };
@@ -162,6 +162,6 @@ async fn work<F: Future<Output = ()> + Send + 'static>(
         }
     }
     let last = async { while open.join_next().await.is_some() {} };
-    // Calls that take longer end with the process.
+    // Calls that take longer are dropped when the process ends.
     drop(timeout(DRAIN, last).await);
 }

@@ -1,5 +1,5 @@
-//! Watches the rule folder. Looking at the files every so often is the truth; what the operating system says about
-//! changes is only a hint to look earlier, for it says nothing about network mounts or about folders that were replaced.
+//! Watches the rule folder. Polling is authoritative; events from the operating system only trigger an earlier poll,
+//! because there are none for network mounts or replaced folders.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use tokio::time::{sleep, timeout};
 
 use super::reload::Reloader;
 
-/// How long without a hint until the files are looked at all the same.
+/// How often the files are polled without an event.
 const POLL: Duration = Duration::from_secs(2);
-/// How long files must stay the same to be taken in.
+/// How long files must be stable before they are loaded.
 const REST: Duration = Duration::from_millis(100);
 
-/// Takes in every change of the rule folder, until dropped.
+/// Reloads the rule folder at every change, until dropped.
 pub async fn watch(reloader: Arc<Reloader>) -> Infallible {
     let mut hints = Hints::about(&reloader.folder().path).await;
     let mut changing = None;
@@ -25,11 +25,11 @@ pub async fn watch(reloader: Arc<Reloader>) -> Infallible {
         sleep(REST).await;
         let (reloader, before) = (Arc::clone(&reloader), changing.take());
         let path = reloader.folder().path.clone();
-        // Reading and testing rules takes too long for a thread that answers calls. A panic in it costs one look.
+        // Reading and testing rules is too slow for a thread that answers calls. A panic in it costs one poll.
         let look = tokio::task::spawn_blocking(move || reloader.reload_settled(before.as_ref()));
         changing = look.await.unwrap_or_default();
         if changing.is_some() {
-            // Folders may have come, gone or been replaced.
+            // Folders may have been added, removed or replaced.
             hints = Hints::about(&path).await;
         } else {
             hints.wait(POLL).await;
@@ -37,8 +37,8 @@ pub async fn watch(reloader: Arc<Reloader>) -> Infallible {
     }
 }
 
-/// Takes in the rule folder whenever the process is sent SIGHUP, until dropped. It no longer ends the process from the
-/// call on, not from the first poll.
+/// Reloads the rule folder whenever the process receives SIGHUP, until dropped. From the call on, not only from the
+/// first poll, SIGHUP does not end the process.
 pub fn obey_hangup(reloader: Arc<Reloader>) -> impl Future<Output = ()> {
     #[cfg(unix)]
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
@@ -54,15 +54,15 @@ pub fn obey_hangup(reloader: Arc<Reloader>) -> impl Future<Output = ()> {
     }
 }
 
-/// Hints that something may have changed.
+/// Hints that files may have changed.
 struct Hints {
     given: Arc<Notify>,
-    /// None where the operating system gives no hints.
+    /// `None` if the operating system sends no events.
     _watcher: Option<RecommendedWatcher>,
 }
 
 impl Hints {
-    /// Hints about everything under a path, and about the path itself, which may go and come back.
+    /// Hints about everything under a path, and about the path itself, which may be removed and come back.
     async fn about(path: &Path) -> Self {
         let given = Arc::new(Notify::new());
         let (path, give) = (path.to_owned(), Arc::clone(&given));
@@ -79,7 +79,7 @@ impl Hints {
     }
 
     async fn wait(&self, at_most: Duration) {
-        // Without a hint, it is time to look.
+        // Without a hint, polls after `at_most`.
         drop(timeout(at_most, self.given.notified()).await);
     }
 }
@@ -101,8 +101,8 @@ fn watcher(path: &Path, given: Arc<Notify>) -> notify::Result<RecommendedWatcher
     Ok(watcher)
 }
 
-/// Whether an event may be a change of what is under a path. Our own looks open files, and the folder above may be a
-/// busy one. Without paths, events were lost.
+/// Whether an event may be a change of a file under the path. Our own reads open files, and the folder above may be a
+/// busy one. An event without paths means that events were lost.
 fn is_change(event: &Event, about: &Path) -> bool {
     let near = event.paths.is_empty() || event.paths.iter().any(|path| path.starts_with(about));
     near && !event.kind.is_access()

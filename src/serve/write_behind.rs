@@ -1,4 +1,4 @@
-//! The thread that writes customers to the store, behind the calls that change them.
+//! The thread that flushes customers to the store, behind the calls that change them.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -8,16 +8,15 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::grpc::Clock;
 
-/// How long it rests between two looks at the journal, and after a writing that failed.
+/// How long it pauses between two checks of the journal, and after a failed flush.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-/// How many looks come between two writings: what changes together is written once.
+/// How many checks come between two flushes: changes in between share a write.
 const WRITE_EVERY: usize = 4;
-/// How many looks come between two looks for what is kept too long: about one a second, and so eleven million customers a
-/// day.
+/// How many checks come between two retention checks: about one a second, and so eleven million customers a day.
 const LOOK_EVERY: usize = 20;
 
-/// The thread. Dropping this writes once more, and ends it.
+/// The thread. Dropping this flushes once more and ends it.
 #[derive(Debug)]
 pub struct WriteBehind {
     stop: Option<Sender<()>>,
@@ -25,10 +24,10 @@ pub struct WriteBehind {
 }
 
 impl WriteBehind {
-    /// Begins to write, if the engine has a store.
+    /// Starts the thread, if the engine has a store.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When the system cannot start a thread.
     pub fn start(engine: &Arc<Engine>, clock: Clock) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let engine = Arc::clone(engine);
@@ -42,7 +41,7 @@ impl WriteBehind {
                     store.journal().sync();
                 }
                 if look % WRITE_EVERY == 0 {
-                    // What went wrong is in the log, in health and in the metrics.
+                    // An error is in the log, in health and in the metrics.
                     pause = if engine.write_due().is_ok() { PAUSE } else { LONG_PAUSE };
                 }
                 if look == LOOK_EVERY {
@@ -59,7 +58,7 @@ impl WriteBehind {
 impl Drop for WriteBehind {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A thread that panicked has nothing left to finish.
+        // If the thread panicked, there is nothing left to finish.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }
