@@ -12,21 +12,21 @@ use super::proto::admin_service_server::AdminService;
 use super::status::status;
 use super::{Shared, proto};
 
-/// How many parts of a copy wait for the wire.
+/// How many parts of a backup wait for the network.
 const AHEAD: usize = 4;
-/// How long a part may wait: a client that does not read any more keeps nobody else from a backup.
+/// How long a part may wait: a client that does not read must not block other backups.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// AdminService over an engine.
 #[derive(Debug)]
 pub struct AdminApi {
     shared: Shared,
-    /// Backups that may be made at once.
+    /// Permits for simultaneous backups.
     backups: Arc<Semaphore>,
 }
 
 impl AdminApi {
-    /// The service of an engine.
+    /// The service over an engine.
     #[must_use]
     pub fn new(shared: Shared) -> Self {
         Self { shared, backups: Arc::new(Semaphore::new(1)) }
@@ -42,7 +42,8 @@ impl AdminService for AdminApi {
         let alone = Arc::clone(&self.backups).try_acquire_owned().map_err(busy)?;
         let (parts, stream) = mpsc::channel(AHEAD);
         let (engine, runtime) = (Arc::clone(&self.shared.engine), tokio::runtime::Handle::current());
-        // On a thread of its own as long as the client reads; nobody waits for it, and it says itself what went wrong.
+        // Runs on its own thread for as long as the client reads; the call does not wait for it, and it reports its own
+        // errors.
         drop(tokio::task::spawn_blocking(move || {
             let _alone = alone;
             let mut take = |path: &str, chunk: Vec<u8>| {
@@ -52,7 +53,7 @@ impl AdminService for AdminApi {
             };
             let copied = engine.back_up(&mut take).map_err(|error| status(&error));
             let end = copied.map(|()| proto::BackupResponse { done: true, ..proto::BackupResponse::default() });
-            // A client that has gone away needs no end.
+            // If the client has gone away, the end does not matter.
             drop(runtime.block_on(parts.send_timeout(end, PATIENCE)));
         }));
         Ok(Response::new(ReceiverStream::new(stream)))

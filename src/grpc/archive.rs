@@ -1,4 +1,4 @@
-//! Everything held about one customer as a zip file: JSON for machines, and a page that says what is what.
+//! All data held about one customer as a zip file: JSON for programs, and a page that explains the files.
 
 use std::io::{self, Cursor, Write as _};
 
@@ -18,7 +18,8 @@ use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 const README: &str = include_str!("archive/README.txt");
 const LEFT_OUT: &str = include_str!("archive/left-out.txt");
 
-/// The archive's bytes. A portable one holds only what the customer provided, for purposes of consent or contract.
+/// The bytes of the archive. A portable one contains only what the customer provided, for purposes of consent or
+/// contract.
 pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>> {
     let mut archive = Archive { zip: ZipWriter::new(Cursor::new(Vec::new())) };
     let left_out = if portable_only { LEFT_OUT } else { "" };
@@ -71,7 +72,7 @@ impl Archive {
     }
 }
 
-/// Whether a fact is kept for a purpose that rests on the customer's consent or contract (Art. 20(1)(a)).
+/// Whether a fact is stored for a purpose that rests on the customer's consent or contract (Art. 20(1)(a)).
 fn is_portable(purposes: PurposeSet, rules: &RuleSet) -> bool {
     let portable = |basis: Basis| basis.needs_consent() || basis == Basis::Contract;
     purposes.iter().filter_map(|id| rules.purpose(id)).any(|purpose| portable(purpose.basis))
@@ -122,7 +123,7 @@ fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl 
     events.into_iter().rev()
 }
 
-/// What was said to the customer, where and when: every contact is something given out to a channel.
+/// The contacts with the customer: each one disclosed something to a channel.
 fn disclosures(export: &CustomerExport) -> impl Iterator<Item = Json> {
     let rules = &export.rules;
     export.state.relation().contacts.iter().map(|contact| {

@@ -1,5 +1,6 @@
-//! Messages to bytes and back, in buffers as long as most messages are: tonic's own codec takes 8 KiB for every question
-//! and again for every answer, and a few hundred calls under way push each other out of the processor's cache.
+//! The codec of messages, with buffers as long as most messages are. tonic's own codec allocates 8 KiB for every
+//! question and again for every answer, and with a few hundred calls in progress these buffers do not fit into the
+//! processor's cache.
 
 use std::marker::PhantomData;
 
@@ -7,12 +8,12 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// How many bytes a message has room for before its buffer grows.
+/// The initial capacity of a message's buffer, in bytes.
 const ROOM: usize = 1_024;
 /// How many bytes of a stream are sent together, as in tonic.
 const TOGETHER: usize = 32 * 1_024;
 
-/// Protocol buffers with little room.
+/// Protocol buffers with small buffers.
 #[derive(Debug)]
 pub struct SmallProst<T, U>(PhantomData<(T, U)>);
 

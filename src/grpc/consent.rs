@@ -23,7 +23,7 @@ impl ConsentService for ConsentApi {
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
         let request = consent(request.into_inner())?;
         let engine = Arc::clone(&self.0.engine);
-        // A restriction binds here, however many calls wait for the disk.
+        // A restriction takes effect here, however many calls wait for the disk.
         let begun = engine.begin_consent(request, self.0.clock.now()).map_err(|error| status(&error))?;
         let recorded = off_thread(move || engine.finish_consent(begun)).await?;
         let answer = recorded.map_err(|error| status(&error))?;
@@ -103,7 +103,7 @@ impl ConsentService for ConsentApi {
     }
 }
 
-/// A page token is the position of the last record of the page before.
+/// A page token is the position of the last record of the previous page.
 fn page_token(token: &str) -> Result<u64, Status> {
     if token.is_empty() {
         return Ok(u64::MAX);

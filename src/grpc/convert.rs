@@ -1,4 +1,4 @@
-//! Between the wire and the engine's own words.
+//! Conversion between protocol messages and the engine's types.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub fn timestamp(moment: Moment) -> Timestamp {
     Timestamp { seconds: moment.0.div_euclid(1_000), nanos: moment.0.rem_euclid(1_000) as i32 * 1_000_000 }
 }
 
-/// A value, or nothing for one without a kind.
+/// A value; `None` for one without a kind.
 pub fn value(value: proto::Value) -> Option<Value> {
     use proto::value::Kind;
     Some(match value.kind? {

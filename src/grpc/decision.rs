@@ -91,7 +91,7 @@ fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInpu
     })
 }
 
-/// Somebody who watches decisions.
+/// A watcher of decisions.
 struct Watcher {
     feed: Watch,
     stopping: watch::Receiver<bool>,
@@ -100,12 +100,12 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// The next decision to show; nothing once the server stops. What a slow watcher misses is left out.
+    /// The next decision to send; `None` once the server stops. Decisions that a slow watcher misses are skipped.
     ///
-    /// It is asked for when the connection has room for it, and looked at then: a watcher who stalls is not sent later
-    /// what was erased meanwhile.
+    /// It is fetched and checked when the connection can send it: data that was erased while a watcher stalled is never
+    /// sent to it later.
     async fn next(&mut self) -> Option<proto::WatchDecisionsResponse> {
-        // Decisions that are ready at once would be taken ahead, to be sent together.
+        // Otherwise decisions that are ready would be fetched ahead, to be sent together.
         tokio::task::yield_now().await;
         loop {
             let next = tokio::select! {

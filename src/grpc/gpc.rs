@@ -1,4 +1,5 @@
-//! Global Privacy Control: `sec-gpc: 1` in a call's metadata objects for the customer of that call, before it is served.
+//! Global Privacy Control: `sec-gpc: 1` in a call's metadata is an objection of the call's customer, applied before the
+//! call.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,16 +8,16 @@ use tonic::metadata::MetadataMap;
 
 use super::{Shared, off_thread};
 
-/// Whether the browser behind a call sends the signal: the value `1` and no other.
+/// Whether the browser behind a call sends the signal: exactly the value `1`.
 pub fn is_set(metadata: &MetadataMap) -> bool {
     metadata.get_all("sec-gpc").iter().any(|value| value.as_bytes() == b"1")
 }
 
-/// Writes the objection down for each customer of whom it is not known yet. It binds even where the ledger fails.
+/// Records the objection for each customer who has none on record. It takes effect even if the ledger fails.
 pub async fn record<'c>(shared: &Shared, customers: impl Iterator<Item = &'c str>) {
     for customer in customers.collect::<BTreeSet<&str>>() {
         let Some(objection) = shared.engine.gpc_objection(customer) else { continue };
-        // An id that is nobody's is refused by the call itself.
+        // An invalid customer id is refused by the call itself.
         if let Ok(begun) = shared.engine.begin_consent(objection, shared.clock.now()) {
             let engine = Arc::clone(&shared.engine);
             drop(off_thread(move || engine.finish_consent(begun)).await);

@@ -1,4 +1,4 @@
-//! The gRPC skin: one file a service. A handler converts, asks the engine, converts back and maps the error.
+//! The gRPC layer: one file per service. A handler converts, asks the engine, converts back and maps the error.
 
 mod admin;
 mod archive;
@@ -34,23 +34,23 @@ pub use rules::{ReloadRules, RuleApi};
 /// The compiled protocol definitions, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful.v1.bin"));
 
-/// What every service needs: the engine, a clock, and word of the end.
+/// What every service needs: the engine, a clock and the shutdown signal.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// The engine.
     pub engine: Arc<Engine>,
-    /// Tells what time it is.
+    /// The clock.
     pub clock: Clock,
     /// Becomes true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Tells what time it is.
+/// A source of the current time.
 #[derive(Clone)]
 pub struct Clock(pub Arc<dyn Fn() -> Moment + Send + Sync>);
 
 impl Clock {
-    /// What time it is.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Moment {
         (self.0)()
@@ -63,7 +63,8 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Work that takes milliseconds, on disk or off it: too long for a thread that answers calls.
+/// Runs work that takes milliseconds, on disk or not, on another thread: it is too slow for a thread that answers
+/// calls.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, tonic::Status> {
     tokio::task::spawn_blocking(work).await.map_err(|_| tonic::Status::internal("the call failed unexpectedly"))
 }

@@ -11,7 +11,7 @@ use crate::domain::id::{Id, IdMap};
 use crate::domain::rules::{Loaded, RuleSet, load};
 use crate::engine::{ActiveRules, Outcome};
 
-/// Reads the rule folder again, and puts it in force if it is in order.
+/// Reads the rule folder again, and puts it in force if it is valid.
 pub type ReloadRules = Arc<dyn Fn() -> Arc<ActiveRules> + Send + Sync>;
 
 /// The most bytes of rule files that a caller may send.
@@ -106,7 +106,7 @@ impl RuleService for RuleApi {
 }
 
 impl RuleApi {
-    /// Loads files that a caller sent, beside the names in force.
+    /// Loads files that a caller sent, with the vocabulary of the rules in force.
     async fn load_sent(&self, files: Vec<proto::RuleFile>) -> Result<Loaded, Status> {
         let bytes: usize = files.iter().map(|file| file.path.len() + file.text.len()).sum();
         if bytes > MOST_BYTES {

@@ -34,7 +34,7 @@ pub fn status(error: &EngineError) -> Status {
     Status::with_error_details(code, shorten(&error.to_string(), 512), details)
 }
 
-/// One wrong field, found while converting.
+/// The status for one invalid field, found during conversion.
 pub fn wrong_field(field: &str, description: &str) -> Status {
     status(&EngineError::field(field, description))
 }
