@@ -1,4 +1,4 @@
-//! One connection: a call out, its answer in, and what became of it into the tally.
+//! One connection: sends calls, receives answers, and counts the results in the tally.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tonic::Status;
 use super::report::Tally;
 use super::{Calls, Load, LoadError};
 
-/// Answers are taken as fast as they come.
+/// Flow control must not slow the answers down.
 const WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Sends calls over one connection.
@@ -38,7 +38,7 @@ impl Caller {
         let handshake = timeout(load.timeout, http.handshake(stream)).await;
         let handshake = handshake.unwrap_or_else(|_| Err(h2::Reason::SETTINGS_TIMEOUT.into()));
         let (connection, io) = handshake.map_err(|error| LoadError::Handshake(address, error))?;
-        // How it ends, its calls will tell.
+        // Its calls will report how it ended.
         tokio::spawn(async move { drop(io.await) });
         let request = |method: String| {
             Request::post(format!("http://{address}{method}"))
@@ -51,7 +51,7 @@ impl Caller {
         Ok(Self { connection, requests, calls: Arc::clone(&load.calls), tally, timeout: load.timeout })
     }
 
-    /// Makes a call, timed from when it was due. False if the connection is of no use any more.
+    /// Makes a call; its latency is measured from its due time. Returns false if the connection can no longer be used.
     pub async fn call(&mut self, number: u64, due: Instant) -> bool {
         let limit = self.timeout;
         let (answer, usable) = match timeout(limit, self.exchange(number)).await {

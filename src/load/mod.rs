@@ -1,7 +1,8 @@
-//! Load on a running server, over HTTP/2 and from one thread: calls on a schedule that the server cannot slow down, or as
-//! many as some callers get.
+//! Load on a running server, over HTTP/2 and from one thread: calls on a schedule that the server cannot slow down, or
+//! as many calls as a number of callers can make.
 //!
-//! On a schedule, a call's time begins when it was due, not when it could be sent: whoever waits in a queue is waiting.
+//! On a schedule, the latency of a call is measured from its due time, not from when it could be sent: time in the
+//! queue counts.
 
 mod caller;
 mod report;
@@ -22,22 +23,22 @@ use report::Tally;
 
 pub use report::{Failures, Report};
 
-/// What is called.
+/// The calls that a load makes.
 pub trait Calls: Send + Sync {
     /// The methods that are called, such as `/tactful.v1.DecisionService/Decide`.
     fn methods(&self) -> Vec<String>;
 
-    /// Which of the methods the call of this number is to, and its message as [`framed`] makes it.
+    /// The index of the method of call `number`, and its message as [`framed`] encodes it.
     ///
     /// # Errors
-    /// When there is no such message; the call counts as failed with this status.
+    /// When there is no such message; the call then counts as failed with this status.
     fn call(&self, number: u64) -> Result<(usize, Bytes), Status>;
 
-    /// Looks at the answer to the call of this number, framed.
+    /// Receives the answer to call `number`, framed.
     fn answered(&self, _number: u64, _answer: &[u8]) {}
 }
 
-/// A message as gRPC sends it: uncompressed, its length before it.
+/// A message as gRPC sends it: uncompressed, after its length.
 #[must_use]
 pub fn framed(message: &impl prost::Message) -> Bytes {
     let message = message.encode_to_vec();
@@ -51,67 +52,67 @@ pub fn framed(message: &impl prost::Message) -> Bytes {
 /// When calls are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// On a schedule, however long the answers take.
+    /// On a schedule, however long the answers take (open loop).
     Scheduled {
-        /// So many a second.
+        /// Calls a second.
         rate: f64,
-        /// So many in all.
+        /// Calls in total.
         calls: u64,
     },
-    /// By callers that each wait for an answer before the next call.
+    /// By callers that each wait for an answer before the next call (closed loop).
     Waiting {
         /// How many callers there are.
         callers: usize,
-        /// So many calls in all, at most.
+        /// Calls in total, at most.
         calls: u64,
-        /// No call begins later than that.
+        /// After this time, no further call begins.
         lasting: Duration,
     },
 }
 
-/// What to put on a server.
+/// A load on a server.
 pub struct Load {
-    /// Its name in reports.
+    /// The name of the load in reports.
     pub name: String,
-    /// Where the server listens.
+    /// The address of the server.
     pub address: SocketAddr,
-    /// Over how many connections.
+    /// The number of connections.
     pub connections: usize,
     /// When calls are sent.
     pub pace: Pace,
-    /// How long a call may take.
+    /// The timeout of a call.
     pub timeout: Duration,
     /// How many of the first calls are not counted.
     pub skipped: u64,
-    /// What is called.
+    /// The calls to make.
     pub calls: Arc<dyn Calls>,
 }
 
-/// Why there is no load.
+/// Why a load could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Nobody listens there.
+    /// The connection was refused or failed.
     #[error("no connection to {0}: {1}")]
     Connect(SocketAddr, std::io::Error),
-    /// Whoever listens there speaks something else.
+    /// The server does not speak HTTP/2.
     #[error("{0} does not speak HTTP/2: {1}")]
     Handshake(SocketAddr, h2::Error),
-    /// A method has no name that can be sent.
+    /// The name of a method is not valid in a request.
     #[error("`{0}` cannot be called: {1}")]
     Method(String, http::Error),
-    /// Times cannot be kept.
+    /// The histogram of latencies could not be created.
     #[error("no room to keep times in: {0}")]
     Times(#[from] hdrhistogram::CreationError),
-    /// The machine has no thread for it.
+    /// The system could not start a thread.
     #[error("no thread to send calls from: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 impl Load {
-    /// Puts the load on the server, and reports when the last answer is there or overdue.
+    /// Runs the load, and reports once the last answer has arrived or timed out.
     ///
     /// # Errors
-    /// When it cannot begin. Calls that fail are part of the report.
+    /// When it cannot start. Failed calls are part of the report.
     pub fn run(self) -> Result<Report, LoadError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.drive())
@@ -140,7 +141,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Sends every call when it is due, by the connections in turn, and waits for the answers.
+/// Sends every call when it is due, over the connections in turn, and waits for the answers.
 async fn on_schedule(callers: &[Caller], (rate, calls): (f64, u64), start: Instant) {
     let (busy, mut idle) = mpsc::channel::<Infallible>(1);
     let mut due = schedule::keep(start, rate, calls);
@@ -161,7 +162,7 @@ async fn on_schedule(callers: &[Caller], (rate, calls): (f64, u64), start: Insta
     let None = idle.recv().await;
 }
 
-/// What callers that wait still have to do.
+/// The remaining calls and time of callers that wait.
 struct Budget {
     next: AtomicU64,
     calls: u64,
@@ -175,7 +176,7 @@ async fn by_callers(callers: &[Caller], waiting: usize, budget: &Arc<Budget>) {
         tasks.spawn(async move {
             loop {
                 let (number, due) = (budget.next.fetch_add(1, Ordering::Relaxed), now());
-                // Without its connection, a caller would only fail faster than all others.
+                // A caller without a connection would only fail faster than all others.
                 if number >= budget.calls || due >= budget.end || !caller.call(number, due).await {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! What became of a load.
+//! The results of a load.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use hdrhistogram::{CreationError, Histogram};
 use tonic::{Code, Status};
 
-/// How exactly times are kept: to a part in a thousand.
+/// Significant digits of the latency histogram: exact to one part in a thousand.
 const DIGITS: u8 = 3;
-/// What times are longer than is kept as that.
+/// Longer latencies are recorded as this.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Counts what became of calls.
+/// Counts the results of calls.
 #[derive(Debug)]
 pub struct Tally {
     skipped: u64,
@@ -33,18 +33,18 @@ pub struct Failures {
     pub code: Code,
     /// How many.
     pub count: u64,
-    /// What the first of them said.
+    /// The message of the first of them.
     pub message: String,
 }
 
 impl Tally {
-    /// Counts nothing of the first calls.
+    /// A tally that does not count the first `skipped` calls.
     pub fn new(skipped: u64) -> Result<Arc<Self>, CreationError> {
         let nanoseconds = Histogram::new_with_bounds(1, nanoseconds(LONGEST), DIGITS)?;
         Ok(Arc::new(Self { skipped, counts: Mutex::new(Counts { calls: 0, nanoseconds, failures: BTreeMap::new() }) }))
     }
 
-    /// Counts a call. How long one took counts though it failed: otherwise a server that fails late looks fast.
+    /// Counts a call. The latency of a failed call counts too: otherwise a server that fails late would look fast.
     pub fn count(&self, number: u64, took: Duration, answer: Result<(), Status>) {
         let mut counts = self.counts();
         counts.calls += 1;
@@ -63,14 +63,14 @@ impl Tally {
     }
 }
 
-/// What became of a load.
+/// The results of a load.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The name of the load.
     pub name: String,
-    /// From the first call until the last answer.
+    /// From the first call to the last answer.
     pub lasted: Duration,
-    /// How many calls were made, with those that were skipped.
+    /// How many calls were made, including the skipped ones.
     pub made: u64,
     /// Calls that failed, by status.
     pub failures: Vec<Failures>,
@@ -103,7 +103,7 @@ impl Report {
         self.made as f64 / self.lasted.as_secs_f64().max(1e-9)
     }
 
-    /// The time that so many of a hundred calls did not exceed; zero if there were none.
+    /// The latency that this percentage of the calls did not exceed; zero if there were no calls.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> Duration {
         Duration::from_nanos(self.nanoseconds.value_at_quantile(percent / 100.0))

@@ -1,11 +1,11 @@
-//! When calls are due, told in time: a timer of the runtime would be up to a millisecond late.
+//! Releases calls at their due times, from a separate thread: a timer of the runtime would be up to a millisecond late.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-/// Calls that are due within so little time are released together.
+/// Calls that are due within this time are released together.
 const GRAIN: Duration = Duration::from_micros(100);
 
 /// When a call is due.
@@ -14,7 +14,7 @@ pub fn due(start: Instant, rate: f64, number: u64) -> Instant {
     start + Duration::from_secs_f64(number as f64 / rate)
 }
 
-/// Tells up to which number calls are due, as time goes by, and ends after the last.
+/// Sends the number up to which calls are due as time passes, and ends after the last call.
 pub fn keep(start: Instant, rate: f64, calls: u64) -> mpsc::UnboundedReceiver<u64> {
     let (tell, told) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -31,7 +31,7 @@ pub fn keep(start: Instant, rate: f64, calls: u64) -> mpsc::UnboundedReceiver<u6
     told
 }
 
-/// How many calls are due after some time: the first at once.
+/// How many calls are due after some time; the first is due at once.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count from zero on")]
 fn released_after(elapsed: Duration, rate: f64) -> u64 {
     (elapsed.as_secs_f64() * rate) as u64 + 1
