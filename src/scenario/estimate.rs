@@ -1,24 +1,24 @@
-//! What another policy would have earned, judged from a log: inverse propensity scoring.
+//! The reward that another policy would have earned, estimated from a log by inverse propensity scoring.
 //!
-//! IPS (Horvitz and Thompson 1952) is unbiased where the log's own choices were random with known
-//! propensities; SNIPS (Swaminathan and Joachims 2015) divides by the weights instead of the count, a little
-//! biased and much steadier. The intervals are of 95 %, by the delta method, with each customer's decisions
-//! taken together, since they are not independent.
+//! IPS (Horvitz and Thompson 1952) is unbiased if the log's own choices were random with known propensities; SNIPS
+//! (Swaminathan and Joachims 2015) divides by the sum of the weights instead of the count, with a slight bias and much
+//! lower variance. The 95 % intervals use the delta method, clustered by customer, because the decisions of one
+//! customer are not independent.
 
 use std::collections::HashMap;
 
-/// An estimate of reward for each decision, with its 95 % interval.
+/// An estimate of the reward per decision, with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
-    /// Lower end of the interval.
+    /// The lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// The upper end of the interval.
     pub high: f64,
 }
 
-/// Sums of one customer.
+/// The sums of one customer.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     count: f64,
@@ -32,11 +32,11 @@ pub struct Estimator {
     customers: HashMap<usize, Sums>,
 }
 
-/// 97.5 % of a normal distribution lie below this many standard deviations.
+/// The 97.5 % quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
 impl Estimator {
-    /// Adds a decision: its weight is 0 where the policy differs from the log, else 1 / propensity.
+    /// Adds a decision: its weight is 0 if the policy differs from the log, else 1 / propensity.
     pub fn add(&mut self, customer: usize, weight: f64, reward: f64) {
         let sums = self.customers.entry(customer).or_default();
         sums.count += 1.0;
@@ -44,7 +44,7 @@ impl Estimator {
         sums.reward += weight * reward;
     }
 
-    /// The same decisions with no weight, for a policy that first shows up later.
+    /// The same decisions with weight 0, for a policy that first occurs later.
     #[must_use]
     pub fn blank(&self) -> Self {
         let blank = |(customer, sums): (&usize, &Sums)| (*customer, Sums { count: sums.count, ..Sums::default() });
@@ -77,7 +77,7 @@ impl Estimator {
         Some(Estimate { value, low: value - error, high: value + error })
     }
 
-    /// In a fixed order, so that sums come out the same every time.
+    /// In a fixed order, so that the floating-point sums are reproducible.
     fn sorted(&self) -> impl Iterator<Item = Sums> {
         let mut customers: Vec<(usize, Sums)> =
             self.customers.iter().map(|(customer, sums)| (*customer, *sums)).collect();

@@ -1,19 +1,19 @@
-//! One line of a timeline, or one `given` of a rule test, as it is written.
+//! One line of a timeline, or one `given` of a rule test, as written.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What happened, or what is asked. Exactly one of `event`, `consent`, `attributes`, `outcome`, `decide`;
-/// `time_zone` may stand beside `attributes` or alone.
+/// What happened, or a question. Exactly one of `event`, `consent`, `attributes`, `outcome`, `decide`; `time_zone` may
+/// be beside `attributes` or alone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// When, as RFC 3339.
+    /// The time, RFC 3339.
     pub at: Option<String>,
-    /// In a rule test: how long before the test's own moment.
+    /// In a rule test: how long before the test's own time.
     pub ago: Option<String>,
-    /// Whose; a rule test has one customer and needs no name.
+    /// The customer's id; a rule test has one customer and needs none.
     pub customer: Option<String>,
     /// An event.
     pub event: Option<EventLine>,
@@ -21,7 +21,7 @@ pub struct Line {
     pub consent: Option<ConsentLine>,
     /// Attributes to set; `null` removes one.
     pub attributes: Option<BTreeMap<String, serde_json::Value>>,
-    /// Where the customer's clock is.
+    /// The customer's time zone.
     pub time_zone: Option<String>,
     /// An outcome.
     pub outcome: Option<OutcomeLine>,
@@ -33,16 +33,16 @@ pub struct Line {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLine {
-    /// Its type.
+    /// The event's type.
     #[serde(rename = "type")]
     pub kind: String,
     /// The same id counts once.
     #[serde(default)]
     pub id: String,
-    /// Where.
+    /// The channel's id.
     #[serde(default)]
     pub channel: String,
-    /// Its fields.
+    /// The event's fields, by name.
     #[serde(default)]
     pub fields: BTreeMap<String, serde_json::Value>,
 }
@@ -51,12 +51,12 @@ pub struct EventLine {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentLine {
-    /// Which purpose; left out for what concerns everything.
+    /// The purpose; omitted for a change that concerns every purpose.
     #[serde(default)]
     pub purpose: String,
     /// `given`, `refused`, `withdrawn`, …
     pub status: String,
-    /// A grant ends here.
+    /// The end of a grant, exclusive.
     pub valid_until: Option<String>,
 }
 
@@ -64,11 +64,11 @@ pub struct ConsentLine {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeLine {
-    /// Of which action.
+    /// The action's id.
     pub action: String,
-    /// What happened.
+    /// The outcome's name.
     pub outcome: String,
-    /// Where.
+    /// The channel's id.
     #[serde(default)]
     pub channel: String,
     /// The same id counts once.
@@ -80,9 +80,9 @@ pub struct OutcomeLine {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecideLine {
-    /// On which channel.
+    /// The channel's id.
     pub channel: String,
-    /// Facts of the moment.
+    /// The facts of the moment, by name.
     #[serde(default)]
     pub context: BTreeMap<String, serde_json::Value>,
     /// Only actions of these groups.
@@ -91,21 +91,21 @@ pub struct DecideLine {
     /// At most this many actions.
     #[serde(default)]
     pub max_actions: u32,
-    /// What was done in reality, and what came of it.
+    /// What was actually done, and its result.
     pub logged: Option<Logged>,
 }
 
-/// What was done in reality, and what came of it.
+/// What was actually done, and its result.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logged {
-    /// The action; nothing for silence.
+    /// The action; `None` for silence.
     pub action: Option<String>,
-    /// What happened, if it is known.
+    /// The outcome, if it is known.
     pub outcome: Option<String>,
-    /// What it was worth.
+    /// The reward.
     #[serde(default)]
     pub reward: f64,
-    /// How likely the logged policy was to do it, above 0 and at most 1.
+    /// The probability with which the logged policy chose it, above 0 and at most 1.
     pub propensity: Option<f64>,
 }

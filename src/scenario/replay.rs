@@ -1,4 +1,4 @@
-//! Plays a timeline of recorded calls in virtual time through the engine, and sums up what came of it.
+//! Replays a timeline of recorded calls in virtual time through the engine, and summarises the results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::domain::time::Moment;
 use crate::engine::{DecisionRecord, Engine, Limits, OutcomeInput};
 use crate::ledger::MemoryLedger;
 
-/// A decision weighs 1 / propensity; one that was less likely than this would outweigh every other.
+/// A decision has the weight 1 / propensity; a smaller propensity than this would outweigh all other decisions.
 const LEAST_PROPENSITY: f64 = 1e-6;
 
-/// A replay under way.
+/// A replay in progress.
 #[derive(Debug)]
 pub struct Replay {
     engine: Engine,
@@ -44,71 +44,71 @@ struct Tally {
     always: BTreeMap<Option<String>, Estimator>,
 }
 
-/// What a replay came to.
+/// The results of a replay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Hash of the rules.
+    /// The hash of the rules.
     pub rule_set: String,
     /// Questions answered.
     pub decisions: u64,
-    /// Of them, answered with silence.
+    /// How many of them were answered with silence.
     pub silences: u64,
     /// Silences by reason.
     pub silence_reasons: BTreeMap<&'static str, u64>,
     /// Contacts made, by action.
     pub contacts: BTreeMap<String, u64>,
-    /// What the log knows, where it knows something.
+    /// The comparison with the log, if the timeline has one.
     pub logged: Option<LoggedSummary>,
 }
 
-/// A replay against what was done in reality.
+/// A comparison of a replay with what was actually done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoggedSummary {
-    /// Decisions whose reality is known.
+    /// Decisions for which the log is known.
     pub decisions: u64,
-    /// Where the choice was the logged one, silence included.
+    /// How many of them made the logged choice, silence included.
     pub matched: u64,
-    /// Contacts made in reality.
+    /// Contacts in the log.
     pub contacts: u64,
-    /// Of them, made by the replay too.
+    /// How many of them the replay made too.
     pub contacts_kept: u64,
-    /// Reward in reality.
+    /// Reward in the log.
     pub reward: f64,
-    /// Of it, kept by the replay: the reward of matched decisions.
+    /// How much of it the replay kept: the reward of matched decisions.
     pub reward_kept: f64,
-    /// Why there are no estimates, if there are none.
+    /// Why there are no estimates; `None` if there are some.
     pub no_estimates: Option<&'static str>,
-    /// Reward for each decision by policy.
+    /// Estimated reward per decision, by policy.
     pub policies: Vec<PolicyEstimate>,
 }
 
-/// Reward for each decision under one policy.
+/// The reward per decision under one policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PolicyEstimate {
-    /// Which policy: `replayed`, `logged`, `always ACTION`, `always silence`.
+    /// The policy: `replayed`, `logged`, `always ACTION`, `always silence`.
     pub policy: String,
-    /// Unbiased.
+    /// The IPS estimate: unbiased.
     pub ips: Option<Estimate>,
-    /// Steadier.
+    /// The SNIPS estimate: lower variance.
     pub snips: Option<Estimate>,
 }
 
 /// One decision, as `--out` writes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decided {
-    /// When.
+    /// When it was decided, RFC 3339.
     pub at: String,
-    /// Whose.
+    /// The customer's id.
     pub customer: String,
-    /// Where.
+    /// The channel's id.
     pub channel: String,
     /// The actions chosen, best first.
     pub actions: Vec<String>,
-    /// The score of the best.
+    /// The score of the best action.
     pub score: Option<f64>,
-    /// Why nothing was said.
+    /// The reason for silence.
     pub silence: Option<&'static str>,
-    /// What was done in reality, where that is known.
+    /// What was actually done, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logged: Option<Option<String>>,
 }
@@ -122,10 +122,10 @@ impl Replay {
         Self { engine, rules, last: Moment::DISTANT_PAST, customers: HashMap::new(), tally: Tally::default() }
     }
 
-    /// Plays one line; a question gives its decision.
+    /// Plays one line; a question returns its decision.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// The error in the line.
     pub fn play(&mut self, line: &str) -> Result<Option<Decided>, String> {
         let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let at = moment(line.at.as_deref().ok_or("needs `at`")?)?;
@@ -197,7 +197,7 @@ impl Replay {
         }
     }
 
-    /// Where the choice equals what was done, what came of it happened here too.
+    /// If the choice equals the logged action, the logged outcome happens here too.
     fn compare(&mut self, record: &DecisionRecord, logged: &Logged) -> Result<(), String> {
         let chosen = record.decision.actions.first().map(|chosen| record.rules.vocabulary.name(chosen.action));
         let matched = chosen == logged.action.as_deref();
@@ -219,7 +219,7 @@ impl Replay {
         Ok(())
     }
 
-    /// What it came to so far.
+    /// The results so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let tally = &self.tally;

@@ -68,7 +68,7 @@ pub static GIVEN_CONSENT: Shape = Shape {
     needs: Needs::Nothing,
 };
 
-/// What became of an action.
+/// The outcome of an action.
 pub static GIVEN_OUTCOME: Shape = Shape {
     what: "an outcome",
     keys: &[
@@ -92,7 +92,7 @@ pub static QUESTION: Shape = Shape {
     needs: Needs::Nothing,
 };
 
-/// What must come of a test.
+/// The expectations of a test.
 pub static EXPECTATION: Shape = Shape {
     what: "an expectation",
     keys: &[
@@ -110,7 +110,7 @@ pub static EXPECTATION: Shape = Shape {
     needs: Needs::AnyOf(&[&["action"], &["actions"], &["silence"], &["why_not"]]),
 };
 
-/// Where an action must drop out.
+/// The gate at which an action must drop out.
 pub static WHY_NOT: Shape = Shape {
     what: "`why_not`",
     keys: &[

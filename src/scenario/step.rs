@@ -1,4 +1,4 @@
-//! A line with its names typed by the rules, and what the engine makes of it.
+//! A line with its values typed by the rules, and its execution on the engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::engine::{
 /// One step of a scenario.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// When.
+    /// When it happens.
     pub at: Moment,
-    /// What.
+    /// What happens.
     pub what: What,
 }
 
@@ -37,7 +37,7 @@ pub enum What {
     Attributes(AttributeChange),
     /// An outcome.
     Outcome(OutcomeInput),
-    /// A question, perhaps with what was done in reality.
+    /// A question, with what was actually done if it is known.
     Decide(Question, Option<Logged>),
 }
 
@@ -56,7 +56,7 @@ impl Step {
     /// Types a line by the rules.
     ///
     /// # Errors
-    /// What is wrong with the line, with the field at fault.
+    /// The error in the line, with the field at fault.
     pub fn new(line: Line, at: Moment, customer: &str, rules: &RuleSet) -> Result<Self, String> {
         let kinds = [
             line.event.is_some(),
@@ -89,7 +89,7 @@ impl Step {
         Ok(Self { at, what })
     }
 
-    /// Plays the step; a question gives its decision.
+    /// Plays the step; a question returns its decision.
     ///
     /// # Errors
     /// Why the engine refused it.
@@ -116,7 +116,7 @@ impl Step {
     }
 }
 
-/// What the law drops is no mistake of the scenario; anything else that is refused is.
+/// Data dropped for lack of a lawful purpose is not an error of the scenario; any other refusal is.
 fn accept(results: Vec<ItemResult>) -> Result<Option<Arc<DecisionRecord>>, String> {
     let lawful = ["no_lawful_purpose", "too_old"];
     let refused = results.into_iter().find(|result| !result.accepted && !lawful.contains(&result.reason.as_str()));
@@ -171,7 +171,7 @@ fn new_outcome(line: OutcomeLine, customer: String, at: Moment) -> Result<Outcom
 /// The outcome with this name.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no such outcome.
 pub fn outcome(name: &str) -> Result<Outcome, String> {
     Outcome::named(name).ok_or_else(|| format!("`{name}` is not an outcome; one of {}", words(&Outcome::NAMES)))
 }
@@ -226,7 +226,7 @@ fn values(
 /// A JSON value as a fact of the declared type; an undeclared one is left for the engine to refuse by name.
 ///
 /// # Errors
-/// When it does not fit.
+/// When it is not of the type.
 pub fn typed(json: &serde_json::Value, kind: Option<Type>) -> Result<Value, String> {
     use serde_json::Value as Json;
     match (json, kind) {
@@ -249,7 +249,7 @@ pub fn typed(json: &serde_json::Value, kind: Option<Type>) -> Result<Value, Stri
 /// Reads an RFC 3339 time.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not one.
 pub fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).map_err(|_| format!("`{text}` is not a moment such as `2026-03-02T10:00:00Z`"))
 }

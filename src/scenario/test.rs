@@ -1,7 +1,7 @@
-//! Rule tests: given a customer and a clock, expect an action, a silence or the reason why not.
+//! Rule tests: given a customer and a clock, expect an action, a silence or the reason why an action was not chosen.
 //!
-//! `given` reads what came before and the question, `expect` what must come of it; `coverage` notes what the tests
-//! exercised. Every test has an engine, a customer and a clock of its own.
+//! `given` reads the events before and the question, `expect` the expectations; `coverage` records what the tests
+//! exercised. Every test has its own engine, customer and clock.
 
 mod coverage;
 mod expect;
@@ -34,9 +34,9 @@ const CUSTOMER: &str = "test";
 /// One rule test.
 #[derive(Debug, Clone)]
 pub struct RuleTest {
-    /// What it is about.
+    /// The test's name.
     pub name: String,
-    /// Where it is written.
+    /// Where it is defined.
     pub span: Span,
     given: Vec<Given>,
     at: Moment,
@@ -44,14 +44,14 @@ pub struct RuleTest {
     expect: Expect,
 }
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestResult {
-    /// What it is about.
+    /// The test's name.
     pub name: String,
-    /// Where it is written.
+    /// Where it is defined.
     pub place: Location,
-    /// What went wrong; nothing if it passed.
+    /// Why it failed; `None` if it passed.
     pub failure: Option<Failure>,
 }
 
@@ -93,7 +93,7 @@ fn read_test(node: &Node, known: Known<'_>) -> Option<RuleTest> {
     Some(RuleTest { name, span, given: given?, at: at?, question: question?, expect: expect? })
 }
 
-/// Two tests of one name cannot be told apart in a report.
+/// Two tests with the same name are indistinguishable in a report.
 fn warn_of_twins(tests: &[RuleTest], sink: &Sink) {
     let mut first: HashMap<&str, Span> = HashMap::new();
     for test in tests {
@@ -109,7 +109,7 @@ fn warn_of_twins(tests: &[RuleTest], sink: &Sink) {
 }
 
 impl RuleTest {
-    /// Runs the test with an engine and a customer of its own; `coverage` notes what it exercises.
+    /// Runs the test with its own engine and customer; `coverage` records what it exercises.
     #[must_use]
     pub fn run(&self, rules: &Arc<RuleSet>, coverage: Option<&mut Coverage>) -> TestResult {
         let failure = match self.play(rules, coverage) {
@@ -173,7 +173,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A difference as a person reads it: what was expected above what came, then why.
+/// A difference for people: the expected value above the actual one, then the reasons.
 fn lines(difference: &Difference) -> Vec<String> {
     let Difference { field, expected, got, why } = difference;
     let why = why.iter().map(|why| format!("{:23}{why}", ""));

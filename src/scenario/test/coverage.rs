@@ -1,7 +1,8 @@
-//! What of the rules the tests exercise: read off the answers to their questions, and off the journeys on the way there.
+//! Coverage: which parts of the rules the tests exercise, derived from the answers to their questions and from the
+//! journeys.
 //!
-//! Nothing here decides. An answer with every reason says which condition dropped an action, and so which held before
-//! it; a journey that is looked at before and after each step says which stages it entered and by which move.
+//! Nothing here decides. An answer with all reasons shows which condition dropped an action, and so which conditions
+//! held before it; the state of a journey before and after each step shows which stages it entered and by which move.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use crate::domain::rules::section::journey::{Journey, Move, MoveOn, Stage};
 use crate::domain::time::Moment;
 use crate::engine::{DecisionRecord, Engine, JourneyView};
 
-/// At so many moments a journey is looked at between two steps of a test, so that a circle of stages ends.
+/// The most moments at which a journey is checked between two steps of a test, so that a cycle of stages ends.
 const MOST_LOOKS: usize = 1_000;
 
 /// What can be exercised.
@@ -56,17 +57,17 @@ impl Exercise {
 /// One thing that tests can exercise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// What kind of thing.
+    /// Its kind.
     pub kind: Exercise,
-    /// What was not done, in words, if it was not: "`gigabit` was never chosen".
+    /// The message if it was not exercised: "`gigabit` was never chosen".
     pub missed: String,
-    /// Where it is written.
+    /// Where it is defined.
     pub place: Location,
     /// Whether a test exercised it.
     pub exercised: bool,
 }
 
-/// What was exercised so far.
+/// What has been exercised so far.
 #[derive(Debug, Clone, Default)]
 pub struct Coverage {
     seen: BTreeSet<(Exercise, Location)>,
@@ -89,7 +90,7 @@ impl Coverage {
         found.items.into_iter().map(|(_, _, item)| item).collect()
     }
 
-    /// Notes what a question exercised; its answer holds every reason.
+    /// Records what a question exercised; its answer contains all reasons.
     pub(super) fn note_decision(&mut self, record: &DecisionRecord) {
         let rules = &record.rules;
         let candidates = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
@@ -110,7 +111,7 @@ impl Coverage {
         }
     }
 
-    /// A condition that dropped the action failed, and all before it held; behind the last they all did.
+    /// A condition that dropped the action failed, and all before it held; after the last one, all held.
     fn note_conditions(&mut self, action: &Action, loser: &Loser, rules: &RuleSet) {
         if loser.gate < Gate::Eligible {
             return;
@@ -182,7 +183,7 @@ fn conditions(action: &Action) -> impl Iterator<Item = &Condition> {
     action.eligible.iter().chain(&action.applicable).chain(&action.suitable)
 }
 
-/// Where the customer of a test is in every journey.
+/// The position of a test's customer in every journey.
 #[derive(Debug, Default)]
 pub(super) struct Journeys {
     now: Vec<JourneyView>,
@@ -190,7 +191,7 @@ pub(super) struct Journeys {
 }
 
 impl Journeys {
-    /// Looks at every moment at which time alone may move a journey, so that no stage is passed unseen.
+    /// Checks the journeys at every moment at which time alone may move one, so that no stage is missed.
     pub fn pass_time(&mut self, engine: &Engine, until: Moment, coverage: &mut Coverage) {
         let rules = engine.rules();
         for _ in 0..MOST_LOOKS {
@@ -202,7 +203,7 @@ impl Journeys {
         self.look(engine, until, None, coverage);
     }
 
-    /// Notes the stages and moves since the last look. `event` is what was recorded just now, if something was.
+    /// Records the stages and moves since the last check. `event` is the event that was just recorded, if any.
     pub fn look(&mut self, engine: &Engine, at: Moment, event: Option<&str>, coverage: &mut Coverage) {
         let Ok(customer) = engine.customer(CUSTOMER, at) else { return };
         let rules = engine.rules();
@@ -218,7 +219,7 @@ impl Journeys {
     }
 }
 
-/// A journey that began anew has entered its first stage, and made no move.
+/// A journey that started again has entered its first stage without a move.
 fn note_step(
     before: Option<&JourneyView>,
     now: &JourneyView,
@@ -235,7 +236,7 @@ fn note_step(
     }
 }
 
-/// Whether a move leads from one stage to the other on what just happened. Moves that all do count as one.
+/// Whether a move leads from one stage to the other on what just happened. All moves that do count.
 fn could_make(step: &Move, before: &JourneyView, now: &JourneyView, (event, rules): (Option<&str>, &RuleSet)) -> bool {
     let leads = rules.vocabulary.name(step.to).split_once('/').is_some_and(|(_, to)| to == now.stage);
     leads
@@ -247,7 +248,7 @@ fn could_make(step: &Move, before: &JourneyView, now: &JourneyView, (event, rule
         }
 }
 
-/// When time alone may move a journey on.
+/// The moments at which time alone may move a journey.
 fn timeouts(view: &JourneyView, rules: &RuleSet) -> Vec<Moment> {
     let moves = stage(view, rules).into_iter().flat_map(|stage| &stage.moves);
     let timed = moves.filter_map(|step| match step.on {

@@ -1,4 +1,5 @@
-//! What a test expects, and how an answer differs from it: field by field, with the reason why the expected action lost.
+//! The expectations of a test, and how an answer differs from them: field by field, with the reason why the expected
+//! action lost.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use crate::domain::time::Moment;
 use crate::engine::DecisionRecord;
 use crate::scenario::shape;
 
-/// What a test expects.
+/// The expectations of a test.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expect {
     actions: Option<Vec<String>>,
@@ -22,16 +23,16 @@ pub(super) struct Expect {
     retry_after: Option<Moment>,
 }
 
-/// One thing that is not as expected.
+/// One difference from the expectations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The key under `expect`.
     pub field: &'static str,
-    /// What the test says.
+    /// The expected value.
     pub expected: String,
-    /// What the answer says.
+    /// The actual value.
     pub got: String,
-    /// Why it is so: the gate, the place in the rules, and what would have changed it.
+    /// The reasons: the gate, the place in the rules, and the change that would have helped.
     pub why: Vec<String>,
 }
 
@@ -74,11 +75,11 @@ impl Expect {
         })
     }
 
-    /// Everything in which an answer is not as expected.
+    /// All differences of an answer from the expectations.
     pub fn differences(&self, record: &DecisionRecord) -> Vec<Difference> {
         let answer = Answer { record };
         let chosen = self.actions.as_ref().and_then(|wanted| answer.differs_in_actions(wanted));
-        // Another action has another text: that says nothing more.
+        // Another action has another text, so a difference in text would be redundant.
         let text = self.text.as_ref().filter(|_| chosen.is_none()).and_then(|wanted| answer.differs_in_text(wanted));
         let silence = self.silence.and_then(|wanted| answer.differs_in_silence(wanted));
         let gates = self.why_not.iter().filter_map(|(action, gate)| answer.differs_in_gate(action, *gate));
@@ -96,7 +97,7 @@ fn read_why_not(node: &Node, known: Known<'_>) -> Option<(String, Gate)> {
     Some((action?, gate?))
 }
 
-/// An answer with every reason.
+/// An answer with all reasons.
 struct Answer<'r> {
     record: &'r DecisionRecord,
 }
@@ -155,7 +156,7 @@ impl<'r> Answer<'r> {
         Some(Difference { field: "retry_after", expected: wanted.to_string(), got, why: Vec::new() })
     }
 
-    /// Why an action was not chosen: what stopped it, where that is written, and the change that would have helped.
+    /// Why an action was not chosen: what stopped it, where that is defined, and the change that would have helped.
     fn why(&self, action: &str) -> Vec<String> {
         let Some(loser) = self.loser(action).filter(|loser| loser.gate != Gate::Chosen) else { return Vec::new() };
         let stopped = format!("`{action}` stopped at `{}`: {}", loser.gate.name(), loser.reason);
@@ -188,13 +189,13 @@ impl fmt::Display for Answer<'_> {
     }
 }
 
-/// A place in the rules, with the path as the user named the folder.
+/// A place in the rules, with the path as given by the user.
 fn full_path(place: &Location, rules: &RuleSet) -> Location {
     let file = rules.sources.iter().find(|(_, file)| rules.sources.relative(file) == place.file);
     Location { file: file.map_or_else(|| place.file.clone(), |(_, file)| file.path.clone()), ..place.clone() }
 }
 
-/// Marks under the second text what it has other than the first, where most of them is the same.
+/// Marks, under the second text, where it differs from the first, if the two are mostly equal.
 fn mark(expected: &str, got: &str) -> Option<String> {
     let (expected, got): (Vec<char>, Vec<char>) = (expected.chars().collect(), got.chars().collect());
     let same = |(a, b): &(&char, &char)| a == b;

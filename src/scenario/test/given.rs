@@ -1,5 +1,5 @@
-//! What happened before a test asks, and what it asks: read from the test file, every name held against the rules, so
-//! that a misspelt one is found at its place and not when the test runs.
+//! The steps before a test's question, and the question: read from the test file and checked against the rules, so that
+//! a misspelt name is reported at its place when the file is read, not when the test runs.
 
 use compact_str::CompactString;
 
@@ -29,7 +29,7 @@ pub(super) struct Given {
     pub span: Span,
 }
 
-/// The rules that names are held against, and where mistakes go.
+/// The rules that names are checked against, and the sink for errors.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'r> {
     pub rules: &'r RuleSet,
@@ -37,7 +37,7 @@ pub(super) struct Known<'r> {
 }
 
 impl<'r> Known<'r> {
-    /// Reads `given:`, in the order of time.
+    /// Reads `given:`, sorted by time.
     pub fn given(self, node: &Node, test: Moment) -> Option<Vec<Given>> {
         let mut entries = every(reader::list(node, self.sink)?.iter().map(|item| self.entry(item, test)))?;
         entries.sort_by_key(|entry| entry.step.at);
@@ -217,7 +217,7 @@ impl<'r> Known<'r> {
         self.name(node, "channel", &self.rules.declared.channels)
     }
 
-    /// A text that names something declared.
+    /// A text that names a declared item.
     pub fn name<I: Id, T>(self, node: &Node, kind: &str, declared: &IdMap<I, T>) -> Option<String> {
         let name = reader::text(node, self.sink)?;
         self.find((name, node.span), kind, declared).map(|_| name.to_owned())
@@ -230,7 +230,7 @@ impl<'r> Known<'r> {
         found.or_else(|| reader::unknown((name, span), kind, names(), self.sink))
     }
 
-    /// Names with values; `shape` finds what a name may hold, or reports it.
+    /// Names with values; `shape` returns what a name may hold, or reports an error.
     fn values(
         self,
         node: &Node,
@@ -268,7 +268,7 @@ impl<'r> Known<'r> {
     }
 }
 
-/// All, if every one could be read; none is left unread, so that every mistake is reported.
+/// All items, if every one could be read; all are read in any case, so that every error is reported.
 pub(super) fn every<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     read.collect::<Vec<_>>().into_iter().collect()
 }
