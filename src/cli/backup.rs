@@ -1,4 +1,4 @@
-//! `tactful backup`: a copy of what a running server has on disk.
+//! `tactful backup`: copies the data of a running server.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ impl Backup {
             Failure::new(format!("no backup was taken: {}", status.message()))
                 .help("look at the server's log, and ask again")
         };
-        // The server makes one at a time, so nobody else writes into this folder once it has said yes.
+        // The server makes one backup at a time, so no other writes into this folder once it has accepted the call.
         let mut parts = client.backup(BackupRequest {}).await.map_err(broken)?.into_inner();
         let mut taking = Taking::begin(&self.folder).map_err(refused)?;
         loop {

@@ -1,4 +1,4 @@
-//! `tactful bench`: puts load on a running server and judges the times.
+//! `tactful bench`: puts load on a running server and checks its latencies.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,16 +41,16 @@ pub(super) struct Bench {
     format: Format,
 }
 
-/// The most that a percentile may be.
+/// The limit of a percentile.
 #[derive(Debug, Clone)]
 struct Budget {
     percent: f64,
     most: Duration,
 }
 
-/// Percentiles that are shown.
+/// The percentiles that are printed.
 const SHOWN: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
-/// A machine that sends less than this share of what was asked for is too busy for the rate.
+/// A machine that sends less than this share of the requested rate is too busy for it.
 const ENOUGH: f64 = 0.9;
 
 impl Bench {
@@ -79,7 +79,7 @@ impl Bench {
         Ok((config, load))
     }
 
-    /// What is wrong with a run.
+    /// The violations of a run.
     fn faults(&self, report: &Report) -> Vec<String> {
         let name = &report.name;
         let mut faults = Vec::new();
@@ -99,7 +99,7 @@ impl Bench {
     }
 }
 
-/// Every load from a thread of its own.
+/// Runs each load on a separate thread.
 fn run_at_once(loads: Vec<Load>) -> Result<Vec<Report>, Failure> {
     let reports: Vec<Result<Report, LoadError>> = std::thread::scope(|scope| {
         let running: Vec<_> = loads.into_iter().map(|load| scope.spawn(|| load.run())).collect();

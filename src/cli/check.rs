@@ -1,4 +1,4 @@
-//! `tactful check`: every mistake of every rule file, at once.
+//! `tactful check`: reports all mistakes of all rule files.
 
 use std::path::PathBuf;
 
@@ -83,7 +83,7 @@ fn summary(loaded: &Loaded) -> serde_json::Value {
     serde_json::json!({ "errors": errors, "warnings": warnings, "rule_set": hash, "diagnostics": diagnostics })
 }
 
-/// One warning for all rule files that would not be noticed if they were cut off.
+/// One warning for all rule files whose truncation would not be detected.
 fn open_end(loaded: &Loaded) -> Option<Diagnostic> {
     let rules = loaded.sources.iter().filter(|(_, file)| !is_test(&file.path) && !file.text.is_empty());
     let open: Vec<FileId> = rules.filter(|(_, file)| !source::opens(&file.text)).map(|(id, _)| id).collect();

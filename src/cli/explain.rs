@@ -1,4 +1,4 @@
-//! `tactful explain`: the long text behind a diagnostic's code.
+//! `tactful explain`: the long explanation of a diagnostic's code.
 
 use clap::Args;
 

@@ -98,7 +98,7 @@ fn from_stdin(name: &str) -> Result<Verdict, Failure> {
     Ok(Verdict::InOrder)
 }
 
-/// The new text of a file; nothing, and the reason on standard error, where it must stay as it is.
+/// The new text of a file; `None`, with the reason on standard error, if the file must not be changed.
 fn laid_out((id, file): (FileId, &SourceFile), sources: &Sources) -> Option<String> {
     let form = Form::Map(if is_test(&file.path) { &TEST_FILE } else { &RULE_FILE });
     match format(id, &file.text, &form) {
@@ -119,7 +119,7 @@ fn show(sources: &Sources, diagnostics: &[Diagnostic]) {
     }
 }
 
-/// Replaces a file as a whole, so that nobody ever reads half of it. Links are followed, permissions kept.
+/// Replaces a file atomically, so that no reader ever sees part of it. Links are followed, permissions kept.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let permissions = fs::metadata(&path)?.permissions();

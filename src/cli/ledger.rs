@@ -1,5 +1,5 @@
-//! `tactful ledger`: verify the consent ledger, and prove what is in it. Every command but `rotate-key` only reads, and
-//! works while a server runs.
+//! `tactful ledger`: verifies the consent ledger, and proves its contents. Every command except `rotate-key` only
+//! reads, and works while a server runs.
 
 mod checkpoint;
 mod export;
@@ -65,7 +65,7 @@ impl LedgerPlace {
     }
 }
 
-/// The key to verify with, and where it comes from.
+/// The key to verify with, and its source.
 fn verifying_key(given: Option<&String>, inspection: &Inspection) -> Result<(VerifyingKey, String), Failure> {
     if let Some(text) = given {
         return Ok((parse_key(text)?, "the one you gave".into()));
@@ -88,7 +88,7 @@ fn parse_key(text: &str) -> Result<VerifyingKey, Failure> {
     })
 }
 
-/// What could not be proved: because something is damaged, or because it cannot be done.
+/// The result of a failed proof: the ledger is damaged, or the proof is impossible.
 fn unproved(error: &InspectError) -> Result<Verdict, Failure> {
     let help = match error {
         InspectError::NotSigned { asked: 0, .. } => "positions count from 1",

@@ -1,6 +1,6 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 1 done but something is wrong with what was looked at, 2 could not be done.
+//! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
 mod backup;
 mod bench;
@@ -64,7 +64,7 @@ enum Format {
     Json,
 }
 
-/// What a command could not do.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Failure {
@@ -83,7 +83,7 @@ impl Failure {
     }
 }
 
-/// Whether what was looked at is in order.
+/// Whether the checked input is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     InOrder,
@@ -122,12 +122,12 @@ impl Cli {
     }
 }
 
-/// Whether to colour what goes to standard error.
+/// Whether to colour the output on standard error.
 fn color() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Loads rules; a path that is not there is bad usage, not a mistake in the rules.
+/// Loads rules; a missing path is wrong usage, not an error in the rules.
 fn load(rules: &Path, vocabulary: &Vocabulary) -> Result<Loaded, Failure> {
     if rules.exists() { Ok(rule_files::read(rules, vocabulary)) } else { Err(no_rules(rules)) }
 }
@@ -137,7 +137,7 @@ fn no_rules(path: &Path) -> Failure {
         .help("name the folder with your rule files")
 }
 
-/// Prints the mistakes of loaded rules for people; false if there was an error.
+/// Prints the diagnostics of loaded rules for people; false if there was an error.
 fn report(loaded: &Loaded) -> bool {
     if !loaded.diagnostics.is_empty() {
         eprint!("{}", render::render(&loaded.sources, &loaded.diagnostics, color()));
@@ -150,7 +150,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Prints to standard output; a closed pipe is no reason to panic.
+/// Prints to standard output; a closed pipe must not cause a panic.
 fn say(text: &str) {
     use std::io::Write as _;
     drop(writeln!(std::io::stdout(), "{text}"));

@@ -1,4 +1,4 @@
-//! Where the ledger and the customers of a server are, and how they were found.
+//! Opens the ledger and the customer store of a server, and reports their state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,20 +31,20 @@ impl LedgerPlace {
     }
 }
 
-/// The ledger as it was found.
+/// The opened ledger and customer store.
 pub(super) struct OpenLedger {
     pub(super) ledger: Arc<dyn Ledger>,
-    /// What its records say together.
+    /// The summary of the ledger's records.
     pub(super) past: Past,
-    /// The customers; nothing while the ledger is closed, for then nobody can read them.
+    /// The customer store; `None` while the ledger is closed, because its keys are then unavailable.
     pub(super) store: Option<CustomerStore>,
-    /// Every name that a stored customer or a record uses, so that none is forgotten while the rules do not declare it.
+    /// Every name that a stored customer or a record uses, so that none is lost while the rules do not declare it.
     pub(super) vocabulary: Vocabulary,
-    /// Why no personal data may be used.
+    /// Why no personal data may be used; `None` if it may.
     pub(super) trouble: Option<String>,
 }
 
-/// Opens the ledger. One that is not as it was written is left as it is, and the server goes on without personal data.
+/// Opens the ledger. A damaged ledger is not changed, and the server continues without personal data.
 pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) -> Result<OpenLedger, Failure> {
     let mut settings = place.settings();
     if let Some(path) = expected_head {
@@ -87,7 +87,7 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
     Ok(OpenLedger { ledger, past: opened.past, store, vocabulary, trouble: None })
 }
 
-/// Opens the customers beside a ledger.
+/// Opens the customer store beside a ledger.
 fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedStore, Failure> {
     let folder = settings.data.join(CUSTOMERS);
     let keys = ledger.vault(settings).map_err(|error| Failure::new(error.to_string()).help(store_way_out(&folder)))?;
@@ -101,7 +101,7 @@ fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedSt
     })
 }
 
-/// What an operator can do about customers that cannot be read.
+/// What an operator can do if customers cannot be read.
 fn store_way_out(folder: &Path) -> String {
     format!(
         "restore the data folder from a copy, or move `{}` away: the server then knows nobody, and what was said to \
@@ -110,7 +110,7 @@ fn store_way_out(folder: &Path) -> String {
     )
 }
 
-/// What an operator can do about a ledger that does not open.
+/// What an operator can do if a ledger does not open.
 fn way_out(error: &OpenError) -> &'static str {
     match error {
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",

@@ -1,7 +1,7 @@
-//! Draws diagnostics for people, with the lines they are about.
+//! Prints diagnostics for people, with the source lines.
 //!
-//! Only the lines around a place are handed to annotate-snippets, so that a large file costs nothing, and
-//! every range is clamped to the text, so that no diagnostic can make drawing fail.
+//! Only the lines around a place are passed to annotate-snippets, so that a large file costs nothing, and every range
+//! is clamped to the text, so that a diagnostic cannot make rendering fail.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,17 +10,17 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Patch,
 
 use crate::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources, Span};
 
-/// Columns of the output; texts are wrapped and lines trimmed to it.
+/// Columns of the output; texts are wrapped and source lines trimmed to it.
 const WIDTH: usize = 80;
-/// Longer lines are not shown, only named.
+/// Longer source lines are not shown; only their position is.
 const LONGEST_LINE: usize = 1_000;
-/// A place over more lines is marked on its first line only.
+/// A place that spans more lines is marked on its first line only.
 const MOST_LINES: usize = 4;
-/// Two places that are at most so many lines apart are shown together.
+/// Two places that are at most this many lines apart are shown together.
 const NEAR: usize = 30;
 
-/// Draws diagnostics in the order of their files and places: each with its line, marks, the help and, where
-/// there is one, the corrected line. A blank line stands between two; none is at the end.
+/// Prints diagnostics in the order of their files and places: each with its line, marks, the help and, if there is one,
+/// the corrected line. Diagnostics are separated by a blank line; there is none at the end.
 #[must_use]
 pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -42,7 +42,7 @@ fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     sorted
 }
 
-/// One diagnostic: the mistake itself, its second place if that is far away, the corrected line.
+/// One diagnostic: the error itself, its second place if that is far away, the corrected line.
 fn groups<'s>(sources: &'s Sources, diagnostic: &'s Diagnostic) -> Vec<Group<'s>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -71,14 +71,14 @@ fn groups<'s>(sources: &'s Sources, diagnostic: &'s Diagnostic) -> Vec<Group<'s>
     others
 }
 
-/// The second place, if it can be shown with the first.
+/// The second place, if it can be shown together with the first.
 fn near_related(sources: &Sources, diagnostic: &Diagnostic) -> Option<Span> {
     let (related, _) = diagnostic.related.as_ref()?;
     let lines = sources.locate(*related).line.abs_diff(sources.locate(diagnostic.span).line);
     (related.file == diagnostic.span.file && lines as usize <= NEAR).then_some(*related)
 }
 
-/// The second place, if it could not be shown with the first.
+/// The second place, if it could not be shown together with the first.
 fn far_related<'s>(sources: &'s Sources, diagnostic: &'s Diagnostic, shown: Option<&Excerpt<'_>>) -> Option<Group<'s>> {
     let (related, note) = diagnostic.related.as_ref()?;
     if shown.is_some_and(|shown| shown.holds(*related)) {
@@ -109,7 +109,7 @@ struct Excerpt<'s> {
 }
 
 impl<'s> Excerpt<'s> {
-    /// The lines of a place, and of a second one; none where a line is too long to show.
+    /// The lines of a place, and of a second one; `None` if a line is too long to show.
     fn around(sources: &'s Sources, span: Span, second: Option<Span>) -> Option<Self> {
         let file = sources.file(span.file)?;
         let mut range = lines_of(&file.text, clamp(&file.text, span));
@@ -131,7 +131,7 @@ impl<'s> Excerpt<'s> {
         span.file == self.span.file && self.range.start <= place.start && place.start <= self.range.end
     }
 
-    /// A place within the excerpt; of a place over many lines, its first line.
+    /// A place relative to the excerpt; for a place that spans many lines, its first line.
     fn local(&self, span: Span) -> Range<usize> {
         let place = clamp(&self.file.text, span);
         let marked = self.file.text.get(place.clone()).unwrap_or("");
@@ -142,7 +142,7 @@ impl<'s> Excerpt<'s> {
         start..end.saturating_sub(self.range.start).clamp(start, last)
     }
 
-    /// The lines; carriage returns are blanks, so that no sign is drawn for them.
+    /// The lines; carriage returns become spaces, so that no symbol is printed for them.
     fn text(&self) -> Cow<'s, str> {
         let text = self.file.text.get(self.range.clone()).unwrap_or("");
         if text.contains('\r') { Cow::Owned(text.replace('\r', " ")) } else { Cow::Borrowed(text) }
@@ -153,7 +153,7 @@ impl<'s> Excerpt<'s> {
         snippet.annotation(annotation)
     }
 
-    /// The place, and the second one if it lies in the excerpt.
+    /// The place, and the second one if it is in the excerpt.
     fn marked(&self, diagnostic: &'s Diagnostic) -> Snippet<'s, Annotation<'s>> {
         let snippet = self.snippet(AnnotationKind::Primary.span(self.local(diagnostic.span)));
         match &diagnostic.related {
@@ -164,7 +164,7 @@ impl<'s> Excerpt<'s> {
         }
     }
 
-    /// The line as it should be.
+    /// The corrected line.
     fn corrected(&self, diagnostic: &'s Diagnostic) -> Option<Snippet<'s, Patch<'s>>> {
         let replacement = diagnostic.replacement.as_deref()?;
         let place = clamp(&self.file.text, diagnostic.span);
@@ -176,7 +176,7 @@ impl<'s> Excerpt<'s> {
     }
 }
 
-/// A span as a range of the text, on character boundaries, never backwards.
+/// A span as a range of the text, on character boundaries, with start ≤ end.
 fn clamp(text: &str, span: Span) -> Range<usize> {
     let boundary = |at: u32| {
         let at = (at as usize).min(text.len());
@@ -194,7 +194,7 @@ fn lines_of(text: &str, range: Range<usize>) -> Range<usize> {
     start..start + lines.strip_suffix('\r').unwrap_or(lines).len()
 }
 
-/// Breaks a text at blanks into lines of at most `width` characters; what stands in backticks stays whole.
+/// Wraps a text at spaces into lines of at most `width` characters; text in backticks is not broken.
 fn wrap(text: &str, width: usize) -> String {
     let mut wrapped = String::new();
     let mut column = 0;
@@ -215,7 +215,7 @@ fn wrap(text: &str, width: usize) -> String {
     wrapped
 }
 
-/// Characters from an offset to the next blank outside backticks.
+/// The number of characters from an offset to the next space outside backticks.
 fn length_to_break(text: &str, offset: usize) -> usize {
     let mut quoted = false;
     let rest = text.get(offset..).unwrap_or("");

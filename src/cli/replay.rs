@@ -1,4 +1,4 @@
-//! `tactful replay`: a timeline of recorded calls in virtual time, through the real engine.
+//! `tactful replay`: replays a timeline of recorded calls in virtual time, through the real engine.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Write as _};

@@ -1,4 +1,4 @@
-//! `tactful restore`: puts a backup into a data folder.
+//! `tactful restore`: restores a backup into a data folder.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ impl Restore {
         let Restored { records, customers: (customers, damaged), mended, recovered, replaced } = restored;
         say(&format!("ledger     {}", counted(usize::try_from(records).unwrap_or(usize::MAX), "record")));
         say(&format!("customers  {customers}"));
-        // Where the log was not copied whole, it is made anew; that is nothing to worry about.
+        // If the published log was not copied completely, it is rebuilt, which is harmless.
         for mended in mended.iter().filter(|mended| !matches!(mended, Mended::LogFile(_))) {
             eprintln!("warning: {mended}");
         }

@@ -1,4 +1,4 @@
-//! `tactful schema`: what editors complete, show and underline in rule files.
+//! `tactful schema`: a JSON Schema with which editors complete and check rule files.
 
 use std::fs;
 use std::path::PathBuf;

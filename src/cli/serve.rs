@@ -89,13 +89,13 @@ impl Serve {
         telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
         let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
         let rules = self.load_rules(&ledger.vocabulary)?;
-        // Calls are answered by threads of their own; this one takes connections and does what goes on beside.
+        // Calls are answered by separate threads; this one accepts connections and runs the background tasks.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
         runtime.block_on(self.serve(rules, ledger))
     }
 
-    /// Loads the rules to begin with. What a reload would refuse is refused here too.
+    /// Loads the first rules. Rules that a reload would refuse are refused here too.
     fn load_rules(&self, vocabulary: &Vocabulary) -> Result<FirstRules, Failure> {
         let path = &self.rules;
         if !path.exists() {
@@ -201,7 +201,7 @@ impl Serve {
     }
 }
 
-/// The text that the rules ask most often of a context fact, to try them with.
+/// The text that the rules compare a context fact with most often, for the example command.
 fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
     let is_it =
         |fact| matches!(rules.facts.get(fact).map(|entry| &entry.fact), Some(Fact::Context(known)) if *known == id);
@@ -224,7 +224,7 @@ fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
     most.or_else(|| listed.map(ToString::to_string))
 }
 
-/// The rules to begin with, and where they came from.
+/// The first rules, and their files.
 struct FirstRules {
     set: Arc<RuleSet>,
     folder: RuleFolder,
@@ -232,7 +232,7 @@ struct FirstRules {
     loaded: Loaded,
 }
 
-/// Listens on an address that was asked for with a flag, and answers with the port that was given.
+/// Listens on the address of a flag, and returns the listener with its actual port.
 async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::new(format!("cannot listen on {address}: {error}")).help(format!("choose another address with {flag}"))
@@ -241,7 +241,7 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketA
     Ok((listener, address))
 }
 
-/// Done at Ctrl-C or SIGTERM, which are waited for from the call on, not from the first poll.
+/// Completes at Ctrl-C or SIGTERM; the signals are handled from the call on, not only from the first poll.
 fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
@@ -254,7 +254,7 @@ fn stop_signal() -> impl Future<Output = ()> {
             }
             return;
         }
-        // Without a signal to wait for, the server runs until it is killed.
+        // If signals cannot be handled, the server runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 /// The units, largest first.
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-/// The least memory that a server may be bound to.
+/// The smallest memory limit of a server, in bytes.
 const LEAST: u64 = 128 << 20;
 
-/// So many bytes.
+/// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size(pub(super) u64);
 

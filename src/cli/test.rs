@@ -1,4 +1,4 @@
-//! `tactful test`: runs the rule tests beside the rules.
+//! `tactful test`: runs the rule tests of a rule folder.
 
 mod coverage;
 mod junit;
@@ -46,18 +46,18 @@ pub(super) struct Test {
     format: Format,
 }
 
-/// What came of a test, and how long it took.
+/// The result of a test, and how long it took.
 struct Timed {
     result: TestResult,
     took: Duration,
 }
 
-/// What came of all tests.
+/// The results of all tests.
 struct Outcome {
     results: Vec<Timed>,
-    /// How many tests `--run` left out.
+    /// How many tests `--run` excluded.
     left_out: usize,
-    /// What can be exercised, if anybody asked.
+    /// The coverage, if it was requested.
     coverage: Option<Vec<Item>>,
 }
 
@@ -66,7 +66,7 @@ impl Test {
         let mut loaded = load(&self.rules, &Vocabulary::default())?;
         let rules = loaded.rule_set.take().map(Arc::new);
         if rules.is_some() {
-            // The tests are the matter here; warnings about the rules are for `check`.
+            // Only the tests matter here; warnings about the rules are for `check`.
             loaded.diagnostics.clear();
         }
         let (tests, found) = rules.as_ref().map(|rules| test::read(&loaded.tests, rules)).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Test {
         Ok(if right { Verdict::InOrder } else { Verdict::Wrong })
     }
 
-    /// Whether less was exercised than was asked for.
+    /// Whether the coverage is below the requested minimum.
     fn is_low(&self, outcome: &Outcome) -> bool {
         outcome.coverage.as_ref().zip(self.fail_under).is_some_and(|(items, least)| coverage::share(items) < least)
     }
@@ -122,7 +122,7 @@ impl Test {
 
     fn tell(&self, outcome: &Outcome, loaded: &Loaded) {
         report(loaded);
-        // Failures last, where they are seen.
+        // Failures are printed last, where they are visible.
         let results = outcome.results.iter().map(|timed| &timed.result);
         let (failed, passed): (Vec<_>, Vec<_>) = results.partition(|result| result.failure.is_some());
         if self.verbose {

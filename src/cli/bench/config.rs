@@ -1,4 +1,4 @@
-//! The files of ghz: what to call, with what, and how fast. <https://ghz.sh/docs/options>
+//! The config files of ghz: the method, the messages and the rate. <https://ghz.sh/docs/options>
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -38,7 +38,7 @@ pub(super) struct Config {
 }
 
 impl Default for Config {
-    /// As ghz has it.
+    /// The defaults of ghz.
     fn default() -> Self {
         Self {
             name: None,
@@ -60,40 +60,40 @@ impl Default for Config {
     }
 }
 
-/// How many calls ghz makes when nobody says how many.
+/// How many calls ghz makes by default.
 const TOTAL: u64 = 200;
 
 impl Config {
-    /// Reads a file.
+    /// Reads a config file.
     ///
     /// # Errors
-    /// When it is not there, or says something that is not known here.
+    /// When it does not exist or contains an unsupported option.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let mut config: Self = parse(path)?;
         config.name.get_or_insert_with(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         Ok(config)
     }
 
-    /// Calls another server.
+    /// Replaces the server's address.
     pub(super) fn at(&mut self, host: &str) {
         host.clone_into(&mut self.host);
     }
 
-    /// Lasts so long instead.
+    /// Replaces the duration.
     pub(super) fn lasting(&mut self, duration: &str) {
         self.duration = Some(duration.to_owned());
         self.total = None;
     }
 
-    /// How many calls a second are asked for, if it says so.
+    /// The requested calls a second, if the file sets a rate.
     pub(super) fn rate(&self) -> Option<f64> {
         Some(self.rps).filter(|rate| *rate > 0.0)
     }
 
-    /// The load that it describes.
+    /// The load that the file describes.
     ///
     /// # Errors
-    /// When what it says does not fit together, or to the server's protocol.
+    /// When its options are inconsistent or do not fit the server's protocol.
     pub(super) fn load(&self) -> Result<Load, String> {
         if !self.insecure {
             return Err("TLS is not there yet; say `\"insecure\": true`".into());

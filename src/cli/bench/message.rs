@@ -1,4 +1,4 @@
-//! Messages of a load: JSON with templates in it, encoded as the method takes it.
+//! The messages of a load: JSON with templates, encoded for the method.
 
 use bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
@@ -9,7 +9,7 @@ use super::template::Template;
 use crate::grpc::DESCRIPTORS;
 use crate::load::{Calls, framed};
 
-/// The messages to a method, in turn.
+/// The messages to a method, used in turn.
 #[derive(Debug)]
 pub(super) struct Messages {
     method: String,
@@ -27,10 +27,10 @@ enum Node {
 }
 
 impl Messages {
-    /// The messages in JSON to a method such as `tactful.v1.DecisionService.Decide`: one, or a list to take turns.
+    /// Parses the JSON messages to a method such as `tactful.v1.DecisionService.Decide`: one, or a list to use in turn.
     ///
     /// # Errors
-    /// When there is no such method, or the messages are not its own.
+    /// When there is no such method, or the messages do not fit it.
     pub(super) fn read(call: &str, data: &Json) -> Result<Self, String> {
         let method = method(call)?;
         let descriptor = method.input();

@@ -1,5 +1,5 @@
-//! The templates in the files of ghz, as far as a load needs them: text with `{{…}}` in it, which is another text for each
-//! call. The language is that of Go's text/template with the functions of sprig that are named here.
+//! The templates in the files of ghz, as far as a load needs them: text with `{{…}}`, evaluated for each call. The
+//! language is Go's text/template with the functions of sprig that are named here.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -7,10 +7,10 @@ use std::str::Chars;
 use crate::domain::time::{Moment, Period};
 use crate::serve::clock;
 
-/// What may be called, for whoever wrote something else.
+/// The supported functions, for the error message about any other.
 const KNOWN: &str = ".RequestNumber, .UUID, add, mul, mod, list, index, now, dateModify, dateInZone";
 
-/// A text with places to fill.
+/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Template(Vec<Part>);
 
@@ -50,10 +50,10 @@ enum Value {
 }
 
 impl Template {
-    /// Reads a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// When a place is not closed, or holds something that is not known here.
+    /// When a placeholder is not closed or contains something unsupported.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -68,10 +68,10 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The text for the call of this number.
+    /// The text for call `number`.
     ///
     /// # Errors
-    /// When values do not fit, as an index beyond the end of a list.
+    /// When values do not fit, such as an index beyond the end of a list.
     pub(super) fn fill(&self, number: u64) -> Result<String, String> {
         let mut filled = String::new();
         for part in &self.0 {
@@ -123,7 +123,7 @@ fn application(letters: &mut Peekable<Chars<'_>>) -> Result<Expression, String> 
     }
 }
 
-/// The next value; none at a closing bracket or the end.
+/// The next value; `None` at a closing bracket or the end.
 fn operand(letters: &mut Peekable<Chars<'_>>) -> Result<Option<Expression>, String> {
     while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
     Ok(Some(match letters.peek() {
@@ -134,7 +134,7 @@ fn operand(letters: &mut Peekable<Chars<'_>>) -> Result<Option<Expression>, Stri
             if letters.next() != Some(')') {
                 return Err("has a `(` too many".into());
             }
-            // A function in brackets is called without more.
+            // A function in brackets is called without further arguments.
             inner
         }
         Some('`') => {
@@ -226,7 +226,7 @@ fn numbers(values: &[Value]) -> Result<Vec<i64>, String> {
     values.iter().map(number).collect()
 }
 
-/// A length of time as Go writes it, such as `-1h30m`.
+/// A duration as Go writes it, such as `-1h30m`.
 pub(super) fn duration(text: &str) -> Result<Period, String> {
     let parsed: Result<jiff::SignedDuration, _> = text.parse();
     let milliseconds = parsed.ok().and_then(|period| i64::try_from(period.as_millis()).ok());

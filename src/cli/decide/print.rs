@@ -1,4 +1,4 @@
-//! An answer for people and for programs.
+//! Prints an answer for people and for programs.
 
 use comfy_table::ColumnConstraint;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{proto, table};
 use crate::domain::time::Moment;
 
-/// The answer as a person reads it.
+/// The answer for people.
 pub(super) fn human(answer: &proto::DecideResponse) -> String {
     let mut text = String::new();
     for action in &answer.actions {
@@ -42,7 +42,7 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
     text
 }
 
-/// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and what that is made of
+/// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and the parts of intrusiveness.
 fn sum(score: &proto::Score) -> String {
     let own = score.intrusiveness - score.interruption - score.pressure - score.hurt;
     let own_name = if score.personal > 0.0 { "own and personal" } else { "own" };
@@ -116,7 +116,7 @@ fn moment(timestamp: Option<&prost_types::Timestamp>) -> Option<Moment> {
     timestamp.map(|at| Moment(at.seconds.saturating_mul(1_000).saturating_add(i64::from(at.nanos / 1_000_000))))
 }
 
-/// The answer as the protocol's own JSON would have it.
+/// The answer in the protocol's JSON mapping.
 pub(super) fn json(answer: &proto::DecideResponse) -> Value {
     let time = |at: Option<&prost_types::Timestamp>| moment(at).map(|at| at.to_string());
     json!({

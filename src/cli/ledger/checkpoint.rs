@@ -1,4 +1,4 @@
-//! `tactful ledger checkpoint`: the newest signed head, to keep somewhere else.
+//! `tactful ledger checkpoint`: the newest signed head, to keep in another place.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `tactful ledger export`: the records that can be read, for other programs.
+//! `tactful ledger export`: the readable records, for other programs.
 
 use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
@@ -37,7 +37,7 @@ impl Export {
             }
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        // Whoever reads may stop early.
+        // The reader may stop early.
         drop(written.and_then(|()| out.flush()));
         match read {
             Ok(()) => Ok(Verdict::InOrder),

@@ -1,4 +1,4 @@
-//! `tactful ledger proof`: that the ledger only grew since an earlier checkpoint.
+//! `tactful ledger proof`: proves that the ledger has only grown since an earlier checkpoint.
 
 use clap::Args;
 

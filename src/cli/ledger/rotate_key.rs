@@ -1,4 +1,4 @@
-//! `tactful ledger rotate-key`: make copies of the data folder unreadable.
+//! `tactful ledger rotate-key`: makes copies of the data folder unreadable.
 
 use clap::Args;
 

@@ -47,7 +47,7 @@ impl Verify {
     }
 }
 
-/// What was checked, in plain words.
+/// Prints what was checked.
 fn describe(found: &Verification, inspection: &Inspection, (key, source): (&VerifyingKey, &str)) {
     say("frames       each record's checksum and hash were computed again, and that it follows the one before");
     if inspection.has_keys() {

@@ -1,4 +1,4 @@
-//! `tactful ledger verify-receipt`: a customer's own check, which needs nothing but the receipt and the key.
+//! `tactful ledger verify-receipt`: a customer's own check, which needs only the receipt and the key.
 
 use std::path::PathBuf;
 

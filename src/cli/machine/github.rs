@@ -1,4 +1,4 @@
-//! Workflow commands of GitHub Actions, which turn into notes beside the lines of a pull request.
+//! Workflow commands of GitHub Actions, which become annotations at the lines of a pull request.
 //!
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
@@ -6,7 +6,7 @@ use super::{Region, severity, sorted};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Sources};
 
-/// One command a line.
+/// One command per line.
 #[must_use]
 pub fn commands(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     sorted(diagnostics).into_iter().map(|diagnostic| command(sources, diagnostic) + "\n").collect()
@@ -18,7 +18,7 @@ fn command(sources: &Sources, diagnostic: &Diagnostic) -> String {
     let title = format!("{}: {title}", diagnostic.code);
     let help = diagnostic.help.as_ref().map_or(String::new(), |help| format!("\nhelp: {help}"));
     let message = data(&format!("{}{help}", diagnostic.message));
-    // GitHub takes columns only within one line, and counts the last one in.
+    // GitHub accepts columns only within one line, and its last column is inclusive.
     let columns = match end.1.checked_sub(1) {
         Some(last) if start.0 == end.0 => format!(",col={},endColumn={}", start.1, last.max(start.1)),
         _ => String::new(),
@@ -27,12 +27,12 @@ fn command(sources: &Sources, diagnostic: &Diagnostic) -> String {
     format!("::{} {place},title={}::{message}", severity(diagnostic), property(&title))
 }
 
-/// Escapes what would end a message.
+/// Escapes characters that would end a message.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes what would end a property.
+/// Escapes characters that would end a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Region, severity, sorted};
 use crate::domain::rules::diagnostic::{Diagnostic, Sources};
 
-/// Each with severity, code, message, help, file, line, column, end_line, end_column and replacement; what is
-/// missing is `null`.
+/// Each with severity, code, message, help, file, line, column, end_line, end_column and replacement; missing values
+/// are `null`.
 #[must_use]
 pub fn list(sources: &Sources, diagnostics: &[Diagnostic]) -> Value {
     sorted(diagnostics).into_iter().map(|diagnostic| object(sources, diagnostic)).collect()

@@ -1,4 +1,4 @@
-//! Diagnostics for other programs, one format a file. docs/diagnostics.md shows them.
+//! Diagnostics for other programs, one format per file. docs/diagnostics.md shows them.
 
 pub mod github;
 pub mod json;
@@ -14,7 +14,7 @@ fn severity(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
-/// Where a diagnostic stands: lines and columns from 1, columns in characters, the end not included.
+/// The place of a diagnostic: lines and columns from 1, columns in characters, the end exclusive.
 struct Region {
     path: String,
     start: (u32, u32),
@@ -28,7 +28,7 @@ impl Region {
     }
 }
 
-/// By file and place.
+/// Sorted by file and place.
 fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.code));

@@ -38,7 +38,7 @@ fn rule(code: Code) -> Value {
 
 fn result(sources: &Sources, diagnostic: &Diagnostic, codes: &[Code]) -> Value {
     let help = diagnostic.help.as_ref().map_or(String::new(), |help| format!("\n{help}"));
-    // What is wrong with the folder itself has no file.
+    // An error of the folder itself has no file.
     let place = sources.file(diagnostic.span.file).map(|_| Region::of(sources, diagnostic));
     let location = |place| json!({"physicalLocation": {"artifactLocation": artifact(place), "region": region(place)}});
     json!({
@@ -68,7 +68,7 @@ fn region(place: &Region) -> Value {
     })
 }
 
-/// A path as a URI: relative as it is, absolute with its scheme.
+/// A path as a URI: a relative path unchanged, an absolute one with its scheme.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let encoded: String = path

@@ -1,4 +1,4 @@
-//! Coverage as a table: how much of the rules the tests exercised, and where the rest stands.
+//! Coverage as a table: how much of the rules the tests exercised, and the places of the rest.
 
 use comfy_table::{CellAlignment, ColumnConstraint};
 use serde_json::{Value, json};
@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 use crate::cli::table::list;
 use crate::scenario::test::{Exercise, Item};
 
-/// So many places of what was not exercised are shown; JSON has them all.
+/// How many places that were not exercised are shown; JSON has all of them.
 const MOST_SHOWN: usize = 50;
 
-/// Reads a share such as `90` or `92.5`.
+/// Parses a percentage such as `90` or `92.5`.
 pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches(['%', ' ']).parse::<f64>().ok();
     number.filter(|number| (0.0..=100.0).contains(number)).ok_or_else(|| "a share is between 0 and 100".to_owned())
 }
 
-/// How much was exercised, in percent; all of nothing is 100.
+/// The exercised share, in percent; 100 if there is nothing to exercise.
 #[expect(clippy::cast_precision_loss, reason = "rules have far fewer parts than 2^52")]
 pub(super) fn share(items: &[Item]) -> f64 {
     let exercised = items.iter().filter(|item| item.exercised).count();
     if items.is_empty() { 100.0 } else { 100.0 * exercised as f64 / items.len() as f64 }
 }
 
-/// A table of what there is, kind by kind, and the places of what was not exercised.
+/// A table of the shares by kind, and the places that were not exercised.
 pub(super) fn table_of(items: &[Item]) -> String {
     let mut sums = list(&["coverage", "exercised", "of", "%"]);
     for (name, items) in by_kind(items).filter(|(_, items)| !items.is_empty()) {
@@ -40,7 +40,7 @@ pub(super) fn table_of(items: &[Item]) -> String {
     for item in missed.iter().take(MOST_SHOWN) {
         places.add_row([format!("{}:{}", item.place.file, item.place.line), item.missed.clone()]);
     }
-    // A place that breaks over two lines is none that a person can go to.
+    // A place broken over two lines cannot be copied or clicked.
     places.column_iter_mut().take(1).for_each(|column| {
         column.set_constraint(ColumnConstraint::ContentWidth);
     });
@@ -70,7 +70,7 @@ fn by_kind(items: &[Item]) -> impl Iterator<Item = (&'static str, Vec<Item>)> {
     Exercise::NAMES.into_iter().map(move |(name, kind)| (name, of(kind)))
 }
 
-/// The share is cut, not rounded: what is shown as 90.0 is not below 90.
+/// The share is rounded down: what is shown as 90.0 is not below 90.
 fn row(name: &str, items: &[Item]) -> [String; 4] {
     let exercised = items.iter().filter(|item| item.exercised).count();
     let share = (share(items) * 10.0).floor() / 10.0;

@@ -1,5 +1,5 @@
-//! Test results as JUnit XML, as GitLab, Jenkins and the reporters of GitHub read it: one suite a file, and for each
-//! test its file, its line and how long it took.
+//! Test results as JUnit XML, as GitLab, Jenkins and GitHub's reporters read it: one suite per file, and for each test
+//! its file, its line and its duration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::cli::{counted, render};
 use crate::domain::rules::Loaded;
 use crate::scenario::test::Failure;
 
-/// The document of tests that ran.
+/// The document for completed tests.
 pub(super) fn document(results: &[Timed]) -> String {
     let mut suites: BTreeMap<&str, Vec<&Timed>> = BTreeMap::new();
     for timed in results {
@@ -23,7 +23,7 @@ pub(super) fn document(results: &[Timed]) -> String {
     whole(&totals(&results.iter().collect::<Vec<_>>()), &suites.collect::<String>())
 }
 
-/// The document where the rules have errors, so that no test ran: one test, which failed for that.
+/// The document if the rules have errors and no test ran: one failed test.
 pub(super) fn broken(loaded: &Loaded, root: &Path) -> String {
     let root = root.to_string_lossy();
     let message = counted(loaded.counts().0, "error");
@@ -65,12 +65,12 @@ fn case(Timed { result, took }: &Timed) -> String {
     element("    ", "testcase", &attributes, &failure)
 }
 
-/// An element around others, on lines of their own.
+/// An element with child elements, on separate lines.
 fn element(indent: &str, name: &str, attributes: &str, inner: &str) -> String {
     format!("{indent}<{name} {attributes}>\n{inner}{indent}</{name}>\n")
 }
 
-/// `rules/offers/fibre.test.yaml` as `rules.offers.fibre`: readers fold names at the dots.
+/// `rules/offers/fibre.test.yaml` as `rules.offers.fibre`: readers group names at the dots.
 fn class(file: &str) -> String {
     let stem = file.strip_suffix(".test.yaml").or_else(|| file.strip_suffix(".test.yml")).unwrap_or(file);
     escape(&stem.trim_matches(['/', '.']).replace('/', "."))
@@ -80,7 +80,7 @@ fn seconds(took: Duration) -> String {
     format!("{:.6}", took.as_secs_f64())
 }
 
-/// A text as it may stand in an attribute or an element. What XML 1.0 cannot hold becomes `�`.
+/// A text escaped for an attribute or an element. Characters that XML 1.0 does not allow become `�`.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -89,7 +89,7 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // Readers turn these into blanks where they stand in an attribute as they are.
+            // Readers normalise these to spaces in an attribute unless they are escaped.
             '\n' => escaped.push_str("&#10;"),
             '\r' => escaped.push_str("&#13;"),
             '\t' => escaped.push_str("&#9;"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a name, a path or a failure holds, a reader gets it back: what XML cannot hold is replaced.
+        /// Any name, path or failure is read back unchanged; characters that XML does not allow are replaced.
         #[test]
         fn any_text_comes_back(name in any::<String>(), why in any::<String>(), file in any::<String>()) {
             let text = document(&[timed(&name, &file, Some(Failure::Refused(why.clone())))]);
