@@ -56,7 +56,7 @@ pub struct Customer {
     pub state: CustomerState,
     /// The customer's standing in the consent ledger.
     pub standing: Standing,
-    /// The rule set for which `state` is settled until `settled_until`; reset by every other write than a decision
+    /// The rule set for which `state` is settled until `settled_until`; reset by every write other than a decision
     /// ([`Engine::change_customer`]).
     settled: Option<NonZeroU32>,
     /// Until when `state` is settled.

@@ -31,7 +31,7 @@ struct Counts {
 pub struct Failures {
     /// The status.
     pub code: Code,
-    /// How many.
+    /// How many calls failed with it.
     pub count: u64,
     /// The message of the first of them.
     pub message: String,
