@@ -49,7 +49,7 @@ fn main() {
         return open(Path::new(&folder));
     }
     let records = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
-    let folder = tempfile::tempdir_in(".").unwrap();
+    let folder = tempfile::tempdir_in("target").unwrap();
     println!("{:<46} {:>10} {:>10} {:>10} {:>10}", "", "a second", "median", "p99", "p99.9");
     let ledger = FileLedger::open(&LedgerSettings::of(&folder.path().join("acknowledged"))).unwrap().ledger;
     let engine = engine(Arc::new(ledger));

@@ -30,6 +30,37 @@ const RANKS: [(&str, u8); 13] = [
     ("cli", 6),
 ];
 
+/// The base of the domain: every part may name these.
+const BASE: [&str; 7] = ["action", "id", "mod", "packed", "purpose", "time", "value"];
+
+/// What stands at the top of the repository, and nothing else.
+const TOP: [&str; 24] = [
+    ".ci",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "buf.yaml",
+    "build.rs",
+    "check",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "ghz",
+    "proto",
+    "rules",
+    "rustfmt.toml",
+    "schema",
+    "src",
+    "tests",
+];
+
 /// Inside the domain: what each part may name besides itself and the base.
 const DOMAIN: [(&str, &[&str]); 6] = [
     ("rules", &[]),
@@ -74,22 +105,74 @@ fn part(path: &Path, below: &str) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// Every module named after a prefix such as `crate::`, comments aside.
+/// Every module named after a prefix such as `crate::`, comments aside, in groups over several lines, too.
 fn named(text: &str, prefix: &str) -> Vec<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut names = Vec::new();
-    for line in code {
-        for (at, _) in line.match_indices(prefix) {
-            let rest = &line[at + prefix.len()..];
-            if let Some(group) = rest.strip_prefix('{') {
-                let inside = group.split('}').next().unwrap_or("");
-                names.extend(inside.split(',').map(|name| name.trim().split("::").next().unwrap_or("").to_owned()));
-            } else {
-                names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(word(rest));
+            continue;
+        };
+        let (mut depth, mut begins) = (1, true);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => begins = true,
+                c if begins && !c.is_whitespace() => {
+                    names.push(word(&group[at..]));
+                    begins = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
             }
         }
     }
     names
+}
+
+#[test]
+fn modules_are_named_in_groups_and_over_lines() {
+    let text = "use crate::{\n    a::{b, c},\n    d,\n};\n// crate::e\nuse crate::f::g;";
+    assert_eq!(named(text, "crate::"), ["a", "d", "f"]);
+}
+
+#[test]
+fn every_module_has_its_layer() {
+    let known = |name: &str| ["lib", "main"].contains(&name) || RANKS.iter().any(|(known, _)| *known == name);
+    let unknown: Vec<String> =
+        sources("src").iter().map(|(path, _)| part(path, "src")).filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "give these a rank in RANKS: {unknown:?}");
+    let known = |name: &str| BASE.contains(&name) || DOMAIN.iter().any(|(known, _)| *known == name);
+    let parts = sources("src/domain").into_iter().map(|(path, _)| part(&path, "src/domain"));
+    let unknown: Vec<String> = parts.filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "say in DOMAIN what these may name: {unknown:?}");
+}
+
+/// A path through many `super` could reach a neighbour that the layers hide.
+#[test]
+fn nobody_climbs_past_their_part() {
+    let climbs = sources("src").into_iter().filter(|(_, text)| text.contains("super::super::super::"));
+    let climbs: Vec<String> = climbs.map(|(path, _)| path.display().to_string()).collect();
+    assert!(climbs.is_empty(), "name these by `crate::`: {climbs:?}");
+}
+
+/// Keys, data folders and leftovers of a run never get into the repository.
+#[test]
+fn the_top_of_the_repository_is_known() {
+    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    // Sources that were unpacked from an archive have no list of files.
+    let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else { return };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let tops: std::collections::BTreeSet<&str> = listed.lines().filter_map(|path| path.split('/').next()).collect();
+    let unknown: Vec<&&str> = tops.iter().filter(|top| !TOP.contains(top)).collect();
+    assert!(unknown.is_empty(), "not known at the top of the repository: {unknown:?}");
 }
 
 #[test]
@@ -98,6 +181,7 @@ fn every_layer_names_only_those_below() {
     let mut wrong = Vec::new();
     for (path, text) in sources("src") {
         let own = part(&path, "src");
+        // `every_module_has_its_layer` says which have none; the crate's root names all.
         let Some(own_rank) = rank(&own) else { continue };
         for name in named(&text, "crate::") {
             if name != own && rank(&name).is_some_and(|other| other >= own_rank) {

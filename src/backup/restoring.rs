@@ -10,7 +10,7 @@ use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, 
 use crate::store::{CustomerStore, OpenedStore, PAIRS, Recovered, unpack};
 
 /// What a data folder has in it, of this version and of those before.
-const ENTRIES: [&str; 4] = ["ledger", "log", "customers", "consent.ledger"];
+const ENTRIES: [&str; 3] = ["ledger", "log", "customers"];
 
 /// Where a backup is put together. What is left there by a restore that was cut short, the next one removes.
 const UNFINISHED: &str = "unfinished-restore";

@@ -152,9 +152,9 @@ impl Serve {
         let writing = WriteBehind::start(&engine, clock::system());
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
-        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics, transport };
+        let write_behind = Some(writing);
+        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics, transport, write_behind };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
-        drop(writing);
         say("stopped");
         Ok(Verdict::InOrder)
     }

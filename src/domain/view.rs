@@ -95,6 +95,7 @@ impl<'a> Scene<'a> {
     pub fn view(&'a self, purpose: PurposeId) -> View<'a> {
         View {
             scene: self,
+            granted: None,
             purpose,
             lawful: self.lawful.contains(purpose),
             pages: (0..self.rules.facts.len().div_ceil(PAGE)).map(|_| OnceCell::new()).collect(),
@@ -209,6 +210,8 @@ pub struct View<'a> {
     pub scene: &'a Scene<'a>,
     /// Through whose eyes.
     pub purpose: PurposeId,
+    /// A purpose to which a yes is supposed; what it would let the view read stays unknown.
+    granted: Option<PurposeId>,
     lawful: bool,
     pages: SmallVec<[OnceCell<Box<Page<'a>>>; 4]>,
 }
@@ -247,6 +250,12 @@ impl Facts for View<'_> {
 }
 
 impl<'a> View<'a> {
+    /// The same, if there were a yes to the purpose.
+    #[must_use]
+    pub fn granting(self, purpose: PurposeId) -> Self {
+        Self { granted: Some(purpose), ..self }
+    }
+
     /// Looks at one event through this view, as filters and journeys do.
     #[must_use]
     pub fn at_event<'v>(&'v self, event: StoredEvent<'v>) -> EventView<'v, 'a> {
@@ -287,7 +296,7 @@ impl<'a> View<'a> {
             Fact::InStageFor(id) => self.history(|| {
                 Operand::Duration(self.entered(*id).map_or(Period::ZERO, |entered| scene.now.since(entered)))
             }),
-            Fact::ConsentGiven(id) => Operand::Flag(scene.lawful.contains(*id)),
+            Fact::ConsentGiven(id) => Operand::Flag(scene.lawful.contains(*id) || self.granted == Some(*id)),
             Fact::Pressure => Operand::Number(scene.pressure()),
             Fact::Hurt => Operand::Number(scene.hurt()),
             Fact::Channel => {

@@ -229,6 +229,12 @@ impl Engine {
         self.dropped_facts.load(Ordering::Relaxed)
     }
 
+    /// A thread of the ledger that has ended although nothing told it to.
+    #[must_use]
+    pub fn ended_thread(&self) -> Option<&'static str> {
+        self.ledger.ended_thread()
+    }
+
     /// How many consent records the ledger holds.
     #[must_use]
     pub fn ledger_records(&self) -> u64 {

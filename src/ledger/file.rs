@@ -20,7 +20,6 @@ use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
 use super::vault::{ErasedPerson, Vault};
-use super::version1::Version1;
 use super::writer::{Append, Job, SharedBook, Writer, look};
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
@@ -30,8 +29,6 @@ use crate::domain::time::Moment;
 const LEDGER: &str = "ledger";
 /// The folder of the published log inside the data folder.
 const LOG: &str = "log";
-/// How many records of an older version are moved over at once.
-const MOVED_AT_ONCE: usize = 512;
 
 /// Where a ledger lives.
 #[derive(Debug, Clone)]
@@ -92,8 +89,6 @@ pub enum Mended {
     LogFile(PathBuf),
     /// So many keys of erased customers had come back, and are gone again.
     ErasedAgain(usize),
-    /// So many records of an older version were moved over.
-    MovedOver(usize),
     /// It does not have the head that was signed last, and goes on as a new log. The folder holds head and key of the old.
     NewLog(PathBuf),
 }
@@ -119,7 +114,6 @@ impl std::fmt::Display for Mended {
                 "the ledger goes on from an older copy, as a new log with a new key; the old log's are kept in `{}`",
                 earlier.display()
             ),
-            Self::MovedOver(count) => write!(formatter, "{count} records were moved over from the older format"),
         }
     }
 }
@@ -190,13 +184,12 @@ pub enum OpenError {
         /// What it was.
         signed: Head,
     },
-    /// A file of an older version holds other records than the ledger that they were moved to.
-    #[error("`{0}` and the ledger beside it hold different records")]
-    TwoLedgers(PathBuf),
-    /// The records of an older version could not be moved over.
-    #[error("records of the older format cannot be moved over: {0}")]
-    MovingOver(LedgerError),
 }
+
+/// The thread that writes frames.
+const WRITER: &str = "ledger-writer";
+/// The thread that signs checkpoints.
+const SIGNER: &str = "ledger-signer";
 
 /// A ledger on disk.
 pub struct FileLedger {
@@ -207,7 +200,7 @@ pub struct FileLedger {
     newest: Newest,
     verifying: VerifyingKey,
     asks: Option<(Sender<Job>, Sender<Word>)>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<(&'static str, JoinHandle<()>)>,
     _lock: Box<dyn Any + Send + Sync>,
 }
 
@@ -240,18 +233,13 @@ impl FileLedger {
         let lock = Box::new((lock(&*disk, &folders.ledger)?, lock(&*disk, &folders.keys)?));
         // A restore may have begun meanwhile.
         check_whole(&settings.data)?;
-        let older = Version1::read(&*disk, &settings.data)?;
         let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
         let mut reserve = reserve.map_err(at(&folders.ledger))?;
         let mut recovered = recover(&disk, settings, &folders);
         if matches!(&recovered, Err(OpenError::Disk { error, .. }) if is_full(error)) && reserve.release() {
             recovered = recover(&disk, settings, &folders);
         }
-        let mut opened = Self::start(disk, settings, (recovered?, reserve), lock).map_err(at(&folders.ledger))?;
-        if let Some(older) = older {
-            opened.move_over(&older, &settings.data)?;
-        }
-        Ok(opened)
+        Self::start(disk, settings, (recovered?, reserve), lock).map_err(at(&folders.ledger))
     }
 
     /// Wraps every customer key under a new key, and forgets the old one: copies of the data folder that were made
@@ -335,8 +323,8 @@ impl FileLedger {
             broken: None,
         };
         let threads = vec![
-            thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&jobs))?,
-            thread::Builder::new().name("ledger-notary".into()).spawn(move || notary.run(&heard))?,
+            (WRITER, thread::Builder::new().name(WRITER.into()).spawn(move || writer.run(&jobs))?),
+            (SIGNER, thread::Builder::new().name(SIGNER.into()).spawn(move || notary.run(&heard))?),
         ];
         let asks = Some((asks, words));
         let ledger = Self { disk, folders, secrets, book, newest, verifying, asks, threads, _lock: lock };
@@ -460,30 +448,15 @@ impl Ledger for FileLedger {
         copied.map_err(|error| LedgerError::Unavailable(format!("the ledger cannot be copied: {error}")))
     }
 
+    fn ended_thread(&self) -> Option<&'static str> {
+        // The signer ends by itself once its disk has failed: then nothing is signed, and the ledger says so.
+        let unexpected = |name| name == WRITER || self.newest.get().is_ok();
+        let ended = self.threads.iter().filter(|(_, thread)| thread.is_finished());
+        ended.map(|(name, _)| *name).find(|name| unexpected(*name))
+    }
+
     fn verifier_key(&self) -> Result<String, LedgerError> {
         Ok(self.verifying.to_string())
-    }
-}
-
-impl Opened {
-    /// Takes over what an older version kept in plain, and then takes that away.
-    fn move_over(&mut self, older: &Version1, data: &Path) -> Result<(), OpenError> {
-        let moved = self.ledger.records_at(1..=older.records.len() as u64).map_err(OpenError::MovingOver)?;
-        let differs = |(position, record): &(u64, ConsentRecord)| {
-            let index = usize::try_from(position - 1).unwrap_or(usize::MAX);
-            older.records.get(index).is_some_and(|older| older != record)
-        };
-        if moved.iter().any(differs) {
-            return Err(OpenError::TwoLedgers(data.to_owned()));
-        }
-        let done = usize::try_from(look(&self.ledger.book).len()).unwrap_or(usize::MAX);
-        let left = older.records.get(done..).unwrap_or(&[]);
-        for records in left.chunks(MOVED_AT_ONCE) {
-            self.ledger.append(records).map_err(OpenError::MovingOver)?;
-        }
-        left.iter().for_each(|record| self.past.note(&record.purpose, record.sequence, record.received));
-        self.mended.push(Mended::MovedOver(left.len()));
-        older.shred(&*self.ledger.disk)
     }
 }
 
@@ -491,7 +464,7 @@ impl Drop for FileLedger {
     /// Lets the writer finish, and the notary sign what it wrote.
     fn drop(&mut self) {
         self.asks = None;
-        for thread in self.threads.drain(..) {
+        for (_, thread) in self.threads.drain(..) {
             // A thread that panicked has nothing left to finish.
             drop(thread.join());
         }

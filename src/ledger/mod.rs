@@ -29,7 +29,6 @@ mod secrets;
 mod segment;
 mod vault;
 mod verification;
-mod version1;
 mod writer;
 
 use crate::domain::consent::ConsentRecord;
@@ -139,6 +138,11 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// When it has no files, they cannot be read, nothing is signed, or nobody takes them any more.
     fn copy(&self, _take: &mut Take<'_>) -> Result<(), LedgerError> {
         Err(LedgerError::NotFound("this ledger has no files".into()))
+    }
+
+    /// A thread of the ledger that has ended although nothing told it to, and no disk failed: nothing is recorded any more.
+    fn ended_thread(&self) -> Option<&'static str> {
+        None
     }
 
     /// The key with which checkpoints and receipts are checked, as a C2SP verifier key.

@@ -32,12 +32,16 @@ use crate::store::CustomerStore;
 use calls::Calls;
 use reload::Reloader;
 use transport::Transport;
+use write_behind::WriteBehind;
 
 /// How often customers in memory are settled that are not in use.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often health checks the customer store.
 const LOOK_AT_STORE: Duration = Duration::from_secs(1);
+
+/// How often the server checks that the threads that keep data are running.
+const LOOK_AT_THREADS: Duration = Duration::from_millis(500);
 
 /// The health service that reports whether the rule files on disk are those in force.
 pub const RULES_HEALTH: &str = "tactful.rules";
@@ -60,6 +64,8 @@ pub struct Parts {
     pub metrics: Option<TcpListener>,
     /// How connections are served.
     pub transport: Transport,
+    /// Stores customers, if they are stored. It writes once more after the last call.
+    pub write_behind: Option<WriteBehind>,
 }
 
 /// Why a server failed.
@@ -71,13 +77,20 @@ pub enum ServeError {
     /// Reflection cannot be offered.
     #[error("the protocol definitions cannot be offered by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// A thread that keeps data has ended although nothing told it to.
+    #[error("the thread `{0}` ended unexpectedly: nothing it keeps is safe any more, so the server stopped")]
+    ThreadEnded(&'static str),
 }
 
 /// Serves until `stop` is done, then lets calls in progress finish, within limits.
 ///
 /// # Errors
 /// When the transport fails.
-pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    // Dropped last: it stores what the last calls changed.
+    let write_behind = parts.write_behind.take();
+    let engine = Arc::clone(&parts.engine);
+    let mut ended = None;
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let (health_reporter, calls) = services(&parts, stopped.clone()).await?;
     let hangups = watch::obey_hangup(Arc::clone(&parts.reloader));
@@ -93,11 +106,30 @@ pub async fn serve(parts: Parts, listener: TcpListener, stop: impl Future<Output
     tokio::select! {
         result = &mut serving => return Ok(result?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
+        thread = ended_thread(&engine, write_behind.as_ref()) => {
+            tracing::error!(thread, "a thread that keeps data has ended; stopping");
+            ended = Some(thread);
+        }
         () = beside => {}
     }
     health_reporter.set_service_status("", ServingStatus::NotServing).await;
     stopping.send_replace(true);
-    Ok(serving.await?)
+    serving.await?;
+    ended.map_or(Ok(()), |thread| Err(ServeError::ThreadEnded(thread)))
+}
+
+/// Waits until a thread that keeps data has ended although nothing told it to.
+async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>) -> &'static str {
+    let mut ticks = tokio::time::interval(LOOK_AT_THREADS);
+    loop {
+        ticks.tick().await;
+        if write_behind.is_some_and(WriteBehind::has_ended) {
+            return "customers";
+        }
+        if let Some(thread) = engine.ended_thread() {
+            return thread;
+        }
+    }
 }
 
 /// All services, and the reporter of their health.

@@ -55,6 +55,14 @@ impl WriteBehind {
     }
 }
 
+impl WriteBehind {
+    /// Whether the thread has ended although nothing told it to: customers are not stored any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+}
+
 impl Drop for WriteBehind {
     fn drop(&mut self) {
         drop(self.stop.take());

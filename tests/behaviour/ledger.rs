@@ -12,7 +12,7 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
 use tactful::grpc::proto::{self};
 use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, Mended, OpenError, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, OpenError, Opened};
 
 use super::support::{self, folder};
 
@@ -206,24 +206,6 @@ fn a_checkpoint_covers_what_was_acknowledged_and_receipts_hold() {
     }
     assert!(matches!(ledger.receipt(301), Err(LedgerError::NotFound(_))));
     assert!(matches!(ledger.receipt(0), Err(LedgerError::NotFound(_))));
-}
-
-#[test]
-fn an_older_version_is_moved_over_and_its_plain_file_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = settings(folder.path());
-    fs::create_dir(&settings.data).unwrap();
-    fs::copy(support::folder("tests/fixtures/ledger/version-1/consent.ledger"), settings.data.join("consent.ledger"))
-        .unwrap();
-    let opened = FileLedger::open(&settings).unwrap();
-    assert_eq!(opened.mended, [Mended::MovedOver(9)]);
-    assert_eq!(everything(&opened).len(), 9);
-    assert_eq!(everything(&opened)[3].1.customer, "customer-0");
-    assert_eq!(opened.ledger.records("customer-0").unwrap().len(), 2);
-    drop(opened);
-    assert_eq!(names(&settings.data), ["ledger", "log"]);
-    let opened = FileLedger::open(&settings).unwrap();
-    assert_eq!((everything(&opened).len(), opened.mended), (9, vec![]));
 }
 
 /// A server process of its own, killed when dropped.

@@ -41,6 +41,7 @@ mod schemas;
 mod semantics;
 mod settling;
 mod storm;
+mod supervision;
 mod support;
 mod transport;
 mod truncation;

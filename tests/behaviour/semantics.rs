@@ -399,3 +399,73 @@ fn an_outcome_of_no_decision_is_of_another_system() {
     assert_eq!(gate(&rehearse(&engine, &[], monday()), "care"), Gate::Chosen);
     assert_eq!(told(Outcome::NotPresented).reason, "nothing_to_take_back", "and not the other system's");
 }
+
+#[test]
+fn a_late_yes_that_lost_is_said() {
+    let engine = with(&offer("pick", "pers", ""));
+    let reconfirm =
+        |at| engine.standing("c", at).unwrap().iter().find(|view| view.purpose == "pers").unwrap().needs_reconfirm;
+    let mut import = consent("c", "pers", Given);
+    import.deferred = true;
+    say(&engine, "pers", Given, monday());
+    say(&engine, "pers", Refused, monday());
+    assert!(!reconfirm(monday()));
+    engine.record_consent(import, monday()).unwrap();
+    assert!(reconfirm(monday()));
+}
+
+#[test]
+fn an_import_ends_no_objection_to_what_rests_on_consent() {
+    let engine = with(&offer("pick", "pers", ""));
+    say(&engine, "pers", Objected, monday());
+    let mut import = consent("c", "pers", Given);
+    import.deferred = true;
+    engine.record_consent(import, hours(1)).unwrap();
+    assert_eq!(gate(&rehearse(&engine, &[], hours(1)), "pick"), Gate::Consent);
+    say(&engine, "pers", Given, hours(2));
+    assert_eq!(gate(&rehearse(&engine, &[], hours(2)), "pick"), Gate::Chosen);
+}
+
+#[test]
+fn a_restriction_keeps_nothing_whose_time_was_over() {
+    let engine = with(&offer("care", "service", ""));
+    happens(&engine, "fixed", monday(), monday());
+    say(&engine, "", Restricted, days(5));
+    assert!(engine.export("c", days(5)).unwrap().state.events().is_empty());
+}
+
+#[test]
+fn a_gain_supposes_the_yes_that_it_asks_for() {
+    let picky = offer("pick", "pers", ", applicable: ['consent.given(\"pers\")']");
+    let engine = with(&format!("{picky}{}", asks("")));
+    assert_eq!(gate(&rehearse(&engine, &[], monday()), "may-we"), Gate::Chosen);
+}
+
+#[test]
+fn quiet_hours_do_not_end_at_a_skip_where_they_go_on() {
+    let quiet = HEAD.replace(
+        "interruption: 0}",
+        "interruption: 0, quiet_hours: {from: \"03:00\", to: \"02:15\", otherwise: wait}}",
+    );
+    let policy = POLICY.replace("UTC", "America/New_York");
+    let engine = engine(&rules_of(&format!("{quiet}actions:\n{}{policy}", offer("care", "service", ""))));
+    let asked = Moment::parse("2026-03-07T21:00:00Z").unwrap();
+    let record = rehearse(&engine, &[], asked);
+    assert_eq!(
+        record.decision.silence.as_ref().unwrap().retry_after,
+        Some(Moment::parse("2026-03-09T06:15:00Z").unwrap())
+    );
+    assert_eq!(record.decision.valid_until, asked + Period::DAY);
+}
+
+#[test]
+fn a_circle_of_stages_goes_round_however_long_nobody_looks() {
+    let circle = "journeys:\n  round:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 1h}]}\n      \
+                  b: {moves: [{to: a, after: 90m}]}\n";
+    let engine = engine(&rules_of(&format!("{HEAD}{circle}actions:\n{}{POLICY}", offer("care", "service", ""))));
+    happens(&engine, "bad", monday(), monday());
+    let journey = engine.customer("c", hours(10_000)).unwrap().journeys.remove(0);
+    assert_eq!((journey.stage.as_str(), journey.entered), ("a", hours(10_000)));
+    let journey = engine.customer("c", hours(10_001)).unwrap().journeys.remove(0);
+    assert_eq!((journey.stage.as_str(), journey.entered), ("b", hours(10_001)));
+}

@@ -131,6 +131,8 @@ pub struct StubbornLedger {
     pub asked: AtomicUsize,
     /// Whether nobody can be erased.
     pub broken: AtomicBool,
+    /// Whether its writer has ended.
+    pub without_writer: AtomicBool,
 }
 
 impl StubbornLedger {
@@ -171,6 +173,10 @@ impl Ledger for StubbornLedger {
 
     fn size(&self) -> u64 {
         self.kept.size()
+    }
+
+    fn ended_thread(&self) -> Option<&'static str> {
+        self.without_writer.load(Ordering::SeqCst).then_some("ledger-writer")
     }
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
@@ -251,7 +257,16 @@ impl TestServer {
         let files = folder.look();
         let reloader = Arc::new(Reloader::new(folder, files, Arc::clone(&engine), clock.clone()));
         let transport = Transport { threads: NonZeroUsize::new(threads).unwrap(), ..Transport::default() };
-        let parts = Parts { engine: Arc::clone(&engine), clock, reloader, watch_rules, metrics: None, transport };
+        let engine_of_parts = Arc::clone(&engine);
+        let parts = Parts {
+            engine: engine_of_parts,
+            clock,
+            reloader,
+            watch_rules,
+            metrics: None,
+            transport,
+            write_behind: None,
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -11,7 +11,7 @@ use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage, binding, must_not_be_asked};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::section::action::Action;
-use crate::domain::view::Scene;
+use crate::domain::view::{Scene, View};
 
 /// Whether the ask may be made at all; its score follows when all others are known.
 pub(crate) fn pending<'r>(action: &'r Action, scene: &Scene<'_>, sensitivity: f64) -> Judgement<'r> {
@@ -80,13 +80,20 @@ fn best_then<'r>(
 ) -> f64 {
     let lineup = scene.rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
     let common = arbitrate::common_intrusiveness(scene);
+    let supposing;
+    let view = if scene.rules.consents_read.contains(purpose) {
+        supposing = scene.view(purpose).granting(purpose);
+        &supposing
+    } else {
+        views.of(purpose)
+    };
     let mut best = best_now;
     for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
         if promise - common <= best {
             break;
         }
         let action = scene.rules.actions.get(*action);
-        let score = action.and_then(|action| possible_score(action, (scene, request), views));
+        let score = action.and_then(|action| possible_score(action, (scene, request), view));
         best = best.max(score.map_or(best, |score| score.total));
     }
     best
@@ -96,12 +103,11 @@ fn best_then<'r>(
 fn possible_score<'r>(
     action: &'r Action,
     (scene, request): (&'r Scene<'r>, &Request<'_>),
-    views: &mut Views<'r>,
+    view: &View<'r>,
 ) -> Option<Score> {
     if engagement::out_of_question(action, scene, request).is_some() {
         return None;
     }
-    let view = views.of(action.purpose);
     let engaged = engagement::might_engage(action, view)?;
     if action.asks.is_some() || super::contact::drop(action, scene, request.channel, &[]).is_some() {
         return None;

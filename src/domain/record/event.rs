@@ -36,6 +36,10 @@ pub enum Recorded {
 /// Records one event and moves the journeys that follow it.
 pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>) -> Recorded {
     let Some(kind) = terms.rules.declared.events.get(event.kind) else { return Recorded::NoLawfulPurpose };
+    // A repetition is one even where the event could not be kept any more.
+    if event.id.is_some_and(|id| state.has_seen(id)) {
+        return Recorded::Repeated;
+    }
     let lawful = terms.lawful(Stage::Collection);
     let purposes = kind.purposes.intersection(lawful);
     if purposes.is_empty() {
@@ -44,8 +48,8 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     if terms.now.since(event.at) >= kind.keep {
         return Recorded::TooOld;
     }
-    if event.id.is_some_and(|id| !state.first_seen(id)) {
-        return Recorded::Repeated;
+    if let Some(id) = event.id {
+        state.first_seen(id);
     }
     let mut packed = PackedEvent::new(event.kind, event.at, purposes);
     let mut dropped = Vec::new();

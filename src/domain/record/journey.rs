@@ -2,15 +2,14 @@
 //!
 //! One event makes at most one step in each journey; a journey follows only what its purpose may read.
 
+use smallvec::SmallVec;
+
 use super::Terms;
 use crate::domain::customer::{CustomerState, JourneyState, StoredEvent};
 use crate::domain::id::{JourneyId, PurposeSet, StageId};
 use crate::domain::rules::section::journey::{Journey, MoveOn, Trigger};
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, Situation, Subject};
-
-/// A journey can time out of this many stages at one touch, so that a circle of stages ends.
-const MOST_STEPS: usize = 1_000;
 
 /// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
 pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
@@ -84,15 +83,28 @@ pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
     state.change_relation(|relation| {
         for held in &mut relation.journeys {
             let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
-            for _ in 0..MOST_STEPS {
-                let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= terms.now) else { break };
-                held.stage = to;
-                held.entered = due;
-            }
+            time_out(journey, held, terms.now);
             next = next.min(timeout(journey, held).map_or(next, |(_, due)| due));
         }
     });
     next
+}
+
+/// Leaves every stage whose time has run out. Of a circle of stages, whole rounds are left out.
+fn time_out(journey: &Journey, held: &mut JourneyState, now: Moment) {
+    let mut entered: SmallVec<[(StageId, Moment); 8]> = SmallVec::new();
+    while let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= now) {
+        held.stage = to;
+        held.entered = due;
+        match entered.iter().find(|(stage, _)| *stage == to) {
+            None => entered.push((to, due)),
+            Some((_, before)) => {
+                let round = due.since(*before).0.max(1);
+                held.entered = due + Period(now.since(due).0 / round * round);
+                entered.clear();
+            }
+        }
+    }
 }
 
 /// The earliest way out of the stage by time alone.

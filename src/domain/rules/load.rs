@@ -65,6 +65,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         hash: hash(&sources),
         horizon: horizon(&facts, &declared, &actions, &policy),
         index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
+        consents_read: facts.consents_read(),
         sources: sources.clone(),
         vocabulary,
         declared,

@@ -11,7 +11,7 @@ use super::section::journey::Journey;
 use super::section::limit::{Limit, LimitRule};
 use super::section::policy::Policy;
 use super::succession::DroppedPurpose;
-use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, Vocabulary};
+use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::Purpose;
 use crate::domain::time::Period;
 
@@ -34,6 +34,8 @@ pub struct RuleSet {
     pub policy: Policy,
     /// Every fact that rules read.
     pub facts: FactTable,
+    /// The purposes of which rules ask whether there is a yes.
+    pub consents_read: PurposeSet,
     /// Which actions may fit.
     pub index: Index,
     /// How far back a rule may ask.

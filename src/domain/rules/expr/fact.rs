@@ -9,7 +9,7 @@ use compact_str::CompactString;
 
 use super::program::Node;
 use crate::domain::action::Outcome;
-use crate::domain::id::{ActionId, AttributeId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId};
+use crate::domain::id::{ActionId, AttributeId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::time::Period;
 use crate::domain::value::Type;
 
@@ -172,6 +172,13 @@ impl fmt::Debug for FactTable {
 }
 
 impl FactTable {
+    /// The purposes of which some fact says whether there is a yes.
+    #[must_use]
+    pub fn consents_read(&self) -> PurposeSet {
+        let read = |fact: &Fact| if let Fact::ConsentGiven(purpose) = fact { Some(*purpose) } else { None };
+        self.iter().filter_map(|(_, entry)| read(&entry.fact)).collect()
+    }
+
     /// The place of a fact; `key` tells equal facts from different ones.
     pub fn intern(&mut self, key: String, entry: FactEntry) -> FactId {
         let next = FactId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));

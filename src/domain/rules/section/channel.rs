@@ -83,6 +83,9 @@ pub enum Otherwise {
     Drop,
 }
 
+/// How many times an edge of quiet hours is looked for, one a day at most.
+const EDGES: usize = 4;
+
 impl QuietHours {
     /// Whether a time of day falls into them.
     #[must_use]
@@ -94,15 +97,24 @@ impl QuietHours {
     #[must_use]
     pub fn next_change(&self, now: Moment, zone: &TimeZone) -> Moment {
         let quiet = self.cover(now.time_of_day(zone));
-        let usual = now.next_local(if quiet { self.to } else { self.from }, zone);
-        let mut clocks = now.next_clock_change(zone);
-        while let Some(change) = clocks.filter(|change| *change < usual) {
-            if self.cover(change.time_of_day(zone)) != quiet {
-                return change;
+        let edge = if quiet { self.to } else { self.from };
+        let changes = |at: Moment| self.cover(at.time_of_day(zone)) != quiet;
+        let (mut from, mut clocks) = (now, now.next_clock_change(zone));
+        // Where clocks skip an edge, it may change nothing until the next day.
+        for _ in 0..EDGES {
+            let usual = from.next_local(edge, zone);
+            while let Some(change) = clocks.filter(|change| *change < usual) {
+                if changes(change) {
+                    return change;
+                }
+                clocks = change.next_clock_change(zone);
             }
-            clocks = change.next_clock_change(zone);
+            if changes(usual) {
+                return usual;
+            }
+            from = usual;
         }
-        usual
+        from
     }
 }
 

@@ -160,6 +160,11 @@ fn hurt(node: &Node, sink: &Sink) -> Option<Hurt> {
                 let names = limit::COUNTED.iter().map(|(name, _)| *name);
                 return reader::unknown((&entry.key.text, entry.key.span), "outcome", names, sink);
             };
+            if outcome == Outcome::Presented {
+                let help = "what a contact weighs is said under `pressure.per_contact`";
+                let message = "`presented` is a contact, and does not hurt".into();
+                return reader::refuse(entry.key.span, code::CONTRADICTION, message, help, sink);
+            }
             let outcome = limit::counted(outcome, entry.key.span, sink)?;
             per_outcome.push((outcome, reader::number(&entry.value, (0.0, 1_000.0), sink)?));
         }

@@ -103,7 +103,7 @@ pub static EVENT: Shape = Shape {
         may(
             "repairs",
             Form::Either(&[Form::Name(Name::Event), Form::List(&Form::Name(Name::Event), 0)]),
-            "the events whose hurt it ends, if they came before it",
+            "the other events whose hurt it ends for good, if they came before it",
         ),
         must("keep", Form::Period, "then it is forgotten"),
         may("sensitivity", SENSITIVITY, "how personal it feels to be shown that you know it"),
