@@ -38,7 +38,14 @@ pub enum What {
     Attributes { values: BTreeMap<String, Option<Value>>, time_zone: String },
     /// `RecordOutcomes` with one outcome. `decision` is the number of the question in the story (0 for the first
     /// `Decide` step) whose answer chose the action; nothing if another system decided.
-    Outcome { id: String, decision: Option<usize>, action: String, outcome: String, channel: String, occurred: Option<i64> },
+    Outcome {
+        id: String,
+        decision: Option<usize>,
+        action: String,
+        outcome: String,
+        channel: String,
+        occurred: Option<i64>,
+    },
     /// `Decide`, counted or (`rehearsal`) with `validate_only`; `gpc`: with `sec-gpc: 1`.
     Decide(Question),
     /// `EraseCustomer`.
