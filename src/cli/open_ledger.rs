@@ -94,7 +94,7 @@ fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedSt
     CustomerStore::open(&settings.data, keys, &ledger.erased()).map_err(|error| {
         let help = match &error {
             StoreError::InUse(_) => "choose another folder with --data".to_owned(),
-            StoreError::Later { .. } => "start the version that wrote them".to_owned(),
+            StoreError::NewerFormat { .. } => "start the version that wrote them".to_owned(),
             _ => store_way_out(&folder),
         };
         Failure::new(error.to_string()).help(help)

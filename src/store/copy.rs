@@ -83,9 +83,9 @@ pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
         if is_customer {
             batch.customers.push((key, Some(value)));
         } else {
-            batch.about.push((key, value));
+            batch.metadata.push((key, value));
         }
-        if batch.customers.len() + batch.about.len() == PAIRS_AT_ONCE {
+        if batch.customers.len() + batch.metadata.len() == PAIRS_AT_ONCE {
             database.commit(std::mem::take(&mut batch))?;
         }
     }

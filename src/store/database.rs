@@ -1,7 +1,7 @@
-//! The embedded store under the customers: bytes by key, in batches that are durable whole or not at all.
+//! The embedded key-value store under the customers. A batch is atomic and durable once committed.
 //!
-//! The only module that names fjall. Its blocks carry checksums that are checked at every read; what it cannot see, a
-//! journal whose end is gone, its caller sees by the number of the last batch.
+//! The only module that names fjall. Its blocks carry checksums that are verified at every read. What it cannot detect, a
+//! write-ahead log whose end is missing, its caller detects by the number of the last flush.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 
 use super::StoreError;
 
-/// Blocks kept in memory, and what is written before it is sorted into files: together the most of its memory.
+/// Bytes of the block cache, and of the write buffer of each keyspace: together the bound on its memory.
 const CACHE: u64 = 16 << 20;
 const BUFFER: u64 = 16 << 20;
-/// Customers, and everything that is not one.
+/// Keyspaces. The second name is part of the disk format.
 const CUSTOMERS: &str = "customers";
-const ABOUT: &str = "about";
+const METADATA: &str = "about";
 
 /// Keys and values, in the order of the keys.
 pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The database, open.
+/// The open database.
 pub struct Database {
     database: fjall::Database,
     customers: Keyspace,
-    about: Keyspace,
+    metadata: Keyspace,
 }
 
 impl std::fmt::Debug for Database {
@@ -32,62 +32,61 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// What one batch changes: what has no value goes away.
+/// The changes of one batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Customers.
+    /// Keys of customers with their new values; without a value the key is removed.
     pub customers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// What is not a customer.
-    pub about: Vec<(Vec<u8>, Vec<u8>)>,
+    pub metadata: Pairs,
 }
 
 impl Database {
-    /// Opens a folder, or begins there.
+    /// Opens the database in a folder, or creates it.
     ///
     /// # Errors
-    /// When the disk refuses, another process has it, or it is not as it was written.
+    /// When the disk fails, another process has it open, or it is damaged.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let open = || {
             let database = fjall::Database::builder(folder).cache_size(CACHE).worker_threads(1).open()?;
             let options = || KeyspaceCreateOptions::default().max_memtable_size(BUFFER);
-            let (customers, about) = (database.keyspace(CUSTOMERS, options)?, database.keyspace(ABOUT, options)?);
-            Ok(Self { database, customers, about })
+            let (customers, metadata) = (database.keyspace(CUSTOMERS, options)?, database.keyspace(METADATA, options)?);
+            Ok(Self { database, customers, metadata })
         };
         open().map_err(|error| match error {
             fjall::Error::Locked => StoreError::InUse(folder.to_owned()),
-            error => StoreError::Closed { path: folder.to_owned(), why: error.to_string() },
+            error => StoreError::Unreadable { path: folder.to_owned(), why: error.to_string() },
         })
     }
 
-    /// A customer's bytes.
+    /// The stored bytes of a customer.
     ///
     /// # Errors
-    /// When the disk refuses, or they are not as they were written.
+    /// When the disk fails, or the block is damaged.
     pub fn customer(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.customers.get(key).map(|found| found.map(|value| value.to_vec())).map_err(failed)
     }
 
-    /// The first few customers from a key on, up to another.
+    /// At most `max` customers whose keys are in the half-open range `from..to`.
     ///
     /// # Errors
-    /// When the disk refuses, or they are not as they were written.
-    pub fn customers(&self, from: &[u8], to: Option<&[u8]>, most: usize) -> Result<Pairs, StoreError> {
+    /// When the disk fails, or a block is damaged.
+    pub fn customers(&self, from: &[u8], to: Option<&[u8]>, max: usize) -> Result<Pairs, StoreError> {
         let to = to.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        pairs(self.customers.range::<&[u8], _>((std::ops::Bound::Included(from), to)).take(most))
+        pairs(self.customers.range::<&[u8], _>((std::ops::Bound::Included(from), to)).take(max))
     }
 
-    /// What is not a customer, by the beginning of its key.
+    /// The metadata whose keys begin with a prefix.
     ///
     /// # Errors
-    /// When the disk refuses, or it is not as it was written.
-    pub fn about(&self, prefix: &[u8]) -> Result<Pairs, StoreError> {
-        pairs(self.about.prefix(prefix))
+    /// When the disk fails, or a block is damaged.
+    pub fn metadata(&self, prefix: &[u8]) -> Result<Pairs, StoreError> {
+        pairs(self.metadata.prefix(prefix))
     }
 
-    /// Writes a batch, and makes it durable.
+    /// Writes a batch and syncs it to disk.
     ///
     /// # Errors
-    /// When the disk refuses; nothing more is taken then until it is opened again.
+    /// When the disk fails. The database then refuses every write until it is opened again.
     pub fn commit(&self, changes: Batch) -> Result<(), StoreError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (key, value) in changes.customers {
@@ -96,37 +95,38 @@ impl Database {
                 None => batch.remove(&self.customers, key),
             }
         }
-        for (key, value) in changes.about {
-            batch.insert(&self.about, key, value);
+        for (key, value) in changes.metadata {
+            batch.insert(&self.metadata, key, value);
         }
         batch.commit().map_err(failed)
     }
 
-    /// Everything there is at this moment, whatever is written from here on.
+    /// The content of both keyspaces at this moment, unaffected by later writes.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { moment: self.database.snapshot(), customers: self.customers.clone(), about: self.about.clone() }
+        let (customers, metadata) = (self.customers.clone(), self.metadata.clone());
+        Snapshot { snapshot: self.database.snapshot(), customers, metadata }
     }
 
-    /// How many bytes its files take.
+    /// The bytes that its files take on disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.database.disk_space().unwrap_or(0)
     }
 }
 
-/// Everything there was at a moment. As long as it lives, none of it leaves the disk.
+/// A consistent view of both keyspaces. While it lives, nothing in it is removed from disk.
 pub struct Snapshot {
-    moment: fjall::Snapshot,
+    snapshot: fjall::Snapshot,
     customers: Keyspace,
-    about: Keyspace,
+    metadata: Keyspace,
 }
 
 impl Snapshot {
-    /// What is not a customer, and then the customers: whether it is one, key and value.
+    /// All pairs, each with whether it belongs to a customer: the metadata first, then the customers.
     pub fn pairs(&self) -> impl Iterator<Item = Result<(bool, fjall::KvPair), StoreError>> {
-        let about = self.moment.iter(&self.about).map(|pair| (false, pair));
-        let customers = self.moment.iter(&self.customers).map(|pair| (true, pair));
-        about.chain(customers).map(|(is_customer, pair)| Ok((is_customer, pair.into_inner().map_err(failed)?)))
+        let metadata = self.snapshot.iter(&self.metadata).map(|pair| (false, pair));
+        let customers = self.snapshot.iter(&self.customers).map(|pair| (true, pair));
+        metadata.chain(customers).map(|(is_customer, pair)| Ok((is_customer, pair.into_inner().map_err(failed)?)))
     }
 }
 
@@ -135,5 +135,5 @@ fn pairs(found: impl Iterator<Item = fjall::Guard>) -> Result<Pairs, StoreError>
 }
 
 fn failed(error: fjall::Error) -> StoreError {
-    StoreError::Failed(error.to_string())
+    StoreError::Database(error.to_string())
 }

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
-use super::about::{self, Progress};
 use super::codec::{self, Kept};
 use super::database::{Batch, Database};
 use super::journal::{Counted, Entry, Journal};
 use super::memory::Difference;
+use super::metadata::{self, Progress};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
 use crate::domain::id::{ActionId, Vocabulary};
@@ -115,13 +115,13 @@ impl CustomerStore {
     pub fn open(data: &Path, vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
         let folder = data.join(CUSTOMERS);
         let database = Database::open(&folder.join(RECORDS))?;
-        about::check_format(&database, &folder)?;
-        let vocabulary = about::read_names(&database)?;
-        let buckets = about::read_buckets(&database)?;
-        let Progress { writing, round } = Progress::read(&database)?;
+        metadata::check_format(&database, &folder)?;
+        let vocabulary = metadata::read_names(&database)?;
+        let buckets = metadata::read_bucket_keys(&database)?;
+        let Progress { flush: writing, drained: round } = Progress::read(&database)?;
         let found = Journal::read(&folder)?;
         if found.durable > writing {
-            return Err(StoreError::Shortened { path: folder, written: found.durable, found: writing });
+            return Err(StoreError::Truncated { path: folder, written: found.durable, found: writing });
         }
         let mut vault = vault;
         let used: HashSet<KeyName> = buckets.values().copied().collect();
@@ -223,8 +223,8 @@ impl CustomerStore {
         differences: &[(&str, u64, Difference)],
         (vocabulary, round): (&Vocabulary, Option<u64>),
     ) -> Result<(), StoreError> {
-        let mut batch = Batch { about: about::new_names(&written.names, vocabulary), ..Batch::default() };
-        if differences.is_empty() && batch.about.is_empty() && round.is_none() {
+        let mut batch = Batch { metadata: metadata::new_names(&written.names, vocabulary), ..Batch::default() };
+        if differences.is_empty() && batch.metadata.is_empty() && round.is_none() {
             return Ok(());
         }
         let result = self.seal_all(differences, &mut batch).and_then(|()| self.commit(written, batch, round));
@@ -267,7 +267,7 @@ impl CustomerStore {
         // Of all or of none: a key that is used but stored nowhere would be taken away at the next start.
         let new = lacking.into_iter().map(|bucket| Ok((bucket, keys.vault.new_key()?)));
         let new: Vec<_> = new.collect::<std::io::Result<_>>().map_err(disk(&self.folder))?;
-        batch.about.extend(new.iter().map(|(bucket, key)| (about::key_of(*bucket), key.0.to_vec())));
+        batch.metadata.extend(new.iter().map(|(bucket, key)| metadata::bucket_key(*bucket, *key)));
         keys.buckets.extend(new);
         Ok(())
     }
@@ -275,7 +275,7 @@ impl CustomerStore {
     /// Makes a batch durable as the next writing, and says so in the journal.
     fn commit(&self, written: &mut Written, mut batch: Batch, round: Option<u64>) -> Result<(), StoreError> {
         let writing = written.writing + 1;
-        batch.about.extend(about::progress(writing, round));
+        batch.metadata.extend(metadata::progress(writing, round));
         self.database.commit(batch)?;
         written.writing = writing;
         self.journal.durable(writing, round).map_err(disk(&self.folder))
@@ -314,7 +314,7 @@ impl CustomerStore {
         for bucket in buckets {
             let Some(old) = keys.buckets.get(&bucket).copied() else { continue };
             let new = keys.vault.new_key().map_err(disk(&self.folder))?;
-            let mut batch = Batch { about: vec![(about::key_of(bucket), new.0.to_vec())], ..Batch::default() };
+            let mut batch = Batch { metadata: vec![metadata::bucket_key(bucket, new)], ..Batch::default() };
             let to = bucket.checked_add(16).map(|next| next.to_be_bytes());
             let to = to.as_ref().map(<[u8; 2]>::as_slice);
             for (key, bytes) in self.database.customers(&bucket.to_be_bytes(), to, usize::MAX)? {
@@ -415,7 +415,7 @@ impl Keys {
         let key = self.buckets.get(&bucket(who))?;
         let plain = self.vault.open_sealed(*key, &[who.0.as_slice(), head].concat(), sealed)?;
         let (version, position) = head.split_first()?;
-        Some((about::number(position)?, codec::upgrade(*version, plain)?))
+        Some((metadata::number(position)?, codec::upgrade(*version, plain)?))
     }
 }
 
@@ -430,7 +430,7 @@ fn position_of(bytes: &[u8]) -> Option<u64> {
     bytes
         .split_first()
         .filter(|(version, _)| (1..=codec::VERSION).contains(*version))
-        .and_then(|(_, rest)| about::number(rest))
+        .and_then(|(_, rest)| metadata::number(rest))
 }
 
 /// The twelve first bits of a pseudonym, as the number that its two first bytes make with the rest of them zero.

@@ -1,15 +1,16 @@
-//! Where customers are held: in memory, and behind that in files.
+//! Customers in memory and on disk.
 //!
-//! `memory` is the truth while the process runs; `file` is what another process finds. What differs is written behind, a
-//! few times a second; what counts towards a limit is in the `journal` before anybody is told.
+//! `memory` holds the current state of every customer that is in use; `file` holds what the next process starts from. Dirty
+//! customers are flushed a few times a second. Contacts and outcomes, which count towards limits, are appended to the
+//! `journal` before a decision is returned, so a killed process loses none of them.
 
-mod about;
 pub mod codec;
 mod copy;
 mod database;
 mod file;
 mod journal;
 mod memory;
+mod metadata;
 
 use std::path::PathBuf;
 
@@ -18,52 +19,52 @@ pub use file::{CustomerStore, OpenedStore, Recovered, StoreCounts, Written};
 pub use journal::{Counted, Due, Entry, Journal};
 pub use memory::{Change, Customers, Difference, Kept, Loaded};
 
-/// Why the store of customers did not do what it was asked.
+/// Why the customer store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk says no.
+    /// The disk failed.
     #[error("`{path}`: {error}")]
     Disk {
-        /// Which file.
+        /// The file or folder.
         path: PathBuf,
-        /// What it says.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// Another process has it.
+    /// Another process has the store open.
     #[error("`{0}` is in use by another process")]
     InUse(PathBuf),
-    /// It does not open.
+    /// The database cannot be opened.
     #[error("the customers in `{path}` cannot be read: {why}")]
-    Closed {
-        /// Which folder.
+    Unreadable {
+        /// The folder of the store.
         path: PathBuf,
-        /// Why.
+        /// The error of the database.
         why: String,
     },
-    /// It was written by a later version.
+    /// The format is newer than this program.
     #[error("the customers in `{path}` were written by a later version (format {found}; this one reads up to {known})")]
-    Later {
-        /// Which folder.
+    NewerFormat {
+        /// The folder of the store.
         path: PathBuf,
-        /// The version of its format.
+        /// The format version of the store.
         found: u8,
-        /// The latest that can be read.
+        /// The newest format version that this program reads.
         known: u8,
     },
-    /// What was durable is gone.
+    /// Flushes that were durable are missing.
     #[error("the customers in `{path}` have lost their end: they were written up to {written}, and go up to {found}")]
-    Shortened {
-        /// Which folder.
+    Truncated {
+        /// The folder of the store.
         path: PathBuf,
-        /// The number of the last writing that was durable.
+        /// The number of the last flush, as the contact log recorded it.
         written: u64,
-        /// The last that is there.
+        /// The number of the last flush in the store.
         found: u64,
     },
-    /// A customer is not as they were written.
+    /// The stored bytes of a customer are damaged.
     #[error("what is stored of a customer is damaged")]
     Damaged,
-    /// Reading or writing failed.
+    /// The database failed to read or write.
     #[error("the customers cannot be read or written: {0}")]
-    Failed(String),
+    Database(String),
 }

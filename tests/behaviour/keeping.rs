@@ -387,7 +387,7 @@ fn a_store_that_lost_its_end_does_not_open() {
         fs::remove_dir_all(home.customers().join("records")).unwrap();
         copy_folder(&copy, &home.customers().join("records"));
         let refused = home.try_open(RULES, later(2)).unwrap_err();
-        assert!(matches!(refused, StoreError::Shortened { .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Truncated { .. }), "{refused}");
     }
 }
 
