@@ -13,7 +13,7 @@ use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
 use crate::ledger::{Pseudonym, Take};
 use crate::store;
-use crate::store::codec::{self, Asked, StoredContact, StoredOutcome};
+use crate::store::codec::{self, StoredContact, StoredOutcome, StoredRequest};
 use crate::store::{Change, Counted, CustomerStore, Customers, Due, Entry, Kept as _, Loaded, StoreError, Written};
 
 /// How many customers are written in one batch.
@@ -77,13 +77,8 @@ impl store::Kept for Customer {
         if self.standing.is_gone() || (self.state.is_empty() && self.epoch() == 0) {
             return None;
         }
-        let asked = self.rest().requests.iter();
-        let asked = asked.map(|Answered { request, key, until, .. }| Asked {
-            request: *request,
-            decision: key.0,
-            until: until.0,
-        });
-        Some(codec::write((id, self.epoch()), asked.collect(), &self.state))
+        let requests = self.rest().requests.iter().map(stored_request).collect();
+        Some(codec::encode(id, self.epoch(), requests, &self.state))
     }
 }
 
@@ -146,7 +141,7 @@ impl Engine {
                 if kept.denials > customer.epoch() {
                     customer.rest_mut().epoch = kept.denials;
                 }
-                let answered = kept.asked.iter().map(|asked| self.answered_before(asked));
+                let answered = kept.requests.iter().map(|request| self.answered_before(request));
                 answered.for_each(|answered| customer.rest_mut().requests.push(answered));
                 customer.state = kept.state;
                 true
@@ -174,9 +169,9 @@ impl Engine {
         }
     }
 
-    fn answered_before(&self, asked: &Asked) -> Answered {
-        let key = DecisionKey(asked.decision);
-        Answered { request: asked.request, key, record: self.decisions.get(key), until: Moment(asked.until) }
+    fn answered_before(&self, stored: &StoredRequest) -> Answered {
+        let key = DecisionKey(stored.decision);
+        Answered { request: stored.request, key, record: self.decisions.get(key), until: Moment(stored.until) }
     }
 
     /// The change that a decision makes: the contacts that it counts, and those that they replace, are in the journal
@@ -197,9 +192,7 @@ impl Engine {
         let contacts = customer.state.relation().contacts.iter().filter(|contact| told && contact.decision == key);
         let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
         let asked = customer.rest().requests.iter().filter(|answered| told && answered.key == key);
-        let asked = asked.map(|Answered { request, key, until, .. }| {
-            Counted::Asked(Asked { request: *request, decision: key.0, until: until.0 })
-        });
+        let asked = asked.map(|answered| Counted::Asked(stored_request(answered)));
         let replaced = replaced.map(|key| Counted::Withdrawn { decision: key.0, action: None });
         let entries = replaced.into_iter().chain(contacts).chain(asked).map(|what| Entry { who, what }).collect();
         if change == Change::Nothing { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
@@ -322,7 +315,7 @@ impl Engine {
             // On a copy: a check does not load a customer into memory.
             let mut customer = self.customer_as_held(id);
             self.settle(&mut customer, &active.set, now);
-            if customer.stored(id) != Some(kept.written()) {
+            if customer.stored(id) != Some(kept.encode()) {
                 self.with_customer(id, |customer| self.settle(customer, &active.set, now));
             }
         }
@@ -352,6 +345,10 @@ impl Engine {
             store.counts().evicted.fetch_add(left as u64, Ordering::Relaxed);
         }
     }
+}
+
+fn stored_request(answered: &Answered) -> StoredRequest {
+    StoredRequest { request: answered.request, decision: answered.key.0, until: answered.until.0 }
 }
 
 /// The resident memory of the process in bytes, if the system reports it.

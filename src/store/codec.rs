@@ -1,8 +1,8 @@
-//! What is kept of a customer as bytes, and back: version 2 of the format, and version 1 as it was.
+//! The stored form of a customer: writes version 2 of the format, and reads versions 1 and 2.
 //!
-//! Names are numbers of the vocabulary that is stored beside the customers. The shapes here, and the run of bytes in which
-//! the domain packs attributes and events, are those of the file: a change to either is a new version, and files of the
-//! old one stay in `tests/fixtures/customers`.
+//! Names are ids of the vocabulary in the metadata keyspace. The structs here, and the bytes in which the domain packs
+//! attributes and events, define the disk format: a change to either is a new version, and files of the previous version
+//! stay in `tests/fixtures/customers`.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,35 +15,35 @@ use crate::domain::time::{Moment, zone};
 /// The version that is written.
 pub const VERSION: u8 = 2;
 
-/// A request that was answered: its hash, its decision, and until when it is remembered.
+/// An answered request, so that a repetition gets the same decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    /// A hash of the request's id.
+pub struct StoredRequest {
+    /// The hash of the request id.
     pub request: u64,
-    /// The decision's number.
+    /// The number of the decision.
     pub decision: u64,
-    /// Remembered until here.
+    /// When a repetition is decided again, in milliseconds since 1970.
     pub until: i64,
 }
 
-/// Everything that is kept of a customer. What the ledger says of them is not among it.
+/// A customer as stored. Consent is not part of it: it comes from the ledger.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Kept {
-    /// Whose.
+pub struct StoredCustomer {
+    /// The customer's id.
     pub customer: String,
-    /// How often something was denied.
+    /// The number of denials so far: the customer's revocation epoch.
     pub denials: u64,
     /// Recent requests, newest first.
-    pub asked: Vec<Asked>,
+    pub requests: Vec<StoredRequest>,
     /// Attributes, events, journeys, contacts and outcomes.
     pub state: CustomerState,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredCustomer<'a> {
+struct EncodedCustomer<'a> {
     customer: &'a str,
     denials: u64,
-    asked: Vec<Asked>,
+    requests: Vec<StoredRequest>,
     /// Attributes, events and the ids that were seen.
     #[serde(with = "serde_bytes")]
     packed: &'a [u8],
@@ -65,7 +65,7 @@ struct StoredJourney {
     purpose: u8,
 }
 
-/// A contact as it is stored.
+/// A contact, with ids and words as numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredContact {
     decision: u64,
@@ -74,12 +74,12 @@ pub struct StoredContact {
     group: Option<u16>,
     channel: Option<u8>,
     at: i64,
-    /// Counts until here; for good if there is nothing.
+    /// When the reservation lapses; none for a confirmed contact.
     until: Option<i64>,
     readable: u64,
 }
 
-/// An outcome as it is stored.
+/// An outcome, with ids and words as numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredOutcome {
     action: u16,
@@ -91,16 +91,16 @@ pub struct StoredOutcome {
     at: i64,
 }
 
-/// Writes down what is kept of a customer, who has denied something so often.
+/// Encodes a customer; the parameters are the fields of [`StoredCustomer`].
 #[must_use]
-pub fn write((customer, denials): (&str, u64), asked: Vec<Asked>, state: &CustomerState) -> Vec<u8> {
+pub fn encode(customer: &str, denials: u64, requests: Vec<StoredRequest>, state: &CustomerState) -> Vec<u8> {
     let relation = state.relation();
-    let stored = StoredCustomer {
+    let encoded = EncodedCustomer {
         customer,
         denials,
-        asked,
+        requests,
         packed: state.packed(),
-        journeys: relation.journeys.iter().map(journey).collect(),
+        journeys: relation.journeys.iter().map(stored_journey).collect(),
         contacts: relation.contacts.iter().map(StoredContact::of).collect(),
         outcomes: relation.outcomes.iter().map(StoredOutcome::of).collect(),
         zone: relation.zone.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned),
@@ -108,58 +108,59 @@ pub fn write((customer, denials): (&str, u64), asked: Vec<Asked>, state: &Custom
         forgotten_events: relation.forgotten_events.map(|(at, purposes)| (at.0, purposes.0)),
         lost: relation.lost.map(|at| at.0),
     };
-    let likely = stored.packed.len() + 48 * (1 + stored.contacts.len() + stored.outcomes.len());
-    // Writing to memory does not fail; if it did, the empty record would be found damaged.
-    postcard::to_extend(&stored, Vec::with_capacity(likely)).unwrap_or_default()
+    let capacity = encoded.packed.len() + 48 * (1 + encoded.contacts.len() + encoded.outcomes.len());
+    // Encoding into memory does not fail; if it did, the empty bytes would be reported as a damaged customer.
+    postcard::to_extend(&encoded, Vec::with_capacity(capacity)).unwrap_or_default()
 }
 
-/// Reads what was written; nothing if it was not.
+/// Decodes the current version; `None` if the bytes are damaged.
 #[must_use]
-pub fn read(bytes: &[u8]) -> Option<Kept> {
-    read_as(VERSION, bytes)
+pub fn decode(bytes: &[u8]) -> Option<StoredCustomer> {
+    decode_version(VERSION, bytes)
 }
 
-/// What an earlier version wrote, as this one writes it; nothing if no version did.
+/// Converts an earlier version to the current one; `None` if the version is unknown or the bytes are damaged.
 #[must_use]
 pub fn upgrade(version: u8, bytes: Vec<u8>) -> Option<Vec<u8>> {
-    if version == VERSION { Some(bytes) } else { read_as(version, &bytes).map(|kept| kept.written()) }
+    if version == VERSION { Some(bytes) } else { decode_version(version, &bytes).map(|stored| stored.encode()) }
 }
 
-fn read_as(version: u8, bytes: &[u8]) -> Option<Kept> {
-    let stored: StoredCustomer<'_> = postcard::from_bytes(bytes).ok()?;
+fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
+    let encoded: EncodedCustomer<'_> = postcard::from_bytes(bytes).ok()?;
     let relation = Relation {
-        journeys: stored.journeys.iter().map(held_journey).collect(),
-        contacts: stored.contacts.iter().map(StoredContact::contact).collect::<Option<_>>()?,
-        outcomes: stored.outcomes.iter().map(StoredOutcome::entry).collect::<Option<_>>()?,
-        zone: stored.zone.as_deref().and_then(zone),
-        forgotten: stored.forgotten.map(Moment),
-        forgotten_events: stored.forgotten_events.map(|(at, purposes)| (Moment(at), PurposeSet(purposes))),
-        lost: stored.lost.map(Moment),
+        journeys: encoded.journeys.iter().map(restored_journey).collect(),
+        contacts: encoded.contacts.iter().map(StoredContact::contact).collect::<Option<_>>()?,
+        outcomes: encoded.outcomes.iter().map(StoredOutcome::entry).collect::<Option<_>>()?,
+        zone: encoded.zone.as_deref().and_then(zone),
+        forgotten: encoded.forgotten.map(Moment),
+        forgotten_events: encoded.forgotten_events.map(|(at, purposes)| (Moment(at), PurposeSet(purposes))),
+        lost: encoded.lost.map(Moment),
     };
     let state = match version {
-        1 => CustomerState::restored_version_1(stored.packed, relation)?,
-        VERSION => CustomerState::restored(stored.packed, relation)?,
+        1 => CustomerState::restored_version_1(encoded.packed, relation)?,
+        VERSION => CustomerState::restored(encoded.packed, relation)?,
         _ => return None,
     };
-    Some(Kept { customer: stored.customer.to_owned(), denials: stored.denials, asked: stored.asked, state })
+    let (customer, denials, requests) = (encoded.customer.to_owned(), encoded.denials, encoded.requests);
+    Some(StoredCustomer { customer, denials, requests, state })
 }
 
-impl Kept {
-    /// Writes it down as it was read, or as it is now.
+impl StoredCustomer {
+    /// Encodes the customer in the current version.
     #[must_use]
-    pub fn written(&self) -> Vec<u8> {
-        write((&self.customer, self.denials), self.asked.clone(), &self.state)
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&self.customer, self.denials, self.requests.clone(), &self.state)
     }
 }
 
 impl StoredContact {
-    /// A contact as it is stored.
+    /// Converts a contact to its stored form.
     #[must_use]
     pub fn of(contact: &Contact) -> Self {
         Self {
             decision: contact.decision.0,
             action: contact.action.0,
-            kind: place(&ActionKind::NAMES, contact.kind),
+            kind: index_of(&ActionKind::NAMES, contact.kind),
             group: contact.group.map(|group| group.0),
             channel: contact.channel.map(|channel| channel.0),
             at: contact.at.0,
@@ -171,13 +172,13 @@ impl StoredContact {
         }
     }
 
-    /// The contact; nothing if its kind is none.
+    /// Converts it back; `None` if its kind is unknown.
     #[must_use]
     pub fn contact(&self) -> Option<Contact> {
         Some(Contact {
             decision: DecisionKey(self.decision),
             action: ActionId(self.action),
-            kind: at(&ActionKind::NAMES, self.kind)?,
+            kind: word_at(&ActionKind::NAMES, self.kind)?,
             group: self.group.map(GroupId),
             channel: self.channel.map(ChannelId),
             at: Moment(self.at),
@@ -188,45 +189,45 @@ impl StoredContact {
 }
 
 impl StoredOutcome {
-    /// An outcome as it is stored.
+    /// Converts an outcome to its stored form.
     #[must_use]
     pub fn of(entry: &OutcomeEntry) -> Self {
         Self {
             action: entry.action.0,
-            kind: place(&ActionKind::NAMES, entry.kind),
+            kind: index_of(&ActionKind::NAMES, entry.kind),
             group: entry.group.map(|group| group.0),
             readable: entry.readable.0,
             channel: entry.channel.map(|channel| channel.0),
-            outcome: place(&Outcome::NAMES, entry.outcome),
+            outcome: index_of(&Outcome::NAMES, entry.outcome),
             at: entry.at.0,
         }
     }
 
-    /// The outcome; nothing if its kind is none.
+    /// Converts it back; `None` if its kind or outcome is unknown.
     #[must_use]
     pub fn entry(&self) -> Option<OutcomeEntry> {
         Some(OutcomeEntry {
             action: ActionId(self.action),
-            kind: at(&ActionKind::NAMES, self.kind)?,
+            kind: word_at(&ActionKind::NAMES, self.kind)?,
             group: self.group.map(GroupId),
             readable: PurposeSet(self.readable),
             channel: self.channel.map(ChannelId),
-            outcome: at(&Outcome::NAMES, self.outcome)?,
+            outcome: word_at(&Outcome::NAMES, self.outcome)?,
             at: Moment(self.at),
         })
     }
 }
 
-/// Words are stored as their places in the lists that name them, which only grow.
-fn place<T: Copy + PartialEq>(names: &[(&str, T)], word: T) -> u8 {
-    names.iter().position(|(_, known)| *known == word).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+/// A word is stored as its index in the list of all words of its kind, to which words are only ever appended.
+fn index_of<T: Copy + PartialEq>(names: &[(&str, T)], word: T) -> u8 {
+    names.iter().position(|(_, known)| *known == word).and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)
 }
 
-fn at<T: Copy>(names: &[(&str, T)], place: u8) -> Option<T> {
-    names.get(usize::from(place)).map(|(_, word)| *word)
+fn word_at<T: Copy>(names: &[(&str, T)], index: u8) -> Option<T> {
+    names.get(usize::from(index)).map(|(_, word)| *word)
 }
 
-fn journey(state: &JourneyState) -> StoredJourney {
+fn stored_journey(state: &JourneyState) -> StoredJourney {
     StoredJourney {
         journey: state.journey.0,
         stage: state.stage.0,
@@ -236,7 +237,7 @@ fn journey(state: &JourneyState) -> StoredJourney {
     }
 }
 
-fn held_journey(stored: &StoredJourney) -> JourneyState {
+fn restored_journey(stored: &StoredJourney) -> JourneyState {
     JourneyState {
         journey: JourneyId(stored.journey),
         stage: StageId(stored.stage),

@@ -59,7 +59,7 @@ impl CustomerStore {
             let (is_customer, (key, value)) = pair?;
             if is_customer {
                 known += 1;
-                let opened = pseudonym(&key).and_then(|who| codec::read(&keys.open(who, &value)?.1));
+                let opened = pseudonym(&key).and_then(|who| codec::decode(&keys.open(who, &value)?.1));
                 damaged += usize::from(opened.is_none());
             }
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
-use super::codec::{self, Kept};
+use super::codec::{self, StoredCustomer};
 use super::database::{Batch, Database};
 use super::journal::{Counted, Entry, Journal};
 use super::memory::Difference;
@@ -175,11 +175,11 @@ impl CustomerStore {
     ///
     /// # Errors
     /// When it cannot be read, or is not as it was written.
-    pub fn read(&self, customer: &str, erased_at: Option<u64>) -> Result<Option<Kept>, StoreError> {
+    pub fn read(&self, customer: &str, erased_at: Option<u64>) -> Result<Option<StoredCustomer>, StoreError> {
         let keys = self.keys();
         let who = self.pseudonym(customer);
         let Some(bytes) = self.database.customer(&who.0)? else { return Ok(None) };
-        let opened = keys.open(who, &bytes).and_then(|(position, plain)| Some((position, codec::read(&plain)?)));
+        let opened = keys.open(who, &bytes).and_then(|(position, plain)| Some((position, codec::decode(&plain)?)));
         let Some((position, kept)) = opened else {
             self.counts.damaged.fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Damaged);
@@ -193,11 +193,15 @@ impl CustomerStore {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn some_from(&self, from: Pseudonym, most: usize) -> Result<(Vec<Kept>, Option<Pseudonym>), StoreError> {
+    pub fn some_from(
+        &self,
+        from: Pseudonym,
+        most: usize,
+    ) -> Result<(Vec<StoredCustomer>, Option<Pseudonym>), StoreError> {
         let keys = self.keys();
         let found = self.database.customers(&from.0, None, most)?;
         let next = found.get(most.saturating_sub(1)).and_then(|(key, _)| after(pseudonym(key)?));
-        let open = |(key, bytes): &(Vec<u8>, Vec<u8>)| codec::read(&keys.open(pseudonym(key)?, bytes)?.1);
+        let open = |(key, bytes): &(Vec<u8>, Vec<u8>)| codec::decode(&keys.open(pseudonym(key)?, bytes)?.1);
         Ok((found.iter().filter_map(open).collect(), next))
     }
 
@@ -349,12 +353,13 @@ impl CustomerStore {
                 let (stored, keys) = (self.database.customer(&who.0)?, self.keys());
                 let opened = stored.as_ref().map(|bytes| keys.open(who, bytes));
                 // A damaged customer stays so: their limits count as used up, which is more than these entries ask.
-                let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, Kept::default().written()))) else {
+                let Some((position, plain)) = opened.unwrap_or_else(|| Some((0, StoredCustomer::default().encode())))
+                else {
                     continue;
                 };
-                let Some(mut kept) = codec::read(&plain) else { continue };
-                counted.iter().for_each(|counted| count(&mut kept, counted));
-                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &kept.written())));
+                let Some(mut stored) = codec::decode(&plain) else { continue };
+                counted.iter().for_each(|counted| count(&mut stored, counted));
+                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &stored.encode())));
             }
             self.commit(&mut written, batch, None)?;
         }
@@ -368,30 +373,30 @@ impl CustomerStore {
 }
 
 /// Counts something again, as it was counted before the process ended. Twice is once.
-fn count(kept: &mut Kept, counted: &Counted) {
+fn count(stored: &mut StoredCustomer, counted: &Counted) {
     match counted {
         Counted::Seen(id) => {
-            kept.state.first_seen(*id);
+            stored.state.first_seen(*id);
         }
-        Counted::Asked(asked) => {
-            kept.asked.retain(|known| known.request != asked.request);
-            kept.asked.insert(0, *asked);
+        Counted::Asked(request) => {
+            stored.requests.retain(|known| known.request != request.request);
+            stored.requests.insert(0, *request);
         }
-        Counted::Withdrawn { decision, action } => kept.state.change_relation(|relation| {
+        Counted::Withdrawn { decision, action } => stored.state.change_relation(|relation| {
             relation.withdraw(DecisionKey(*decision), action.map(ActionId));
         }),
-        Counted::Outcome(stored) => {
-            let Some(entry) = stored.entry() else { return };
-            let relation = kept.state.relation_mut();
+        Counted::Outcome(outcome) => {
+            let Some(entry) = outcome.entry() else { return };
+            let relation = stored.state.relation_mut();
             // Who may read it can have become fewer since.
             let is_same = |held: &OutcomeEntry| OutcomeEntry { readable: held.readable, ..entry } == *held;
             if !relation.outcomes.iter().any(is_same) {
                 relation.add_outcome(entry);
             }
         }
-        Counted::Contact(stored) => {
-            let Some(contact) = stored.contact() else { return };
-            let relation = kept.state.relation_mut();
+        Counted::Contact(contact) => {
+            let Some(contact) = contact.contact() else { return };
+            let relation = stored.state.relation_mut();
             let names = |contact: &Contact| (contact.decision, contact.action, contact.at);
             let is_same = |held: &Contact| names(held) == names(&contact);
             let confirmed = |held: &Contact| is_same(held) && held.state == ContactState::Counted;

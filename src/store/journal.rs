@@ -26,7 +26,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::codec::{Asked, StoredContact, StoredOutcome};
+use super::codec::{StoredContact, StoredOutcome, StoredRequest};
 
 const MAGIC: &[u8; 8] = b"TFLCONT1";
 const SLOT: usize = 128;
@@ -58,7 +58,7 @@ pub enum Counted {
     /// An id that must not count again.
     Seen(u64),
     /// A request that was answered.
-    Asked(Asked),
+    Asked(StoredRequest),
     /// Contacts of a decision that count no more: all of them, or that of one action.
     Withdrawn {
         /// The decision's number.
