@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{BackupError, at, settle, sums};
 use crate::ledger::disk::{Disk as _, RealDisk};
 use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, RESTORING, lock_out, verified};
-use crate::store::{CustomerStore, OpenedStore, PAIRS, Recovered, unpack};
+use crate::store::{CustomerCount, CustomerStore, OpenedStore, PAIRS, StoreRecovery, unpack};
 
 /// What a data folder has in it, of this version and of those before.
 const ENTRIES: [&str; 3] = ["ledger", "log", "customers"];
@@ -20,12 +20,12 @@ const UNFINISHED: &str = "unfinished-restore";
 pub struct Restored {
     /// How many records the ledger has.
     pub records: u64,
-    /// How many customers there are, and how many of them are damaged.
-    pub customers: (usize, usize),
+    /// The number of customers in the store.
+    pub customers: CustomerCount,
     /// What was made good in the ledger, among it who was erased since.
     pub mended: Vec<Mended>,
     /// What was made good among the customers.
-    pub recovered: Recovered,
+    pub recovery: StoreRecovery,
     /// Where what was there before is now.
     pub replaced: Option<PathBuf>,
 }
@@ -96,9 +96,9 @@ fn open(staged: &Path, settings: &LedgerSettings) -> Result<Restored, BackupErro
     }
     let opened = FileLedger::open(&settings)?;
     let keys = opened.ledger.vault(&settings)?;
-    let OpenedStore { store, recovered, .. } = CustomerStore::open(staged, keys, &opened.ledger.erased())?;
+    let OpenedStore { store, recovery, .. } = CustomerStore::open(staged, keys, &opened.ledger.erased())?;
     let (records, customers) = (opened.ledger.size(), store.count()?);
-    Ok(Restored { records, customers, mended: opened.mended, recovered, replaced: None })
+    Ok(Restored { records, customers, mended: opened.mended, recovery, replaced: None })
 }
 
 /// Moves what is in a data folder into a folder inside it that has no other's name.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::Failure;
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, Past};
-use crate::store::{CustomerStore, OpenedStore, Recovered, StoreError};
+use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
 /// Where the ledger is.
 #[derive(Debug, Args)]
@@ -75,9 +75,9 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
     for mended in &opened.mended {
         eprintln!("warning: {mended}");
     }
-    let OpenedStore { store, mut vocabulary, recovered } = open_store(&opened.ledger, &settings)?;
-    if recovered != Recovered::default() {
-        eprintln!("warning: {recovered}");
+    let OpenedStore { store, mut vocabulary, recovery } = open_store(&opened.ledger, &settings)?;
+    if recovery != StoreRecovery::default() {
+        eprintln!("warning: {recovery}");
     }
     if opened.past.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
         let help = "choose another folder with --data; a data folder holds at most 64 purposes, for good";

@@ -8,7 +8,7 @@ use super::open_ledger::LedgerPlace;
 use super::{Failure, Verdict, counted, say};
 use crate::backup::{BackupError, Restored, restore};
 use crate::ledger::{LedgerSettings, Mended, OpenError};
-use crate::store::Recovered;
+use crate::store::StoreRecovery;
 
 /// Put a backup into a data folder
 #[derive(Debug, Args)]
@@ -39,18 +39,18 @@ impl Restore {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let settings = LedgerSettings { accept_older: self.accept_older, ..self.place.settings() };
         let restored = restore(&self.backup, &settings, self.replace).map_err(refused)?;
-        let Restored { records, customers: (customers, damaged), mended, recovered, replaced } = restored;
+        let Restored { records, customers, mended, recovery, replaced } = restored;
         say(&format!("ledger     {}", counted(usize::try_from(records).unwrap_or(usize::MAX), "record")));
-        say(&format!("customers  {customers}"));
+        say(&format!("customers  {}", customers.total));
         // If the published log was not copied completely, it is rebuilt, which is harmless.
         for mended in mended.iter().filter(|mended| !matches!(mended, Mended::LogFile(_))) {
             eprintln!("warning: {mended}");
         }
-        if recovered != Recovered::default() {
-            eprintln!("warning: {recovered}");
+        if recovery != StoreRecovery::default() {
+            eprintln!("warning: {recovery}");
         }
-        if damaged > 0 {
-            let who = counted(damaged, "customer");
+        if customers.damaged > 0 {
+            let who = counted(customers.damaged, "customer");
             eprintln!("warning: {who} cannot be read, and their limits count as used up");
         }
         if let Some(replaced) = replaced {

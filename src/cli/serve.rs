@@ -17,7 +17,7 @@ use crate::domain::rules::diagnostic::Severity;
 use crate::domain::rules::expr::{Comparison, Fact, Node, Program};
 use crate::domain::rules::{Loaded, RuleSet};
 use crate::domain::value::Value;
-use crate::engine::{Engine, Limits, MostMemory};
+use crate::engine::{Engine, Limits, MemoryLimit};
 use crate::ledger::CUSTOMERS;
 use crate::rule_files::RuleFiles;
 use crate::serve::reload::{Reloader, RuleFolder};
@@ -141,8 +141,8 @@ impl Serve {
         let limits = Limits { decisions: self.keep_decisions };
         let engine = Engine::new(rules.set, ledger.ledger, limits, (run, now));
         let engine = Arc::new(match ledger.store {
-            Some(store) => engine.keeping(store, self.max_memory.map(|Size(bytes)| MostMemory::of_process(bytes))),
-            None => engine.without_memory(now),
+            Some(store) => engine.with_store(store, self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes))),
+            None => engine.assume_limits_used(now),
         });
         engine.resume(&ledger.past);
         engine.trust_ledger(ledger.trouble.is_none());

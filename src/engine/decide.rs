@@ -17,7 +17,7 @@ use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
 use crate::domain::view::{Situation, Subject};
-use crate::store::Change;
+use crate::store::Mutation;
 
 /// A channel's question, with names.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -92,16 +92,16 @@ impl Engine {
             let key = DecisionKey(self.next_decision.fetch_add(1, Ordering::Relaxed));
             let record = self.customers.update(
                 &id,
-                || self.load(&id),
+                || self.load_customer(&id),
                 |customer| {
                     let before = customer.epoch();
                     match self.decide_for((&mut *customer, key), question, &resolved, (&active, now)) {
                         Ok((record, replaced)) => {
-                            let change = self.change_of(customer, before, (&record, replaced));
-                            (Ok(record), change)
+                            let mutation = self.mutation_by_decision(customer, before, (&record, replaced));
+                            (Ok(record), mutation)
                         }
                         // Elapsed time may still have changed the customer.
-                        Err(error) => (Err(error), customer.change_since(before)),
+                        Err(error) => (Err(error), customer.mutation_since(before)),
                     }
                 },
             )?;
@@ -131,7 +131,7 @@ impl Engine {
             }
             let customer = record.question.customer.as_str();
             let epoch = self.customers.read(customer, Customer::epoch);
-            let epoch = epoch.unwrap_or_else(|| self.load(customer).customer.epoch());
+            let epoch = epoch.unwrap_or_else(|| self.load_customer(customer).customer.epoch());
             if epoch == record.epoch {
                 return Ok(record);
             }
@@ -150,10 +150,10 @@ impl Engine {
         let nobody_has_it = self.change_customer(customer, |held| {
             let nobody_has_it = record.callers.leave();
             if !nobody_has_it {
-                return (false, Change::Nothing);
+                return (false, Mutation::None);
             }
             held.state.change_relation(|relation| relation.withdraw(record.key, None));
-            (true, self.withdrawn(customer, (record.key, None)))
+            (true, self.mutation_by_withdrawal(customer, record.key, None))
         });
         if nobody_has_it {
             self.decisions.forget(|kept| kept.key == record.key);

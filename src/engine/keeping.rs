@@ -1,4 +1,4 @@
-//! Customers between memory and the store: loading, flushing, eviction.
+//! Persistence of customers: loading, write-behind flushes, eviction, and backups.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,51 +14,54 @@ use crate::domain::time::Moment;
 use crate::ledger::{Pseudonym, Take};
 use crate::store;
 use crate::store::codec::{self, StoredContact, StoredOutcome, StoredRequest};
-use crate::store::{Change, Counted, CustomerStore, Customers, Due, Entry, Kept as _, Loaded, StoreError, Written};
+use crate::store::{
+    CustomerFlush, CustomerStore, Customers, FlushBatch, LoadedCustomer, LogEntry, LoggedChange, Mutation,
+    Persisted as _, StoreError, WriterState,
+};
 
-/// How many customers are written in one batch.
-const CHUNK: usize = 1_000;
-/// How many stored customers are checked for retention in one call.
-const LOOKED_AT: usize = 128;
+/// The number of customers in one batch of a flush.
+const FLUSH_BATCH: usize = 1_000;
+/// The number of stored customers that are checked for expired retention at once.
+const PURGE_BATCH: usize = 128;
 
-/// The limit of the memory in use.
+/// The most memory that the process may use before it evicts customers.
 #[derive(Debug, Clone, Copy)]
-pub struct MostMemory {
+pub struct MemoryLimit {
     /// The limit, in bytes.
     pub bytes: u64,
-    /// Returns the bytes in use, if the system reports them.
+    /// Reads the bytes in use; `None` where the system does not report them.
     pub in_use: fn() -> Option<u64>,
 }
 
-impl MostMemory {
-    /// A limit for the memory of this process.
+impl MemoryLimit {
+    /// The memory of this process.
     #[must_use]
     pub fn of_process(bytes: u64) -> Self {
         Self { bytes, in_use: resident }
     }
 }
 
-/// The memory limit and the eviction state.
+/// The memory limit, and the state of eviction.
 #[derive(Debug, Default)]
 pub(super) struct Bound {
-    memory: Option<MostMemory>,
-    /// Customers are evicted while the process is larger than this, in bytes.
+    memory: Option<MemoryLimit>,
+    /// Customers are evicted when the process uses more bytes than this.
     level: AtomicU64,
-    /// How many customers fit; zero while it is not known.
+    /// The most customers to hold in memory; 0 until the limit was reached once.
     most: AtomicUsize,
-    /// Where the next check for retention continues.
+    /// Where the search for expired data continues.
     place: Mutex<Option<Pseudonym>>,
 }
 
 impl Bound {
-    /// Whether memory use is close enough to the limit that evictions may soon be needed.
+    /// Whether three quarters of the limit are in use, so that eviction may begin soon.
     fn is_near(&self) -> bool {
-        let Some(MostMemory { bytes, in_use }) = self.memory else { return false };
+        let Some(MemoryLimit { bytes, in_use }) = self.memory else { return false };
         in_use().is_some_and(|in_use| in_use > bytes / 4 * 3)
     }
 }
 
-impl store::Kept for Customer {
+impl store::Persisted for Customer {
     fn is_worth_keeping(&self) -> bool {
         if self.standing.is_gone() {
             return false;
@@ -73,7 +76,7 @@ impl store::Kept for Customer {
         self.rest().unrecorded > 0 || self.standing.is_gone() || waits()
     }
 
-    fn stored(&self, id: &str) -> Option<Vec<u8>> {
+    fn encode(&self, id: &str) -> Option<Vec<u8>> {
         if self.standing.is_gone() || (self.state.is_empty() && self.epoch() == 0) {
             return None;
         }
@@ -83,26 +86,26 @@ impl store::Kept for Customer {
 }
 
 impl Engine {
-    /// Attaches a store to the engine: customers are loaded from it, and dirty customers are flushed to it.
+    /// The engine over a store: customers are loaded from it and flushed to it.
     #[must_use]
-    pub fn keeping(mut self, store: CustomerStore, most_memory: Option<MostMemory>) -> Self {
-        self.customers = Customers::new(Some(Arc::clone(store.journal())));
+    pub fn with_store(mut self, store: CustomerStore, memory_limit: Option<MemoryLimit>) -> Self {
+        self.customers = Customers::new(Some(Arc::clone(store.contact_log())));
         self.store = Some(Arc::new(store));
-        self.bound.memory = most_memory;
+        self.bound.memory = memory_limit;
         self.store_names(&self.rules.load().set.vocabulary);
         self
     }
 
-    /// Stores every name, so that a stored number can never be read as another name by a later process.
+    /// Stores the names, so that no customer is stored under ids that the next process would read as other names.
     pub(super) fn store_names(&self, names: &Vocabulary) {
         let Some(store) = &self.store else { return };
-        // A failure is in the log and in health; the next flush tries again.
-        drop(store.write(&mut store.writing(), &[], (names, None)));
+        // A failure is logged and shown in health; the next flush repeats it.
+        drop(store.write(&mut store.writer(), &[], names, None));
     }
 
-    /// Marks earlier contacts as unknown: limits count as used up.
+    /// The engine without a readable store: limits count as used up, because earlier contacts are unknown.
     #[must_use]
-    pub fn without_memory(mut self, now: Moment) -> Self {
+    pub fn assume_limits_used(mut self, now: Moment) -> Self {
         self.lost = Some(now);
         self
     }
@@ -113,15 +116,16 @@ impl Engine {
         self.store.as_deref()
     }
 
-    /// Waits until everything counted so far survives the end of this process. Every answer waits for this.
-    pub async fn kept(&self) {
+    /// Waits until every contact so far is in the contact log and survives a killed process. To be called before a decision
+    /// is returned.
+    pub async fn wait_durable(&self) {
         if let Some(store) = &self.store {
-            store.journal().kept().await;
+            store.contact_log().wait_durable().await;
         }
     }
 
-    /// Loads a customer who is not in memory from the store and the ledger, or starts an empty one.
-    pub(super) fn load(&self, id: &str) -> Loaded<Customer> {
+    /// Loads a customer from the store and the ledger; a new one if neither has it.
+    pub(super) fn load_customer(&self, id: &str) -> LoadedCustomer<Customer> {
         let erased_at = self.ledger.erased_at(id);
         let mut customer = match erased_at {
             Some(_) => Customer::erased(self.erasures.load(crate::sync::atomic::Ordering::Acquire)),
@@ -131,19 +135,19 @@ impl Engine {
         if let Some(since) = self.lost.filter(|_| !customer.standing.is_gone()) {
             strict(&mut customer, since);
         }
-        self.recall_standing(id, &mut customer);
+        self.load_standing(id, &mut customer);
         let Some(store) = self.store.as_ref().filter(|_| !customer.standing.is_gone()) else {
-            return Loaded { customer, stored: false };
+            return LoadedCustomer { customer, stored: false };
         };
         let stored = match store.read(id, erased_at) {
             Ok(None) => false,
-            Ok(Some(kept)) => {
-                if kept.denials > customer.epoch() {
-                    customer.rest_mut().epoch = kept.denials;
+            Ok(Some(stored)) => {
+                if stored.denials > customer.epoch() {
+                    customer.rest_mut().epoch = stored.denials;
                 }
-                let answered = kept.requests.iter().map(|request| self.answered_before(request));
+                let answered = stored.requests.iter().map(|request| self.answered_before(request));
                 answered.for_each(|answered| customer.rest_mut().requests.push(answered));
-                customer.state = kept.state;
+                customer.state = stored.state;
                 true
             }
             Err(error) => {
@@ -154,11 +158,10 @@ impl Engine {
                 true
             }
         };
-        Loaded { customer, stored }
+        LoadedCustomer { customer, stored }
     }
 
-    /// Loads a customer's standing from the ledger.
-    fn recall_standing(&self, id: &str, customer: &mut Customer) {
+    fn load_standing(&self, id: &str, customer: &mut Customer) {
         let rules = self.rules.load();
         match self.ledger.records(id) {
             Ok(records) => records.iter().for_each(|(position, record)| {
@@ -174,160 +177,163 @@ impl Engine {
         Answered { request: stored.request, key, record: self.decisions.get(key), until: Moment(stored.until) }
     }
 
-    /// The change that a decision makes: the contacts that it counts, and those that they replace, are in the journal
-    /// before the decision is returned.
-    pub(super) fn change_of(
+    /// The mutation by a decision: its contacts and request, and the withdrawal of the contacts that they replace, are
+    /// logged.
+    pub(super) fn mutation_by_decision(
         &self,
         customer: &Customer,
         epoch: u64,
         (record, replaced): (&DecisionRecord, Option<DecisionKey>),
-    ) -> Change {
-        let (key, change) = (record.key, customer.change_since(epoch));
+    ) -> Mutation {
+        let (key, mutation) = (record.key, customer.mutation_since(epoch));
         let told = key != DecisionKey::default() && !record.decision.actions.is_empty();
         if !told && replaced.is_none() {
-            return change;
+            return mutation;
         }
-        let Some(store) = &self.store else { return Change::Something };
-        let who = store.pseudonym(&record.question.customer).0;
+        let Some(store) = &self.store else { return Mutation::State };
+        let pseudonym = store.pseudonym(&record.question.customer).0;
         let contacts = customer.state.relation().contacts.iter().filter(|contact| told && contact.decision == key);
-        let contacts = contacts.map(|contact| Counted::Contact(StoredContact::of(contact)));
-        let asked = customer.rest().requests.iter().filter(|answered| told && answered.key == key);
-        let asked = asked.map(|answered| Counted::Asked(stored_request(answered)));
-        let replaced = replaced.map(|key| Counted::Withdrawn { decision: key.0, action: None });
-        let entries = replaced.into_iter().chain(contacts).chain(asked).map(|what| Entry { who, what }).collect();
-        if change == Change::Nothing { Change::Counted(entries) } else { Change::CountedAndMore(entries) }
+        let contacts = contacts.map(|contact| LoggedChange::Contact(StoredContact::of(contact)));
+        let requests = customer.rest().requests.iter().filter(|answered| told && answered.key == key);
+        let requests = requests.map(|answered| LoggedChange::Request(stored_request(answered)));
+        let replaced = replaced.map(|key| LoggedChange::Withdrawn { decision: key.0, action: None });
+        let entries = log_entries(pseudonym, replaced.into_iter().chain(contacts).chain(requests));
+        if mutation == Mutation::None { Mutation::Logged(entries) } else { Mutation::LoggedAndState(entries) }
     }
 
-    /// The change that takes back contacts of a decision: all of them, or that of one action.
-    pub(super) fn withdrawn(&self, customer: &str, (decision, action): (DecisionKey, Option<ActionId>)) -> Change {
-        let Some(store) = &self.store else { return Change::Something };
-        let what = Counted::Withdrawn { decision: decision.0, action: action.map(|action| action.0) };
-        Change::CountedAndMore(vec![Entry { who: store.pseudonym(customer).0, what }])
+    /// The mutation by which contacts of a decision no longer count: all of them, or the one of an action.
+    pub(super) fn mutation_by_withdrawal(
+        &self,
+        customer: &str,
+        decision: DecisionKey,
+        action: Option<ActionId>,
+    ) -> Mutation {
+        let Some(store) = &self.store else { return Mutation::State };
+        let change = LoggedChange::Withdrawn { decision: decision.0, action: action.map(|action| action.0) };
+        Mutation::LoggedAndState(log_entries(store.pseudonym(customer).0, [change]))
     }
 
-    /// The change that an outcome makes.
-    pub(super) fn counted(&self, customer: &str, state: &CustomerState, new: &NewOutcome) -> Change {
-        let Some(store) = &self.store else { return Change::Something };
-        let who = store.pseudonym(customer).0;
+    /// The mutation by an outcome that has just been recorded in `state`.
+    pub(super) fn mutation_by_outcome(&self, customer: &str, state: &CustomerState, new: &NewOutcome) -> Mutation {
+        let Some(store) = &self.store else { return Mutation::State };
         let relation = state.relation();
         let decided = new.decision != DecisionKey::default();
         let contact = relation.contacts.iter().rfind(|contact| {
             (contact.decision, contact.action) == (new.decision, new.action) && (decided || contact.at == new.at)
         });
         let released = (decided && new.outcome == Outcome::NotPresented)
-            .then_some(Counted::Withdrawn { decision: new.decision.0, action: Some(new.action.0) });
+            .then_some(LoggedChange::Withdrawn { decision: new.decision.0, action: Some(new.action.0) });
         let is_new =
             |entry: &&OutcomeEntry| (entry.action, entry.outcome, entry.at) == (new.action, new.outcome, new.at);
         let outcome = relation.outcomes.iter().rfind(is_new).filter(|_| new.outcome != Outcome::Presented);
-        let counted = [
-            new.id.map(Counted::Seen),
+        let changes = [
+            new.id.map(LoggedChange::SeenId),
             released,
-            contact.map(|contact| Counted::Contact(StoredContact::of(contact))),
-            outcome.map(|entry| Counted::Outcome(StoredOutcome::of(entry))),
+            contact.map(|contact| LoggedChange::Contact(StoredContact::of(contact))),
+            outcome.map(|entry| LoggedChange::Outcome(StoredOutcome::of(entry))),
         ];
-        Change::CountedAndMore(counted.into_iter().flatten().map(|what| Entry { who, what }).collect())
+        Mutation::LoggedAndState(log_entries(store.pseudonym(customer).0, changes.into_iter().flatten()))
     }
 
-    /// Flushes all dirty customers, until the journal holds nothing else from before the call. Returns how many were
-    /// checked.
+    /// Flushes every dirty customer and drains the contact log of all entries appended so far. Returns the number of
+    /// customers visited.
     ///
     /// # Errors
-    /// When the disk refuses a write: customers stay in memory, and the next flush tries again.
+    /// When the disk fails: customers stay dirty, and the next flush repeats them.
     pub fn write_behind(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
-        let mut writing = store.writing();
-        // First the rest of the previous round, then the current one.
-        Ok(self.write(store, &mut writing, true)? + self.write(store, &mut writing, true)?)
+        let mut writer = store.writer();
+        // First the rest of the draining segment, then the current one.
+        Ok(self.flush(store, &mut writer, true)? + self.flush(store, &mut writer, true)?)
     }
 
-    /// Flushes the customers that are due, and evicts some if there are too many. Returns how many were checked.
+    /// Flushes the customers that are due, and evicts some if there are too many. Returns the number of customers visited.
     ///
     /// # Errors
-    /// When the disk refuses a write: customers stay in memory, and the next flush tries again.
+    /// When the disk fails: customers stay dirty, and the next flush repeats them.
     pub fn write_due(&self) -> Result<usize, StoreError> {
         let Some(store) = &self.store else { return Ok(0) };
-        let mut writing = store.writing();
-        // When memory is short, all dirty customers are flushed at once, because they cannot be evicted.
-        let written = self.write(store, &mut writing, self.bound.is_near());
+        let mut writer = store.writer();
+        // Near the memory limit, everything is flushed: dirty customers cannot be evicted.
+        let written = self.flush(store, &mut writer, self.bound.is_near());
         self.keep_within_bound(store);
         written
     }
 
-    fn write(&self, store: &CustomerStore, writing: &mut Written, everybody: bool) -> Result<usize, StoreError> {
-        let Due { customers, round } = store.journal().due(everybody);
+    fn flush(&self, store: &CustomerStore, writer: &mut WriterState, everything: bool) -> Result<usize, StoreError> {
+        let FlushBatch { customers, drained } = store.contact_log().next_flush(everything);
         let names = &self.rules.load_full().set;
-        // The last chunk only marks the end of a round, once all of it is stored.
-        let chunks = customers.chunks(CHUNK).map(Some).chain([None]);
+        // The last batch has no customers: it records that the segment is drained, once all before it are durable.
+        let chunks = customers.chunks(FLUSH_BATCH).map(Some).chain([None]);
         for (index, chunk) in chunks.enumerate() {
-            let ended = round.filter(|_| chunk.is_none());
-            let chunk = chunk.unwrap_or(&[]);
-            let differ = chunk.iter().filter_map(|id| {
-                // Read first: an erasure in between then makes fresh data look old, never old data look fresh.
+            let drained = drained.filter(|_| chunk.is_none());
+            let dirty = chunk.unwrap_or(&[]).iter().filter_map(|id| {
+                // Read before the customer: an erasure in between makes a current state look stale, never the reverse.
                 let erased_at = self.ledger.erased_at(id).unwrap_or(0);
-                Some((id.as_str(), erased_at, self.customers.difference(id)?))
+                Some(CustomerFlush { id, erased_at, op: self.customers.begin_flush(id)? })
             });
-            let differ: Vec<_> = differ.collect();
-            if let Err(error) = store.write(writing, &differ, (&names.vocabulary, ended)) {
-                differ.iter().for_each(|(id, ..)| self.customers.not_written(id));
-                let rest = customers.iter().skip((index + 1) * CHUNK);
-                rest.for_each(|id| store.journal().differs(id.clone()));
+            let dirty: Vec<_> = dirty.collect();
+            if let Err(error) = store.write(writer, &dirty, &names.vocabulary, drained) {
+                dirty.iter().for_each(|customer| self.customers.flush_failed(customer.id));
+                let rest = customers.iter().skip((index + 1) * FLUSH_BATCH);
+                rest.for_each(|id| store.contact_log().mark_dirty(id.clone()));
                 return Err(error);
             }
-            store.journal().sync();
+            store.contact_log().sync();
         }
         Ok(customers.len())
     }
 
-    /// Streams a copy of everything on disk except the keys folder, with names as in the data folder, while calls
-    /// continue. The copy contains everything that was acknowledged before.
+    /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on. The
+    /// copy has every decision and record that was acknowledged before.
     ///
     /// # Errors
-    /// When the ledger or the store is closed or cannot be read, or the receiver has gone.
-    pub fn back_up(&self, take: &mut Take<'_>) -> Result<(), EngineError> {
+    /// When the ledger or the store is closed or cannot be read, or the sink fails.
+    pub fn back_up(&self, sink: &mut Take<'_>) -> Result<(), EngineError> {
         let unavailable = |why: String| EngineError::BackupUnavailable(why);
         let store =
             self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
         self.write_behind().map_err(|error| unavailable(error.to_string()))?;
-        // Now the store has everything that was acknowledged before. Customers are copied first: the ledger is then
-        // never older than they are, so it knows all erasures of them.
-        store.copy(take).map_err(|error| unavailable(error.to_string()))?;
-        self.ledger.copy(take).map_err(|error| unavailable(error.to_string()))
+        // Now the store has everything that was acknowledged before. The customers are copied first, so the copied ledger is
+        // never older than they are and has the erasure of each.
+        store.copy(sink).map_err(|error| unavailable(error.to_string()))?;
+        self.ledger.copy(sink).map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Removes a customer from the store permanently.
+    /// Erases a customer from the store and the contact log.
     pub(super) fn erase_stored(&self, customer: &str) -> Result<(), StoreError> {
         let Some(store) = &self.store else { return Ok(()) };
-        // The round that ends here drops their journal entries.
+        // Drains the contact log, so that no entry of the customer is left in it.
         self.write_behind()?;
-        store.erase(&mut store.writing(), customer)
+        store.erase(&mut store.writer(), customer)
     }
 
-    /// Applies elapsed time to stored customers who are not in use, some in each call: data past its retention is
-    /// deleted.
-    pub fn look_through(&self, now: Moment) {
+    /// Purges expired data of the next 128 stored customers, in a cycle over all of them: customers that no call loads are
+    /// purged too.
+    pub fn purge_expired_batch(&self, now: Moment) {
         let Some(store) = &self.store else { return };
         let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok((found, next)) = store.some_from(place.unwrap_or(Pseudonym([0; 20])), LOOKED_AT) else { return };
+        let Ok((found, next)) = store.read_page(place.unwrap_or(Pseudonym([0; 20])), PURGE_BATCH) else { return };
         *place = next;
         let (active, now) = (self.rules.load(), self.steady(now));
-        for kept in found.iter().filter(|kept| !kept.customer.is_empty()) {
-            let id = kept.customer.as_str();
-            // On a copy: a check does not load a customer into memory.
+        for stored in found.iter().filter(|stored| !stored.customer.is_empty()) {
+            let id = stored.customer.as_str();
+            // On a copy, so that only customers with something to purge are loaded into memory.
             let mut customer = self.customer_as_held(id);
             self.settle(&mut customer, &active.set, now);
-            if customer.stored(id) != Some(kept.encode()) {
+            if customer.encode(id) != Some(stored.encode()) {
                 self.with_customer(id, |customer| self.settle(customer, &active.set, now));
             }
         }
     }
 
-    /// Evicts customers while the process is larger than its limit.
+    /// Evicts customers when the process has grown past its limit.
     ///
-    /// Their memory is reused for new customers and rarely returned to the system. So the process hardly shrinks, and
-    /// only its growth shows that there are still too many customers.
+    /// The allocator reuses the memory of evicted customers but seldom returns it to the system. The process therefore
+    /// hardly shrinks, and only further growth shows that there are still too many customers.
     fn keep_within_bound(&self, store: &CustomerStore) {
         self.customers.tick();
-        let Some(MostMemory { bytes, in_use }) = self.bound.memory else { return };
+        let Some(MemoryLimit { bytes, in_use }) = self.bound.memory else { return };
         let Some(resident) = in_use() else { return };
         let (first, step) = (bytes / 100 * 92, bytes / 100);
         let level = self.bound.level.load(Ordering::Relaxed).max(first);
@@ -347,11 +353,15 @@ impl Engine {
     }
 }
 
+fn log_entries(customer: [u8; 20], changes: impl IntoIterator<Item = LoggedChange>) -> Vec<LogEntry> {
+    changes.into_iter().map(|change| LogEntry { customer, change }).collect()
+}
+
 fn stored_request(answered: &Answered) -> StoredRequest {
     StoredRequest { request: answered.request, decision: answered.key.0, until: answered.until.0 }
 }
 
-/// The resident memory of the process in bytes, if the system reports it.
+/// The resident bytes of the process, where the system reports them.
 fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     pages.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4_096)

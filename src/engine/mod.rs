@@ -28,7 +28,7 @@ use crate::domain::record::{Settled, Terms, settle};
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::Ledger;
-use crate::store::{Change, CustomerStore, Customers};
+use crate::store::{CustomerStore, Customers, Mutation};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -39,7 +39,7 @@ pub use customer::{CustomerView, JourneyView, LimitView};
 pub use decide::{MOST_ACTIONS, Question};
 pub use error::{EngineError, FieldViolation};
 pub use feed::Watch;
-pub use keeping::MostMemory;
+pub use keeping::MemoryLimit;
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use privacy::{CustomerExport, ErasedCustomer, SignedHead};
@@ -109,8 +109,8 @@ impl Customer {
     }
 
     /// How a customer must be stored after elapsed time changed them, given the epoch before that.
-    fn change_since(&self, epoch: u64) -> Change {
-        if self.epoch() == epoch { Change::Nothing } else { Change::Something }
+    fn mutation_since(&self, epoch: u64) -> Mutation {
+        if self.epoch() == epoch { Mutation::None } else { Mutation::State }
     }
 
     fn rest(&self) -> &Rest {
@@ -276,12 +276,12 @@ impl Engine {
 
     /// Changes one customer in a critical section, in a way that has to be stored.
     fn with_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> T) -> T {
-        self.change_customer(id, |customer| (change(customer), Change::Something))
+        self.change_customer(id, |customer| (change(customer), Mutation::State))
     }
 
     /// Changes one customer in a critical section; the closure returns how the customer has to be stored.
-    fn change_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> (T, Change)) -> T {
-        let load = || self.load(id);
+    fn change_customer<T>(&self, id: &str, change: impl FnOnce(&mut Customer) -> (T, Mutation)) -> T {
+        let load = || self.load_customer(id);
         self.customers.update(id, load, |customer| {
             let result = change(customer);
             customer.settled = None;
@@ -295,13 +295,13 @@ impl Engine {
             let before = customer.epoch();
             self.settle(customer, rules, now);
             let result = look(customer);
-            (result, customer.change_since(before))
+            (result, customer.mutation_since(before))
         })
     }
 
     /// A copy of one customer as held now.
     fn customer_as_held(&self, id: &str) -> Customer {
-        self.customers.read(id, Customer::clone).unwrap_or_else(|| self.load(id).customer)
+        self.customers.read(id, Customer::clone).unwrap_or_else(|| self.load_customer(id).customer)
     }
 
     /// Refuses an invalid customer id.
@@ -344,7 +344,7 @@ impl Engine {
                 rest.consent_keys.retain(|remembered| remembered.until > now);
             });
             // A purge must reach the disk too; data past its retention is found on disk by its own check.
-            customer.change_since(before)
+            customer.mutation_since(before)
         });
         self.decisions.forget(|record| !decide::is_readable(record, now));
     }

@@ -64,7 +64,7 @@ impl Engine {
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.check_customer(customer)?;
         let now = self.steady(now);
-        // While others still write consent: this flushes nearly everything that must leave the journal. An error is
+        // While others still write consent: this flushes nearly everything that must leave the contact log. An error is
         // reported by the flush of the rest.
         drop(self.write_behind());
         let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);

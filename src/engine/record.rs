@@ -15,7 +15,7 @@ use crate::domain::record::{
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{self, Moment};
 use crate::domain::value::Value;
-use crate::store::Change;
+use crate::store::Mutation;
 
 /// The most items of one call.
 pub const MOST_ITEMS: usize = 1_000;
@@ -196,15 +196,15 @@ impl Engine {
         let new = NewOutcome { id, decision, action, channel, outcome: input.outcome, at, decided };
         self.change_customer(customer, |held| {
             if held.standing.is_gone() {
-                return (ItemResult::refused("no_lawful_purpose"), Change::Nothing);
+                return (ItemResult::refused("no_lawful_purpose"), Mutation::None);
             }
             let Customer { state, standing, .. } = held;
             match record_outcome(state, new, self.terms(rules, standing, now)) {
                 RecordedOutcome::Applied(decision) => {
-                    (ItemResult::applied(), self.counted(customer, state, &NewOutcome { decision, ..new }))
+                    (ItemResult::applied(), self.mutation_by_outcome(customer, state, &NewOutcome { decision, ..new }))
                 }
-                RecordedOutcome::Repeated => (ItemResult::repeated(), Change::Nothing),
-                RecordedOutcome::NothingToTakeBack => (ItemResult::refused("nothing_to_take_back"), Change::Nothing),
+                RecordedOutcome::Repeated => (ItemResult::repeated(), Mutation::None),
+                RecordedOutcome::NothingToTakeBack => (ItemResult::refused("nothing_to_take_back"), Mutation::None),
             }
         })
     }

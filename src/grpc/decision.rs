@@ -29,7 +29,7 @@ impl DecisionService for DecisionApi {
         let record =
             engine.meter().decision(|| engine.decide(question, clock.now())).map_err(|error| status(&error))?;
         if !record.decision.actions.is_empty() {
-            engine.kept().await;
+            engine.wait_durable().await;
         }
         Ok(Response::new(convert::decision(&record)))
     }
@@ -41,7 +41,7 @@ impl DecisionService for DecisionApi {
         let outcomes: Result<Vec<OutcomeInput>, Status> =
             request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
         let results = self.0.engine.record_outcomes(outcomes?, self.0.clock.now()).map_err(|error| status(&error))?;
-        self.0.engine.kept().await;
+        self.0.engine.wait_durable().await;
         Ok(Response::new(proto::RecordOutcomesResponse { results: convert::results(results) }))
     }
 
@@ -117,7 +117,7 @@ impl Watcher {
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return None,
             };
-            self.shared.engine.kept().await;
+            self.shared.engine.wait_durable().await;
             if let Some(record) = self.shared.engine.as_shown(record, self.shared.clock.now()) {
                 return Some(proto::WatchDecisionsResponse { decision: Some(convert::past_decision(&record)) });
             }

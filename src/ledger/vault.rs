@@ -126,9 +126,9 @@ impl Vault {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn keep_only(&mut self, used: &HashSet<KeyName>) -> io::Result<()> {
+    pub fn retain_keys(&mut self, used: &HashSet<KeyName>) -> io::Result<()> {
         let unused: Vec<KeyName> = self.keys.keys().filter(|name| !used.contains(name)).copied().collect();
-        self.take_away(&unused)
+        self.destroy_keys(&unused)
     }
 
     /// A key that nobody has used, durable.
@@ -148,7 +148,7 @@ impl Vault {
     ///
     /// # Errors
     /// When the disk refuses; ask again then.
-    pub fn take_away(&mut self, gone: &[KeyName]) -> io::Result<()> {
+    pub fn destroy_keys(&mut self, gone: &[KeyName]) -> io::Result<()> {
         self.blocks.shred(gone, &self.keys, &self.secrets)?;
         self.keys.retain(|name, _| !gone.contains(name));
         Ok(())

@@ -71,9 +71,13 @@ fn store(page: &mut Page, engine: &Engine) {
     counter("customers_written_total", "Customers written to the store.", &counts.written);
     counter("customers_evicted_total", "Customers who left memory.", &counts.evicted);
     counter("customers_damaged_total", "Customers whose bytes are not as they were written.", &counts.damaged);
-    page.gauge("store_waiting", "Customers who wait to be written.", float(store.journal().waiting() as u64));
+    page.gauge(
+        "store_waiting",
+        "Customers who wait to be written.",
+        float(store.contact_log().dirty_customers() as u64),
+    );
     page.gauge("store_bytes", "Bytes of the store on disk.", float(store.bytes()));
-    page.gauge("store_trouble", "1 while customers cannot be stored.", flag(store.is_in_trouble()));
+    page.gauge("store_trouble", "1 while customers cannot be stored.", flag(store.is_failing()));
 }
 
 /// A page in the exposition format.

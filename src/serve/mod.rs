@@ -217,7 +217,7 @@ async fn tell_store_health(engine: Arc<Engine>, health: HealthReporter) {
     let (mut ticks, mut trouble) = (tokio::time::interval(LOOK_AT_STORE), false);
     loop {
         ticks.tick().await;
-        if engine.store().is_some_and(CustomerStore::is_in_trouble) != trouble {
+        if engine.store().is_some_and(CustomerStore::is_failing) != trouble {
             trouble = !trouble;
             let status = if trouble { ServingStatus::NotServing } else { ServingStatus::Serving };
             health.set_service_status(CUSTOMERS_HEALTH, status).await;

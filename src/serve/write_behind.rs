@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::grpc::Clock;
 
-/// How long it pauses between two checks of the journal, and after a failed flush.
+/// How long it pauses between two checks of the contact log, and after a failed flush.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// How many checks come between two flushes: changes in between share a write.
@@ -38,14 +38,14 @@ impl WriteBehind {
                     break;
                 }
                 if let Some(store) = engine.store() {
-                    store.journal().sync();
+                    store.contact_log().sync();
                 }
                 if look % WRITE_EVERY == 0 {
                     // An error is in the log, in health and in the metrics.
                     pause = if engine.write_due().is_ok() { PAUSE } else { LONG_PAUSE };
                 }
                 if look == LOOK_EVERY {
-                    engine.look_through(clock.now());
+                    engine.purge_expired_batch(clock.now());
                 }
             }
             drop(engine.write_behind());

@@ -1,9 +1,9 @@
-//! A copy of the stored customers that is made while they are written, all as they were at one moment: their keys, and
-//! everything in the embedded store as one file of pairs.
+//! Copies the stored customers to a backup and back, without interrupting flushes: the encryption keys, and a snapshot of
+//! the embedded store as one file of pairs.
 //!
 //! ```text
 //! 0  8  "TFLPAIR1"
-//! 8  …  each pair: u8 1 for a customer and 0 for what is none, u32 length of its key, u32 length of its value, key, value
+//! 8  …  each pair: u8 1 for a customer and 0 for metadata, u32 length of its key, u32 length of its value, key, value
 //! ```
 
 use std::fs::File;
@@ -12,30 +12,39 @@ use std::path::Path;
 
 use super::StoreError;
 use super::codec;
+use super::customer_store::{CustomerStore, RECORDS, at, pseudonym};
 use super::database::{Batch, Database};
-use super::file::{CustomerStore, RECORDS, disk, pseudonym};
 use crate::ledger::{CUSTOMERS, PART, Take};
 
-/// The file of pairs, inside a backup.
+/// The file of pairs in a backup.
 pub const PAIRS: &str = "customers/pairs";
 const MAGIC: &[u8; 8] = b"TFLPAIR1";
-/// How many pairs are written at once.
-const PAIRS_AT_ONCE: usize = 1_000;
+/// The number of pairs in one batch of a restore.
+const RESTORE_BATCH: usize = 1_000;
+
+/// The number of customers in a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomerCount {
+    /// All customers, damaged ones included.
+    pub total: usize,
+    /// Customers whose bytes are damaged.
+    pub damaged: usize,
+}
 
 impl CustomerStore {
-    /// Hands over a copy, named as in the data folder. Nobody waits for whoever takes it. What was counted and is in the
-    /// journal alone is not in it: write that behind before.
+    /// Passes a copy to `sink`, with the paths of a data folder. Only the keys are read under the lock; flushes do not wait
+    /// for the sink. Entries of the contact log are not copied, so flush everything first.
     ///
     /// # Errors
-    /// When the disk refuses, or nobody takes it any more.
-    pub fn copy(&self, take: &mut Take<'_>) -> Result<(), StoreError> {
-        let failed = disk(&self.folder);
+    /// When the disk or the sink fails.
+    pub fn copy(&self, sink: &mut Take<'_>) -> Result<(), StoreError> {
+        let failed = at(&self.folder);
         let (blocks, snapshot) = {
-            // Nobody gives out keys or takes them away meanwhile.
-            let _alone = self.writing();
+            // Locked, so that the keys and the snapshot belong together.
+            let _writer = self.writer();
             (self.keys().vault.blocks().map_err(&failed)?, self.database.snapshot())
         };
-        blocks.into_iter().try_for_each(|(name, bytes)| take(&name, bytes)).map_err(&failed)?;
+        blocks.into_iter().try_for_each(|(name, bytes)| sink(&name, bytes)).map_err(&failed)?;
         let mut bytes = MAGIC.to_vec();
         for pair in snapshot.pairs() {
             let (is_customer, (key, value)) = pair?;
@@ -43,37 +52,37 @@ impl CustomerStore {
             [&key, &value].iter().for_each(|part| bytes.extend(length(part).to_le_bytes()));
             [key, value].iter().for_each(|part| bytes.extend_from_slice(part));
             if bytes.len() >= PART {
-                take(PAIRS, std::mem::take(&mut bytes)).map_err(&failed)?;
+                sink(PAIRS, std::mem::take(&mut bytes)).map_err(&failed)?;
             }
         }
-        take(PAIRS, bytes).map_err(failed)
+        sink(PAIRS, bytes).map_err(failed)
     }
 
-    /// How many customers there are, and how many of them are not as they were written.
+    /// Counts the customers, and opens each to find the damaged ones.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub fn count(&self) -> Result<(usize, usize), StoreError> {
-        let (keys, mut known, mut damaged) = (self.keys(), 0, 0);
+    /// When the disk fails.
+    pub fn count(&self) -> Result<CustomerCount, StoreError> {
+        let (keys, mut count) = (self.keys(), CustomerCount { total: 0, damaged: 0 });
         for pair in self.database.snapshot().pairs() {
             let (is_customer, (key, value)) = pair?;
             if is_customer {
-                known += 1;
+                count.total += 1;
                 let opened = pseudonym(&key).and_then(|who| codec::decode(&keys.open(who, &value)?.1));
-                damaged += usize::from(opened.is_none());
+                count.damaged += usize::from(opened.is_none());
             }
         }
-        Ok((known, damaged))
+        Ok(count)
     }
 }
 
-/// Makes the embedded store of a data folder from a file of pairs.
+/// Creates the embedded store of a data folder from a file of pairs.
 ///
 /// # Errors
-/// When the disk refuses, or the file is not as it was written.
+/// When the disk fails, or the file is damaged.
 pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
-    let failed = disk(file);
-    let mut pairs = Pairs(BufReader::new(File::open(file).map_err(&failed)?));
+    let failed = at(file);
+    let mut pairs = PairReader(BufReader::new(File::open(file).map_err(&failed)?));
     if pairs.part(MAGIC.len()).map_err(&failed)? != MAGIC {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is not a file of customers")));
     }
@@ -85,18 +94,17 @@ pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
         } else {
             batch.metadata.push((key, value));
         }
-        if batch.customers.len() + batch.metadata.len() == PAIRS_AT_ONCE {
+        if batch.customers.len() + batch.metadata.len() == RESTORE_BATCH {
             database.commit(std::mem::take(&mut batch))?;
         }
     }
     database.commit(batch)
 }
 
-/// A file of pairs that is read.
-struct Pairs(BufReader<File>);
+struct PairReader(BufReader<File>);
 
-impl Pairs {
-    /// Whether the next is a customer, with its key and its value.
+impl PairReader {
+    /// The next pair, with whether it is a customer; `None` at the end of the file.
     fn next(&mut self) -> io::Result<Option<(bool, [Vec<u8>; 2])>> {
         let mut is_customer = [0];
         if self.0.read(&mut is_customer)? == 0 {

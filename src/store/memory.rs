@@ -1,7 +1,7 @@
-//! Customers in memory: one critical section for each, no lock that a caller can hold on to.
+//! The cache of customers: access by closure, so that no lock outlives a call.
 //!
-//! Beside each customer stands whether the store has them, and as they are. Whoever differs from the store stays in
-//! memory until the difference is written, so a customer who is not here is in the store as they were last.
+//! Each slot tracks whether the customer is persisted and whether it is dirty. Dirty customers are never evicted, so a
+//! customer that is not in memory is in the store in its latest state.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -11,125 +11,129 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ecow::EcoString;
 
-use super::journal::{self, Journal};
+use super::contact_log::{ContactLog, LogEntry};
 use crate::sync::Section;
 
-/// Into how many parts the map is divided. A look at every customer holds one part at a time, so it keeps a decision
-/// waiting for no longer than a thousandth of it takes.
-const PARTS: usize = 1_024;
+/// The number of shards of the map. A sweep locks one shard at a time, so a decision waits for at most a thousandth of it.
+const SHARDS: usize = 1_024;
 
-/// A map of customers. Access is by closure, so that no lock outlives a call or crosses an await.
+/// The customers in memory. Access is by closure, so that no lock outlives a call or crosses an await.
 #[derive(Debug)]
 pub struct Customers<C> {
-    /// Small keys, and customers boxed: as a map grows, half of its places are empty.
+    /// Keys are small and slots boxed, because half of the map's buckets are empty after it has grown.
     map: DashMap<EcoString, Box<Slot<C>>, foldhash::quality::RandomState>,
-    /// How many have left each part: who loads a customer sees whether somebody had a newer one meanwhile.
-    departures: Vec<AtomicU64>,
+    /// The number of customers removed from each shard. It tells a load whether what it read from the store may have become
+    /// stale meanwhile.
+    removals: Vec<AtomicU64>,
     section: Section,
-    journal: Option<Arc<Journal>>,
-    /// Grows with every writing; customers remember when they were last touched.
-    writings: AtomicU32,
+    log: Option<Arc<ContactLog>>,
+    /// The time for eviction, in flushes.
+    ticks: AtomicU32,
 }
 
 #[derive(Debug)]
 struct Slot<C> {
     customer: C,
-    touched: AtomicU32,
-    /// The store has something of them.
+    /// The tick of the last access.
+    last_used: AtomicU32,
+    /// Whether the store has the customer.
     stored: bool,
-    differs: Differs,
+    dirty: Dirty,
 }
 
-/// How a customer differs from what is stored. The journal knows.
+/// How a customer in memory differs from its stored state. Every customer that is not clean is listed in the contact log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-enum Differs {
-    /// Not at all.
+enum Dirty {
     #[default]
-    No,
-    /// By what is counted in the journal.
-    ByCounted,
-    /// By more than that.
-    ByMore,
+    Clean,
+    /// All differences are entries of the contact log.
+    LogOnly,
+    Full,
 }
 
-/// A customer who was not in memory.
+/// The result of loading a customer.
 #[derive(Debug, Default)]
-pub struct Loaded<C> {
-    /// The customer, known or fresh.
+pub struct LoadedCustomer<C> {
+    /// The loaded customer, or a new one.
     pub customer: C,
-    /// Whether the store has something of them.
+    /// Whether the store has the customer.
     pub stored: bool,
 }
 
-/// What a change did to a customer.
+/// What a closure changed about a customer.
 #[derive(Debug, Default, PartialEq)]
-pub enum Change {
-    /// Nothing that has to be stored.
+pub enum Mutation {
+    /// Nothing that is persisted.
     #[default]
-    Nothing,
-    /// Something that has to be stored.
-    Something,
-    /// Something that counts, and nothing else: it is in the journal before anybody is told.
-    Counted(Vec<journal::Entry>),
+    None,
+    /// Persisted state that the contact log does not hold.
+    State,
+    /// Contacts and outcomes, all of them held by these entries of the contact log.
+    Logged(Vec<LogEntry>),
     /// Both.
-    CountedAndMore(Vec<journal::Entry>),
+    LoggedAndState(Vec<LogEntry>),
 }
 
-/// What is to be written of a customer.
+/// The write that makes a customer clean.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// These bytes.
-    Write(Vec<u8>),
-    /// Nothing is left.
-    Remove,
+pub enum FlushOp {
+    /// Store these bytes.
+    Put(Vec<u8>),
+    /// Remove the customer from the store.
+    Delete,
 }
 
-/// Somebody of whom there may be nothing to keep.
-pub trait Kept {
-    /// Whether there is something to keep.
+/// What the cache needs to know to persist or evict a customer.
+pub trait Persisted {
+    /// Whether the customer holds anything. Empty customers are not kept in memory.
     fn is_worth_keeping(&self) -> bool;
-    /// Whether they must stay in memory, because nothing else could give back all there is.
+    /// Whether the customer must not be evicted, because it holds state that is only in memory.
     fn is_pinned(&self) -> bool;
-    /// What the store keeps of them, if anything.
-    fn stored(&self, id: &str) -> Option<Vec<u8>>;
+    /// The bytes to store; `None` if there is nothing to store.
+    fn encode(&self, id: &str) -> Option<Vec<u8>>;
 }
 
-impl<C: Kept> Default for Customers<C> {
+impl<C: Persisted> Default for Customers<C> {
     fn default() -> Self {
         Self::new(None)
     }
 }
 
-impl<C: Kept> Customers<C> {
-    /// No customers yet. A journal learns of every difference to the store.
-    pub fn new(journal: Option<Arc<Journal>>) -> Self {
+impl<C: Persisted> Customers<C> {
+    /// An empty cache. With a log, customers are persisted; without, they live in memory only.
+    pub fn new(log: Option<Arc<ContactLog>>) -> Self {
         Self {
-            map: DashMap::with_hasher_and_shard_amount(foldhash::quality::RandomState::default(), PARTS),
-            departures: (0..PARTS).map(|_| AtomicU64::new(0)).collect(),
+            map: DashMap::with_hasher_and_shard_amount(foldhash::quality::RandomState::default(), SHARDS),
+            removals: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
             section: Section::default(),
-            journal,
-            writings: AtomicU32::new(0),
+            log,
+            ticks: AtomicU32::new(0),
         }
     }
 
-    /// Changes one customer, here or loaded, while nobody else can. A fresh one of whom nothing is left to keep leaves no
-    /// trace.
-    pub fn update<T>(&self, id: &str, load: impl Fn() -> Loaded<C>, change: impl FnOnce(&mut C) -> (T, Change)) -> T {
+    /// Applies a change to one customer under the lock of its shard, after loading it if it is not in memory. A new
+    /// customer that is still empty after the change is not kept.
+    pub fn update<T>(
+        &self,
+        id: &str,
+        load: impl Fn() -> LoadedCustomer<C>,
+        change: impl FnOnce(&mut C) -> (T, Mutation),
+    ) -> T {
         let mut change = Some(change);
         loop {
-            let held = self.section.enter(|| {
+            let cached = self.section.enter(|| {
                 let mut slot = self.map.get_mut(id)?;
                 Some(self.apply(id, &mut slot, change.take()?))
             });
-            if let Some(result) = held {
+            if let Some(result) = cached {
                 return result;
             }
-            let departures = self.departures(id).load(Ordering::Acquire);
-            // Not while a lock is held: nobody else waits for this disk. Somebody may have come and gone meanwhile.
+            let removals = self.removals(id).load(Ordering::Acquire);
+            // Without the lock: no other call waits for the disk. The customer may be loaded, changed and evicted meanwhile.
             let mut slot = Box::new(Slot::from(load()));
-            let entered = self.section.enter(|| match self.map.entry(EcoString::from(id)) {
-                Entry::Occupied(mut held) => Some(self.apply(id, held.get_mut(), change.take()?)),
-                Entry::Vacant(_) if self.departures(id).load(Ordering::Acquire) != departures => None,
+            let loaded = self.section.enter(|| match self.map.entry(EcoString::from(id)) {
+                Entry::Occupied(mut cached) => Some(self.apply(id, cached.get_mut(), change.take()?)),
+                Entry::Vacant(_) if self.removals(id).load(Ordering::Acquire) != removals => None,
                 Entry::Vacant(vacant) => {
                     let result = self.apply(id, &mut slot, change.take()?);
                     if slot.stored || slot.customer.is_worth_keeping() {
@@ -138,136 +142,136 @@ impl<C: Kept> Customers<C> {
                     Some(result)
                 }
             });
-            if let Some(result) = entered {
+            if let Some(result) = loaded {
                 return result;
             }
         }
     }
 
-    fn apply<T>(&self, id: &str, slot: &mut Slot<C>, change: impl FnOnce(&mut C) -> (T, Change)) -> T {
-        slot.touched.store(self.writings.load(Ordering::Relaxed), Ordering::Relaxed);
-        let (result, change) = change(&mut slot.customer);
-        self.note(id, slot, change);
+    fn apply<T>(&self, id: &str, slot: &mut Slot<C>, change: impl FnOnce(&mut C) -> (T, Mutation)) -> T {
+        slot.last_used.store(self.ticks.load(Ordering::Relaxed), Ordering::Relaxed);
+        let (result, mutation) = change(&mut slot.customer);
+        self.record(id, slot, mutation);
         result
     }
 
-    /// Notes a difference to the store, and then what counts: an entry never comes before its customer.
-    fn note(&self, id: &str, slot: &mut Slot<C>, change: Change) {
-        let Some(journal) = &self.journal else { return };
-        let (differs, entries) = match change {
-            Change::Nothing => return,
-            Change::Something => (Differs::ByMore, Vec::new()),
-            // Whom the store has never seen is written soon: the journal does not know what they are called.
-            Change::Counted(entries) if !slot.stored => (Differs::ByMore, entries),
-            Change::Counted(entries) => (Differs::ByCounted, entries),
-            Change::CountedAndMore(entries) => (Differs::ByMore, entries),
+    /// Marks the customer dirty, and then appends the log entries: the log lists a customer before it holds its entries.
+    fn record(&self, id: &str, slot: &mut Slot<C>, mutation: Mutation) {
+        let Some(log) = &self.log else { return };
+        let (dirty, entries) = match mutation {
+            Mutation::None => return,
+            Mutation::State => (Dirty::Full, Vec::new()),
+            // The log knows pseudonyms only, so replaying it could not create a customer under its id.
+            Mutation::Logged(entries) if !slot.stored => (Dirty::Full, entries),
+            Mutation::Logged(entries) => (Dirty::LogOnly, entries),
+            Mutation::LoggedAndState(entries) => (Dirty::Full, entries),
         };
-        if slot.differs < differs {
-            slot.differs = differs;
-            if differs == Differs::ByMore { journal.differs(id.into()) } else { journal.counts(id.into()) }
+        if slot.dirty < dirty {
+            slot.dirty = dirty;
+            if dirty == Dirty::Full { log.mark_dirty(id.into()) } else { log.mark_log_only(id.into()) }
         }
-        journal.counted(entries);
+        log.append(entries);
     }
 
-    /// Puts a customer in the place of what was held, whether it is worth keeping or not.
+    /// Replaces a customer, or inserts it, even if it is empty.
     pub fn replace(&self, id: &str, customer: C) {
         self.section.enter(|| {
-            self.departures(id).fetch_add(1, Ordering::AcqRel);
-            self.map.insert(EcoString::from(id), Box::new(Loaded { customer, stored: false }.into()));
+            self.removals(id).fetch_add(1, Ordering::AcqRel);
+            self.map.insert(EcoString::from(id), Box::new(LoadedCustomer { customer, stored: false }.into()));
         });
     }
 
-    /// Forgets a customer.
+    /// Removes a customer from memory, dirty or not.
     pub fn remove(&self, id: &str) {
         self.section.enter(|| {
-            self.departures(id).fetch_add(1, Ordering::AcqRel);
+            self.removals(id).fetch_add(1, Ordering::AcqRel);
             self.map.remove(id);
         });
     }
 
-    /// Looks at one customer, if they are in memory.
-    pub fn read<T>(&self, id: &str, look: impl FnOnce(&C) -> T) -> Option<T> {
-        self.section.enter(|| self.map.get(id).map(|slot| look(&slot.customer)))
+    /// Reads one customer, if it is in memory.
+    pub fn read<T>(&self, id: &str, read: impl FnOnce(&C) -> T) -> Option<T> {
+        self.section.enter(|| self.map.get(id).map(|slot| read(&slot.customer)))
     }
 
-    /// Changes every customer in memory, a few at a time. Whoever is no longer worth keeping is forgotten.
-    pub fn sweep(&self, mut change: impl FnMut(&mut C) -> Change) {
+    /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not stored.
+    pub fn sweep(&self, mut change: impl FnMut(&mut C) -> Mutation) {
         self.section.enter(|| {
             self.map.retain(|id, slot| {
-                let changed = change(&mut slot.customer);
-                self.note(id, slot, changed);
+                let mutation = change(&mut slot.customer);
+                self.record(id, slot, mutation);
                 slot.stored || slot.customer.is_worth_keeping()
             });
         });
     }
 
-    /// What is to be written of a customer, if anything. From here on they count as written.
-    pub fn difference(&self, id: &str) -> Option<Difference> {
+    /// The write that is due for a dirty customer, which is marked clean. If the write fails, call
+    /// [`Customers::flush_failed`].
+    pub fn begin_flush(&self, id: &str) -> Option<FlushOp> {
         let mut slot = self.map.get_mut(id)?;
-        if std::mem::take(&mut slot.differs) == Differs::No {
+        if std::mem::take(&mut slot.dirty) == Dirty::Clean {
             return None;
         }
-        let bytes = slot.customer.stored(id);
-        let before = std::mem::replace(&mut slot.stored, bytes.is_some());
-        bytes.map(Difference::Write).or_else(|| before.then_some(Difference::Remove))
+        let bytes = slot.customer.encode(id);
+        let was_stored = std::mem::replace(&mut slot.stored, bytes.is_some());
+        bytes.map(FlushOp::Put).or_else(|| was_stored.then_some(FlushOp::Delete))
     }
 
-    /// A difference was not written after all.
-    pub fn not_written(&self, id: &str) {
+    /// Marks a customer dirty again.
+    pub fn flush_failed(&self, id: &str) {
         if let Some(mut slot) = self.map.get_mut(id) {
             slot.stored = true;
-            self.note(id, &mut slot, Change::Something);
+            self.record(id, &mut slot, Mutation::State);
         }
     }
 
-    /// Lets so many customers leave memory, those first who were touched longest ago. Nobody leaves who differs from the
-    /// store. How many left.
+    /// Evicts up to `wanted` clean customers, the least recently used first, and returns how many.
     ///
-    /// Only whoever writes may call this: between the two, nobody is on the way to the store.
+    /// To be called by the flushing thread between flushes only: a customer whose flush is under way is marked clean.
     pub fn evict(&self, wanted: usize) -> usize {
-        let may_leave = |slot: &Slot<C>| slot.differs == Differs::No && !slot.customer.is_pinned();
-        let touched = |slot: &Slot<C>| slot.touched.load(Ordering::Relaxed);
-        let mut times: Vec<u32> = self.map.iter().filter(|slot| may_leave(slot)).map(|slot| touched(&slot)).collect();
-        let Some(last) = wanted.min(times.len()).checked_sub(1) else { return 0 };
-        let (_, last, _) = times.select_nth_unstable(last);
-        let mut left = 0;
+        let evictable = |slot: &Slot<C>| slot.dirty == Dirty::Clean && !slot.customer.is_pinned();
+        let last_used = |slot: &Slot<C>| slot.last_used.load(Ordering::Relaxed);
+        let mut times: Vec<u32> = self.map.iter().filter(|slot| evictable(slot)).map(|slot| last_used(&slot)).collect();
+        let Some(index) = wanted.min(times.len()).checked_sub(1) else { return 0 };
+        let (_, newest, _) = times.select_nth_unstable(index);
+        let mut evicted = 0;
         self.map.retain(|id, slot| {
-            let leaves = left < wanted && may_leave(slot) && touched(slot) <= *last;
-            if leaves {
-                left += 1;
-                self.departures(id).fetch_add(1, Ordering::AcqRel);
+            let evict = evicted < wanted && evictable(slot) && last_used(slot) <= *newest;
+            if evict {
+                evicted += 1;
+                self.removals(id).fetch_add(1, Ordering::AcqRel);
             }
-            !leaves
+            !evict
         });
-        left
+        evicted
     }
 
-    /// Begins a new count of when customers are touched.
+    /// Advances the time by which the least recently used customers are found.
     pub fn tick(&self) {
-        self.writings.fetch_add(1, Ordering::Relaxed);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many are in memory.
+    /// The number of customers in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Whether none is in memory.
+    /// Whether no customer is in memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "a remainder of the number of parts")]
+    #[expect(clippy::indexing_slicing, reason = "a remainder of the number of shards")]
     #[expect(clippy::cast_possible_truncation, reason = "only the remainder is used")]
-    fn departures(&self, id: &str) -> &AtomicU64 {
-        &self.departures[self.map.hasher().hash_one(id) as usize % PARTS]
+    fn removals(&self, id: &str) -> &AtomicU64 {
+        &self.removals[self.map.hasher().hash_one(id) as usize % SHARDS]
     }
 }
 
-impl<C> From<Loaded<C>> for Slot<C> {
-    fn from(Loaded { customer, stored }: Loaded<C>) -> Self {
-        Self { customer, touched: AtomicU32::new(0), stored, differs: Differs::No }
+impl<C> From<LoadedCustomer<C>> for Slot<C> {
+    fn from(LoadedCustomer { customer, stored }: LoadedCustomer<C>) -> Self {
+        Self { customer, last_used: AtomicU32::new(0), stored, dirty: Dirty::Clean }
     }
 }

@@ -1,23 +1,23 @@
 //! Customers in memory and on disk.
 //!
-//! `memory` holds the current state of every customer that is in use; `file` holds what the next process starts from. Dirty
-//! customers are flushed a few times a second. Contacts and outcomes, which count towards limits, are appended to the
-//! `journal` before a decision is returned, so a killed process loses none of them.
+//! `memory` holds the current state of every customer that is in use; `customer_store` holds what the next process starts
+//! from. Dirty customers are flushed a few times a second. Contacts and outcomes, which count towards limits, are appended
+//! to the `contact_log` before a decision is returned, so a killed process loses none of them.
 
 pub mod codec;
+mod contact_log;
 mod copy;
+mod customer_store;
 mod database;
-mod file;
-mod journal;
 mod memory;
 mod metadata;
 
 use std::path::PathBuf;
 
-pub use copy::{PAIRS, unpack};
-pub use file::{CustomerStore, OpenedStore, Recovered, StoreCounts, Written};
-pub use journal::{Counted, Due, Entry, Journal};
-pub use memory::{Change, Customers, Difference, Kept, Loaded};
+pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
+pub use copy::{CustomerCount, PAIRS, unpack};
+pub use customer_store::{CustomerFlush, CustomerStore, OpenedStore, StoreCounts, StoreRecovery, WriterState};
+pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted};
 
 /// Why the customer store failed.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError};
+use tactful::store::CustomerCount;
 
 use super::keeping::{Home, RULES, anna, later, says_hello, stop};
 use super::ledger::Server;
@@ -53,6 +54,10 @@ fn put_back(home: &Home, accept_older: bool) -> Result<(Home, Restored), BackupE
     super::support::copy(&home.settings().keys, &other.settings().keys);
     let settings = LedgerSettings { accept_older, ..other.settings() };
     restore(&backup_of(home), &settings, false).map(|restored| (other, restored))
+}
+
+fn counts(customers: CustomerCount) -> (usize, usize) {
+    (customers.total, customers.damaged)
 }
 
 /// Everything in a folder, to see that nothing of it changed.
@@ -159,7 +164,7 @@ fn a_backup_is_put_back_as_it_was() {
     back_up(&engine, &backup_of(&home), |_| {});
     drop(engine);
     let (home, restored) = put_back(&home, false).unwrap();
-    assert_eq!((restored.records, restored.customers, restored.mended), (1, (1, 0), vec![]));
+    assert_eq!((restored.records, counts(restored.customers), restored.mended), (1, (1, 0), vec![]));
     let engine = home.open(later(1));
     let after = engine.export("anna", later(1)).unwrap();
     assert!(after.state == before.state && after.standings == before.standings);
@@ -172,7 +177,7 @@ fn a_backup_without_any_customer_is_one() {
     back_up(&home.open(monday()), &backup_of(&home), |_| {});
     said(home.0.path(), 0, &["ledger", "verify", "--data", "backup", "--keys", "data-keys"]);
     let (_, restored) = put_back(&home, false).unwrap();
-    assert_eq!((restored.records, restored.customers), (0, (0, 0)));
+    assert_eq!((restored.records, counts(restored.customers)), (0, (0, 0)));
 }
 
 /// Two customers whose bytes are under one key: the first twelve bits of their pseudonyms are the same.
@@ -231,7 +236,7 @@ fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
     fs::remove_dir_all(home.settings().keys).unwrap();
     super::support::copy(&old_keys, &home.settings().keys);
     let (home, restored) = put_back(&home, false).unwrap();
-    assert_eq!(restored.customers.1, 0, "everybody's key is of the same moment");
+    assert_eq!(restored.customers.damaged, 0, "everybody's key is of the same moment");
     let engine = home.open(later(1));
     assert!(!says_hello(&engine, "early-0", later(1)) && !says_hello(&engine, &second, later(1)));
     assert!(gone.len() > 6, "blocks were erased from while they were read");
@@ -262,7 +267,7 @@ fn who_was_erased_after_a_backup_stays_erased() {
     let [Mended::NewLog(earlier), Mended::ErasedAgain(1)] = restored.mended.as_slice() else {
         panic!("{:?}", restored.mended)
     };
-    assert_eq!((restored.customers, restored.recovered.erased), ((1, 0), 1));
+    assert_eq!((counts(restored.customers), restored.recovery.erased), ((1, 0), 1));
     assert_eq!(fs::read_to_string(earlier.join("vkey")).unwrap().trim(), old.verifier_key);
     assert!(earlier.join("head").exists() && earlier.join("signing-key").exists());
     let engine = home.open(later(1));

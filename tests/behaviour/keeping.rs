@@ -12,9 +12,9 @@ use tactful::domain::rules::diagnostic::{SourceFile, Sources};
 use tactful::domain::rules::load;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
-use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MostMemory, OutcomeInput, Question};
+use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MemoryLimit, OutcomeInput, Question};
 use tactful::ledger::{FileLedger, LedgerSettings};
-use tactful::store::{CustomerStore, Recovered, StoreError};
+use tactful::store::{CustomerStore, StoreError, StoreRecovery};
 
 use super::support::{ask, attributes, chosen, consent, event, monday};
 
@@ -62,7 +62,7 @@ impl Home {
         self.0.path().join("data/customers")
     }
 
-    pub(super) fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, Recovered), StoreError> {
+    pub(super) fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, StoreRecovery), StoreError> {
         let settings = self.settings();
         let opened = FileLedger::open(&settings).unwrap();
         let vault = opened.ledger.vault(&settings).unwrap();
@@ -75,9 +75,9 @@ impl Home {
         let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
         let limits = Limits { decisions: 1_000 };
         let run = u32::try_from(now.0 % 1_000_000).unwrap();
-        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).keeping(store.store, None);
+        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).with_store(store.store, None);
         engine.resume(&opened.past);
-        Ok((engine, store.recovered))
+        Ok((engine, store.recovery))
     }
 
     pub(super) fn open(&self, now: Moment) -> Engine {
@@ -85,9 +85,9 @@ impl Home {
     }
 }
 
-/// What a killed process leaves: what was counted is in the journal, nobody wrote anything behind.
+/// What a killed process leaves: what was counted is in the contact log, nobody wrote anything behind.
 pub(super) fn kill(engine: Engine) {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(engine.kept());
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(engine.wait_durable());
 }
 
 pub(super) fn stop(engine: Engine) {
@@ -210,8 +210,8 @@ fn what_was_counted_survives_a_kill() {
     drop(told);
     kill(engine);
 
-    let (engine, recovered) = home.try_open(RULES, later(1)).unwrap();
-    assert_eq!((recovered.counted, recovered.damaged), (4, 0));
+    let (engine, recovery) = home.try_open(RULES, later(1)).unwrap();
+    assert_eq!((recovery.replayed, recovery.damaged), (4, 0));
     assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
     assert_eq!(outcome(&engine, "", Outcome::Rejected, "o1", later(1)), "repeated");
     assert!(says_hello(&engine, "ben", later(61)), "nobody confirmed it");
@@ -300,8 +300,8 @@ fn who_was_erased_does_not_come_back_from_any_copy() {
     for comes_back in [false, true] {
         fs::remove_dir_all(home.customers()).unwrap();
         copy_folder(&copy, &home.customers());
-        let (engine, recovered) = home.try_open(RULES, later(3)).unwrap();
-        assert_eq!(recovered.erased, 1, "and nobody else is");
+        let (engine, recovery) = home.try_open(RULES, later(3)).unwrap();
+        assert_eq!(recovery.erased, 1, "and nobody else is");
         if comes_back {
             engine.record_consent(consent("anna", "advice", ConsentStatus::Given), later(3)).unwrap();
         }
@@ -324,7 +324,7 @@ fn what_is_kept_too_long_goes_though_nobody_asks() {
     stop(engine);
     let month = monday() + Period(31 * Period::DAY.0);
     let engine = home.open(month);
-    engine.look_through(month);
+    engine.purge_expired_batch(month);
     assert_eq!(engine.write_behind().unwrap(), 1);
     drop(engine);
     assert!(home.open(monday()).export("anna", monday()).unwrap().state.events().is_empty());
@@ -421,17 +421,17 @@ fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
     ["anna", "ben", "dora"].iter().for_each(|who| assert_eq!(visit_of(&engine, who, "v1", monday()), ""));
     stop(engine);
     let engine = home.open(monday());
-    let waiting = |engine: &Engine| engine.store().unwrap().journal().waiting();
+    let waiting = |engine: &Engine| engine.store().unwrap().contact_log().dirty_customers();
     assert!(says_hello(&engine, "anna", monday()) && says_hello(&engine, "ben", monday()));
     assert!(says_hello(&engine, "emil", monday()), "whom the store has never seen");
     assert_eq!(visit_of(&engine, "anna", "v2", monday()), "");
     assert_eq!((engine.write_due().unwrap(), waiting(&engine)), (2, 2), "anna and emil; ben waits, and anna's turn");
     engine.erase("clara", monday()).unwrap();
-    assert_eq!(waiting(&engine), 0, "an erasure leaves nothing in the journal");
+    assert_eq!(waiting(&engine), 0, "an erasure leaves nothing in the contact log");
     assert!(says_hello(&engine, "dora", later(1)));
     kill(engine);
-    let (engine, recovered) = home.try_open(RULES, later(2)).unwrap();
-    assert_eq!(recovered.counted, 1, "dora");
+    let (engine, recovery) = home.try_open(RULES, later(2)).unwrap();
+    assert_eq!(recovery.replayed, 1, "dora");
     assert!(["anna", "ben", "dora", "emil"].iter().all(|who| !says_hello(&engine, who, later(2))));
 }
 
@@ -464,7 +464,7 @@ fn an_id_that_is_used_again_later_takes_nothing_back() {
 fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
     let home = Home::new();
     let engine = home.open(monday());
-    let engine = bounded(engine, &home, MostMemory { bytes: 1, in_use: more_and_more });
+    let engine = bounded(engine, &home, MemoryLimit { bytes: 1, in_use: more_and_more });
     anna(&engine);
     engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), monday()).unwrap();
     engine.write_due().unwrap();
@@ -486,12 +486,12 @@ fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
 fn nobody_waits_to_be_written_once_three_quarters_of_the_memory_are_in_use() {
     let waiting = |in_use: fn() -> Option<u64>| {
         let home = Home::new();
-        let engine = bounded(home.open(monday()), &home, MostMemory { bytes: 1_000, in_use });
+        let engine = bounded(home.open(monday()), &home, MemoryLimit { bytes: 1_000, in_use });
         visit(&engine, "v1", monday());
         engine.write_due().unwrap();
         assert!(says_hello(&engine, "anna", monday()));
         engine.write_due().unwrap();
-        engine.store().unwrap().journal().waiting()
+        engine.store().unwrap().contact_log().dirty_customers()
     };
     assert_eq!((waiting(|| Some(700)), waiting(|| Some(800))), (1, 0));
 }
@@ -503,7 +503,7 @@ fn more_and_more() -> Option<u64> {
 }
 
 /// The same with a bound.
-fn bounded(engine: Engine, home: &Home, most: MostMemory) -> Engine {
+fn bounded(engine: Engine, home: &Home, most: MemoryLimit) -> Engine {
     drop(engine);
     let settings = home.settings();
     let opened = FileLedger::open(&settings).unwrap();
@@ -512,7 +512,7 @@ fn bounded(engine: Engine, home: &Home, most: MostMemory) -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
     Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 10 }, (1, monday()))
-        .keeping(store.store, Some(most))
+        .with_store(store.store, Some(most))
 }
 
 fn copy_folder(from: &Path, to: &Path) {

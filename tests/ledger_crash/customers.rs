@@ -56,7 +56,7 @@ fn open(folder: &Path, now: Moment) -> Arc<Engine> {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
     let engine = Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 1 }, (1, now));
-    Arc::new(engine.keeping(store.store, None))
+    Arc::new(engine.with_store(store.store, None))
 }
 
 /// The process that is killed.
@@ -79,7 +79,7 @@ fn speakers() {
                     let question =
                         Question { customer: customer.as_str().into(), channel: "web".into(), ..Question::default() };
                     let answer = engine.decide(question, now).unwrap();
-                    runtime.block_on(engine.kept());
+                    runtime.block_on(engine.wait_durable());
                     if !answer.decision.actions.is_empty() {
                         println!("\ntold {customer} 1");
                     }
