@@ -469,3 +469,45 @@ fn a_circle_of_stages_goes_round_however_long_nobody_looks() {
     let journey = engine.customer("c", hours(10_001)).unwrap().journeys.remove(0);
     assert_eq!((journey.stage.as_str(), journey.entered), ("b", hours(10_001)));
 }
+
+#[test]
+fn while_processing_is_restricted_everything_stays_as_it_is() {
+    let stages = "journeys:\n  care:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 2 days}]}\n      \
+                  b: {end: true}\n";
+    let engine = engine(&rules_of(&format!("{HEAD}{stages}actions:\n{}{POLICY}", offer("care", "service", ""))));
+    happens(&engine, "bad", monday(), monday());
+    engine.decide(ask("c", "web", &[]), monday()).unwrap();
+    let presented = OutcomeInput {
+        outcome_id: String::new(),
+        decision_id: String::new(),
+        customer: "c".into(),
+        action: "care".into(),
+        channel: "web".into(),
+        outcome: Outcome::Clicked,
+        occurred: None,
+    };
+    engine.record_outcomes(vec![presented], monday()).unwrap();
+    say(&engine, "", Restricted, days(1));
+    let held = engine.export("c", days(420)).unwrap().state;
+    assert_eq!((held.events().len(), held.relation().outcomes.len()), (1, 1));
+    assert_eq!(held.relation().journeys[0].entered, monday());
+    say(&engine, "", RestrictionLifted, days(421));
+    let held = engine.export("c", days(421)).unwrap().state;
+    assert_eq!((held.events().len(), held.relation().outcomes.len()), (0, 0));
+    assert_eq!(held.relation().journeys[0].entered, days(2), "at the moment at which it was due");
+}
+
+#[test]
+fn after_an_erasure_an_import_brings_no_yes_back() {
+    let engine = with(&format!("{}{}", offer("care", "service", ""), offer("pick", "pers", "")));
+    engine.erase("c", monday()).unwrap();
+    let mut returned = consent("c", "", ConsentStatus::Returned);
+    returned.source.evidence = "contract 7".into();
+    engine.record_consent(returned, hours(1)).unwrap();
+    let mut import = consent("c", "pers", Given);
+    import.deferred = true;
+    assert!(engine.record_consent(import, hours(2)).unwrap().results[0].accepted);
+    assert_eq!(gate(&rehearse(&engine, &[], hours(2)), "pick"), Gate::Consent);
+    say(&engine, "pers", Given, hours(3));
+    assert_eq!(gate(&rehearse(&engine, &[], hours(3)), "pick"), Gate::Outranked, "it competes again");
+}

@@ -168,7 +168,10 @@ impl Standing {
             (ConsentStatus::Restricted, _) => raise(&mut self.rest_mut().restricted, key),
             (ConsentStatus::RestrictionLifted, _) => raise(&mut self.rest_mut().lifted, key),
             (ConsentStatus::Returned, _) => self.rest_mut().returned = true,
-            (ConsentStatus::Given, Some(purpose)) => self.change(purpose, |registers| registers.give(record, position)),
+            (ConsentStatus::Given, Some(purpose)) => {
+                let erased = self.was_erased();
+                self.change(purpose, |registers| registers.give(record, position, erased));
+            }
             (ConsentStatus::Expired, _) | (_, None) => {}
             (status, Some(purpose)) => {
                 let restriction = Restriction { key, status, position, version: record.version };
@@ -275,7 +278,14 @@ impl Registers {
         (*self == only).then_some(plain)
     }
 
-    fn give(&mut self, record: &ConsentRecord, position: u64) {
+    /// A grant; where the customer was erased, a late one is only remembered to have come: it may be from before.
+    fn give(&mut self, record: &ConsentRecord, position: u64, erased: bool) {
+        if record.deferred {
+            self.late_yes = self.late_yes.max(record.sequence);
+            if erased {
+                return;
+            }
+        }
         let grant = Grant {
             key: record.order(),
             until: record.valid_until.unwrap_or(Moment::DISTANT_FUTURE),
@@ -288,9 +298,7 @@ impl Registers {
         if self.grant.as_ref().is_none_or(|held| rank(held) < rank(&grant)) {
             self.grant = Some(grant);
         }
-        if record.deferred {
-            self.late_yes = self.late_yes.max(record.sequence);
-        } else {
+        if !record.deferred {
             raise(&mut self.live_grant, grant.key);
         }
     }
@@ -454,7 +462,7 @@ mod tests {
                 standing.apply(Some(if narrow { PURPOSE } else { WIDER }), record, position);
                 let registers = &mut full[usize::from(narrow)];
                 match record.status {
-                    ConsentStatus::Given => registers.give(record, position),
+                    ConsentStatus::Given => registers.give(record, position, false),
                     status => registers.restrict(Restriction { key: record.order(), status, version, position }),
                 }
             }

@@ -30,7 +30,10 @@ pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
     let (kept, kept_until) = kept(terms);
     let purged = withhold(state, terms.rules, (kept, terms.standing.is_restricted()));
     forget_what_is_old(state, terms);
-    let until = journey::pass_time(state, terms).min(kept_until).min(oldest_goes(state, terms));
+    // While processing is restricted, stages stand still; what was due meanwhile happens when that ends, at its moment.
+    let stage_ends =
+        if terms.standing.is_restricted() { Moment::DISTANT_FUTURE } else { journey::pass_time(state, terms) };
+    let until = stage_ends.min(kept_until).min(oldest_goes(state, terms));
     Settled { purged, until }
 }
 
@@ -96,15 +99,18 @@ fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
     state.retain_events(|event| young(event).then_some(event.purposes), |_, purposes| Some(purposes));
     let oldest = terms.now - memory(terms);
     state.change_relation(|relation| {
-        relation.contacts.retain(|contact| contact.at > oldest && contact.counts(terms.now));
-        relation.outcomes.retain(|entry| entry.at > oldest);
+        relation.contacts.retain(|contact| (restricted || contact.at > oldest) && contact.counts(terms.now));
+        relation.outcomes.retain(|entry| restricted || entry.at > oldest);
     });
 }
 
 /// When the next of what is left grows too old, or what is recorded from now on may do so. Contacts that lapse are not
 /// waited for: they count for nothing by themselves.
 fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
-    let events = state.events().newest_first().filter(|_| !terms.standing.is_restricted());
+    if terms.standing.is_restricted() {
+        return Moment::DISTANT_FUTURE;
+    }
+    let events = state.events().newest_first();
     let events = events.map(|event| event.at + keep(event.kind, terms));
     let Relation { contacts, outcomes, .. } = state.relation();
     let said = contacts.iter().map(|contact| contact.at).chain(outcomes.iter().map(|entry| entry.at));
@@ -119,7 +125,7 @@ fn keep(kind: EventTypeId, terms: Terms<'_>) -> Period {
 
 /// How long contacts and outcomes are kept.
 fn memory(terms: Terms<'_>) -> Period {
-    terms.rules.horizon.max(SHORTEST_MEMORY)
+    terms.rules.contact_horizon.max(SHORTEST_MEMORY)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::expr::{FactTable, Scope};
 use super::index::Index;
 use super::lint;
 use super::reader;
-use super::rule_set::{RuleSet, hash, horizon, is_test};
+use super::rule_set::{RuleSet, contact_horizon, hash, horizon, is_test};
 use super::section::action::{self, Action};
 use super::section::journey::{self, Journey};
 use super::section::policy::{self, Policy};
@@ -64,6 +64,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let rule_set = built.filter(|_| !sink.has_errors()).map(|(journeys, actions, policy)| RuleSet {
         hash: hash(&sources),
         horizon: horizon(&facts, &declared, &actions, &policy),
+        contact_horizon: contact_horizon(&facts, &actions, &policy),
         index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
         consents_read: facts.consents_read(),
         sources: sources.clone(),

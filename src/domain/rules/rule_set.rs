@@ -8,7 +8,7 @@ use super::index::Index;
 use super::section::Declarations;
 use super::section::action::Action;
 use super::section::journey::Journey;
-use super::section::limit::{Limit, LimitRule};
+use super::section::limit::LimitRule;
 use super::section::policy::Policy;
 use super::succession::DroppedPurpose;
 use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, PurposeSet, Vocabulary};
@@ -40,6 +40,8 @@ pub struct RuleSet {
     pub index: Index,
     /// How far back a rule may ask.
     pub horizon: Period,
+    /// How far back a limit or a rule may ask for contacts and outcomes.
+    pub contact_horizon: Period,
     /// The files, to name lines in reasons.
     pub sources: Sources,
 }
@@ -98,12 +100,22 @@ pub fn horizon(
         _ => Period::ZERO,
     };
     let hurts = declared.events.iter().filter(|(_, event)| event.hurt > 0.0).map(|(_, event)| event.keep);
-    let of_limit = |limit: &Limit| match limit.rule {
+    let facts = facts.iter().map(|(_, entry)| of_fact(&entry.fact));
+    facts.chain(hurts).chain(limits(actions, policy)).max().unwrap_or(Period::ZERO)
+}
+
+/// How far back limits and rules may ask for contacts and outcomes.
+#[must_use]
+pub fn contact_horizon(facts: &FactTable, actions: &IdMap<ActionId, Action>, policy: &Policy) -> Period {
+    let window = |fact: &Fact| if let Fact::OutcomeCount { window, .. } = fact { Some(*window) } else { None };
+    let windows = facts.iter().filter_map(|(_, entry)| window(&entry.fact));
+    windows.chain(limits(actions, policy)).max().unwrap_or(Period::ZERO)
+}
+
+fn limits<'a>(actions: &'a IdMap<ActionId, Action>, policy: &'a Policy) -> impl Iterator<Item = Period> + use<'a> {
+    let own = actions.iter().flat_map(|(_, action)| &action.limits);
+    policy.limits.iter().chain(own).map(|limit| match limit.rule {
         LimitRule::AtMost { per, .. } => per,
         LimitRule::After { wait, .. } => wait,
-    };
-    let facts = facts.iter().map(|(_, entry)| of_fact(&entry.fact));
-    let own = actions.iter().flat_map(|(_, action)| &action.limits);
-    let limits = policy.limits.iter().chain(own).map(of_limit);
-    facts.chain(hurts).chain(limits).max().unwrap_or(Period::ZERO)
+    })
 }
