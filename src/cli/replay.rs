@@ -1,7 +1,7 @@
 //! `tactful replay`: replays a timeline of recorded calls in virtual time, through the real engine.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,11 +76,12 @@ impl Replay {
             .transpose()?;
         let progress = self.progress(size);
         for (number, line) in (1_u64..).zip(reader.lines()) {
-            let line = line.map_err(broken)?;
+            let line = line.map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => Failure::new(format!("{}:{number}: is not UTF-8", self.timeline.display()))
+                    .help("save the timeline as UTF-8, with a byte order mark or without"),
+                _ => broken(error),
+            })?;
             progress.inc(line.len() as u64 + 1);
-            if line.trim().is_empty() {
-                continue;
-            }
             let decided = replay
                 .play(&line)
                 .map_err(|why| Failure::new(format!("{}:{number}: {why}", self.timeline.display())))?;

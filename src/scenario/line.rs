@@ -29,6 +29,37 @@ pub struct Line {
     pub decide: Option<DecideLine>,
 }
 
+impl Line {
+    /// Reads a line of a timeline; nothing where it is empty. A byte order mark, which programs on Windows put in
+    /// front of a file, is no part of it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: &str) -> Result<Option<Self>, String> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.starts_with('[') {
+            return Err(
+                "a list begins here; a timeline has one JSON object a line, as `jq -c '.[]'` writes them".into()
+            );
+        }
+        serde_json::from_str(text).map(Some).map_err(|error| explain(&error))
+    }
+}
+
+/// A mistake in the JSON of one line: its place is a column, for the line is known.
+fn explain(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "this JSON does not end on its line; a timeline has one JSON object a line, as `jq -c .` writes it"
+            .into();
+    }
+    let (told, column) = (error.to_string(), error.column());
+    let place = format!(" at line {} column {column}", error.line());
+    told.strip_suffix(&place).map_or_else(|| told.clone(), |told| format!("{told} (column {column})"))
+}
+
 /// An event.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -122,12 +122,12 @@ impl Replay {
         Self { engine, rules, last: Moment::DISTANT_PAST, customers: HashMap::new(), tally: Tally::default() }
     }
 
-    /// Plays one line; a question returns its decision.
+    /// Plays one line; a question returns its decision, an empty line nothing.
     ///
     /// # Errors
     /// The error in the line.
     pub fn play(&mut self, line: &str) -> Result<Option<Decided>, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let Some(line) = Line::read(line)? else { return Ok(None) };
         let at = moment(line.at.as_deref().ok_or("needs `at`")?)?;
         if at < self.last {
             return Err(format!("{at} is earlier than the line before ({}); sort the timeline by `at`", self.last));

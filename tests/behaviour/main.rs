@@ -14,6 +14,7 @@ mod api;
 mod backup;
 mod broken;
 mod canary;
+mod cases;
 mod commands;
 mod conformance;
 mod consent;

@@ -131,7 +131,7 @@ async fn a_timeline_gives_the_same_answers_replayed_and_served() {
 #[test]
 fn a_wrong_line_is_refused_with_its_reason() {
     let cases = [
-        ("{", "EOF"),
+        ("{", "does not end on its line"),
         (r#"{"customer": "a", "decide": {"channel": "web"}}"#, "needs `at`"),
         (r#"{"at": "2026-03-02T09:00:00Z", "decide": {"channel": "web"}}"#, "needs `customer`"),
         (r#"{"at": "yesterday", "customer": "a", "decide": {"channel": "web"}}"#, "not a moment"),
