@@ -7,6 +7,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::table::table;
 use super::{Failure, Verdict, say};
+use crate::domain::value::{NOT_EXACT, is_exact};
 use crate::grpc::proto;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
 
@@ -23,9 +24,9 @@ pub(super) struct Decide {
     /// The channel
     #[arg(long)]
     channel: String,
-    /// A fact of the moment, as NAME=VALUE; may be repeated
+    /// A fact of the moment, as NAME=VALUE; may be repeated. Digits are a number: write 'zip="10115"' for a text of them
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    context: Vec<(String, String)>,
+    context: Vec<(String, proto::Value)>,
     /// Only actions of this group; may be repeated
     #[arg(long)]
     group: Vec<String>,
@@ -93,7 +94,7 @@ impl Decide {
             customer_id: self.customer.clone(),
             channel: self.channel.clone(),
             request_id: String::new(),
-            context: self.context.iter().map(|(name, text)| (name.clone(), value(text))).collect::<HashMap<_, _>>(),
+            context: self.context.iter().cloned().collect::<HashMap<_, _>>(),
             max_actions: self.max,
             groups: self.group.clone(),
             explain: explain.into(),
@@ -115,21 +116,24 @@ pub(super) async fn connect(server: &str) -> Result<Channel, Failure> {
 }
 
 /// A number or a flag where the text is one; write `topic='"5"'` for the text 5.
-fn value(text: &str) -> proto::Value {
+fn value(name: &str, text: &str) -> Result<proto::Value, String> {
     use proto::value::Kind;
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let kind = match (quoted, text.parse::<f64>(), text.parse::<bool>()) {
         (Some(text), ..) => Kind::Text(text.to_owned()),
-        (None, Ok(number), _) if number.is_finite() => Kind::Number(number),
+        (None, Ok(number), _) if is_exact(number) => Kind::Number(number),
+        (None, Ok(number), _) if number.is_finite() => {
+            return Err(format!("{text} {NOT_EXACT}: '{name}=\"{text}\"'"));
+        }
         (None, _, Ok(flag)) => Kind::Flag(flag),
         _ => Kind::Text(text.to_owned()),
     };
-    proto::Value { kind: Some(kind) }
+    Ok(proto::Value { kind: Some(kind) })
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+fn pair(text: &str) -> Result<(String, proto::Value), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), value(name, text)?)),
         _ => Err("write it as NAME=VALUE, as in `topic=speed`".to_owned()),
     }
 }

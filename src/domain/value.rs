@@ -1,5 +1,6 @@
 //! Typed values, and truth that may be unknown.
 
+mod exact;
 mod packed;
 mod texts;
 
@@ -10,6 +11,7 @@ use compact_str::CompactString;
 
 use crate::domain::time::{Moment, Period};
 
+pub use exact::{LARGEST_EXACT, NOT_EXACT, is_exact};
 pub use packed::PackedValue;
 pub use texts::Texts;
 

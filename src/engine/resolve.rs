@@ -9,7 +9,7 @@ use super::error::FieldViolation;
 use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
 use crate::domain::rules::{RuleSet, reader};
 use crate::domain::time::{Moment, Period};
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
 
 /// The longest customer id, and every other id, in bytes.
 pub(super) const LONGEST_ID: usize = 256;
@@ -134,8 +134,9 @@ impl<'r> Resolver<'r> {
             Value::Text(text) => text_too_long(text),
             Value::List(items) => items.len() > MOST_ITEMS || items.iter().any(|item| text_too_long(item)),
             Value::Number(number) => {
-                if !number.is_finite() {
-                    self.refuse(field.to_string(), "must be a finite number");
+                if !is_exact(*number) {
+                    let why = if number.is_finite() { NOT_EXACT } else { "must be a finite number" };
+                    self.refuse(field.to_string(), why);
                     return false;
                 }
                 false

@@ -11,7 +11,7 @@ use crate::domain::consent::ConsentStatus;
 use crate::domain::decide::Explain;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::{Moment, Period};
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
 use crate::engine::{
     AttributeChange, ConsentChange, ConsentRequest, DecisionRecord, Engine, EventInput, ItemResult, OutcomeInput,
     Question,
@@ -236,7 +236,10 @@ pub fn typed(json: &serde_json::Value, kind: Option<Type>) -> Result<Value, Stri
         }
         (Json::String(text), _) => Ok(Value::Text(text.into())),
         (Json::Bool(flag), _) => Ok(Value::Flag(*flag)),
-        (Json::Number(number), _) => number.as_f64().map(Value::Number).ok_or_else(|| "is too large a number".into()),
+        (Json::Number(number), _) => {
+            let exact = number.as_f64().filter(|number| is_exact(*number));
+            exact.map(Value::Number).ok_or_else(|| format!("{number} {NOT_EXACT}"))
+        }
         (Json::Array(items), _) => {
             let texts: Option<Vec<compact_str::CompactString>> =
                 items.iter().map(|item| item.as_str().map(Into::into)).collect();

@@ -8,6 +8,7 @@ use super::shape::Shape;
 use super::sink::Sink;
 use super::source::{Entry, Node, NodeKind, Style};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
+use crate::domain::value::{LARGEST_EXACT, NOT_EXACT, is_exact};
 
 /// With how many known names a wrong one is compared.
 const MOST_COMPARED: usize = 300;
@@ -142,6 +143,17 @@ pub fn number(node: &Node, bounds: (f64, f64), sink: &Sink) -> Option<f64> {
     }
     let message = format!("{number} is not between {} and {}", bounds.0, bounds.1);
     refuse(node.span, code::BAD_NUMBER, message, "choose a number inside the bounds", sink)
+}
+
+/// A number of a fact: any that is exact.
+pub fn exact(node: &Node, sink: &Sink) -> Option<f64> {
+    match node.kind {
+        NodeKind::Number(number) if !is_exact(number) => {
+            let help = "put it in quotes, and declare the fact with `type: text`";
+            refuse(node.span, code::BAD_NUMBER, format!("this number {NOT_EXACT}"), help, sink)
+        }
+        _ => number(node, (-LARGEST_EXACT, LARGEST_EXACT), sink),
+    }
 }
 
 /// A whole number between two bounds, both included.
@@ -319,7 +331,8 @@ fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
     let found = match &node.kind {
         NodeKind::Null => "nothing".to_owned(),
         NodeKind::Flag(flag) => format!("the flag `{flag}`"),
-        NodeKind::Number(number) => format!("the number `{number}`"),
+        NodeKind::Number(number) if is_exact(*number) => format!("the number `{number}`"),
+        NodeKind::Number(_) => "a number".to_owned(),
         NodeKind::Text(text) => format!("the text `{}`", text.chars().take(40).collect::<String>()),
         NodeKind::List(_) => "a list".to_owned(),
         NodeKind::Map(_) => "a map".to_owned(),
@@ -331,13 +344,15 @@ fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
 
 /// What to write instead of a value of the wrong type, where that is plain.
 fn mend(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
-    let fits = |text: &String| node.span.end - node.span.start == u32::try_from(text.len()).unwrap_or(0);
+    // Of more digits another number may be left than was written.
+    let written = (node.span.end - node.span.start) as usize;
+    let fits = |text: &String| written < 16 && text.len() == written;
     let unquoted = |text: &str| match expected {
         "expected a number" => text.parse::<f64>().is_ok_and(f64::is_finite),
         "expected `true` or `false`" => matches!(text, "true" | "false"),
         _ => false,
     };
-    let written = match &node.kind {
+    let shown = match &node.kind {
         NodeKind::Null => return diagnostic.help("write the value, or remove the line"),
         NodeKind::Text(text) if unquoted(text) => {
             return diagnostic.help("without quotes").replace(text);
@@ -349,8 +364,9 @@ fn mend(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
         NodeKind::Flag(flag) => Some(flag.to_string()),
         _ => None,
     };
-    match written.filter(|written| expected == "expected a text" && fits(written)) {
-        Some(written) => diagnostic.help("put it in quotes").replace(format!("\"{written}\"")),
+    match shown.filter(|_| expected == "expected a text") {
+        Some(shown) if fits(&shown) => diagnostic.help("put it in quotes").replace(format!("\"{shown}\"")),
+        Some(_) => diagnostic.help("put it in quotes"),
         None => diagnostic,
     }
 }

@@ -256,7 +256,7 @@ impl<'r> Known<'r> {
         };
         Some(match shape.kind {
             Type::Text => Value::Text(allowed(reader::text(node, self.sink)?, node.span)?),
-            Type::Number => Value::Number(reader::number(node, (f64::MIN, f64::MAX), self.sink)?),
+            Type::Number => Value::Number(reader::exact(node, self.sink)?),
             Type::Flag => Value::Flag(reader::flag(node, self.sink)?),
             Type::Moment => Value::Moment(reader::moment(node, self.sink)?),
             Type::Duration => Value::Duration(reader::period(node, self.sink)?),

@@ -6,9 +6,7 @@
 use super::{continues_name, local, safe_quote, syntax};
 use crate::domain::rules::code::EXPRESSION_DURATION;
 use crate::domain::rules::diagnostic::Diagnostic;
-
-/// The largest integer that no other one rounds to: 2^53 - 1 (IEEE 754 binary64).
-const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+use crate::domain::value::is_exact;
 
 /// Letters that people put behind a number to mean a duration.
 const UNITS: &[&str] = &["ms", "s", "sec", "m", "min", "h", "d", "day", "days", "w", "mo", "y"];
@@ -71,7 +69,7 @@ fn exponent_sign(tail: &str) -> Option<usize> {
 }
 
 fn exact(value: f64) -> Option<f64> {
-    (value <= LARGEST_EXACT).then_some(value)
+    is_exact(value).then_some(value)
 }
 
 fn bad_tail(text: &str, start: usize, digits: &str, tail: &str) -> Diagnostic {
