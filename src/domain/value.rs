@@ -1,6 +1,7 @@
 //! Typed values, and truth that may be unknown.
 
 mod exact;
+mod normal;
 mod packed;
 mod texts;
 
@@ -12,6 +13,7 @@ use compact_str::CompactString;
 use crate::domain::time::{Moment, Period};
 
 pub use exact::{LARGEST_EXACT, NOT_EXACT, is_exact};
+pub use normal::normal;
 pub use packed::PackedValue;
 pub use texts::Texts;
 

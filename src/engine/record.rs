@@ -294,6 +294,7 @@ fn resolve_attributes(
             resolver.refuse(field, unknown("attribute", &name, &known));
             continue;
         };
+        let value = value.map(Value::into_normal);
         let fits = value.as_ref().is_none_or(|value| resolver.fits(&field, value, attribute.shape.refuses(value)));
         if fits {
             resolved.push((id, value));

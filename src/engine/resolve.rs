@@ -94,9 +94,10 @@ impl<'r> Resolver<'r> {
             else {
                 continue;
             };
-            let refused = rules.declared.context.get(id).and_then(|fact| fact.shape.refuses(value));
-            if self.fits(&field, value, refused) {
-                resolved.push((id, value.clone()));
+            let value = value.normal();
+            let refused = rules.declared.context.get(id).and_then(|fact| fact.shape.refuses(&value));
+            if self.fits(&field, &value, refused) {
+                resolved.push((id, value.into_owned()));
             }
         }
         resolved
@@ -120,8 +121,9 @@ impl<'r> Resolver<'r> {
                 self.refuse(place.to_string(), unknown("field", name, &names));
                 continue;
             };
-            if self.fits(&place, value, field.shape.refuses(value)) {
-                resolved.push((*id, value.clone()));
+            let value = value.normal();
+            if self.fits(&place, &value, field.shape.refuses(&value)) {
+                resolved.push((*id, value.into_owned()));
             }
         }
         resolved

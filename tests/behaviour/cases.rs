@@ -127,3 +127,117 @@ async fn a_number_that_may_have_lost_its_last_digits_is_refused_in_a_call() {
     }
     server.stop().await;
 }
+
+/// What was decided for each customer of a timeline, under rules in which a text stands for another.
+fn decided(name: &str, written: (&str, &str)) -> Vec<String> {
+    let place = tempfile::tempdir().unwrap();
+    copy(&folder(&case(&format!("{name}/rules"))), place.path());
+    let path = place.path().join("r.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(written.0));
+    fs::write(&path, text.replace(written.0, written.1)).unwrap();
+    let out = place.path().join("decided.jsonl");
+    let (rules, out) = (place.path().display().to_string(), out.display().to_string());
+    let played = tactful(&["replay", "--rules", &rules, &case(&format!("{name}/timeline.jsonl")), "--out", &out]);
+    assert!(played.status.success(), "{}", err(&played));
+    let lines = fs::read_to_string(out).unwrap();
+    let json = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    lines
+        .lines()
+        .map(json)
+        .map(|line| format!("{} {}", line["customer"].as_str().unwrap(), line["actions"][0]))
+        .collect()
+}
+
+#[test]
+fn a_city_is_the_same_however_its_accents_are_made() {
+    let composed = "customer.city == \"Orl\u{e9}ans\"";
+    let name = "43-accents-nfc-nfd";
+    for written in [composed, "customer.city == \"Orle\u{301}ans\"", "customer.city == \"Orl\\u00e9ans\""] {
+        // A blank behind it makes it another text, which a rule can take, too.
+        assert_eq!(decided(name, (composed, written)), ["a \"note1\"", "b \"note1\"", "e null"], "{written}");
+    }
+    let with_blanks = "customer.city.matches(r\"^\\s*Orle\u{301}ans\\s*$\")";
+    assert_eq!(decided(name, (composed, with_blanks)), ["a \"note1\"", "b \"note1\"", "e \"note1\""]);
+}
+
+const ACCENTS: &str = "
+purposes:
+  service: {basis: contract}
+attributes:
+  customer.city: {type: text, one_of: [Orl\u{e9}ans, Paris], purposes: [service]}
+  customer.likes: {type: list, purposes: [service]}
+context:
+  place: {type: text, personal: false}
+  activity: {type: text, one_of: [cr\u{e9}er, lire], personal: false}
+events:
+  visit: {fields: {page: text}, purposes: [service], keep: 90 days}
+channels:
+  web: {direction: inbound, interruption: {cr\u{e9}er: 1, lire: 90}}
+actions:
+  - id: hello
+    title: Hello
+    kind: service
+    purpose: service
+    eligible:
+      - customer.city in [\"Orl\u{e9}ans\"]
+      - '\"caf\u{e9}\" in customer.likes'
+      - context.place.startsWith(\"Caf\u{e9}\")
+      - context.place.matches(\"[\u{e9}]$\")
+      - 'events.count(\"visit\", \"7d\", event.page == \"caf\u{e9}\") == 1'
+    relevance: {base: 50}
+    intrusiveness: 1
+    treatments: {web: {text: H\u{e9}llo}}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 1}}
+  hurt: {half_life: 7 days}
+  time_zone: UTC
+";
+
+const ACCENTS_TESTED: &str = "
+tests:
+  - name: what looks alike is equal
+    at: 2026-03-02T10:00:00Z
+    given:
+      - attributes: {customer.city: Orl\u{e9}ans, customer.likes: [caf\u{e9}]}
+      - event: {type: visit, fields: {page: caf\u{e9}}}
+    decide: {channel: web, context: {place: Caf\u{e9} Andr\u{e9}, activity: cr\u{e9}er}}
+    expect: {action: hello, text: H\u{e9}llo}
+";
+
+#[test]
+fn rules_and_tests_may_spell_accents_each_in_their_way() {
+    let apart = |text: &str| text.replace('\u{e9}', "e\u{301}");
+    for (rules, tests) in [
+        (ACCENTS.to_owned(), ACCENTS_TESTED.to_owned()),
+        (apart(ACCENTS), ACCENTS_TESTED.to_owned()),
+        (ACCENTS.to_owned(), apart(ACCENTS_TESTED)),
+        (apart(ACCENTS), apart(ACCENTS_TESTED)),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("r.yaml"), rules).unwrap();
+        fs::write(place.path().join("r.test.yaml"), tests).unwrap();
+        let tested = tactful(&["test", &place.path().display().to_string()]);
+        assert!(tested.status.success(), "{}{}", out(&tested), err(&tested));
+    }
+}
+
+#[tokio::test]
+async fn a_fact_of_a_call_is_kept_in_one_spelling_and_a_customer_id_as_it_is() {
+    let server = server("43-accents-nfc-nfd").await;
+    let mut journeys = JourneyServiceClient::new(server.channel.clone());
+    let id = "Ren\u{e9}";
+    let told = |customer: &str| proto::SetAttributesRequest {
+        customer_id: customer.into(),
+        ..attributes("customer.city", Kind::Text("Orle\u{301}ans".into()))
+    };
+    journeys.set_attributes(told(id)).await.unwrap();
+    let mut held = async |customer: &str| {
+        let request = proto::GetCustomerRequest { customer_id: customer.into() };
+        journeys.get_customer(request).await.unwrap().into_inner().attributes
+    };
+    let city = held(id).await.get("customer.city").cloned().unwrap();
+    assert_eq!(city.kind, Some(Kind::Text("Orl\u{e9}ans".into())));
+    assert!(held("Rene\u{301}").await.is_empty(), "another id is another customer");
+    server.stop().await;
+}

@@ -10,6 +10,7 @@ use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::source::{Node, NodeKind};
 use crate::domain::rules::{RuleSet, code};
 use crate::domain::time::Moment;
+use crate::domain::value::normal;
 use crate::engine::DecisionRecord;
 use crate::scenario::shape;
 
@@ -137,7 +138,7 @@ impl<'r> Answer<'r> {
 
     fn differs_in_text(&self, wanted: &str) -> Option<Difference> {
         let got = self.chosen().first().map_or("", |chosen| &*chosen.text);
-        if got == wanted {
+        if normal(got) == normal(wanted) {
             return None;
         }
         let shown = |text: &str| if text.is_empty() { "no text".to_owned() } else { text.replace('\n', "⏎") };

@@ -14,7 +14,7 @@ use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Node, NodeKind};
 use crate::domain::rules::{RuleSet, code};
 use crate::domain::time::{self, Moment};
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{Type, Value, normal};
 use crate::engine::{AttributeChange, ConsentChange, ConsentRequest, EventInput, MOST_ACTIONS, OutcomeInput, Question};
 use crate::scenario::shape;
 use crate::scenario::step::{Step, What};
@@ -245,6 +245,7 @@ impl<'r> Known<'r> {
 
     fn value(self, node: &Node, shape: &FactShape) -> Option<Value> {
         let allowed = |text: &str, span: Span| {
+            let text = &*normal(text);
             let Some(allowed) = &shape.one_of else { return Some(CompactString::from(text)) };
             if let Some(found) = allowed.iter().find(|allowed| *allowed == text) {
                 return Some(found.clone());

@@ -27,7 +27,7 @@ use crate::domain::rules::reader;
 use crate::domain::rules::section::Declarations;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source;
-use crate::domain::value::{Operand, Truth, Type, Value};
+use crate::domain::value::{Operand, Truth, Type, Value, normal};
 
 /// What an expression may see, and through whose eyes.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +169,7 @@ impl Checker<'_, '_> {
     fn check(&mut self, expr: &Expr) -> Option<Checked> {
         self.cost = self.cost.saturating_add(1);
         match &expr.kind {
-            ExprKind::Text(text) => Some(Checked::constant(Value::Text(text.into()))),
+            ExprKind::Text(text) => Some(Checked::constant(Value::Text(normal(text).into()))),
             ExprKind::Number(number) => Some(Checked::constant(Value::Number(*number))),
             ExprKind::Flag(flag) => Some(Checked::constant(Value::Flag(*flag))),
             ExprKind::List(items) => {

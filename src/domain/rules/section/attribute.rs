@@ -11,7 +11,7 @@ use crate::domain::rules::reader::{self, Fields};
 use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node};
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{Type, Value, normal};
 
 /// A declared attribute.
 #[derive(Debug, Clone)]
@@ -122,5 +122,5 @@ fn allowed(node: &Node, sink: &Sink) -> Option<Vec<CompactString>> {
     let help = "list the values, or leave `one_of` out to allow any";
     reader::filled(node, "an empty `one_of` allows nothing", help, sink)?;
     let values = reader::texts(node, sink)?;
-    Some(values.into_iter().map(|(value, _)| value.into()).collect())
+    Some(values.into_iter().map(|(value, _)| normal(value).into()).collect())
 }

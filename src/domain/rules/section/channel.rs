@@ -12,6 +12,7 @@ use crate::domain::rules::shape;
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::{Entry, Node, NodeKind};
 use crate::domain::time::{Moment, Period, TimeOfDay};
+use crate::domain::value::normal;
 
 /// The context fact that says what the customer is doing.
 pub const ACTIVITY: &str = "activity";
@@ -162,8 +163,7 @@ fn interruption(
         if entry.key.text == "default" {
             default = Some(points);
         } else {
-            known_activity(entry, declared, sink)?;
-            by_activity.push((CompactString::from(entry.key.text.as_str()), points));
+            by_activity.push((known_activity(entry, declared, sink)?, points));
         }
     }
     let highest = by_activity.iter().map(|(_, points)| *points).fold(0.0, f64::max);
@@ -178,15 +178,16 @@ fn known_activity(
     entry: &Entry,
     (vocabulary, context): (&Vocabulary, &IdMap<ContextId, ContextFact>),
     sink: &Sink,
-) -> Option<()> {
+) -> Option<CompactString> {
     let fact = vocabulary.find(ACTIVITY).and_then(|id| context.get(id));
     let Some(allowed) = fact.and_then(|fact| fact.shape.one_of.as_ref()) else {
         let help = "declare `context: {activity: {type: text, one_of: [...], personal: false}}`, or give one number";
         let message = "interruption by activity needs the context fact `activity` with its `one_of`".to_owned();
         return reader::refuse(entry.key.span, code::UNKNOWN_NAME, message, help, sink);
     };
-    if allowed.iter().any(|value| *value == entry.key.text) {
-        return Some(());
+    let activity = normal(&entry.key.text);
+    if let Some(known) = allowed.iter().find(|value| **value == *activity) {
+        return Some(known.clone());
     }
     reader::unknown((&entry.key.text, entry.key.span), "activity", allowed.iter().map(CompactString::as_str), sink)
 }

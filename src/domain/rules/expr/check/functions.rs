@@ -10,7 +10,7 @@ use crate::domain::rules::expr::ast::{Expr, ExprKind};
 use crate::domain::rules::expr::program::{Node, Pattern, TextTest};
 use crate::domain::rules::reader;
 use crate::domain::time::{Moment, Period, PeriodError};
-use crate::domain::value::{Type, Value};
+use crate::domain::value::{Type, Value, normal};
 
 const FUNCTIONS: [&str; 4] = ["has", "size", "duration", "timestamp"];
 const METHODS: [&str; 7] = ["startsWith", "endsWith", "contains", "matches", "size", "exists", "all"];
@@ -156,11 +156,11 @@ impl Checker<'_, '_> {
     }
 
     fn pattern(&self, pattern: &Expr) -> Option<Pattern> {
-        let written = self.literal(pattern, "a pattern")?;
+        let written = normal(self.literal(pattern, "a pattern")?);
         if self.scope.sink.count(code::EXPRESSION_REGEX) >= MOST_BAD_PATTERNS {
             return None;
         }
-        match RegexBuilder::new(written).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).nest_limit(32).build() {
+        match RegexBuilder::new(&written).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).nest_limit(32).build() {
             Ok(regex) => Some(Pattern(regex)),
             Err(regex::Error::CompiledTooBig(_)) => {
                 let message = format!("this pattern compiles to more than {REGEX_BYTES} bytes");
