@@ -38,7 +38,7 @@ pub static GIVEN: Shape = Shape {
         may("attributes", Form::Names(Name::Attribute, &Form::Fact), "what became known; `null` removes one"),
         may("outcome", Form::Map(&GIVEN_OUTCOME), "what became of an action"),
         may("decide", Form::Map(&QUESTION), "a question that was asked before; what it chose counts as reserved"),
-        may("time_zone", Form::Text, "where the customer's clock is; alone, or beside `attributes`"),
+        may("time_zone", Form::Zone, "where the customer's clock is; alone, or beside `attributes`"),
         may("ago", Form::Period, "so long before the moment of the question"),
         may("at", Form::Moment, "at this moment"),
     ],
@@ -50,7 +50,7 @@ pub static GIVEN_EVENT: Shape = Shape {
     what: "an event that happened",
     keys: &[
         must("type", Form::Name(Name::Event), "which event"),
-        may("id", Form::Text, "the same id counts once"),
+        may("id", Form::Exact, "the same id counts once"),
         may("channel", CHANNEL, "on which channel"),
         may("fields", Form::Names(Name::Field, &Form::Fact), "its fields"),
     ],
@@ -75,7 +75,7 @@ pub static GIVEN_OUTCOME: Shape = Shape {
         must("action", ACTION, "of which action"),
         must("outcome", Form::Word(|| words(&Outcome::NAMES)), "what the customer did"),
         may("channel", CHANNEL, "on which channel"),
-        may("id", Form::Text, "the same id counts once"),
+        may("id", Form::Exact, "the same id counts once"),
     ],
     needs: Needs::Nothing,
 };

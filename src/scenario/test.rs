@@ -14,10 +14,13 @@ use std::sync::Arc;
 use crate::domain::decide::Explain;
 use crate::domain::rules::diagnostic::{Diagnostic, Location, Span};
 use crate::domain::rules::reader::{self, Fields};
+use crate::domain::rules::section::attribute::Shape as FactShape;
+use crate::domain::rules::shape::{Form, Name};
 use crate::domain::rules::sink::Sink;
 use crate::domain::rules::source::Node;
-use crate::domain::rules::{RuleSet, code};
+use crate::domain::rules::{RuleSet, code, unseen};
 use crate::domain::time::Moment;
+use crate::domain::value::Type;
 use crate::engine::{DecisionRecord, Engine, Limits, Question};
 use crate::ledger::MemoryLedger;
 use crate::scenario::shape;
@@ -70,6 +73,10 @@ pub fn read(files: &[Node], rules: &RuleSet) -> (Vec<RuleTest>, Vec<Diagnostic>)
     let sink = Sink::default();
     let mut tests = Vec::new();
     for file in files {
+        let source = rules.sources.file(file.span.file).map_or("", |source| source.text.as_str());
+        sink.extend(unseen::check(source, file, &Form::Map(&shape::TEST_FILE), &|kind, name| {
+            takes_any_text(rules, kind, name)
+        }));
         let Some(fields) = Fields::of(file, &shape::TEST_FILE, &sink) else { continue };
         let items = fields.required("tests").and_then(|node| reader::list(node, &sink)).unwrap_or(&[]);
         fields.finish();
@@ -77,6 +84,23 @@ pub fn read(files: &[Node], rules: &RuleSet) -> (Vec<RuleTest>, Vec<Diagnostic>)
     }
     warn_of_twins(&tests, &sink);
     (tests, sink.into_sorted())
+}
+
+/// Whether a fact of this name may have any text.
+fn takes_any_text(rules: &RuleSet, kind: Name, name: &str) -> bool {
+    let free = |shape: &FactShape| matches!(shape.kind, Type::Text | Type::List) && shape.one_of.is_none();
+    let declared = &rules.declared;
+    match kind {
+        Name::Attribute => {
+            let id = rules.vocabulary.find(name);
+            id.and_then(|id| declared.attributes.get(id)).is_none_or(|attribute| free(&attribute.shape))
+        }
+        Name::Context => {
+            let id = rules.vocabulary.find(name);
+            id.and_then(|id| declared.context.get(id)).is_none_or(|fact| free(&fact.shape))
+        }
+        _ => declared.fields.iter().any(|(_, field)| field.name == name && free(&field.shape)),
+    }
 }
 
 fn read_test(node: &Node, known: Known<'_>) -> Option<RuleTest> {

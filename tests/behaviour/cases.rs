@@ -241,3 +241,53 @@ async fn a_fact_of_a_call_is_kept_in_one_spelling_and_a_customer_id_as_it_is() {
     assert!(held("Rene\u{301}").await.is_empty(), "another id is another customer");
     server.stop().await;
 }
+
+#[test]
+fn a_customer_never_reads_a_text_that_a_comment_cut() {
+    let checked = tactful(&["check", &case("33-hash-in-text/rules")]);
+    assert_eq!(checked.status.code(), Some(1));
+    let told = err(&checked);
+    assert!(told.contains("error[T0031]") && told.contains("+         text: 'Your offer #1 is waiting'"), "{told}");
+}
+
+/// The case of the cut text with another line in place of the text's.
+fn told_of(line: &str) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(folder(&case("33-hash-in-text/rules/r.yaml"))).unwrap();
+    fs::write(place.path().join("r.yaml"), text.replace("        text: Your offer #1 is waiting", line)).unwrap();
+    let checked = tactful(&["check", &place.path().display().to_string()]);
+    if checked.status.success() { String::new() } else { err(&checked) }
+}
+
+#[test]
+fn a_comment_that_is_clearly_one_may_stand_behind_a_value() {
+    for line in [
+        "        text: \"Your offer #1 is waiting\" # the first",
+        "        text: 'Your offer #1 is waiting' # the first",
+        "        # the first\n        text: Your offer is waiting",
+        "        text: Your offer#1 is waiting",
+        "        text: | # the first\n          Your offer #1 is waiting",
+        "        text: >\n          Your offer #1\n          is waiting",
+        "        text: \"Your offer\" # one\n    worth: 1.5 # two\n    from: 2026-01-01T00:00:00Z # three\n    excludes: [] # four",
+        "        text: \"Your offer\"\n    eligible: # one\n      - now > customer.since # two\n      - any: # three\n          - hurt < 5 # four",
+        "        text: \"Your offer\"\n    limits:\n      - {at_most: 1, per: 7 days} # a week\n      - { # another\n         after: rejected, # no\n         wait: 9 days # long\n        }",
+    ] {
+        let line = line.replace("now > customer.since", "local.hour > 8");
+        assert_eq!(told_of(&line), "", "{line}");
+    }
+    for line in [
+        "        text: Your offer # 1 is waiting",
+        "        text: Your offer\t#1 is waiting",
+        "        text: Offer #1",
+        "        content: offer #1",
+        "        text: Your offer #1\n\n    worth: 1.5",
+        "        text: Your\n          offer #1",
+        "        {text: Your offer #1,\n         content: a}",
+        "        {text: Your offer #1\n        }",
+        "        {content: a, text: Your offer #1}",
+        "        {text: Your offer #1, I say, content: a}",
+    ] {
+        let told = told_of(line);
+        assert!(told.contains("error[T0031]") && told.matches("error[").count() == 1, "{line}\n{told}");
+    }
+}

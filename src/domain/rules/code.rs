@@ -7,6 +7,7 @@ mod document;
 mod expression;
 mod lint;
 mod rule_test;
+mod unseen;
 mod yaml;
 
 use crate::domain::rules::diagnostic::Code;
@@ -71,6 +72,8 @@ pub const MISSING_BLANK: Code = Code(28);
 pub const CUT_OFF: Code = Code(29);
 /// Nothing in the file shows where it ends.
 pub const OPEN_END: Code = Code(30);
+/// A comment stands behind a text without quotes, and may be the rest of it.
+pub const COMMENT_BEHIND_TEXT: Code = Code(31);
 
 /// A key has no meaning where it stands.
 pub const UNKNOWN_KEY: Code = Code(101);
@@ -209,6 +212,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (MISSING_BLANK, "missing blank", yaml::MISSING_BLANK),
     (CUT_OFF, "file cut off", yaml::CUT_OFF),
     (OPEN_END, "end of the file not marked", yaml::OPEN_END),
+    (COMMENT_BEHIND_TEXT, "comment behind a text", unseen::COMMENT_BEHIND_TEXT),
     (UNKNOWN_KEY, "unknown key", document::UNKNOWN_KEY),
     (MISSING_KEY, "missing key", document::MISSING_KEY),
     (WRONG_TYPE, "wrong type", document::WRONG_TYPE),

@@ -13,10 +13,11 @@ use super::section::action::{self, Action};
 use super::section::journey::{self, Journey};
 use super::section::policy::{self, Policy};
 use super::section::{Declarations, attribute, channel, context, event, intern, purpose};
-use super::shape::RULE_FILE;
+use super::shape::{Form, RULE_FILE};
 use super::sink::Sink;
 use super::size;
 use super::source::{self, Entry, Node};
+use super::unseen;
 use crate::domain::id::{ActionId, Id, IdMap, JourneyId, PurposeId, Vocabulary};
 
 /// What came of reading rule files.
@@ -98,6 +99,9 @@ fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
             source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
         }
         sink.extend(found);
+        if let Some(node) = node.as_ref().filter(|_| !is_test(&file.path)) {
+            sink.extend(unseen::check(&file.text, node, &Form::Map(&RULE_FILE), &|_, _| true));
+        }
         if sink.is_full() || sink.count(code::TOO_MANY_NODES) > 0 {
             return None;
         }

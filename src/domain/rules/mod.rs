@@ -19,6 +19,7 @@ pub mod sink;
 pub mod size;
 pub mod source;
 pub mod succession;
+pub mod unseen;
 
 pub use load::{Loaded, load};
 pub use rule_set::RuleSet;

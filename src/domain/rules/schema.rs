@@ -80,7 +80,7 @@ impl Builder<'_> {
     /// What stands behind a key.
     fn form(&mut self, form: &Form) -> Value {
         match form {
-            Form::Text => json!({ "type": "string" }),
+            Form::Text | Form::Exact | Form::Zone => json!({ "type": "string" }),
             Form::Flag => json!({ "type": "boolean" }),
             Form::False => json!({ "const": false }),
             Form::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),

@@ -48,8 +48,12 @@ pub enum Needs {
 /// What stands behind a key.
 #[derive(Debug)]
 pub enum Form {
-    /// Any text.
+    /// A text that people read.
     Text,
+    /// A text that is compared or looked up, so that every sign of it counts.
+    Exact,
+    /// A time zone.
+    Zone,
     /// `true` or `false`.
     Flag,
     /// `false` and nothing else.

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 pub use end::opens;
 pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
-pub use line::words_around;
+pub use line::{comment_behind, quoted, words_around};
 pub use tree::MAX_DEPTH;
 
 /// At most so many mistakes are reported of one file.

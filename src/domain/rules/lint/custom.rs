@@ -1,5 +1,6 @@
 //! The policy's own lints, held against every action.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use compact_str::CompactString;
@@ -12,7 +13,7 @@ use crate::domain::rules::expr::{Fact, FactId, FactTable, Facts, Property};
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::lint::PolicyLint;
 use crate::domain::rules::source::Node;
-use crate::domain::value::{Operand, Texts, Truth};
+use crate::domain::value::{Operand, Texts, Truth, normal};
 
 pub(super) fn lint(rules: &RuleSet, tests: &[Node]) -> Vec<Found> {
     let lints = &rules.policy.lints;
@@ -40,6 +41,7 @@ struct Seen<'r> {
     action: &'r Action,
     rules: &'r RuleSet,
     facts: &'r FactTable,
+    title: Cow<'r, str>,
     channels: Vec<CompactString>,
     tested: bool,
 }
@@ -48,7 +50,8 @@ impl<'r> Seen<'r> {
     fn of(action: &'r Action, rules: &'r RuleSet, named: &HashSet<&str>) -> Self {
         let channels = action.treatments.ids().map(|id| rules.vocabulary.name(id).into()).collect();
         let tested = named.contains(rules.vocabulary.name(action.id));
-        Self { action, rules, facts: &rules.policy.lints.facts, channels, tested }
+        let title = normal(&action.title);
+        Self { action, rules, facts: &rules.policy.lints.facts, title, channels, tested }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an action has far fewer conditions and limits than 2^52")]
@@ -57,7 +60,7 @@ impl<'r> Seen<'r> {
         let gains = || action.relevance.add.iter().map(|points| points.points.max(0.0)).sum::<f64>();
         match property {
             Property::Id => Operand::Text(vocabulary.name(action.id)),
-            Property::Title => Operand::Text(&action.title),
+            Property::Title => Operand::Text(&self.title),
             Property::Kind => Operand::Text(action.kind.name()),
             Property::Group => Operand::Text(action.group.map_or("", |id| vocabulary.name(id))),
             Property::Purpose => Operand::Text(vocabulary.name(action.purpose)),

@@ -6,7 +6,7 @@ use crate::domain::value::Type;
 
 const PURPOSES: Form = Form::List(&Form::Name(Name::Purpose), 1);
 const TYPE: Form = Form::Word(|| words(&Type::NAMES));
-const ONE_OF: Form = Form::List(&Form::Text, 1);
+const ONE_OF: Form = Form::List(&Form::Exact, 1);
 
 /// How personal it feels.
 pub(super) const SENSITIVITY: Form = Form::Number(0.0, 1.0);
@@ -54,7 +54,7 @@ pub static PURPOSE: Shape = Shape {
         may("expires_after", Form::Period, "how long a yes lasts; only with consent"),
         may("cooling_off", Form::Period, "how long nobody asks again after a no; only with consent"),
         may("version", Form::Whole(1, 1_000_000), "a yes to another version does not cover this one"),
-        may("notice", Form::Text, "where the text is that the customer is shown"),
+        may("notice", Form::Exact, "where the text is that the customer is shown"),
         may(
             "gpc",
             Form::Word(|| vec!["objects"]),

@@ -116,7 +116,7 @@ pub static ADDED: Shape = Shape {
 pub static TREATMENT: Shape = Shape {
     what: "a treatment",
     keys: &[
-        may("content", Form::Text, "a key to content kept elsewhere"),
+        may("content", Form::Exact, "a key to content kept elsewhere"),
         may("text", Form::Text, "a text to show or say; facts may stand in it, as `{customer.contract}`"),
     ],
     needs: Needs::AnyOf(&[&["content"], &["text"]]),
@@ -179,7 +179,7 @@ pub static POLICY: Shape = Shape {
         may("pressure", Form::Map(&PRESSURE), "how contacts add up, and fade"),
         may("hurt", Form::Map(&HURT), "how bad experiences add up, and fade"),
         may("limits", Form::List(&Form::Map(&POLICY_LIMIT), 0), "over many actions"),
-        may("time_zone", Form::Text, "for customers who have not told you theirs"),
+        may("time_zone", Form::Zone, "for customers who have not told you theirs"),
         may("lints", Form::List(&Form::Map(&LINT), 0), "what you agreed on, held against every action"),
     ],
     needs: Needs::Nothing,

@@ -60,6 +60,14 @@ pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
     reach(text, &(start..end)).split(move |c| !inside(c)).filter(|word| !word.is_empty()).take(WORDS)
 }
 
+/// The comment that follows a scalar on its last line.
+pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
+    let end = boundary(text, scalar.end as usize);
+    let line = line_at(text, end);
+    let behind = trimmed(text, end..line.end.max(end));
+    text.get(behind.clone()).is_some_and(|behind| behind.starts_with('#')).then_some(behind)
+}
+
 /// How many blanks a line begins with.
 pub(super) fn indent(text: &str, line: &Range<usize>) -> usize {
     trimmed(text, line.clone()).start - line.start
@@ -234,7 +242,7 @@ impl Scan {
 }
 
 /// The text as one quoted YAML scalar.
-pub(super) fn quoted(content: &str) -> String {
+pub fn quoted(content: &str) -> String {
     if content.contains('\'') && !content.contains(['"', '\\']) {
         return format!("\"{content}\"");
     }

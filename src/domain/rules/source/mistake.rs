@@ -3,6 +3,7 @@
 //! The parser's own text is matched in one table, [`explain`]; each kind of mistake is a function in a child
 //! module. What no row matches is shown with the parser's words.
 
+mod comment;
 mod quote;
 mod shape;
 mod sign;
@@ -61,6 +62,9 @@ pub(super) fn explain(failure: &Failure<'_>) -> Stop {
     if has(&["recursion limit"]) {
         let end = boundary(failure.text, failure.at + 1);
         return Stop::here(tree::too_deep(span(failure.file, failure.at, end)));
+    }
+    if let Some(stop) = comment::in_brackets(failure) {
+        return stop;
     }
     if has(&["unknown anchor", "unexpected character", "expected comment or line break", "a tag", "anchor or alias"]) {
         return sign(failure.file, failure.text, failure.at);

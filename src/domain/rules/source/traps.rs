@@ -1,7 +1,7 @@
 //! Finds what YAML accepts and a person probably did not mean, or what other YAML readers take differently.
 
 use super::guard::span;
-use super::line::{expression_end, is_cut, line_at, quoted, trimmed};
+use super::line::{comment_behind, expression_end, is_cut, line_at, quoted, trimmed};
 use super::{Entry, Key, MAX_PROBLEMS, Node, NodeKind, Style};
 use crate::domain::rules::code::{
     AMBIGUOUS_BOOLEAN, AMBIGUOUS_NUMBER, COLON_IN_VALUE, COMMENT_CUT, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK,
@@ -115,22 +115,22 @@ impl<'t> Walk<'t, '_> {
         if !is_cut(self.slice(place)) {
             return;
         }
+        let comment = comment_behind(self.text, place);
         let start = place.start as usize;
         let end = expression_end(self.text, start..line_at(self.text, start).end, true).max(place.end as usize);
         let corrected = quoted(self.text.get(start..end).unwrap_or(""));
         let place = span(place.file, start, end);
-        let problem = Diagnostic::error(FLOW_SPLIT, place, "YAML splits this value at its commas, brackets or quotes");
+        let problem = match comment {
+            Some(_) => Diagnostic::error(COMMENT_CUT, place, "a ` #` begins a comment and cuts this value"),
+            None => Diagnostic::error(FLOW_SPLIT, place, "YAML splits this value at its commas, brackets or quotes"),
+        };
         let help = format!("quote the whole value: `{corrected}`");
         self.problems.push(problem.help(help).replace(corrected));
     }
 
     /// In block style: a comment that cuts an expression, and lines that melted into the value.
     fn block_plain(&mut self, place: Span, written: &str) {
-        let end = place.end as usize;
-        let line = line_at(self.text, end);
-        let behind = trimmed(self.text, end..line.end.max(end));
-        let comment = self.text.get(behind.clone()).unwrap_or("").starts_with('#');
-        if comment && is_cut(written) {
+        if let Some(behind) = comment_behind(self.text, place).filter(|_| is_cut(written)) {
             let start = place.start as usize;
             let whole = span(place.file, start, expression_end(self.text, start..behind.end, false));
             let corrected = quoted(self.slice(whole));

@@ -63,7 +63,8 @@ pub(super) fn after_comment(failure: &Failure<'_>) -> Stop {
     while next < failure.text.len() {
         let line = line_at(failure.text, next);
         if !failure.slice(line.clone()).trim().is_empty() {
-            return folded(failure, line);
+            let entry = is_entry(failure, &line);
+            return if entry { folded(failure, line) } else { super::comment::between_lines(failure, line) };
         }
         next = line.end + 1;
     }
