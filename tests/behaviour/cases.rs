@@ -291,3 +291,43 @@ fn a_comment_that_is_clearly_one_may_stand_behind_a_value() {
         assert!(told.contains("error[T0031]") && told.matches("error[").count() == 1, "{line}\n{told}");
     }
 }
+
+#[test]
+fn a_character_that_nobody_sees_is_named() {
+    for (rules, what) in [("rules", "expression"), ("other", "value")] {
+        let checked = tactful(&["check", &case(&format!("35-zero-width-in-literal/{rules}"))]);
+        let told = err(&checked).replace("\n              ", " ");
+        assert_eq!(checked.status.code(), Some(1), "{told}");
+        let message = format!("error[T0032]: an invisible character, U+200B zero width space, stands in this {what}");
+        assert!(told.contains(&message) && told.matches("error[").count() == 1, "{told}");
+    }
+}
+
+#[test]
+fn a_text_for_people_may_hold_what_does_something_there() {
+    for text in [
+        "9\u{a0}\u{20ac} a month",
+        "50\u{202f}% off, \u{1f469}\u{200d}\u{1f4bb}",
+        "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+        "Donau\u{ad}schiff",
+    ] {
+        assert_eq!(told_of(&format!("        text: {text}")), "", "{text:?}");
+        assert_eq!(
+            told_of(&format!("        text: \"x\"\n    group: {text}")).matches("error[T0032]").count(),
+            1,
+            "{text:?}"
+        );
+    }
+    for text in ["off\u{200b}er", "off\u{200d}er", "off\u{2063}er", "off\u{3164}er"] {
+        assert!(told_of(&format!("        text: {text}")).contains("error[T0032]"), "{text:?}");
+    }
+    assert_eq!(told_of("        text: \"off\\u200ber\""), "", "an escape is meant");
+    assert_eq!(told_of("        text: \"off\\u202eer\""), "", "an escape is meant");
+    assert!(told_of("        text: off\u{202e}er").contains("error[T0002]"));
+    let condition =
+        |written: &str| format!("        text: \"x\"\n    eligible:\n      - context.topic == \"{written}\"");
+    assert_eq!(told_of(&condition("off\\u200ber")), "", "an escape is meant");
+    for c in ["\u{200b}", "\u{a0}", "\u{200f}", "\u{fe0f}", "\u{3000}"] {
+        assert_eq!(told_of(&condition(&format!("off{c}er"))).matches("error[T0032]").count(), 1, "{c:?}");
+    }
+}

@@ -74,6 +74,8 @@ pub const CUT_OFF: Code = Code(29);
 pub const OPEN_END: Code = Code(30);
 /// A comment stands behind a text without quotes, and may be the rest of it.
 pub const COMMENT_BEHIND_TEXT: Code = Code(31);
+/// A character that nobody sees stands where it changes what is meant.
+pub const INVISIBLE_CHARACTER: Code = Code(32);
 
 /// A key has no meaning where it stands.
 pub const UNKNOWN_KEY: Code = Code(101);
@@ -213,6 +215,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (CUT_OFF, "file cut off", yaml::CUT_OFF),
     (OPEN_END, "end of the file not marked", yaml::OPEN_END),
     (COMMENT_BEHIND_TEXT, "comment behind a text", unseen::COMMENT_BEHIND_TEXT),
+    (INVISIBLE_CHARACTER, "invisible character", unseen::INVISIBLE_CHARACTER),
     (UNKNOWN_KEY, "unknown key", document::UNKNOWN_KEY),
     (MISSING_KEY, "missing key", document::MISSING_KEY),
     (WRONG_TYPE, "wrong type", document::WRONG_TYPE),

@@ -95,13 +95,13 @@ fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
     for (id, file) in sources.iter() {
         let mut found = Vec::new();
         let node = source::read(id, &file.text, &mut found);
+        if let Some(node) = node.as_ref().filter(|_| !is_test(&file.path)) {
+            found.extend(unseen::check(&file.text, node, &Form::Map(&RULE_FILE), &|_, _| true));
+        }
         for mistake in &found {
             source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
         }
         sink.extend(found);
-        if let Some(node) = node.as_ref().filter(|_| !is_test(&file.path)) {
-            sink.extend(unseen::check(&file.text, node, &Form::Map(&RULE_FILE), &|_, _| true));
-        }
         if sink.is_full() || sink.count(code::TOO_MANY_NODES) > 0 {
             return None;
         }

@@ -3,6 +3,7 @@
 //! `source` reads YAML with places, `reader` and `section` turn it into what it means, `expr` checks and
 //! compiles expressions, `load` puts everything together and reports every mistake of every file at once.
 
+mod character;
 pub mod code;
 pub mod diagnostic;
 pub mod expr;

@@ -132,6 +132,11 @@ fn read_guarded(file: FileId, text: &str, found: &mut Vec<Diagnostic>) -> Option
                 return Some(node);
             }
             Err(stop) => {
+                let hidden = guard::hidden_indents(file, text);
+                if !hidden.is_empty() {
+                    found.extend(hidden);
+                    return None;
+                }
                 found.extend(Some(stop.diagnostic).filter(about_text));
                 let (range, filler) = stop.blank?;
                 blank(&mut patched, &range, filler)?;

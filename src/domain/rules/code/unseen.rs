@@ -16,3 +16,22 @@ Right:
 
     text: "Your offer #1 is waiting"
 "#;
+
+pub(super) const INVISIBLE_CHARACTER: &str = r#"A character stands here that nobody sees, or that looks like a
+space and is none. They come along when text is copied from a chat, a web page or
+a document. In a name, a word, an expression or the indentation it makes another
+name of it: a comparison with `"receipt<U+200B>"` never comes out true. Remove it.
+In a condition that means one, write its escape: `"receipt\u200b"`.
+
+Texts that people read may hold what does something there: no-break and other
+spaces, soft hyphens, marks of direction, and joiners between emoji or in
+scripts that need them. Others can be written as escapes inside "...".
+
+Wrong:
+
+    kind: offer<U+200B>
+
+Right:
+
+    kind: offer
+"#;

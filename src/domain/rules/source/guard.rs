@@ -1,7 +1,8 @@
 //! What can be refused before any parser sees the text: size, characters, tabs, emptiness, directives.
 
+use crate::domain::rules::character;
 use crate::domain::rules::code::{
-    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, TAB_INDENT, TOO_MANY_NODES,
+    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, TAB_INDENT, TOO_MANY_NODES,
 };
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 
@@ -87,7 +88,7 @@ fn bad_character(file: FileId, offset: usize, c: char) -> Diagnostic {
     let message = match c {
         '\0' => "a NUL byte stands here".to_owned(),
         '\r' => "a lone carriage return stands here".to_owned(),
-        _ => format!("an invisible character, U+{:04X}, stands here", u32::from(c)),
+        _ => format!("an invisible character, {}, stands here", character::described(c)),
     };
     let problem = Diagnostic::error(CONTROL_CHARACTER, span(file, offset, offset + c.len_utf8()), message);
     match c {
@@ -115,6 +116,28 @@ fn check_lines(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
         }
         offset += line.len();
     }
+}
+
+/// Finds invisible characters where a line is indented: YAML takes them for the beginning of a key or a text.
+pub(super) fn hidden_indents(file: FileId, text: &str) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let at = line.len() - line.trim_start_matches([' ', '-']).len();
+        let first = line.get(at..).and_then(|rest| rest.chars().next());
+        if let Some(c) = first.filter(|c| character::is_invisible(*c)) {
+            let place = span(file, offset + at, offset + at + c.len_utf8());
+            problems.push(hidden_indent(place, c));
+        }
+        offset += line.len();
+    }
+    problems.truncate(ENOUGH);
+    problems
+}
+
+fn hidden_indent(place: Span, c: char) -> Diagnostic {
+    let message = format!("an invisible character, {}, stands where this line is indented", character::described(c));
+    Diagnostic::error(INVISIBLE_CHARACTER, place, message).help("indent with plain spaces")
 }
 
 fn directive(file: FileId, offset: usize, length: usize) -> Diagnostic {

@@ -165,7 +165,7 @@ impl Builder<'_, '_> {
             + match style {
                 Style::Plain if empty => 0,
                 Style::SingleQuoted | Style::DoubleQuoted => quoted_length(raw),
-                _ => raw.trim_end().len(),
+                _ => raw.trim_end_matches([' ', '\t', '\n', '\r']).len(),
             }
     }
 
