@@ -12,6 +12,7 @@ const CHANNEL: Form = Form::Name(Name::Channel);
 /// A file that holds tests.
 pub static TEST_FILE: Shape = Shape {
     what: "a test file",
+    alone: "",
     keys: &[must("tests", Form::List(&Form::Map(&TEST), 0), "What the rules promise, each in virtual time.")],
     needs: Needs::Nothing,
 };
@@ -19,6 +20,7 @@ pub static TEST_FILE: Shape = Shape {
 /// One test.
 pub static TEST: Shape = Shape {
     what: "a test",
+    alone: "",
     keys: &[
         must("name", Form::Text, "a sentence that says what is promised"),
         must("at", Form::Moment, "the moment of the question"),
@@ -32,6 +34,7 @@ pub static TEST: Shape = Shape {
 /// What happened before.
 pub static GIVEN: Shape = Shape {
     what: "an entry of `given`",
+    alone: "",
     keys: &[
         may("event", Form::Map(&GIVEN_EVENT), "an event"),
         may("consent", Form::Map(&GIVEN_CONSENT), "a consent that was given, refused or taken back"),
@@ -48,6 +51,7 @@ pub static GIVEN: Shape = Shape {
 /// An event that happened.
 pub static GIVEN_EVENT: Shape = Shape {
     what: "an event that happened",
+    alone: "type",
     keys: &[
         must("type", Form::Name(Name::Event), "which event"),
         may("id", Form::Exact, "the same id counts once"),
@@ -60,6 +64,7 @@ pub static GIVEN_EVENT: Shape = Shape {
 /// A consent change.
 pub static GIVEN_CONSENT: Shape = Shape {
     what: "a consent change",
+    alone: "purpose",
     keys: &[
         may("purpose", Form::Name(Name::Purpose), "which purpose; left out for what concerns everything"),
         must("status", Form::Word(|| words(&ConsentStatus::NAMES)), "what was said"),
@@ -71,6 +76,7 @@ pub static GIVEN_CONSENT: Shape = Shape {
 /// The outcome of an action.
 pub static GIVEN_OUTCOME: Shape = Shape {
     what: "an outcome",
+    alone: "action",
     keys: &[
         must("action", ACTION, "of which action"),
         must("outcome", Form::Word(|| words(&Outcome::NAMES)), "what the customer did"),
@@ -83,6 +89,7 @@ pub static GIVEN_OUTCOME: Shape = Shape {
 /// A question.
 pub static QUESTION: Shape = Shape {
     what: "a question",
+    alone: "channel",
     keys: &[
         must("channel", CHANNEL, "on which channel"),
         may("context", Form::Names(Name::Context, &Form::Fact), "facts of the moment"),
@@ -95,6 +102,7 @@ pub static QUESTION: Shape = Shape {
 /// The expectations of a test.
 pub static EXPECTATION: Shape = Shape {
     what: "an expectation",
+    alone: "action",
     keys: &[
         may("action", ACTION, "exactly this one action is chosen"),
         may("actions", Form::List(&ACTION, 0), "exactly these are chosen, in this order"),
@@ -113,6 +121,7 @@ pub static EXPECTATION: Shape = Shape {
 /// The gate at which an action must drop out.
 pub static WHY_NOT: Shape = Shape {
     what: "`why_not`",
+    alone: "action",
     keys: &[
         must("action", ACTION, "the action that is not chosen"),
         must("gate", Form::Word(|| Gate::ALL.map(Gate::name).to_vec()), "where it drops out"),

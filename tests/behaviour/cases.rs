@@ -331,3 +331,46 @@ fn a_text_for_people_may_hold_what_does_something_there() {
         assert_eq!(told_of(&condition(&format!("off{c}er"))).matches("error[T0032]").count(), 1, "{c:?}");
     }
 }
+
+#[test]
+fn a_word_that_is_true_or_false_to_some_gets_the_fix_that_its_place_takes() {
+    let checked = tactful(&["check", &case("65-norway-fix-is-false/rules")]);
+    let told = err(&checked);
+    assert_eq!((checked.status.code(), told.matches("error[T0016]").count()), (Some(1), 2), "{told}");
+    assert!(told.contains("help: quote it: `\"n\"`") && told.contains("help: quote it: `\"No\"`"), "{told}");
+    assert!(!told.contains("false`"), "{told}");
+    let place = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(folder(&case("65-norway-fix-is-false/rules/r.yaml"))).unwrap();
+    let fixed = text.replace("id: n\n", "id: \"n\"\n").replace("title: No\n", "title: \"No\"\n");
+    fs::write(place.path().join("r.yaml"), &fixed).unwrap();
+    let path = place.path().display().to_string();
+    assert!(tactful(&["check", &path]).status.success());
+    for (right, wrong, help) in [
+        ("direct_marketing: true", "direct_marketing: yes", "help: write `true`"),
+        ("personal: false", "personal: NO", "help: write `false`"),
+        ("type: text, personal: false", "type: text, one_of: [no], personal: false", "help: quote it: `\"no\"`"),
+    ] {
+        fs::write(place.path().join("r.yaml"), fixed.replacen(right, wrong, 1)).unwrap();
+        let told = err(&tactful(&["check", &path]));
+        assert!(told.contains(help) && told.matches("error[").count() == 1, "{wrong}: {told}");
+    }
+}
+
+#[test]
+fn what_is_offered_in_place_of_not_loads() {
+    let condition = |written: &str| format!("        text: \"x\"\n    eligible:\n      - {written}");
+    for (written, fix) in [
+        ("not hurt > 5", "'!(hurt > 5)'"),
+        ("not (hurt > 5)", "'!(hurt > 5)'"),
+        ("not hurt > 5 && pressure < 3", "'!(hurt > 5)'"),
+        ("pressure < 3 && not hurt > 5", "!(hurt > 5)"),
+        ("not context.topic == \"a\"", "'!(context.topic == \"a\")'"),
+    ] {
+        let told = told_of(&condition(written));
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("help: write `{fix}`")), "{written}: {told}");
+        let fixed = if fix.starts_with('\'') { fix.to_owned() } else { format!("pressure < 3 && {fix}") };
+        assert_eq!(told_of(&condition(&fixed)), "", "{fixed}");
+    }
+    assert_eq!(told_of(&condition("none:\n          - hurt > 5")), "");
+}

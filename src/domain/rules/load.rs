@@ -94,9 +94,11 @@ fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
     let (mut rules, mut tests, mut actions) = (Vec::new(), Vec::new(), 0);
     for (id, file) in sources.iter() {
         let mut found = Vec::new();
-        let node = source::read(id, &file.text, &mut found);
-        if let Some(node) = node.as_ref().filter(|_| !is_test(&file.path)) {
-            found.extend(unseen::check(&file.text, node, &Form::Map(&RULE_FILE), &|_, _| true));
+        let form = Form::Map(&RULE_FILE);
+        let form = Some(&form).filter(|_| !is_test(&file.path));
+        let node = source::read_as(id, &file.text, form, &mut found);
+        if let (Some(node), Some(form)) = (&node, form) {
+            found.extend(unseen::check(&file.text, node, form, &|_, _| true));
         }
         for mistake in &found {
             source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));

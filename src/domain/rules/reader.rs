@@ -6,12 +6,14 @@ use super::code;
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::shape::Shape;
 use super::sink::Sink;
-use super::source::{Entry, Node, NodeKind, Style};
+use super::source::{Entry, Node, NodeKind, Style, quoted};
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 use crate::domain::value::{LARGEST_EXACT, NOT_EXACT, is_exact};
 
 /// With how many known names a wrong one is compared.
 const MOST_COMPARED: usize = 300;
+/// How long a word is at least of which the rest is guessed, as `info` of `information`.
+const LEAST_BEGINNING: usize = 3;
 /// How many known names a message lists.
 const MOST_SHOWN: usize = 8;
 
@@ -32,7 +34,7 @@ impl<'n> Fields<'n> {
 
     /// The fields of a map that must have one key more than its shape says.
     pub fn needing(node: &'n Node, shape: &'static Shape, more: Option<&str>, sink: &'n Sink) -> Option<Self> {
-        let entries = map(node, shape.what, sink)?;
+        let NodeKind::Map(entries) = &node.kind else { return wrong_map(node, shape, sink) };
         let fields = Self { shape, span: node.span, entries, sink };
         let required = shape.keys.iter().filter(|key| key.required).map(|key| key.name);
         fields.refuse_missing(required.chain(more));
@@ -94,7 +96,7 @@ impl<'n> Fields<'n> {
 pub fn map<'n>(node: &'n Node, what: &str, sink: &Sink) -> Option<&'n [Entry]> {
     match &node.kind {
         NodeKind::Map(entries) => Some(entries),
-        _ => wrong(node, &format!("{what} must be a map of `key: value` lines"), sink),
+        _ => wrong(node, &map_expected(what), sink),
     }
 }
 
@@ -311,7 +313,11 @@ pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let allowed = |name: &str| ((name.len().max(written.len()) - in_common(name)) / 3).max(1);
     let alike = known.iter().filter(|name| name.len().abs_diff(written.len()) <= allowed(name));
     let near = alike.take(MOST_COMPARED).map(|name| (strsim::damerau_levenshtein(written, name), *name));
-    near.filter(|(distance, name)| *distance <= allowed(name)).min().map(|(_, name)| name)
+    let near = near.filter(|(distance, name)| *distance <= allowed(name)).min().map(|(_, name)| name);
+    near.or_else(|| {
+        let mut longer = known.iter().filter(|name| written.len() >= LEAST_BEGINNING && name.starts_with(written));
+        longer.next().filter(|_| longer.next().is_none()).copied()
+    })
 }
 
 /// The first names of a list in the order of the alphabet, and how many there are besides.
@@ -328,6 +334,11 @@ pub fn first_names(mut names: Vec<&str>) -> String {
 }
 
 fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
+    sink.push(mend(wrong_type(node, message), node, message));
+    None
+}
+
+fn wrong_type(node: &Node, message: &str) -> Diagnostic {
     let found = match &node.kind {
         NodeKind::Null => "nothing".to_owned(),
         NodeKind::Flag(flag) => format!("the flag `{flag}`"),
@@ -337,9 +348,29 @@ fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
         NodeKind::List(_) => "a list".to_owned(),
         NodeKind::Map(_) => "a map".to_owned(),
     };
-    let diagnostic = Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}"));
-    sink.push(mend(diagnostic, node, message));
+    Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}"))
+}
+
+/// A value where a map is due. Of many maps one key says most, so what a value alone means is plain.
+fn wrong_map<T>(node: &Node, shape: &Shape, sink: &Sink) -> Option<T> {
+    let written = match (&node.kind, shape.key(shape.alone)) {
+        (NodeKind::Number(number), Some(key)) if key.form.takes_number() => number.to_string(),
+        (NodeKind::Text(text), Some(key)) if !key.form.takes_number() => {
+            let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.'));
+            if plain { text.clone() } else { quoted(text) }
+        }
+        _ => return wrong(node, &map_expected(shape.what), sink),
+    };
+    let others = shape.keys.iter().filter(|key| key.required && key.name != shape.alone);
+    let others: String = others.map(|key| format!(", {}: ...", key.name)).collect();
+    let corrected = format!("{{{}: {written}{others}}}", shape.alone);
+    let problem = wrong_type(node, &map_expected(shape.what)).help(format!("write `{corrected}`"));
+    sink.push(if others.is_empty() { problem.replace(corrected) } else { problem });
     None
+}
+
+fn map_expected(what: &str) -> String {
+    format!("{what} must be a map of `key: value` lines")
 }
 
 /// What to write instead of a value of the wrong type, where that is plain.
@@ -383,6 +414,9 @@ mod tests {
         assert_eq!(nearest("aeg", &known), Some("age"), "only names of its length are compared");
         assert_eq!(nearest("customer.age", &["customer.sex"]), None, "the root in common does not count");
         assert_eq!(nearest("customer.agee", &["customer.age"]), Some("customer.age"));
+        assert_eq!(nearest("info", &["offer", "information"]), Some("information"));
+        assert_eq!(nearest("in", &["offer", "information"]), None, "too short to guess");
+        assert_eq!(nearest("con", &["contract", "contact"]), None, "more than one");
         assert_eq!(nearest("something else entirely and far longer", &known), None);
         let listed = first_names(known);
         assert!(listed.starts_with("age, attribute_00000, attribute_00001, "), "{listed}");

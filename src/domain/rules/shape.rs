@@ -17,6 +17,8 @@ pub struct Shape {
     pub what: &'static str,
     /// Its keys, in the order in which they are written.
     pub keys: &'static [Key],
+    /// The key that a value alone is probably meant for, as `base` in `relevance: 30`; empty where none is.
+    pub alone: &'static str,
     /// Which of the keys that may be left out must be there all the same.
     pub needs: Needs,
 }
@@ -133,6 +135,12 @@ impl Shape {
 }
 
 impl Form {
+    /// Whether it is a number.
+    #[must_use]
+    pub fn takes_number(&self) -> bool {
+        matches!(self, Self::Number(..) | Self::Whole(..))
+    }
+
     /// The known keys of a map of this form.
     #[must_use]
     pub fn shape(&self) -> Option<&'static Shape> {

@@ -16,6 +16,7 @@ mod tree;
 mod value;
 
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
+use crate::domain::rules::shape::Form;
 use std::ops::Range;
 
 pub use end::opens;
@@ -96,13 +97,18 @@ pub enum Style {
 /// Beside mistakes the node is what could be saved: it stands for the file so that names declared in it stay
 /// known. Whatever is wrong within the span of a T00xx mistake is only its echo.
 pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    read_as(file, text, None, diagnostics)
+}
+
+/// As [`read`], of a file of a known form: where a key takes a text, no flag is offered as a fix.
+pub fn read_as(file: FileId, text: &str, form: Option<&Form>, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
     let refused = guard::check(file, text);
     if !refused.is_empty() {
         diagnostics.extend(refused);
         return None;
     }
     let mut found = Vec::new();
-    let node = read_guarded(file, text, &mut found);
+    let node = read_guarded(file, text, form, &mut found);
     if found.is_empty() {
         found.extend(end::check(file, text));
     }
@@ -114,7 +120,7 @@ pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Opti
 
 /// Reads; where the parser stops, blanks out the mistake (at its length, so that places stay true) and
 /// reads again, to report the next one too.
-fn read_guarded(file: FileId, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
+fn read_guarded(file: FileId, text: &str, form: Option<&Form>, found: &mut Vec<Diagnostic>) -> Option<Node> {
     let passes = (MAX_BYTES_REREAD / text.len().max(1)).clamp(1, MAX_PASSES);
     let mut patched = line::without_last_blanks(text).to_owned();
     let mut blanked: Vec<Range<usize>> = Vec::new();
@@ -122,7 +128,7 @@ fn read_guarded(file: FileId, text: &str, found: &mut Vec<Diagnostic>) -> Option
         let mut problems = Vec::new();
         let outcome = tree::build(file, &patched, &mut problems).map(|mut node| {
             value::decide(&mut node, &mut problems);
-            traps::check(&patched, &node, &mut problems);
+            traps::check(&patched, &node, form, &mut problems);
             node
         });
         let about_text = |problem: &Diagnostic| !blanked.iter().any(|range| overlaps(range, problem.span));

@@ -16,6 +16,7 @@ pub(super) const POINTS: Form = Form::Number(0.0, 1_000.0);
 /// A file that holds rules.
 pub static RULE_FILE: Shape = Shape {
     what: "a rule file",
+    alone: "",
     keys: &[
         may("purposes", Form::NewNames(Name::Purpose, &Form::Map(&PURPOSE)), "Why personal data may be used."),
         may(
@@ -48,6 +49,7 @@ pub static RULE_FILE: Shape = Shape {
 /// One purpose.
 pub static PURPOSE: Shape = Shape {
     what: "a purpose",
+    alone: "basis",
     keys: &[
         must("basis", Form::Word(|| words(&Basis::NAMES)), "why it is lawful"),
         may("direct_marketing", Form::Flag, "an objection stops it, whatever the basis"),
@@ -68,6 +70,7 @@ pub static PURPOSE: Shape = Shape {
 /// One attribute.
 pub static ATTRIBUTE: Shape = Shape {
     what: "an attribute",
+    alone: "type",
     keys: &[
         must("type", TYPE, "what kind of value it has"),
         may("one_of", ONE_OF, "the only values; for `text` and `list`"),
@@ -81,6 +84,7 @@ pub static ATTRIBUTE: Shape = Shape {
 /// One context fact.
 pub static CONTEXT: Shape = Shape {
     what: "a context fact",
+    alone: "type",
     keys: &[
         must("type", TYPE, "what kind of value it has"),
         may("one_of", ONE_OF, "the only values; a question with another one is refused"),
@@ -92,6 +96,7 @@ pub static CONTEXT: Shape = Shape {
 /// One event.
 pub static EVENT: Shape = Shape {
     what: "an event",
+    alone: "",
     keys: &[
         may(
             "fields",
@@ -114,6 +119,7 @@ pub static EVENT: Shape = Shape {
 /// A field of an event, where it is more than a type.
 pub static FIELD: Shape = Shape {
     what: "a field",
+    alone: "type",
     keys: &[
         must("type", TYPE, "what kind of value it has"),
         may("one_of", ONE_OF, "the only values; for `text` and `list`"),
@@ -125,6 +131,7 @@ pub static FIELD: Shape = Shape {
 /// One channel.
 pub static CHANNEL: Shape = Shape {
     what: "a channel",
+    alone: "direction",
     keys: &[
         must("direction", Form::Word(|| vec!["inbound", "outbound"]), "who began it: the customer, or we"),
         must(
@@ -141,6 +148,7 @@ pub static CHANNEL: Shape = Shape {
 /// When a channel is silent.
 pub static QUIET_HOURS: Shape = Shape {
     what: "quiet hours",
+    alone: "",
     keys: &[
         must("from", Form::TimeOfDay, "silence from here, as `\"21:00\"`"),
         must("to", Form::TimeOfDay, "to here; this moment is not included"),

@@ -14,6 +14,7 @@ const KIND: Form = Form::Word(|| words(&ActionKind::NAMES));
 /// One journey.
 pub static JOURNEY: Shape = Shape {
     what: "a journey",
+    alone: "",
     keys: &[
         must("purpose", Form::Name(Name::Purpose), "whose data moves it, and whose actions may read it"),
         may("sensitivity", SENSITIVITY, "how personal it feels to be shown that you know the stage"),
@@ -31,6 +32,7 @@ pub static JOURNEY: Shape = Shape {
 /// What begins a journey.
 pub static START: Shape = Shape {
     what: "a start",
+    alone: "event",
     keys: &[
         must("event", Form::Name(Name::Event), "when this event is recorded"),
         may("when", Form::Condition, "and this is true; `event.page` is the event's field `page`"),
@@ -41,6 +43,7 @@ pub static START: Shape = Shape {
 /// One stage of a journey.
 pub static STAGE: Shape = Shape {
     what: "a stage",
+    alone: "",
     keys: &[
         may("moves", Form::List(&Form::Map(&MOVE), 0), "ways out, tried in the order written"),
         may("goal", Form::Flag, "what the journey is for; it has ended"),
@@ -52,6 +55,7 @@ pub static STAGE: Shape = Shape {
 /// A way out of a stage.
 pub static MOVE: Shape = Shape {
     what: "a move",
+    alone: "to",
     keys: &[
         must("to", Form::Name(Name::Stage), "the stage where it leads"),
         may("event", Form::Name(Name::Event), "when this event is recorded"),
@@ -64,6 +68,7 @@ pub static MOVE: Shape = Shape {
 /// One action.
 pub static ACTION: Shape = Shape {
     what: "an action",
+    alone: "",
     keys: &[
         must("id", Form::NewName(Name::Action), "how rules, answers and tests name it"),
         must("title", Form::Text, "for people; facts cannot stand in it"),
@@ -94,6 +99,7 @@ pub static ACTION: Shape = Shape {
 /// Points of relevance.
 pub static RELEVANCE: Shape = Shape {
     what: "relevance",
+    alone: "base",
     keys: &[
         may("base", Form::Number(0.0, 100.0), "points it always has; a consent ask has none"),
         may("add", Form::List(&Form::Map(&ADDED), 0), "points that count while something is true"),
@@ -104,6 +110,7 @@ pub static RELEVANCE: Shape = Shape {
 /// Points that count under a condition.
 pub static ADDED: Shape = Shape {
     what: "points",
+    alone: "points",
     keys: &[
         must("points", Form::Number(-1_000.0, 1_000.0), "how many; they may be below zero"),
         must("when", Form::Condition, "while this is true"),
@@ -115,6 +122,7 @@ pub static ADDED: Shape = Shape {
 /// How an action looks on one channel.
 pub static TREATMENT: Shape = Shape {
     what: "a treatment",
+    alone: "text",
     keys: &[
         may("content", Form::Exact, "a key to content kept elsewhere"),
         may("text", Form::Text, "a text to show or say; facts may stand in it, as `{customer.contract}`"),
@@ -125,6 +133,7 @@ pub static TREATMENT: Shape = Shape {
 /// A condition that holds others.
 pub static CONDITION_GROUP: Shape = Shape {
     what: "a group of conditions",
+    alone: "",
     keys: &[
         may("all", Form::List(&Form::Condition, 1), "every one of these must be true"),
         may("any", Form::List(&Form::Condition, 1), "at least one of these must be true"),
@@ -146,6 +155,7 @@ const LIMIT_OR_COOL_DOWN: Needs = Needs::OneOf(&[&["at_most", "per"], &["after",
 /// A limit or a cool-down of one action.
 pub static ACTION_LIMIT: Shape = Shape {
     what: "a limit of an action",
+    alone: "at_most",
     keys: &[LABEL, AT_MOST, PER, COUNTING, AFTER, WAIT, CHANNELS],
     needs: LIMIT_OR_COOL_DOWN,
 };
@@ -153,6 +163,7 @@ pub static ACTION_LIMIT: Shape = Shape {
 /// A limit or a cool-down of the policy.
 pub static POLICY_LIMIT: Shape = Shape {
     what: "a limit",
+    alone: "at_most",
     keys: &[
         LABEL,
         AT_MOST,
@@ -174,6 +185,7 @@ pub static POLICY_LIMIT: Shape = Shape {
 /// The policy. Its keys may stand in several files, so none is required of one.
 pub static POLICY: Shape = Shape {
     what: "the policy",
+    alone: "",
     keys: &[
         may("arbitration", Form::Map(&ARBITRATION), "how relevance is weighed against intrusiveness"),
         may("pressure", Form::Map(&PRESSURE), "how contacts add up, and fade"),
@@ -188,6 +200,7 @@ pub static POLICY: Shape = Shape {
 /// A lint of the policy.
 pub static LINT: Shape = Shape {
     what: "a lint",
+    alone: "when",
     keys: &[
         must("when", Form::Condition, "what is wrong, said of `action.*`"),
         must("message", Form::Text, "what you agreed on, as `check` says it"),
@@ -199,6 +212,7 @@ pub static LINT: Shape = Shape {
 /// The weights of the score.
 pub static ARBITRATION: Shape = Shape {
     what: "arbitration",
+    alone: "",
     keys: &[
         may("personal_discount", Form::Number(0.0, 1.0), "relevance lost to the most personal fact"),
         may("weights", Form::Map(&WEIGHTS), "what counts how much against an action"),
@@ -210,6 +224,7 @@ pub static ARBITRATION: Shape = Shape {
 /// The weights of intrusiveness.
 pub static WEIGHTS: Shape = Shape {
     what: "weights",
+    alone: "",
     keys: &[
         may("personal", POINTS, "points against, for the most personal fact"),
         may("pressure", POINTS, "points against, for each point of pressure"),
@@ -221,6 +236,7 @@ pub static WEIGHTS: Shape = Shape {
 /// How contacts add up.
 pub static PRESSURE: Shape = Shape {
     what: "pressure",
+    alone: "",
     keys: &[
         must("half_life", Form::Period, "after this time a contact weighs half"),
         must("per_contact", Form::Names(Name::Channel, &POINTS), "every channel must be listed"),
@@ -231,6 +247,7 @@ pub static PRESSURE: Shape = Shape {
 /// How bad experiences add up.
 pub static HURT: Shape = Shape {
     what: "hurt",
+    alone: "",
     keys: &[
         must("half_life", Form::Period, "after this time an experience weighs half"),
         may("per_outcome", Form::Words(|| words(&COUNTED), &POINTS), "as `{complained: 40}`; only time ends it"),

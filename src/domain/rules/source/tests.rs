@@ -205,7 +205,7 @@ fn names_values_that_yaml_splits() {
 fn names_what_readers_take_differently() {
     check_mistakes(
         "a: no\nb: Off\nc: Y",
-        &[("T0016", "no", "false"), ("T0016", "Off", "false"), ("T0016", "Y", "\"Y\"")],
+        &[("T0016", "no", "\"no\""), ("T0016", "Off", "\"Off\""), ("T0016", "Y", "\"Y\"")],
     );
     check_mistakes(
         "on: a\ntrue: b\n~: c",
@@ -249,7 +249,7 @@ fn finds_the_mistakes_behind_the_first() {
         ("T0027", "b == \"c\" ? d : e", "'b == \"c\" ? d : e'"),
         ("T0020", "h(1, 2)", "'h(1, 2)'"),
         ("T0017", "\"j\" == k", "'\"j\" == k'"),
-        ("T0016", "no", "false"),
+        ("T0016", "no", "\"no\""),
     ];
     check_mistakes(text, &expected);
     assert!(read_all(text).0.is_some(), "the rest of the file can still be lowered");

@@ -7,6 +7,7 @@ use crate::domain::rules::code::{
     AMBIGUOUS_BOOLEAN, AMBIGUOUS_NUMBER, COLON_IN_VALUE, COMMENT_CUT, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK,
 };
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
+use crate::domain::rules::shape::Form;
 
 /// What YAML 1.1 reads as true or false (yaml.org/type/bool.html), in lower case.
 const BOOLEANS: &[&str] = &["y", "yes", "n", "no", "on", "off"];
@@ -14,9 +15,12 @@ const BOOLEANS: &[&str] = &["y", "yes", "n", "no", "on", "off"];
 /// Operators that no key holds.
 const EXPRESSION_SIGNS: &[&str] = &["==", "!=", " ? ", "&&", "||", "<", ">"];
 
-/// Walks the tree of `text`.
-pub(super) fn check(text: &str, root: &Node, problems: &mut Vec<Diagnostic>) {
-    Walk { text, problems }.node(root, false);
+/// Keys of texts that go on behind a comma more often than others, where it is not known what keys take.
+const TEXT_KEYS: &[&str] = &["text", "because", "title", "name", "message", "content"];
+
+/// Walks the tree of `text`; `form` says what its keys take, where that is known.
+pub(super) fn check(text: &str, root: &Node, form: Option<&Form>, problems: &mut Vec<Diagnostic>) {
+    Walk { text, problems }.node(root, false, form);
 }
 
 struct Walk<'t, 'p> {
@@ -25,34 +29,58 @@ struct Walk<'t, 'p> {
 }
 
 impl<'t> Walk<'t, '_> {
-    fn node(&mut self, node: &Node, flow: bool) {
+    fn node(&mut self, node: &Node, flow: bool, form: Option<&Form>) {
         if self.problems.len() >= MAX_PROBLEMS {
             return;
         }
         match &node.kind {
-            NodeKind::List(items) => items.iter().for_each(|item| self.node(item, node.style == Style::Flow)),
-            NodeKind::Map(entries) => entries.iter().for_each(|entry| self.entry(entry, node.style == Style::Flow)),
-            _ if node.style == Style::Plain => self.plain(node, flow),
+            NodeKind::List(items) => {
+                let form = form.and_then(Form::item);
+                items.iter().for_each(|item| self.node(item, node.style == Style::Flow, form));
+            }
+            NodeKind::Map(entries) => self.entries(entries, node.style == Style::Flow, form),
+            _ if node.style == Style::Plain => self.plain(node, flow, form),
             _ => {}
         }
     }
 
-    fn entry(&mut self, entry: &Entry, flow: bool) {
-        if !self.slice(entry.key.span).starts_with(['"', '\'']) {
-            self.key(&entry.key, entry, flow);
-        }
-        match self.slice(entry.value.span) {
-            written if entry.value.style == Style::Plain && is_flag(written) => self.flag(entry.value.span, written),
-            _ => self.node(&entry.value, flow),
+    fn entries(&mut self, entries: &[Entry], flow: bool, form: Option<&Form>) {
+        let mut rest = entries;
+        while let [entry, others @ ..] = rest {
+            let behind = form.and_then(|form| form.behind(&entry.key.text));
+            let rests = others.iter().take_while(|other| flow && is_rest(entry, other, form)).count();
+            if let Some(last) = rests.checked_sub(1).and_then(|last| others.get(last)) {
+                self.comma(entry.value.span, last.key.span);
+            } else {
+                if !self.slice(entry.key.span).starts_with(['"', '\'']) {
+                    self.key(&entry.key, entry, flow);
+                }
+                self.node(&entry.value, flow, behind);
+            }
+            rest = others.get(rests..).unwrap_or(&[]);
         }
     }
 
-    /// `personal: yes`: behind a key, a flag was probably meant.
-    fn flag(&mut self, place: Span, written: &str) {
+    /// `{text: Stay until two, free for you}`: a comma ends a text without quotes.
+    fn comma(&mut self, first: Span, last: Span) {
+        let place = Span { end: last.end, ..first };
+        let corrected = quoted(self.slice(place));
+        let message = "inside `{...}` a comma ends a text without quotes; what follows is read as a key";
+        let help = format!("quote the whole text: `{corrected}`");
+        self.problems.push(Diagnostic::error(FLOW_SPLIT, place, message).help(help).replace(corrected));
+    }
+
+    /// A word that is true or false to some: the fix is what its place takes.
+    fn boolean(&mut self, place: Span, written: &str, form: Option<&Form>) {
         let flag = ["y", "yes", "on"].iter().any(|word| word.eq_ignore_ascii_case(written)).to_string();
+        let text = format!("\"{written}\"");
+        let (help, fix) = match form {
+            Some(Form::Flag | Form::False) => (format!("write `{flag}`"), flag),
+            Some(Form::Fact) | None => (format!("quote it: `{text}`; a flag is written `{flag}`"), text),
+            Some(_) => (format!("quote it: `{text}`"), text),
+        };
         let message = format!("some YAML readers take `{written}` for true or false");
-        let help = format!("write `{flag}`; or, if it is a text, `\"{written}\"`");
-        self.problems.push(Diagnostic::error(AMBIGUOUS_BOOLEAN, place, message).help(help).replace(flag));
+        self.problems.push(Diagnostic::error(AMBIGUOUS_BOOLEAN, place, message).help(help).replace(fix));
     }
 
     fn key(&mut self, key: &Key, entry: &Entry, flow: bool) {
@@ -84,11 +112,10 @@ impl<'t> Walk<'t, '_> {
         self.problems.push(problem.help(format!("quote the whole expression: `{corrected}`")).replace(corrected));
     }
 
-    fn plain(&mut self, node: &Node, flow: bool) {
+    fn plain(&mut self, node: &Node, flow: bool, form: Option<&Form>) {
         let written = self.slice(node.span);
         if is_one_of(written, BOOLEANS) {
-            let message = format!("some YAML readers take `{written}` for true or false");
-            return self.quote(node.span, Diagnostic::error(AMBIGUOUS_BOOLEAN, node.span, message));
+            return self.boolean(node.span, written, form);
         }
         if is_ambiguous_number(written) {
             return self.number(node.span, written);
@@ -166,9 +193,15 @@ fn is_one_of(written: &str, words: &[&str]) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(written))
 }
 
-/// A boolean of YAML 1.1 that is written as a flag would be, not as a country's code.
-fn is_flag(written: &str) -> bool {
-    is_one_of(written, BOOLEANS) && written.bytes().any(|byte| byte.is_ascii_lowercase())
+/// Whether a key without a value is the rest of the text before it, which a comma cut.
+fn is_rest(entry: &Entry, other: &Entry, form: Option<&Form>) -> bool {
+    let text = matches!(&entry.value.kind, NodeKind::Text(text) if !is_cut(text)) && entry.value.style == Style::Plain;
+    let nothing = other.value.kind == NodeKind::Null && other.value.span.start == other.value.span.end;
+    let is_key = match form {
+        Some(form) => form.behind(&other.key.text).is_some(),
+        None => !other.key.text.contains(' ') && !TEXT_KEYS.contains(&entry.key.text.as_str()),
+    };
+    text && nothing && !is_key && !other.key.text.contains(':')
 }
 
 /// Numbers that YAML 1.1 and 1.2 read differently: `010`, `0o10`, `0b1`, `1_000`, `21:00`, `1e3`, `.inf`.

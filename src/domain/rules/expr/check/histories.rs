@@ -3,7 +3,7 @@
 use super::names::entry;
 use super::{Checked, Checker, sensitivity};
 use crate::domain::action::Outcome;
-use crate::domain::id::{ActionId, EventTypeId, Id, IdMap, PurposeSet};
+use crate::domain::id::{ActionId, EventTypeId, Id, IdMap};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::expr::ast::Expr;
@@ -121,7 +121,7 @@ impl<'c> Checker<'c, '_> {
 
     fn action(&self, argument: &Expr) -> Option<ActionId> {
         let (id, head, name) = self.declared(argument, "action", &self.scope.declared.actions)?;
-        self.readable(&format!("outcomes of {name}"), PurposeSet::of(head.purpose), argument.span)?;
+        self.readable_alone((&format!("outcomes of {name}"), "an action"), head.purpose, argument.span)?;
         Some(id)
     }
 

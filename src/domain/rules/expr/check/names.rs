@@ -2,7 +2,7 @@
 
 use super::{Checked, Checker};
 use crate::domain::action::ActionKind;
-use crate::domain::id::{Id, IdMap, PurposeSet};
+use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet};
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::{Diagnostic, Span};
 use crate::domain::rules::expr::ast::{Expr, ExprKind};
@@ -164,7 +164,7 @@ impl<'c> Checker<'c, '_> {
             return self.unknown(name, "journey", name_span, &self.names(declared));
         };
         let path = format!("journey.{name}.{what}");
-        self.readable(&path, PurposeSet::of(head.purpose), expr.span)?;
+        self.readable_alone((&path, "a journey"), head.purpose, expr.span)?;
         let (fact, shape) = match what {
             "stage" => {
                 let stages = head.stages.iter().map(|(stage, _)| stage.as_str());
@@ -195,6 +195,33 @@ impl<'c> Checker<'c, '_> {
 
     /// Refuses a fact that the purpose at hand may not read.
     pub(super) fn readable(&self, what: &str, purposes: PurposeSet, span: Span) -> Option<()> {
+        let help = |own: &str| {
+            format!(
+                "add `{own}` to the purposes of `{what}` if the notice covers it, or give this rule another purpose"
+            )
+        };
+        self.readable_or(what, purposes, span, help)
+    }
+
+    /// As [`Self::readable`], for what has one purpose and can have no second one: a journey, an action.
+    pub(super) fn readable_alone(&self, (what, kind): (&str, &str), purpose: PurposeId, span: Span) -> Option<()> {
+        let other = self.scope.vocabulary.name(purpose);
+        let help = |own: &str| {
+            format!(
+                "{kind} has one purpose: give this rule `purpose: {other}`, or read an attribute or an event that is \
+                 kept for `{own}`"
+            )
+        };
+        self.readable_or(what, PurposeSet::of(purpose), span, help)
+    }
+
+    fn readable_or(
+        &self,
+        what: &str,
+        purposes: PurposeSet,
+        span: Span,
+        help: impl FnOnce(&str) -> String,
+    ) -> Option<()> {
         if purposes.contains(self.scope.purpose) {
             return Some(());
         }
@@ -202,10 +229,7 @@ impl<'c> Checker<'c, '_> {
         let own = name(self.scope.purpose);
         let others: Vec<&str> = purposes.iter().map(name).collect();
         let message = format!("the purpose `{own}` may not read `{what}`, which is kept for {}", others.join(", "));
-        let help = format!(
-            "add `{own}` to the purposes of `{what}` if the notice covers it, or give this rule another purpose"
-        );
-        self.refuse(span, code::EXPRESSION_PURPOSE, message, &help)
+        self.refuse(span, code::EXPRESSION_PURPOSE, message, &help(own))
     }
 }
 

@@ -140,6 +140,24 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         }
     }
 
+    /// What a `not` that ends here is about: up to the next `&&`, `||`, `and` or `or` outside brackets.
+    fn operand_behind(&self, end: usize) -> &str {
+        let (mut depth, mut last) = (0_i32, end);
+        for token in self.tokens.iter().skip(self.next + 1) {
+            match token.kind {
+                TokenKind::End | TokenKind::Symbol("&&" | "||" | "?" | ",") if depth == 0 => break,
+                TokenKind::Name("and" | "or") if depth == 0 => break,
+                TokenKind::Symbol("(" | "[") => depth += 1,
+                TokenKind::Symbol(")" | "]") if depth == 0 => break,
+                TokenKind::Symbol(")" | "]") => depth -= 1,
+                _ => {}
+            }
+            last = token.end;
+        }
+        let operand = self.slice(end, last).trim();
+        operand.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(operand)
+    }
+
     fn no_null(&self, name: &str) -> Diagnostic {
         let (start, end) = self.here();
         syntax(start, end, format!("`{name}` is not a value here"))
@@ -149,7 +167,14 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
     /// `not x`; a name that merely is called `not` stays one.
     fn refuse_not(&self, name: &str) -> Result<(), Diagnostic> {
         let (start, end) = self.here();
-        let error = syntax(start, end, format!("`{name}` is not an operator")).help("write `!(...)`");
+        let meant = format!("!({})", self.operand_behind(end));
+        let error = syntax(start, end, format!("`{name}` is not an operator"));
+        let error = match self.next {
+            0 => {
+                error.help(format!("write `'{meant}'`, in quotes because it begins with `!`; or put it under `none:`"))
+            }
+            _ => error.help(format!("write `{meant}`")),
+        };
         match self.token(self.next + 1).map(|token| (&token.kind, token.start)) {
             Some((TokenKind::Symbol("("), bracket)) => {
                 Err(Diagnostic { span: super::local_span(start, bracket), ..error.replace("!") })
