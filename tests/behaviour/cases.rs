@@ -374,3 +374,97 @@ fn what_is_offered_in_place_of_not_loads() {
     }
     assert_eq!(told_of(&condition("none:\n          - hurt > 5")), "");
 }
+
+const SOUND: &str = "
+purposes:
+  service: {basis: contract}
+channels:
+  web: {direction: inbound, interruption: 0}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 1}}
+  hurt: {half_life: 30 days}
+  time_zone: UTC
+";
+
+const OFFERS: &str = "
+actions:
+  - id: first
+    title: First
+    kind: offr
+    purpose: service
+    relevance: {base: 50}
+    intrusiveness: 1
+    treatments: {web: {text: Hello}}
+  - id: second
+    title: Second
+    kind: service
+    purpose: service
+    relevance: {base: 50}
+    intrusiveness: 1
+    treatments: {web: {text: Hello}}
+  - id: third
+    title: Third
+    kind: service
+    purpose: service
+    relevance: {base: 500}
+    intrusiveness: 1
+    treatments: {web: {text: Hello}}
+context:
+  topic: {type: txt, personal: false}
+";
+
+/// The codes and lines of what is said of the offers, with one line put in place of another.
+fn said(old: &str, new: &str) -> Vec<String> {
+    let place = tempfile::tempdir().unwrap();
+    assert!(OFFERS.contains(old), "{old}");
+    fs::write(place.path().join("offers.yaml"), OFFERS.replacen(old, new, 1)).unwrap();
+    fs::write(place.path().join("rules.yaml"), SOUND).unwrap();
+    let checked = tactful(&["check", &place.path().display().to_string(), "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let errors = json["diagnostics"].as_array().unwrap().iter().filter(|found| found["severity"] == "error");
+    errors.map(|found| format!("{}:{}", found["code"].as_str().unwrap(), found["line"])).collect()
+}
+
+#[test]
+fn a_mistake_in_the_yaml_hides_no_other_one_elsewhere_in_its_file() {
+    let others = ["T0104:5", "T0107:21", "T0104:25"];
+    assert_eq!(said("", ""), others);
+    for (old, new, own) in [
+        ("    title: Second", "    title: \"Second", "T0015:11"),
+        ("    title: Second", "    limits: [{at_most: 1", "T0015:11"),
+        ("    title: Second", "    limits: [{at_most: 1]}", "T0015:11"),
+        ("    title: Second", "    title: Sec\u{202e}ond", "T0002:11"),
+        ("    title: Second", "    title: Sec\u{0}ond", "T0002:11"),
+        ("    title: Second", "\ttitle: Second", "T0003:11"),
+        ("    title: Second", "    title: Second: two", "T0027:11"),
+        ("    title: Second", "    title Second", "T0014:11"),
+        ("    title: Second", "      title: Second", "T0019:11"),
+        ("    title: Second", "    title: [Second]]", "T0015:11"),
+        ("    title: Second", "    title: &second Second", "T0008:11"),
+        ("    title: Second", "    title: !second Second", "T0017:11"),
+        ("    title: Second", "    title: @Second", "T0017:11"),
+        (
+            "    treatments: {web: {text: Hello}}\n  - id: second",
+            "    treatments: {web: {text: \"Hello}}\n  - id: second",
+            "T0015:9",
+        ),
+        ("  - id: second", "\u{a0} - id: second", "T0032:10"),
+        ("  - id: second", "   - id: second", "T0014:10"),
+    ] {
+        let said = said(old, new);
+        assert!(said.contains(&own.to_owned()), "{new:?}: {said:?}");
+        let missing: Vec<&&str> = others.iter().filter(|other| !said.contains(&(**other).to_owned())).collect();
+        assert!(missing.is_empty() && said.len() <= 5, "{new:?}: {said:?}");
+    }
+}
+
+#[test]
+fn where_the_rest_of_a_file_cannot_be_read_that_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("offers.yaml"), format!("{OFFERS}---\n{OFFERS}")).unwrap();
+    fs::write(place.path().join("rules.yaml"), SOUND).unwrap();
+    let told = err(&tactful(&["check", &place.path().display().to_string()]));
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("error[T0005]") && told.contains("what else is wrong in this file shows when this is fixed"));
+    assert_eq!(told.matches("error[").count(), 1, "no name of that file is missed: {told}");
+}

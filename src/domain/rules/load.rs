@@ -46,7 +46,7 @@ impl Loaded {
 #[must_use]
 pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     let sink = Sink::default();
-    let Some((rules, tests)) = read(&sources, &sink) else {
+    let Some(Read { rules, tests, lost }) = read(&sources, &sink) else {
         return Loaded { rule_set: None, tests: Vec::new(), diagnostics: sink.into_sorted(), sources };
     };
     if rules.is_empty() && !sink.has_errors() {
@@ -82,27 +82,40 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     }
     // A lint of the policy may be an error.
     let rule_set = rule_set.filter(|_| !sink.has_errors());
-    Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &sources), sources }
+    Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &lost, &sources), sources }
+}
+
+/// What was read of all files.
+struct Read {
+    rules: Vec<Node>,
+    tests: Vec<Node>,
+    /// Lines that were not looked at.
+    lost: Vec<Span>,
 }
 
 /// Reads the YAML of every file, rules and tests apart; nothing where it is too much to go on.
-fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
+fn read(sources: &Sources, sink: &Sink) -> Option<Read> {
     if let Some(mistake) = size::check(sources) {
         sink.push(mistake);
         return None;
     }
-    let (mut rules, mut tests, mut actions) = (Vec::new(), Vec::new(), 0);
+    let (mut rules, mut tests, mut lost, mut actions) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (id, file) in sources.iter() {
-        let mut found = Vec::new();
         let form = Form::Map(&RULE_FILE);
         let form = Some(&form).filter(|_| !is_test(&file.path));
-        let node = source::read_as(id, &file.text, form, &mut found);
+        let source::Reading { node, lost: unread, mut found } = source::read_as(id, &file.text, form);
         if let (Some(node), Some(form)) = (&node, form) {
-            found.extend(unseen::check(&file.text, node, form, &|_, _| true));
+            let mut unseen = unseen::check(&file.text, node, form, &|_, _| true);
+            unseen.retain(|mistake| !found.iter().any(|known| known.span == mistake.span));
+            found.extend(unseen);
         }
-        for mistake in &found {
-            source::words_around(&file.text, mistake.span).for_each(|word| sink.lose(id, word));
+        for place in found.iter().map(|mistake| mistake.span) {
+            source::words_around(&file.text, place).for_each(|word| sink.lose(id, word));
         }
+        for place in &unread {
+            source::words_in(&file.text, *place).for_each(|word| sink.lose(id, word));
+        }
+        lost.extend(unread);
         sink.extend(found);
         if sink.is_full() || sink.count(code::TOO_MANY_NODES) > 0 {
             return None;
@@ -115,14 +128,18 @@ fn read(sources: &Sources, sink: &Sink) -> Option<(Vec<Node>, Vec<Node>)> {
         let pile = if is_test(&file.path) { &mut tests } else { &mut rules };
         pile.extend(node);
     }
-    Some((rules, tests))
+    Some(Read { rules, tests, lost })
 }
 
-/// What cannot be understood on a line where the YAML itself is broken is only an echo of that.
-fn without_echoes(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+/// What cannot be understood on a line where the YAML itself is broken is only an echo of that, and so is what is
+/// missing behind the line above those that were not looked at.
+fn without_echoes(diagnostics: Vec<Diagnostic>, lost: &[Span], sources: &Sources) -> Vec<Diagnostic> {
     let lines = |span: Span| (span.file, sources.locate(span).line, sources.locate_end(span).line);
     let yaml = |diagnostic: &Diagnostic| diagnostic.code < code::UNKNOWN_KEY && diagnostic.severity == Severity::Error;
-    let broken: Vec<_> = diagnostics.iter().filter(|found| yaml(found)).map(|found| lines(found.span)).collect();
+    let mut broken: Vec<_> = diagnostics.iter().filter(|found| yaml(found)).map(|found| lines(found.span)).collect();
+    for (file, first, last) in lost.iter().map(|lost| lines(*lost)) {
+        broken.push((file, first.saturating_sub(1), last));
+    }
     let echo = |diagnostic: &Diagnostic| {
         let (file, first, last) = lines(diagnostic.span);
         let near = |(other, from, to): &(_, u32, u32)| *other == file && first <= *to && *from <= last;
@@ -313,7 +330,7 @@ impl Builder<'_> {
         ];
         let Some(first) = files.first() else { return };
         let span = Span { end: first.span.start, ..first.span };
-        for (name, _, why) in empty.into_iter().filter(|(_, empty, _)| *empty) {
+        for (name, _, why) in empty.into_iter().filter(|(name, empty, _)| *empty && !self.sink.is_broken(name)) {
             let help = format!("add `{name}:` to one of the files: {why}");
             reader::refuse::<()>(
                 span,

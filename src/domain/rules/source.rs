@@ -11,17 +11,19 @@ mod line;
 mod mistake;
 mod offset;
 mod place;
+mod recovery;
 mod traps;
 mod tree;
 mod value;
 
 use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
 use crate::domain::rules::shape::Form;
-use std::ops::Range;
+use mistake::Stop;
+use recovery::Recovery;
 
 pub use end::opens;
 pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
-pub use line::{comment_behind, quoted, words_around};
+pub use line::{comment_behind, quoted, words_around, words_in};
 pub use tree::MAX_DEPTH;
 
 /// At most so many mistakes are reported of one file.
@@ -92,75 +94,59 @@ pub enum Style {
     Flow,
 }
 
+/// What came of reading one file.
+#[derive(Debug)]
+pub struct Reading {
+    /// What could be lowered.
+    pub node: Option<Node>,
+    /// Lines that were not looked at, because of mistakes of which nobody can tell how far they reach.
+    pub lost: Vec<Span>,
+    /// Every mistake that was found.
+    pub found: Vec<Diagnostic>,
+}
+
 /// Reads one file. Gives nothing where nothing can be lowered; pushes every mistake it can find.
 ///
 /// Beside mistakes the node is what could be saved: it stands for the file so that names declared in it stay
 /// known. Whatever is wrong within the span of a T00xx mistake is only its echo.
 pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
-    read_as(file, text, None, diagnostics)
+    let mut reading = read_as(file, text, None);
+    diagnostics.append(&mut reading.found);
+    reading.node
 }
 
 /// As [`read`], of a file of a known form: where a key takes a text, no flag is offered as a fix.
-pub fn read_as(file: FileId, text: &str, form: Option<&Form>, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+pub fn read_as(file: FileId, text: &str, form: Option<&Form>) -> Reading {
     let refused = guard::check(file, text);
-    if !refused.is_empty() {
-        diagnostics.extend(refused);
-        return None;
+    if refused.iter().any(|problem| guard::ENDS_READING.contains(&problem.code)) {
+        return Reading { node: None, lost: Vec::new(), found: refused };
     }
-    let mut found = Vec::new();
-    let node = read_guarded(file, text, form, &mut found);
-    if found.is_empty() {
-        found.extend(end::check(file, text));
-    }
-    found.sort_by_key(|diagnostic| diagnostic.span);
-    found.truncate(MAX_PROBLEMS);
-    diagnostics.append(&mut found);
-    node
-}
-
-/// Reads; where the parser stops, blanks out the mistake (at its length, so that places stay true) and
-/// reads again, to report the next one too.
-fn read_guarded(file: FileId, text: &str, form: Option<&Form>, found: &mut Vec<Diagnostic>) -> Option<Node> {
     let passes = (MAX_BYTES_REREAD / text.len().max(1)).clamp(1, MAX_PASSES);
-    let mut patched = line::without_last_blanks(text).to_owned();
-    let mut blanked: Vec<Range<usize>> = Vec::new();
+    let mut recovery = Recovery::new(file, text, line::without_last_blanks(text), refused);
     for _ in 0..passes {
         let mut problems = Vec::new();
-        let outcome = tree::build(file, &patched, &mut problems).map(|mut node| {
+        let outcome = tree::build(file, &recovery.patched, &mut problems).map(|mut node| {
             value::decide(&mut node, &mut problems);
-            traps::check(&patched, &node, form, &mut problems);
+            traps::check(&recovery.patched, &node, form, &mut problems);
             node
         });
-        let about_text = |problem: &Diagnostic| !blanked.iter().any(|range| overlaps(range, problem.span));
         match outcome {
             Ok(node) => {
-                found.extend(problems.into_iter().filter(about_text));
-                return Some(node);
+                recovery.add(problems);
+                if recovery.found.is_empty() {
+                    recovery.found.extend(end::check(file, text));
+                }
+                return recovery.finish(Some(node));
             }
             Err(stop) => {
-                let hidden = guard::hidden_indents(file, text);
-                if !hidden.is_empty() {
-                    found.extend(hidden);
-                    return None;
+                let stop = guard::hidden_indent(file, &recovery.patched).map_or(stop, Stop::here);
+                if !recovery.pass_over(stop) {
+                    break;
                 }
-                found.extend(Some(stop.diagnostic).filter(about_text));
-                let (range, filler) = stop.blank?;
-                blank(&mut patched, &range, filler)?;
-                blanked.push(range);
             }
         }
     }
-    None
-}
-
-/// Overwrites a range; none where that would change nothing.
-fn blank(text: &mut String, range: &Range<usize>, filler: &str) -> Option<()> {
-    let filling = filler.repeat(range.len());
-    if text.get(range.clone())? == filling {
-        return None;
-    }
-    text.replace_range(range.clone(), &filling);
-    Some(())
+    recovery.finish(None)
 }
 
 /// Reads one file with a second YAML reader besides, and reports where the two disagree. Takes three times as long
@@ -170,10 +156,6 @@ pub fn read_twice(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(node) = read(file, text, &mut mistakes).filter(|_| mistakes.is_empty()) {
         value::compare_readers(text, &node, diagnostics);
     }
-}
-
-fn overlaps(range: &Range<usize>, span: Span) -> bool {
-    (span.start as usize) < range.end && range.start < span.end as usize
 }
 
 impl Node {

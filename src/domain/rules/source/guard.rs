@@ -4,7 +4,7 @@ use crate::domain::rules::character;
 use crate::domain::rules::code::{
     CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, TAB_INDENT, TOO_MANY_NODES,
 };
-use crate::domain::rules::diagnostic::{Diagnostic, FileId, Span};
+use crate::domain::rules::diagnostic::{Code, Diagnostic, FileId, Span};
 
 /// The largest rule file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -12,6 +12,9 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub const MAX_NODES: usize = 60_000;
 /// After so many mistakes nobody needs more.
 const ENOUGH: usize = 20;
+
+/// What is said of a text that is not read at all.
+pub(super) const ENDS_READING: [Code; 3] = [FILE_TOO_LARGE, TOO_MANY_NODES, EMPTY_FILE];
 
 /// Everything that keeps the text from being parsed.
 pub(super) fn check(file: FileId, text: &str) -> Vec<Diagnostic> {
@@ -118,26 +121,21 @@ fn check_lines(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Finds invisible characters where a line is indented: YAML takes them for the beginning of a key or a text.
-pub(super) fn hidden_indents(file: FileId, text: &str) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
+/// An invisible character where a line is indented: YAML takes it for the beginning of a key or a text.
+pub(super) fn hidden_indent(file: FileId, text: &str) -> Option<Diagnostic> {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let at = line.len() - line.trim_start_matches([' ', '-']).len();
         let first = line.get(at..).and_then(|rest| rest.chars().next());
-        if let Some(c) = first.filter(|c| character::is_invisible(*c)) {
+        if let Some(c) = first.filter(|c| character::is_invisible(*c) && !(offset == 0 && *c == '\u{feff}')) {
             let place = span(file, offset + at, offset + at + c.len_utf8());
-            problems.push(hidden_indent(place, c));
+            let name = character::described(c);
+            let message = format!("an invisible character, {name}, stands where this line is indented");
+            return Some(Diagnostic::error(INVISIBLE_CHARACTER, place, message).help("indent with plain spaces"));
         }
         offset += line.len();
     }
-    problems.truncate(ENOUGH);
-    problems
-}
-
-fn hidden_indent(place: Span, c: char) -> Diagnostic {
-    let message = format!("an invisible character, {}, stands where this line is indented", character::described(c));
-    Diagnostic::error(INVISIBLE_CHARACTER, place, message).help("indent with plain spaces")
+    None
 }
 
 fn directive(file: FileId, offset: usize, length: usize) -> Diagnostic {

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 /// How many words around a mistake are looked at.
 const WORDS: usize = 64;
+/// How many words of lines that were not looked at are remembered.
+const WORDS_LOST: usize = 20_000;
 /// No expression is longer than this, and nobody reads further on one line.
 const REACH: usize = 4_096;
 
@@ -56,8 +58,7 @@ pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
 pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
     let start = line_at(text, boundary(text, span.start as usize)).start;
     let end = line_at(text, boundary(text, span.end as usize)).end;
-    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    reach(text, &(start..end)).split(move |c| !inside(c)).filter(|word| !word.is_empty()).take(WORDS)
+    words(reach(text, &(start..end))).take(WORDS)
 }
 
 /// The comment that follows a scalar on its last line.
@@ -68,9 +69,37 @@ pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
     text.get(behind.clone()).is_some_and(|behind| behind.starts_with('#')).then_some(behind)
 }
 
+/// Every word of a place, up to a bound that no rule file needs.
+pub fn words_in(text: &str, span: Span) -> impl Iterator<Item = &str> {
+    let content = text.get(span.start as usize..span.end as usize).unwrap_or("");
+    words(content).take(WORDS_LOST)
+}
+
+fn words(content: &str) -> impl Iterator<Item = &str> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    content.split(move |c| !inside(c)).filter(|word| !word.is_empty())
+}
+
 /// How many blanks a line begins with.
 pub(super) fn indent(text: &str, line: &Range<usize>) -> usize {
     trimmed(text, line.clone()).start - line.start
+}
+
+/// A line with the deeper lines below it, from its first character that is no plain space.
+pub(super) fn with_children(text: &str, line: Range<usize>) -> Range<usize> {
+    let own = indent(text, &line);
+    let content = text.get(line.clone()).unwrap_or("");
+    let start = line.start + (content.len() - content.trim_start_matches(' ').len());
+    let mut end = line.end;
+    while end < text.len() {
+        let next = line_at(text, end + 1);
+        let blank = text.get(next.clone()).unwrap_or("").trim().is_empty();
+        if next.start > text.len() || next.end <= end || !blank && indent(text, &next) <= own {
+            break;
+        }
+        end = next.end;
+    }
+    start..end
 }
 
 /// The value on the line of `at` whose range, taken as one expression, holds `at`.

@@ -90,7 +90,10 @@ pub(super) fn explain(failure: &Failure<'_>) -> Stop {
     if has(&["',' or", "flow construct", "node content", "eof"]) {
         return shape::bracket(failure);
     }
-    explain_rare(failure, has)
+    match failure.open {
+        Some(open) if has(&["invalid indentation"]) => shape::unclosed(failure, open),
+        _ => explain_rare(failure, has),
+    }
 }
 
 fn explain_rare(failure: &Failure<'_>, has: impl Fn(&[&str]) -> bool) -> Stop {

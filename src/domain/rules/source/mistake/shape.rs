@@ -4,7 +4,7 @@ use super::{Failure, Stop, other, sign};
 use crate::domain::rules::code::{COLON_IN_VALUE, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK, YAML_SYNTAX, YAML_UNCLOSED};
 use crate::domain::rules::source::guard::span;
 use crate::domain::rules::source::line::{
-    Value, block_value, expression_end, indent, key_end, line_at, line_before, quoted, trimmed, value_at,
+    Value, block_value, expression_end, indent, key_end, line_at, line_before, quoted, trimmed, value_at, with_children,
 };
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ fn folded(failure: &Failure<'_>, line: Range<usize>) -> Stop {
         problem =
             problem.help(format!("begin it in column {column}; or to nest it there, leave the value above empty"));
     }
-    Stop::comment(problem, with_children(failure, line))
+    Stop::comment(problem, with_children(failure.text, line))
 }
 
 /// A line that is indented deeper than the value and the comment above it; the place is the comment.
@@ -100,7 +100,7 @@ fn without_colon(failure: &Failure<'_>, line: Range<usize>) -> Stop {
             .error(YAML_SYNTAX, content, "this line has no `:`")
             .help("a line of a map is `key: value`, an item of a list is `- value`"),
     };
-    Stop::comment(problem, with_children(failure, line))
+    Stop::comment(problem, with_children(failure.text, line))
 }
 
 /// A line that fits neither the list nor the map around it.
@@ -123,7 +123,7 @@ pub(super) fn misfit(failure: &Failure<'_>) -> Stop {
     };
     let problem = failure.error(YAML_SYNTAX, content, message);
     let problem = problem.help("all entries of a list, and all keys of a map, begin in the same column");
-    Stop::comment(problem, with_children(failure, line))
+    Stop::comment(problem, with_children(failure.text, line))
 }
 
 /// Whether an open list or map above begins in the column of the line.
@@ -172,7 +172,7 @@ pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
 }
 
 /// A bracket that nothing closes. Reading goes on where it clearly was meant for one line.
-fn unclosed(failure: &Failure<'_>, open: usize) -> Stop {
+pub(super) fn unclosed(failure: &Failure<'_>, open: usize) -> Stop {
     let line = line_at(failure.text, open);
     let opening = failure.slice(open..open + 1);
     let message = format!("this `{opening}` is never closed");
@@ -210,20 +210,4 @@ fn is_entry(failure: &Failure<'_>, line: &Range<usize>) -> bool {
 fn entry_column(failure: &Failure<'_>, line: &Range<usize>) -> usize {
     let content = failure.slice(line.clone());
     content.len() - content.trim_start_matches([' ', '-']).len()
-}
-
-/// A line with the deeper lines below it, from its first visible character.
-fn with_children(failure: &Failure<'_>, line: Range<usize>) -> Range<usize> {
-    let own = indent(failure.text, &line);
-    let start = trimmed(failure.text, line.clone()).start;
-    let mut end = line.end;
-    while end < failure.text.len() {
-        let next = line_at(failure.text, end + 1);
-        let blank = failure.slice(next.clone()).trim().is_empty();
-        if next.start > failure.text.len() || next.end <= end || !blank && indent(failure.text, &next) <= own {
-            break;
-        }
-        end = next.end;
-    }
-    start..end
 }
