@@ -31,6 +31,18 @@ impl ActionKind {
         Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 
+    /// What it does, as docs/rules.md says it.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Offer => "sells something",
+            Self::Information => "gives useful information",
+            Self::ConsentAsk => "asks for a consent",
+            Self::Service => "helps with a product that the customer has",
+            Self::Repair => "repairs a bad experience",
+        }
+    }
+
     /// Service and repair go through: hurt does not dampen them, pooled limits do not count them.
     #[must_use]
     pub fn helps(self) -> bool {

@@ -263,6 +263,81 @@ proptest! {
     }
 }
 
+/// Every map in a schema.
+fn maps<'s>(schema: &'s Value, found: &mut Vec<&'s serde_json::Map<String, Value>>) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| maps(item, found)),
+        Value::Object(fields) => {
+            found.push(fields);
+            fields.values().for_each(|value| maps(value, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_an_editor_says_is_in_plain_words() {
+    let signs = ["^", "$", "\\", "[0-9", "(?"];
+    let own = names(&files("rules"));
+    for shape in [&RULE_FILE, &TEST_FILE] {
+        for schema in [schema(shape, None), schema(shape, Some(&own))] {
+            let mut found = Vec::new();
+            maps(&schema, &mut found);
+            let patterns = found.iter().filter(|fields| fields.get("pattern").is_some_and(Value::is_string));
+            let patterns: Vec<_> = patterns.collect();
+            assert!(patterns.len() > 2, "{}", patterns.len());
+            for fields in patterns {
+                let said = fields["patternErrorMessage"].as_str().unwrap();
+                assert!(said.len() > 10 && !signs.iter().any(|sign| said.contains(sign)), "{said}");
+            }
+            // It would be said of each key that is missing or unknown, in place of the key's name.
+            let said_of_keys = |fields: &&&serde_json::Map<String, Value>| {
+                fields.contains_key("errorMessage")
+                    && (fields.contains_key("required") || fields.contains_key("properties"))
+            };
+            let said_of_keys = found.iter().find(|fields| said_of_keys(fields) && !fields["errorMessage"].is_object());
+            assert_eq!(said_of_keys, None);
+        }
+    }
+}
+
+#[test]
+fn the_kinds_of_actions_are_explained_as_in_the_reference() {
+    let schema = schema(&RULE_FILE, None);
+    let kind = schema.pointer("/definitions/an_action/properties/kind").unwrap();
+    let text = fs::read_to_string(folder("docs/rules.md")).unwrap();
+    let pairs = kind["enum"].as_array().unwrap().iter().zip(kind["enumDescriptions"].as_array().unwrap());
+    for (word, about) in pairs {
+        let row = format!("| `{}` | {} |", word.as_str().unwrap(), about.as_str().unwrap());
+        assert!(text.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn what_check_refuses_is_underlined_as_far_as_a_schema_can_say_it() {
+    let text = fs::read_to_string(folder("tests/behaviour/cases/39-editor-says-nothing/rules/r.yaml")).unwrap();
+    let schema = schema(&RULE_FILE, None);
+    let sound = text.replace("informaton", "information").replace("010", "10");
+    assert!(refusal(&schema, &text).is_some_and(|why| why.contains("kind")));
+    // To YAML 1.2, `21:00` is a text like the one in quotes, and 010 is ten: an editor cannot see either. A reader of
+    // YAML 1.1 sees the number 1260, which docs/editing.md says how to switch on.
+    assert_eq!(refusal(&schema, &sound), None);
+    assert!(refusal(&schema, &sound.replace("from: 21:00", "from: 1260")).is_some());
+    for (old, new) in [
+        ("basis: contract", "basis: contrat"),
+        ("cooling_off: 30 days", "cooling_off: 30"),
+        ("title: note1", "title: 5"),
+        ("{type: text, purposes: [service]}", "{type: text, one_of: [a\u{200b}b], purposes: [service]}"),
+        ("relevance: {base: 50}", "relevance: 50"),
+        ("relevance: {base: 50}", "relevance: {base: 50}\n    eligible: [\"context.topic\u{a0}== 'x'\"]"),
+        ("time_zone: America/New_York", "time_zone: New York"),
+        ("    intrusiveness: 1\n", ""),
+    ] {
+        assert!(sound.contains(old), "{old}");
+        assert!(refusal(&schema, &sound.replacen(old, new, 1)).is_some(), "{new}");
+    }
+}
+
 fn pattern(place: &str) -> Regex {
     let schema = schema(&RULE_FILE, None);
     Regex::new(schema.pointer(place).unwrap().as_str().unwrap()).unwrap()

@@ -20,7 +20,6 @@ pub fn schema(root: &'static Shape, names: Option<&Names>) -> Value {
     let mut builder = Builder { names, definitions: common() };
     let mut whole = builder.shape(root);
     whole.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));
-    whole.insert("title".into(), json!(format!("{} of Tactful", root.what)));
     whole.insert("definitions".into(), json!(builder.definitions));
     Value::Object(whole)
 }
@@ -41,10 +40,43 @@ const PERIOD_PATTERN: &str = concat!(
 const MOMENT_PATTERN: &str =
     r"^[+-]?[0-9]{4,6}-?[0-9]{2}-?[0-9]{2}[Tt ][0-9]{2}[0-9:.,]*([Zz]|[+-][0-9]{2}[0-9:.,]*)(\[[^\]]*\])*$";
 
+/// A text without characters that nobody sees. Those beyond U+FFFF are left to `check`: readers of patterns differ.
+const VISIBLE_PATTERN: &str = concat!(
+    r"^[^\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f",
+    r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]*$",
+);
+const VISIBLE: &str = "a character that nobody sees stands here: remove it";
+const TIME_OF_DAY_PATTERN: &str = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$";
+const ZONE_PATTERN: &str = "^[A-Za-z0-9_+/-]+$";
+
 fn common() -> BTreeMap<String, Value> {
-    let period = json!({ "type": "string", "pattern": PERIOD_PATTERN, "examples": ["30 days", "2h 30m", "13 months"] });
-    let moment = json!({ "type": "string", "pattern": MOMENT_PATTERN, "examples": ["2026-03-02T10:00:00+01:00"] });
-    BTreeMap::from([(PERIOD.to_owned(), period), (MOMENT.to_owned(), moment)])
+    let period = json!({ "examples": ["30 days", "2h 30m", "13 months"] });
+    let moment = json!({ "examples": ["2026-03-02T10:00:00+01:00"] });
+    let text = |extra: Value, form: Form, pattern: &str| {
+        let mut value = text(&form, pattern);
+        value.extend(extra.as_object().cloned().unwrap_or_default());
+        Value::Object(value)
+    };
+    BTreeMap::from([
+        (PERIOD.to_owned(), text(period, Form::Period, PERIOD_PATTERN)),
+        (MOMENT.to_owned(), text(moment, Form::Moment, MOMENT_PATTERN)),
+    ])
+}
+
+/// A text of a pattern, and what editors say where it does not fit.
+fn text(form: &Form, pattern: &str) -> Map<String, Value> {
+    let wanted = form.wanted().unwrap_or_default();
+    let why = if pattern == VISIBLE_PATTERN { VISIBLE } else { &wanted };
+    let value = json!({ "type": "string", "pattern": pattern, "errorMessage": wanted, "patternErrorMessage": why });
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// A value, and what editors say where another one stands.
+fn saying(mut value: Value, form: &Form) -> Value {
+    if let (Some(wanted), Value::Object(fields)) = (form.wanted(), &mut value) {
+        fields.insert("errorMessage".into(), json!(wanted));
+    }
+    value
 }
 
 struct Builder<'n> {
@@ -80,27 +112,35 @@ impl Builder<'_> {
     /// What stands behind a key.
     fn form(&mut self, form: &Form) -> Value {
         match form {
-            Form::Text | Form::Exact | Form::Zone => json!({ "type": "string" }),
-            Form::Flag => json!({ "type": "boolean" }),
-            Form::False => json!({ "const": false }),
-            Form::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
-            Form::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+            Form::Text => saying(json!({ "type": "string" }), form),
+            Form::Exact => Value::Object(text(form, VISIBLE_PATTERN)),
+            Form::Zone => Value::Object(text(form, ZONE_PATTERN)),
+            Form::Flag => saying(json!({ "type": "boolean" }), form),
+            Form::False => saying(json!({ "const": false }), form),
+            Form::Number(least, most) => saying(json!({ "type": "number", "minimum": least, "maximum": most }), form),
+            Form::Whole(least, most) => saying(json!({ "type": "integer", "minimum": least, "maximum": most }), form),
             Form::Period => reference(PERIOD),
             Form::Moment => reference(MOMENT),
-            Form::TimeOfDay => json!({ "type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$" }),
-            Form::Condition => self.condition(),
+            Form::TimeOfDay => Value::Object(text(form, TIME_OF_DAY_PATTERN)),
+            Form::Condition => self.condition(form),
             Form::Fact => {
                 json!({ "type": ["string", "number", "boolean", "array", "null"], "items": { "type": "string" } })
             }
             Form::Word(words) => json!({ "enum": words() }),
+            Form::Explained(words) => {
+                let (words, about): (Vec<_>, Vec<_>) = words().into_iter().unzip();
+                json!({ "enum": words, "enumDescriptions": about })
+            }
             Form::Name(kind) => self.name(*kind),
             Form::NewName(kind) => self.new_name(*kind),
-            Form::List(item, least) => json!({ "type": "array", "items": self.form(item), "minItems": least }),
+            Form::List(item, least) => {
+                saying(json!({ "type": "array", "items": self.form(item), "minItems": least }), form)
+            }
             Form::Map(shape) => self.defined(shape),
             Form::Names(kind, behind) => self.map_of_names(*kind, behind),
             Form::NewNames(kind, behind) => json!({
                 "type": "object",
-                "propertyNames": { "pattern": pattern(*kind), "maxLength": 100 },
+                "propertyNames": { "pattern": pattern(*kind), "maxLength": 100, "patternErrorMessage": kind.wanted() },
                 "additionalProperties": self.form(behind),
             }),
             Form::Words(words, behind) => {
@@ -112,19 +152,24 @@ impl Builder<'_> {
     }
 
     /// A reference to a shape, which is defined once; one may hold itself.
-    fn defined(&mut self, shape: &Shape) -> Value {
+    fn defined(&mut self, shape: &'static Shape) -> Value {
         let definition: String = shape.what.replace(' ', "_").replace('`', "");
         if !self.definitions.contains_key(&definition) {
             self.definitions.insert(definition.clone(), Value::Null);
-            let object = self.shape(shape);
+            let mut object = self.shape(shape);
+            // What is said of keys must not be said of each of them, so the type stands apart.
+            if let (Some(kind), Some(wanted)) = (object.remove("type"), Form::Map(shape).wanted()) {
+                object.insert("allOf".into(), json!([{ "type": kind, "errorMessage": wanted }]));
+            }
             self.definitions.insert(definition.clone(), Value::Object(object));
         }
         reference(&definition)
     }
 
-    fn condition(&mut self) -> Value {
+    fn condition(&mut self, form: &Form) -> Value {
         let group = self.defined(&CONDITION_GROUP);
-        let expression = json!({ "type": "string", "description": "an expression, such as `customer.age >= 18`" });
+        let mut expression = text(form, VISIBLE_PATTERN);
+        expression.insert("description".into(), json!("an expression, such as `customer.age >= 18`"));
         self.definitions.insert(CONDITION.to_owned(), json!({ "oneOf": [expression, group] }));
         reference(CONDITION)
     }
@@ -134,7 +179,7 @@ impl Builder<'_> {
         let known = self.names.map(|names| names.of(kind)).filter(|names| !names.is_empty());
         let name = match known {
             Some(names) => json!({ "enum": names }),
-            None => json!({ "type": "string", "pattern": pattern(kind) }),
+            None => Value::Object(text(&Form::Name(kind), pattern(kind))),
         };
         let definition = format!("{kind:?}");
         let reference = reference(&definition);
@@ -144,12 +189,12 @@ impl Builder<'_> {
 
     /// A new name; several actions may share a group, so the known ones are offered.
     fn new_name(&self, kind: Name) -> Value {
-        let mut value = json!({ "type": "string", "pattern": pattern(kind), "maxLength": 100 });
-        let groups = self.names.map(|names| names.of(Name::Group)).filter(|_| kind == Name::Group);
-        if let (Some(groups), Value::Object(fields)) = (groups, &mut value) {
-            fields.insert("examples".into(), json!(groups));
+        let mut value = text(&Form::NewName(kind), pattern(kind));
+        value.insert("maxLength".into(), json!(100));
+        if let Some(groups) = self.names.map(|names| names.of(Name::Group)).filter(|_| kind == Name::Group) {
+            value.insert("examples".into(), json!(groups));
         }
-        value
+        Value::Object(value)
     }
 
     fn map_of_names(&mut self, kind: Name, behind: &Form) -> Value {

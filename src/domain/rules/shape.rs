@@ -6,6 +6,7 @@
 
 mod declaration;
 mod rule;
+mod wanted;
 
 pub use declaration::*;
 pub use rule::*;
@@ -76,6 +77,8 @@ pub enum Form {
     Fact,
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
+    /// One of these words, each with what it means.
+    Explained(fn() -> Vec<(&'static str, &'static str)>),
     /// The name of something that is declared somewhere.
     Name(Name),
     /// A name that is declared here.

@@ -9,7 +9,7 @@ use crate::domain::rules::section::lint::SEVERITIES;
 
 const CONDITIONS: Form = Form::List(&Form::Condition, 1);
 const OUTCOME: Form = Form::Word(|| words(&COUNTED));
-const KIND: Form = Form::Word(|| words(&ActionKind::NAMES));
+const KIND: Form = Form::Explained(|| ActionKind::NAMES.map(|(name, kind)| (name, kind.about())).to_vec());
 
 /// One journey.
 pub static JOURNEY: Shape = Shape {
