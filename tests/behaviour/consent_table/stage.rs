@@ -1,0 +1,322 @@
+//! The stage: an engine and the customers who live through the same skeleton, each followed by the oracle.
+//!
+//! What happens to everybody (time passes, rules change) happens between the records of all customers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tactful::domain::rules::RuleSet;
+use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+use tactful::domain::rules::load;
+use tactful::domain::time::Moment;
+use tactful::domain::value::{Operand, Value};
+use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, Limits, Question};
+use tactful::ledger::MemoryLedger;
+
+use super::super::support::{chosen, consent, monday};
+use super::history::{How, Said, Token};
+use super::oracle::{Ask, Customer, DAY, LASTS, MINUTE, is_a_no};
+use super::rules::{Kind, Terms, purposes, rebased, text};
+use super::table::Effect;
+
+/// One customer of the engine, with what the oracle makes of them.
+struct Player {
+    id: String,
+    history: Vec<Token>,
+    /// The purposes that the records are about, by place.
+    about: Vec<usize>,
+    customer: Customer,
+}
+
+/// How much was compared, and what differed.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub histories: usize,
+    pub compared: usize,
+    pub differences: usize,
+    /// Examples of each kind of difference.
+    pub shown: BTreeMap<String, Vec<String>>,
+}
+
+impl Tally {
+    fn compare(&mut self, (kind, of): (&str, impl FnOnce() -> String), engine: String, document: String) {
+        self.compared += 1;
+        if engine != document {
+            self.differences += 1;
+            let kind = format!("{kind}: the engine says `{engine}`, the document `{document}`");
+            let shown = self.shown.entry(kind).or_default();
+            if shown.len() < 5 {
+                shown.push(of());
+            }
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.histories += other.histories;
+        self.compared += other.compared;
+        self.differences += other.differences;
+        for (kind, examples) in other.shown {
+            let shown = self.shown.entry(kind).or_default();
+            shown.extend(examples);
+            shown.truncate(5);
+        }
+    }
+}
+
+/// An engine, the rules it runs, and the customers who live through the same skeleton.
+pub struct Stage {
+    engine: Engine,
+    terms: Vec<Terms>,
+    players: Vec<Player>,
+    now: i64,
+    before: i64,
+    /// How long after each other records come, in milliseconds.
+    spacing: i64,
+    tally: Tally,
+}
+
+impl Stage {
+    pub fn new(rules: &Arc<RuleSet>, histories: &[Vec<Token>], spacing: i64) -> Self {
+        let terms = purposes();
+        let ledger = Arc::new(MemoryLedger::default());
+        let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 1 }, (7, monday()));
+        let last = terms.len() - 1;
+        let (second, first): (Vec<usize>, Vec<usize>) = (0..last).partition(|at| terms[*at].is_like_contract());
+        let player = |(index, history): (usize, &Vec<Token>)| {
+            [("a", &first), ("b", &second)].map(|(group, about)| Player {
+                id: format!("{group}{index}"),
+                history: history.clone(),
+                about: about.clone(),
+                customer: Customer::new(terms.len()),
+            })
+        };
+        let players = histories.iter().enumerate().flat_map(player).collect();
+        let tally = Tally { histories: histories.len(), ..Tally::default() };
+        let mut stage = Self { engine, terms, players, now: monday().0, before: monday().0, spacing, tally };
+        for at in 0..stage.players.len() {
+            stage.tell(at, 0);
+        }
+        stage
+    }
+
+    /// Every customer tells everything about themselves again.
+    fn tell(&mut self, at: usize, step: usize) {
+        let player = &mut self.players[at];
+        player.customer.settle(&self.terms, self.now);
+        player.customer.told(&self.terms, (step, self.now));
+        let declared = (0..self.terms.len()).filter(|place| !self.terms[*place].retired);
+        let value = Value::Text(step.to_string().as_str().into());
+        let attributes = declared.map(|place| (format!("customer.f{place}"), Some(value.clone()))).collect();
+        let change = AttributeChange { customer: player.id.clone(), attributes, time_zone: String::new() };
+        self.engine.set_attributes(change, Moment(self.now)).unwrap();
+    }
+
+    pub fn step(&mut self, step: usize, skeleton: Option<Said>) {
+        self.before = self.now;
+        self.now += if skeleton == Some(Said::Expired) { LASTS + DAY } else { self.spacing };
+        if let Some(said) = skeleton {
+            self.happens_to_all(said);
+            return;
+        }
+        for at in 0..self.players.len() {
+            self.record(at, step);
+            self.tell(at, step);
+        }
+    }
+
+    fn happens_to_all(&mut self, said: Said) {
+        // What time did before is done before the rules change.
+        if said != Said::Expired {
+            self.engine.sweep(Moment(self.now));
+            let last = self.terms.len() - 1;
+            for terms in &mut self.terms[..last] {
+                match said {
+                    Said::Retired => terms.retired = true,
+                    Said::Rebased => (terms.basis, terms.version) = (rebased(terms.basis), terms.version + 1),
+                    _ => terms.version += 1,
+                }
+            }
+            let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: text(&self.terms) }]);
+            let active = self.engine.reload(|vocabulary| load(sources, vocabulary), Moment(self.now));
+            assert!(!active.refused(), "{:#?}", active.reading.diagnostics);
+        }
+        for player in &mut self.players {
+            player.customer.settle(&self.terms, self.now);
+        }
+    }
+
+    /// When a record claims to have been made.
+    fn claimed(&self, token: Token, step: usize) -> Option<i64> {
+        let claimed = match token.how {
+            How::Live => return None,
+            How::Bare | How::Recent => self.now - 20 * MINUTE,
+            How::Late => self.before - 30 * MINUTE,
+            How::Tie => self.before + 5 * MINUTE,
+            How::Imported => monday().0 - DAY + i64::try_from(step).unwrap() * MINUTE,
+        };
+        token.is_deferred().then_some(claimed)
+    }
+
+    fn record(&mut self, at: usize, step: usize) {
+        let (now, terms) = (self.now, &self.terms);
+        let token = self.players[at].history[step - 1];
+        let claimed = self.claimed(token, step);
+        let player = &mut self.players[at];
+        // A yes that ended since has taken with it what was kept for it.
+        player.customer.settle(terms, now);
+        if token.said == Said::Erased {
+            player.customer.erase((step, now));
+            self.engine.erase(&player.id, Moment(now)).unwrap();
+            return;
+        }
+        let about = match token {
+            _ if token.concerns_everything() => &[][..],
+            Token { wider: true, .. } => &[terms.len() - 1],
+            _ => &player.about,
+        };
+        let expected = player.customer.arrives(token, (step, now, claimed), about, terms);
+        player.customer.settle(terms, now);
+        let request = request(&player.id, token, (now, claimed), (about, terms));
+        let answer = self.engine.record_consent(request, Moment(now)).unwrap();
+        for (result, expected) in answer.results.iter().zip(expected) {
+            let of = || format!("{} {:?} {} at step {step}", player.id, player.history, result.purpose);
+            self.tally.compare(("taken", of), result.reason.clone(), expected.to_owned());
+        }
+    }
+
+    /// Compares everything that can be seen of everybody.
+    pub fn look(mut self) -> Tally {
+        self.now += 1;
+        for trusted in [true, false] {
+            self.engine.trust_ledger(trusted);
+            for at in 0..self.players.len() {
+                self.look_at(at, trusted);
+            }
+        }
+        self.engine.trust_ledger(true);
+        self.ask_when_cooled();
+        self.tally
+    }
+
+    fn look_at(&mut self, at: usize, trusted: bool) {
+        let Self { engine, terms, players, now, tally, .. } = self;
+        let Player { id, history, customer, .. } = &mut players[at];
+        let (now, moment) = (*now, Moment(*now));
+        customer.settle(terms, now);
+        let standing = engine.standing(id, moment).unwrap();
+        let said = said(engine, (id, "says"), moment);
+        let asked = asked(engine, id, moment);
+        let held = trusted.then(|| held(engine, id, moment));
+        let trust = if trusted { "" } else { ", untrusted" };
+        for (place, terms) in terms.iter().enumerate() {
+            let of = || format!("{id} {history:?} {}{trust}", terms.name);
+            let (effect, word) = customer.stands(place, terms, (now, trusted));
+            let view = standing.iter().find(|view| view.purpose == terms.name).unwrap();
+            let denial = view.denial.map_or("", |denial| denial.name());
+            tally.compare(("denied", of), denial.to_owned(), word.to_owned());
+            tally.compare(("usable", of), view.usable.to_string(), (effect == Effect::Use).to_string());
+            if trusted {
+                let reconfirm = is_a_no(word) && customer.needs_reconfirm(place, terms);
+                tally.compare(("reconfirm", of), view.needs_reconfirm.to_string(), reconfirm.to_string());
+            }
+            let fact = customer.facts[place];
+            let readable = fact.filter(|fact| effect == Effect::Use && !fact.withheld_for_good);
+            let expected = match effect {
+                Effect::Drop | Effect::Gone => "not said".to_owned(),
+                _ => readable.map_or("nothing".to_owned(), |fact| fact.told.to_string()),
+            };
+            let action = format!("say-{place}");
+            let text = said.iter().find(|(id, _)| *id == action).map_or("not said", |(_, text)| text);
+            tally.compare(("said", of), text.to_owned(), expected);
+            let may = customer.ask(place, terms, (now, trusted)) == Ask::Yes && terms.asks();
+            let asked = asked.contains(&format!("ask-{place}"));
+            tally.compare(("asked", of), asked.to_string(), may.to_string());
+            if let Some(held) = &held {
+                let name = format!("customer.f{place}");
+                let found = held.iter().find(|(known, _)| *known == name).map_or("gone", |(_, text)| text);
+                let expected = fact.map_or("gone".to_owned(), |fact| fact.told.to_string());
+                tally.compare(("held", of), found.to_owned(), expected);
+            }
+        }
+    }
+
+    /// Who may be asked again when cooling-off is over is asked just before and just then.
+    fn ask_when_cooled(&mut self) {
+        let mut moments: Vec<(i64, usize)> = Vec::new();
+        for (at, player) in self.players.iter().enumerate() {
+            for (place, terms) in self.terms.iter().enumerate().filter(|(_, terms)| terms.asks()) {
+                if let Ask::NotBefore(until) = player.customer.ask(place, terms, (self.now, true)) {
+                    moments.extend([(until - 1, at), (until, at)]);
+                }
+            }
+        }
+        moments.sort_unstable();
+        moments.dedup();
+        let asked_first = self.now;
+        for (now, at) in moments {
+            let Self { engine, terms, players, tally, .. } = &mut *self;
+            let Player { id, history, customer, .. } = &players[at];
+            let asked = asked(engine, id, Moment(now));
+            for (place, terms) in terms.iter().enumerate().filter(|(_, terms)| terms.asks()) {
+                let may = customer.ask(place, terms, (now, true)) == Ask::Yes;
+                let asked = asked.contains(&format!("ask-{place}"));
+                let of = || format!("{id} {history:?} {}, {} ms later", terms.name, now - asked_first);
+                tally.compare(("asked", of), asked.to_string(), may.to_string());
+            }
+        }
+    }
+}
+
+fn request(
+    id: &str,
+    token: Token,
+    (now, claimed): (i64, Option<i64>),
+    (about, terms): (&[usize], &[Terms]),
+) -> ConsentRequest {
+    let mut request = consent(id, "", token.said.status());
+    let change = ConsentChange { claimed: claimed.map(Moment), ..request.changes[0].clone() };
+    if !token.concerns_everything() {
+        let named = about.iter().map(|at| {
+            let Terms { name, kind, .. } = &terms[*at];
+            let ends = token.said == Said::Given && *kind != Kind::Plain;
+            let valid_until = ends.then_some(Moment(claimed.unwrap_or(now) + LASTS));
+            ConsentChange { purpose: name.clone(), valid_until, ..change.clone() }
+        });
+        request.changes = named.collect();
+    } else {
+        request.changes = vec![change];
+    }
+    request.deferred = token.is_deferred();
+    request.source.evidence = if token.how == How::Bare { "" } else { "form 7" }.into();
+    request
+}
+
+/// What is said to a customer, with its text.
+fn said(engine: &Engine, (customer, group): (&str, &str), now: Moment) -> Vec<(String, String)> {
+    let question = Question {
+        customer: customer.into(),
+        channel: "web".into(),
+        groups: vec![group.into()],
+        max_actions: 20,
+        validate_only: true,
+        ..Question::default()
+    };
+    let record = engine.decide(question, now).unwrap();
+    let texts = record.decision.actions.iter().map(|chosen| chosen.text.to_string());
+    chosen(&record).into_iter().map(str::to_owned).zip(texts).collect()
+}
+
+fn asked(engine: &Engine, customer: &str, now: Moment) -> Vec<String> {
+    said(engine, (customer, "asks"), now).into_iter().map(|(action, _)| action).collect()
+}
+
+/// Every fact that is held, whoever may read it.
+fn held(engine: &Engine, customer: &str, now: Moment) -> Vec<(String, String)> {
+    let export = engine.export(customer, now).unwrap();
+    let name = |id| export.rules.vocabulary.name(id).to_owned();
+    let text = |value| match value {
+        Operand::Text(text) => text.to_owned(),
+        other => panic!("{other:?}"),
+    };
+    export.state.attributes().iter().map(|(id, held)| (name(id), text(held.value()))).collect()
+}
