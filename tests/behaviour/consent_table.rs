@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tactful::domain::rules::RuleSet;
 
-use history::{Said, histories, skeletons};
+use history::{How, Said, Token, histories, skeletons};
 use rules::{purposes, text};
 use stage::{Stage, Tally};
 use table::{Cell, Effect, Row, TABLE};
@@ -27,13 +27,16 @@ const SPACINGS: [i64; 2] = [60 * oracle::MINUTE, 0];
 
 /// Plays those histories over a skeleton that are chosen by their number.
 fn play(rules: &Arc<RuleSet>, skeleton: &[Option<Said>], (one_in, spacing): (usize, i64)) -> Tally {
-    let mut number = 0_usize;
-    let chosen = histories(skeleton).into_iter().filter(|_| {
-        number += 1;
-        (number * 2_654_435_769 >> 7).is_multiple_of(one_in)
+    let all = histories(skeleton).into_iter().enumerate();
+    let chosen = all.filter(|(number, history)| {
+        // What follows a return takes three records to see.
+        let returns = |token: &Token| token.how == How::Live && matches!(token.said, Said::Given | Said::Returned);
+        let comes_back = history[0].said == Said::Erased && history.get(1).is_some_and(returns);
+        comes_back && spacing > 0 || ((number * 2_654_435_769) >> 7).is_multiple_of(one_in)
     });
+    let chosen: Vec<Vec<Token>> = chosen.map(|(_, history)| history).collect();
     let mut tally = Tally::default();
-    for some in chosen.collect::<Vec<_>>().chunks(1_000) {
+    for some in chosen.chunks(1_000) {
         let mut stage = Stage::new(rules, some, spacing);
         for (step, slot) in (1..).zip(skeleton) {
             stage.step(step, *slot);

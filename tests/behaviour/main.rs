@@ -18,6 +18,7 @@ mod cases;
 mod commands;
 mod conformance;
 mod consent;
+mod consent_cases;
 mod consent_table;
 mod editing;
 mod expressions;

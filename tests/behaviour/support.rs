@@ -129,7 +129,7 @@ pub struct StubbornLedger {
     pub erasing: Mutex<()>,
     /// How many have asked so far.
     pub asked: AtomicUsize,
-    /// Whether nobody can be erased.
+    /// Whether its disk fails: nothing is appended and nobody can be erased.
     pub broken: AtomicBool,
     /// Whether its writer has ended.
     pub without_writer: AtomicBool,
@@ -155,6 +155,9 @@ impl Ledger for StubbornLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         drop(self.gate.lock().unwrap());
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(LedgerError::Unavailable("its disk failed".into()));
+        }
         self.kept.append(records)
     }
 
