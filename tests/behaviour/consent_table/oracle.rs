@@ -162,8 +162,9 @@ impl Customer {
         nos.chain(erased).filter(|no| taken(no) && !ended(no)).collect()
     }
 
+    /// After an erasure, a late yes may be from before, and has no effect.
     fn yeses(&self, place: usize) -> impl Iterator<Item = &Entry> {
-        self.own[place].iter().filter(|entry| entry.row == Row::Given)
+        self.own[place].iter().filter(|entry| entry.row == Row::Given && (entry.live || self.erased.is_none()))
     }
 
     fn latest_yes(&self, place: usize) -> Option<&Entry> {
@@ -235,7 +236,8 @@ impl Customer {
     /// Whether a late yes came after the latest "no" that holds, and so lost.
     pub fn needs_reconfirm(&self, place: usize, terms: &Terms) -> bool {
         let latest = self.holding(place, terms).into_iter().map(|no| no.step).max();
-        latest.is_some_and(|no| self.yeses(place).any(|yes| !yes.live && no < yes.step))
+        let late = |entry: &&Entry| entry.row == Row::Given && !entry.live;
+        latest.is_some_and(|no| self.own[place].iter().filter(late).any(|yes| no < yes.step))
     }
 
     /// Time passes, or something was recorded: what may not be kept goes.
