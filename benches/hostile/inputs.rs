@@ -151,6 +151,10 @@ fn many() -> Vec<Input> {
         text("60,000 times the same key", "k: 1\n".repeat(60_000)),
         text("60,000 unknown keys", format!("policy:\n{}", numbered(60_000, |n| format!("  k{n}:\n")))),
         text("30,000 booleans", "- yes\n".repeat(30_000)),
+        text("50,000 texts on one line", format!("attributes: {{a: {{one_of: [{}]}}}}\n", "x, ".repeat(50_000))),
+        text("25,000 ends of a text behind commas", format!("actions: [{{text: a{}}}]\n", ", b c".repeat(25_000))),
+        text("20,000 comments in braces", format!("actions:\n{}", "  - {text: a #1}\n".repeat(20_000))),
+        text("20,000 brackets not closed", format!("actions:\n{}", "  - id: a\n    limits: [{\n".repeat(20_000))),
         text("30,000 lines too deep", "- a\n    - b\n".repeat(30_000)),
         text("2,000 actions of unknown names", format!("{SOUND}{unknown}")),
         text(

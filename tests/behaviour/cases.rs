@@ -468,3 +468,11 @@ fn where_the_rest_of_a_file_cannot_be_read_that_is_said() {
     assert!(told.contains("error[T0005]") && told.contains("what else is wrong in this file shows when this is fixed"));
     assert_eq!(told.matches("error[").count(), 1, "no name of that file is missed: {told}");
 }
+
+#[test]
+fn a_file_of_tabs_alone_has_one_mistake() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("rules.yaml"), "\t\t\n").unwrap();
+    let told = err(&tactful(&["check", &place.path().display().to_string()]));
+    assert_eq!(told.matches("error[").count(), 1, "{told}");
+}

@@ -63,10 +63,12 @@ pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
 
 /// The comment that follows a scalar on its last line.
 pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
-    let end = boundary(text, scalar.end as usize);
-    let line = line_at(text, end);
-    let behind = trimmed(text, end..line.end.max(end));
-    text.get(behind.clone()).is_some_and(|behind| behind.starts_with('#')).then_some(behind)
+    // Not the whole line is looked at: of a long one, that would be done for each of its scalars.
+    let rest = text.get(scalar.end as usize..)?;
+    let behind = rest.trim_start_matches([' ', '\t']);
+    let comment = behind.starts_with('#').then(|| behind.lines().next()).flatten()?;
+    let start = text.len() - behind.len();
+    Some(start..start + comment.trim_end().len())
 }
 
 /// Every word of a place, up to a bound that no rule file needs.

@@ -88,12 +88,16 @@ impl<'t> Recovery<'t> {
         true
     }
 
-    /// Whether a mistake in brackets or indentation stands on a line that holds one already.
+    /// Whether a mistake in brackets or indentation stands on a line that holds one already, or nothing is left.
     fn is_echo(&self, problem: &Diagnostic) -> bool {
         let line = line_at(self.text, problem.span.start as usize);
         let same_line =
             |found: &Diagnostic| line.start <= found.span.start as usize && found.span.start as usize <= line.end;
-        [YAML_SYNTAX, YAML_UNCLOSED].contains(&problem.code) && self.found.iter().any(same_line)
+        match problem.code {
+            YAML_SYNTAX | YAML_UNCLOSED => self.found.iter().any(same_line),
+            EMPTY_FILE => !self.found.is_empty(),
+            _ => false,
+        }
     }
 
     /// The smallest block around a place of which something is left.
