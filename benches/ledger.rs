@@ -28,7 +28,7 @@ use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
 use tactful::engine::{ConsentChange, ConsentRequest, Engine, Limits};
-use tactful::ledger::{FileLedger, Ledger, LedgerSettings, Opened};
+use tactful::ledger::{FileLedger, Ledger, LedgerSettings, OpenedLedger};
 use tactful::rule_files;
 
 #[global_allocator]
@@ -185,10 +185,10 @@ fn start_on(data: &Path, records: u64) {
 fn open(data: &Path) {
     let hashed = read_and_hash(&data.join("ledger"));
     let start = Instant::now();
-    let Opened { ledger, past, .. } = FileLedger::open(&LedgerSettings::of(data)).unwrap();
+    let OpenedLedger { ledger, summary, .. } = FileLedger::open(&LedgerSettings::of(data)).unwrap();
     let (opened, count) = (start.elapsed(), ledger.size());
     let engine = engine(Arc::new(ledger));
-    engine.resume(&past);
+    engine.resume(&summary);
     let start = Instant::now();
     let customers = (0..ASKED).map(|number| format!("customer-{}", number * 7_919 % (count / RECORDS_OF_EACH).max(1)));
     let known =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{BackupError, at, settle, sums};
 use crate::ledger::disk::{Disk as _, RealDisk};
-use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError, RESTORING, lock_out, verified};
+use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenError, RESTORING, Repair, lock_ledger, verify_copy};
 use crate::store::{CustomerCount, CustomerStore, OpenedStore, PAIRS, StoreRecovery, unpack};
 
 /// What a data folder has in it, of this version and of those before.
@@ -23,7 +23,7 @@ pub struct Restored {
     /// The number of customers in the store.
     pub customers: CustomerCount,
     /// What was made good in the ledger, among it who was erased since.
-    pub mended: Vec<Mended>,
+    pub repairs: Vec<Repair>,
     /// What was made good among the customers.
     pub recovery: StoreRecovery,
     /// Where what was there before is now.
@@ -41,16 +41,16 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
     if !there.is_empty() && !replace {
         return Err(BackupError::NotEmpty(data.clone()));
     }
-    let _alone = lock_out(settings)?;
+    let _alone = lock_ledger(settings)?;
     // To open a copy would end the rotation, and take from the other data the only key that opens them.
     if FileLedger::is_rotating(settings)? {
         return Err(BackupError::Rotating(settings.keys.clone()));
     }
     let files = sums::check(backup)?;
     // Against its own checkpoint: what the keys folder says of newer ones is another question.
-    let (_, found) = verified(backup)?;
-    if !found.wrong.is_empty() {
-        return Err(BackupError::Damaged(found.wrong));
+    let (_, found) = verify_copy(backup)?;
+    if !found.problems.is_empty() {
+        return Err(BackupError::Damaged(found.problems));
     }
     let unfinished = data.join(UNFINISHED);
     RealDisk.remove_folder(&unfinished).map_err(at(&unfinished))?;
@@ -98,7 +98,7 @@ fn open(staged: &Path, settings: &LedgerSettings) -> Result<Restored, BackupErro
     let keys = opened.ledger.vault(&settings)?;
     let OpenedStore { store, recovery, .. } = CustomerStore::open(staged, keys, &opened.ledger.erased())?;
     let (records, customers) = (opened.ledger.size(), store.count()?);
-    Ok(Restored { records, customers, mended: opened.mended, recovery, replaced: None })
+    Ok(Restored { records, customers, repairs: opened.repairs, recovery, replaced: None })
 }
 
 /// Moves what is in a data folder into a folder inside it that has no other's name.

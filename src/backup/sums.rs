@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, at, inside};
-use crate::ledger::{PART, SUMS};
+use crate::ledger::{CHECKSUMS, PART};
 
 /// Writes down the sums of these files of a folder.
 pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
@@ -16,14 +16,14 @@ pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
         let path = folder.join(file);
         text.push_str(&format!("{}  {}\n", sum(&path).map_err(at(&path))?, file.display()));
     }
-    let path = folder.join(SUMS);
+    let path = folder.join(CHECKSUMS);
     let written = fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all());
     written.and_then(|()| File::open(folder)?.sync_all()).map_err(at(&path))
 }
 
 /// Checks every file of a backup. Their names.
 pub fn check(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
-    let path = folder.join(SUMS);
+    let path = folder.join(CHECKSUMS);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BackupError::NoBackup(folder.to_owned()),
         _ => at(&path)(error),

@@ -71,8 +71,8 @@ impl Taking {
     /// When it is not whole, or the disk refuses.
     pub fn finish(self) -> Result<Taken, BackupError> {
         let (key, ledger) = publish(&self.unfinished)?;
-        if !ledger.wrong.is_empty() {
-            return Err(BackupError::Unverified(ledger.wrong));
+        if !ledger.problems.is_empty() {
+            return Err(BackupError::Unverified(ledger.problems));
         }
         let files = settle(&self.unfinished)?;
         sums::write(&self.unfinished, &files)?;

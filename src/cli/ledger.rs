@@ -55,7 +55,7 @@ impl Ledger {
 
 impl LedgerPlace {
     fn inspect(&self) -> Result<Inspection, Failure> {
-        Inspection::of(&self.settings()).map_err(|error| {
+        Inspection::open(&self.settings()).map_err(|error| {
             let help = match error {
                 OpenError::Damaged { .. } => "restore it from a copy; without the keys folder, records stay closed",
                 _ => "name the folder of the ledger with --data",

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::domain::id::{PurposeId, Vocabulary};
-use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, Past};
+use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary};
 use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
 /// Where the ledger is.
@@ -35,7 +35,7 @@ impl LedgerPlace {
 pub(super) struct OpenLedger {
     pub(super) ledger: Arc<dyn Ledger>,
     /// The summary of the ledger's records.
-    pub(super) past: Past,
+    pub(super) summary: RecordSummary,
     /// The customer store; `None` while the ledger is closed, because its keys are then unavailable.
     pub(super) store: Option<CustomerStore>,
     /// Every name that a stored customer or a record uses, so that none is lost while the rules do not declare it.
@@ -69,22 +69,28 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
             eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(&error));
             let ledger = Arc::new(ClosedLedger(trouble.clone()));
             let vocabulary = Vocabulary::default();
-            return Ok(OpenLedger { ledger, past: Past::default(), store: None, vocabulary, trouble: Some(trouble) });
+            return Ok(OpenLedger {
+                ledger,
+                summary: RecordSummary::default(),
+                store: None,
+                vocabulary,
+                trouble: Some(trouble),
+            });
         }
     };
-    for mended in &opened.mended {
-        eprintln!("warning: {mended}");
+    for repair in &opened.repairs {
+        eprintln!("warning: {repair}");
     }
     let OpenedStore { store, mut vocabulary, recovery } = open_store(&opened.ledger, &settings)?;
     if recovery != StoreRecovery::default() {
         eprintln!("warning: {recovery}");
     }
-    if opened.past.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
+    if opened.summary.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
         let help = "choose another folder with --data; a data folder holds at most 64 purposes, for good";
         return Err(Failure::new("the ledger and the customers name more than 64 purposes").help(help));
     }
     let (ledger, store) = (Arc::new(opened.ledger), Some(store));
-    Ok(OpenLedger { ledger, past: opened.past, store, vocabulary, trouble: None })
+    Ok(OpenLedger { ledger, summary: opened.summary, store, vocabulary, trouble: None })
 }
 
 /// Opens the customer store beside a ledger.

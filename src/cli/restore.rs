@@ -7,7 +7,7 @@ use clap::Args;
 use super::open_ledger::LedgerPlace;
 use super::{Failure, Verdict, counted, say};
 use crate::backup::{BackupError, Restored, restore};
-use crate::ledger::{LedgerSettings, Mended, OpenError};
+use crate::ledger::{LedgerSettings, OpenError, Repair};
 use crate::store::StoreRecovery;
 
 /// Put a backup into a data folder
@@ -39,12 +39,12 @@ impl Restore {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let settings = LedgerSettings { accept_older: self.accept_older, ..self.place.settings() };
         let restored = restore(&self.backup, &settings, self.replace).map_err(refused)?;
-        let Restored { records, customers, mended, recovery, replaced } = restored;
+        let Restored { records, customers, repairs, recovery, replaced } = restored;
         say(&format!("ledger     {}", counted(usize::try_from(records).unwrap_or(usize::MAX), "record")));
         say(&format!("customers  {}", customers.total));
         // If the published log was not copied completely, it is rebuilt, which is harmless.
-        for mended in mended.iter().filter(|mended| !matches!(mended, Mended::LogFile(_))) {
-            eprintln!("warning: {mended}");
+        for repair in repairs.iter().filter(|repair| !matches!(repair, Repair::LogFile(_))) {
+            eprintln!("warning: {repair}");
         }
         if recovery != StoreRecovery::default() {
             eprintln!("warning: {recovery}");

@@ -144,7 +144,7 @@ impl Serve {
             Some(store) => engine.with_store(store, self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes))),
             None => engine.assume_limits_used(now),
         });
-        engine.resume(&ledger.past);
+        engine.resume(&ledger.summary);
         engine.trust_ledger(ledger.trouble.is_none());
         engine.reload(|_| rules.loaded, now);
         let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());

@@ -16,7 +16,7 @@ use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::RuleSet;
 use crate::domain::time::Moment;
-use crate::ledger::{LedgerError, Past};
+use crate::ledger::{LedgerError, RecordSummary};
 
 pub use change::{ConsentChange, ConsentRequest};
 pub(super) use gpc::suppose_objection;
@@ -151,9 +151,11 @@ impl Engine {
     /// records name.
     ///
     /// Customers and their standing are loaded on first use.
-    pub fn resume(&self, past: &Past) {
-        self.next_record.fetch_max(past.sequence + 1, Ordering::AcqRel);
-        past.received.map(|received| self.steady(received));
+    pub fn resume(&self, summary: &RecordSummary) {
+        self.next_record.fetch_max(summary.last_sequence + 1, Ordering::AcqRel);
+        if let Some(received) = summary.last_received {
+            self.steady(received);
+        }
     }
 
     /// Makes records of the accepted changes and applies those that restrict. Idempotent.

@@ -11,7 +11,7 @@ use crate::domain::customer::{CustomerState, OutcomeEntry};
 use crate::domain::id::{ActionId, PurposeId, Vocabulary};
 use crate::domain::record::NewOutcome;
 use crate::domain::time::Moment;
-use crate::ledger::{Pseudonym, Take};
+use crate::ledger::{CopySink, Pseudonym};
 use crate::store;
 use crate::store::codec::{self, StoredContact, StoredOutcome, StoredRequest};
 use crate::store::{
@@ -289,7 +289,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the ledger or the store is closed or cannot be read, or the sink fails.
-    pub fn back_up(&self, sink: &mut Take<'_>) -> Result<(), EngineError> {
+    pub fn back_up(&self, sink: &mut CopySink<'_>) -> Result<(), EngineError> {
         let unavailable = |why: String| EngineError::BackupUnavailable(why);
         let store =
             self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;

@@ -1,69 +1,69 @@
-//! Frames as they follow one another through the segments: what reads them has this check them. Parts of a segment may
-//! be read at once, each without what comes before it, and joined in order.
+//! Reads the hash chain of frames through the segments, and checks each link. Parts of a segment can be read in parallel,
+//! each without the frames before it, and are then joined in order.
 
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
-use super::frame::{self, Found, Header, Link};
+use super::frame::{self, FrameRead, Header, Link};
 
-const FOLLOWS_NOT: &str = "a frame does not follow the one before it";
+const BROKEN_LINK: &str = "a frame does not follow the one before it";
 
-/// Where a chain of frames has come to.
+/// The end of the chain so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Chain {
     next: u64,
-    /// The hash of the frame before; nothing where reading began in the middle.
+    /// The hash of the previous frame; `None` if it was not read.
     previous: Option<Link>,
 }
 
-/// A frame that was read.
-pub struct Seen<'b> {
-    /// In which file it stands.
+/// A frame in a file that was read.
+pub struct FrameRef<'b> {
+    /// The file of its segment.
     pub file: &'b Path,
-    /// At which byte.
+    /// The first byte of the frame in the file.
     pub offset: usize,
-    /// How many bytes it takes.
+    /// The length of the frame in bytes.
     pub size: usize,
-    /// What it says besides its payload.
+    /// The frame without its payload.
     pub header: Header,
-    /// What it holds.
+    /// The payload, encrypted unless the frame is an erasure.
     pub payload: &'b [u8],
 }
 
-/// The frames of one segment, or of a part of it.
+/// Reads the frames of one segment, or of a part of it.
 pub struct Frames<'b> {
     chain: Chain,
     file: &'b Path,
     /// The whole segment.
     bytes: &'b [u8],
-    /// Where they begin, what was read ends, and all of them end.
+    /// The bytes of the part, of which those before `offset` were read.
     start: usize,
     offset: usize,
     end: usize,
-    /// The frame that the first of them says it follows.
+    /// The previous hash in the first frame of the part.
     follows: Option<Link>,
 }
 
 impl Chain {
-    /// The chain from its first frame on.
+    /// The chain before the first frame.
     pub fn from_start() -> Self {
         Self { next: 1, previous: Some(Link::default()) }
     }
 
-    /// The chain from the frame at a position on, whatever came before it.
-    pub fn from_middle(position: u64) -> Self {
+    /// The chain before the frame at a position, whose previous hash is not checked.
+    pub fn from_position(position: u64) -> Self {
         Self { next: position, previous: None }
     }
 
-    /// The hash of the last frame; zeros if there was none.
+    /// The hash of the last frame; zeros if there is none.
     pub fn last(&self) -> Link {
         self.previous.unwrap_or_default()
     }
 
-    /// The frames of the next segment, which is named after this position.
+    /// The frames of the next segment. `first` is the position in its file name.
     ///
     /// # Errors
-    /// When it is not the next.
+    /// When it is not the next segment.
     pub fn segment<'b>(self, file: &'b Path, first: u64, bytes: &'b [u8]) -> Result<Frames<'b>, OpenError> {
         if first != self.next {
             return Err(self.damaged(file, 0, "a segment before it is missing, or it has the name of another"));
@@ -72,7 +72,7 @@ impl Chain {
     }
 
     fn check(&self, follows: Link) -> Result<(), &'static str> {
-        if self.previous.is_none_or(|previous| previous == follows) { Ok(()) } else { Err(FOLLOWS_NOT) }
+        if self.previous.is_none_or(|previous| previous == follows) { Ok(()) } else { Err(BROKEN_LINK) }
     }
 
     fn damaged(&self, file: &Path, at: usize, what: &'static str) -> OpenError {
@@ -80,21 +80,21 @@ impl Chain {
     }
 }
 
-impl Seen<'_> {
-    /// Says that it is not as it was written.
+impl FrameRef<'_> {
+    /// The error that this frame is damaged.
     pub fn damaged(&self, what: &'static str) -> OpenError {
         OpenError::Damaged { path: self.file.to_owned(), at: self.offset, records: self.header.position - 1, what }
     }
 }
 
 impl<'b> Frames<'b> {
-    /// The same frames in at most so many parts of about the same size, each to be read by itself. Lengths are believed
-    /// here; whether they are right shows when the parts are joined.
-    pub fn divide(&self, count: usize) -> Vec<Self> {
+    /// Splits the frames into at most `count` parts of about the same size, to be read in parallel. The lengths in the
+    /// frames are trusted here, and checked when the parts are joined.
+    pub fn split(&self, count: usize) -> Vec<Self> {
         let share = (self.end - self.offset).div_ceil(count.max(1)).max(1);
         let (mut parts, mut offset, mut position) = (Vec::with_capacity(count), self.offset, self.chain.next);
         loop {
-            let (start, chain) = (offset, Chain::from_middle(position));
+            let (start, chain) = (offset, Chain::from_position(position));
             while offset < self.end && offset - start < share {
                 offset += frame::size_at(self.bytes, offset);
                 position += 1;
@@ -107,10 +107,11 @@ impl<'b> Frames<'b> {
         }
     }
 
-    /// Goes on where a part ended that was read. Whether it begins here: where frames end, later parts are none.
+    /// Continues after a part that was read. Returns whether the part begins here: after a torn or damaged frame it does
+    /// not, and later parts are meaningless.
     ///
     /// # Errors
-    /// When its first frame does not follow the last one here.
+    /// When the first frame of the part does not follow the last one here.
     pub fn join(&mut self, part: &Self) -> Result<bool, OpenError> {
         if part.start != self.offset {
             return Ok(false);
@@ -122,20 +123,20 @@ impl<'b> Frames<'b> {
         Ok(true)
     }
 
-    /// The next frame; nothing where whole frames end.
+    /// The next frame; `None` at the end of the part, or at a torn frame.
     ///
     /// # Errors
-    /// When it is not as it was written, or does not follow the one before.
-    pub fn next(&mut self) -> Result<Option<Seen<'b>>, OpenError> {
+    /// When the frame is damaged, or does not follow the one before.
+    pub fn next(&mut self) -> Result<Option<FrameRef<'b>>, OpenError> {
         if self.offset == self.end {
             return Ok(None);
         }
         let (header, previous, link, length) = match frame::read(self.bytes, self.offset) {
-            Found::End | Found::Torn => return Ok(None),
-            Found::Damaged(what) => return Err(self.damaged(what)),
-            Found::Frame { header, previous, link, length } => (header, previous, link, length),
+            FrameRead::End | FrameRead::Torn => return Ok(None),
+            FrameRead::Damaged(what) => return Err(self.damaged(what)),
+            FrameRead::Frame { header, previous, link, length } => (header, previous, link, length),
         };
-        let follows = if header.position == self.chain.next { self.chain.check(previous) } else { Err(FOLLOWS_NOT) };
+        let follows = if header.position == self.chain.next { self.chain.check(previous) } else { Err(BROKEN_LINK) };
         follows.map_err(|what| self.damaged(what))?;
         self.follows.get_or_insert(previous);
         let (offset, size) = (self.offset, frame::size(length));
@@ -143,13 +144,13 @@ impl<'b> Frames<'b> {
         let payload = whole.and_then(|frame| frame.get(frame::payload(length))).unwrap_or(&[]);
         (self.chain.next, self.chain.previous) = (header.position + 1, Some(link));
         self.offset += size;
-        Ok(Some(Seen { file: self.file, offset, size, header, payload }))
+        Ok(Some(FrameRef { file: self.file, offset, size, header, payload }))
     }
 
-    /// Where the chain has come to and whole frames end, and what of a frame that was never finished stands behind them.
+    /// The chain after this segment, the offset at which whole frames end, and the bytes of a torn frame after them.
     ///
     /// # Errors
-    /// When there is such a frame, and later segments.
+    /// When there is a torn frame in a segment that is not the last one.
     pub fn end(self, is_last: bool) -> Result<(Chain, usize, &'b [u8]), OpenError> {
         match self.bytes.get(self.offset..).unwrap_or(&[]) {
             rest if is_last || rest.is_empty() => Ok((self.chain, self.offset, rest)),
@@ -169,7 +170,7 @@ mod tests {
     use super::super::proof::{Leaf, Salt};
     use super::*;
 
-    /// So many frames, each by itself, whose payloads begin with a byte.
+    /// The bytes of each of `count` chained frames, whose payloads consist of `mark`.
     fn frames(count: u64, mark: u8) -> Vec<Vec<u8>> {
         let mut previous = Link::default();
         let write = |position| {
@@ -181,22 +182,22 @@ mod tests {
         (1..=count).map(write).collect()
     }
 
-    /// Reads a segment in parts: which positions there are, where they end, and the last hash.
+    /// Reads a segment in parts, and returns the positions, the offset at which they end, and the last hash.
     fn read(bytes: &[u8], parts: usize) -> Result<(Vec<u64>, usize, Link), String> {
         let mut whole = Chain::from_start().segment(Path::new("file"), 1, bytes).unwrap();
         let mut positions = Vec::new();
-        // The last part is read first: none needs what comes before it.
+        // The last part is read first, because no part needs the one before it.
         let mut read: Vec<_> = whole
-            .divide(parts)
+            .split(parts)
             .into_iter()
             .rev()
             .map(|mut part| {
                 let (mut found, mut failed) = (Vec::new(), None);
-                while let Some(seen) = part.next().unwrap_or_else(|error| {
+                while let Some(frame) = part.next().unwrap_or_else(|error| {
                     failed = Some(error);
                     None
                 }) {
-                    found.push(seen.header.position);
+                    found.push(frame.header.position);
                 }
                 (part, found, failed)
             })
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn in_parts_a_segment_is_the_same_wherever_it_ends_or_breaks() {
+    fn reading_in_parts_gives_the_same_result_wherever_a_segment_ends_or_breaks() {
         let (mine, other) = (frames(9, 1), frames(9, 2));
         let whole = mine.concat();
         let swapped = [&mine[..4], &mine[5..6], &mine[4..5], &mine[6..]].concat().concat();
@@ -226,7 +227,7 @@ mod tests {
             flipped[at] ^= 16;
             flipped
         }));
-        // Each of these frames is whole, and so are the links to either side of the place where they meet.
+        // Every frame is whole, and every link but the one between the two halves holds.
         cases.extend((1..9).map(|meet| [&mine[..meet], &other[meet..]].concat().concat()));
         for (index, case) in cases.iter().enumerate() {
             let expected = read(case, 1);

@@ -1,11 +1,11 @@
-//! A ledger that could not be opened: it takes nothing.
+//! The stand-in for a ledger that could not be opened.
 
 use super::proof::Hash;
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 
-/// Refuses every record, with the reason.
+/// Refuses every operation with the reason why the ledger could not be opened.
 #[derive(Debug)]
 pub struct ClosedLedger(pub String);
 
@@ -18,7 +18,7 @@ impl Ledger for ClosedLedger {
         Err(LedgerError::Unavailable(self.0.clone()))
     }
 
-    /// Nobody knows. No personal data is used or kept while a ledger is closed, of them as of everybody.
+    /// Unknown: while the ledger is closed, no personal data of any customer is used or stored.
     fn erased_at(&self, _customer: &str) -> Option<u64> {
         None
     }

@@ -1,5 +1,5 @@
-//! What a frame says once it is opened, and what its leaf commits to: the record as JSON-LD, the text that receipts and
-//! exports show.
+//! Decrypts a frame, and computes the leaf of a record. A leaf commits to the record as JSON-LD, the text that receipts and
+//! exports contain.
 
 use super::customer_keys::Keys;
 use super::frame::{Header, Kind};
@@ -8,14 +8,14 @@ use super::secrets::Secrets;
 use super::{erasure, payload, seal};
 use crate::domain::consent::{ConsentRecord, json_ld};
 
-/// What came of opening a frame.
+/// The decrypted content of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// The record, and the salt of its leaf. The record of an erasure is nobody's.
+    /// The record and the salt of its leaf. The record of an erasure names no customer.
     Record(Box<ConsentRecord>, Salt),
-    /// The customer's key is not there.
+    /// The key is missing.
     NoKey,
-    /// The key is there, and does not open it.
+    /// The frame does not decrypt with its key, or the plaintext is not a record.
     Damaged,
 }
 
@@ -24,15 +24,15 @@ pub fn leaf(record: &ConsentRecord, salt: &Salt) -> Leaf {
     Leaf::commit(salt, json_ld(record).as_bytes())
 }
 
-/// Opens a frame.
+/// Decrypts the payload of a frame.
 pub fn open(header: &Header, sealed: &[u8], keys: &Keys, secrets: &Secrets) -> Content {
     let opened = match (header.kind, keys.get(&header.key)) {
         (Kind::Erasure, _) => erasure::parse(sealed)
-            .and_then(|(_, record)| payload::read(record))
+            .and_then(|(_, record)| payload::decode(record))
             .map(|record| (record, erasure::salt(header.position, secrets))),
         (Kind::Record | Kind::Return, None) => return Content::NoKey,
         (Kind::Record | Kind::Return, Some(key)) => {
-            seal::open(header, key, sealed).and_then(|plain| payload::read(&plain)).map(|record| {
+            seal::open(header, key, sealed).and_then(|plain| payload::decode(&plain)).map(|record| {
                 let salt = Salt::derive(key, &record.record_id);
                 (record, salt)
             })

@@ -1,8 +1,8 @@
-//! A copy of a ledger that is made while it is written: whole frames up to one position, and the keys that go with them.
+//! Copies a ledger to a backup while it is appended to: whole frames up to one position, and their keys.
 //!
-//! A customer's key is in a block before their first frame is written, and leaves it after the frame that says they were
-//! erased. So blocks are read until there is no new one, and frames up to where they stood before that last look: each
-//! has its key in the copy, or the frame of its erasure.
+//! A customer's key is in a block before the first frame of the customer is written, and is destroyed after the frame of
+//! the erasure. So blocks are copied until there is no new one, and then the frames that existed before that last check:
+//! the copy has the key of each record, or the frame of its erasure.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,104 +11,105 @@ use std::path::Path;
 
 use super::customer_keys;
 use super::disk::{Disk, RealDisk};
-use super::notary::write_file;
+use super::frame_index::SharedIndex;
 use super::proof::{Checkpoint, Tree, VerifyingKey};
 use super::recovery::{CUSTOMER_KEYS, at};
-use super::writer::{SharedBook, look};
+use super::signer::write_file;
 use super::{Inspection, LedgerSettings, OpenError, Verification, segment, verify};
 
-/// Takes a part of a copy: the name of a file inside the data folder, and bytes that belong at its end. The parts of a
-/// file come one after the other. An error ends the copying.
-pub type Take<'t> = dyn FnMut(&str, Vec<u8>) -> io::Result<()> + 't;
+/// Receives a copy in parts: the path of a file inside the data folder, and bytes to append to it. The parts of a file
+/// follow one another. An error ends the copying.
+pub type CopySink<'t> = dyn FnMut(&str, Vec<u8>) -> io::Result<()> + 't;
 
-/// The sums of a backup's files, inside its folder: whatever has them is no data folder.
-pub const SUMS: &str = "SHA256SUMS";
-/// From where a restore moves things to their places, inside the data folder. As long as it is there, the folder is not
-/// whole.
+/// The checksums of a backup's files, inside its folder. A folder with this file is not a data folder.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// The folder, inside the data folder, from which a restore moves the files into place. While it exists, the data folder
+/// is incomplete.
 pub const RESTORING: &str = "restoring";
-/// How many bytes are handed over at once.
+/// The bytes of a full part.
 pub const PART: usize = 256 * 1024;
 
-/// Refuses what looks like a data folder, and is none that may be written to.
-pub(super) fn check_whole(data: &Path) -> Result<(), OpenError> {
-    if data.join(SUMS).exists() {
+/// Refuses a backup, and a data folder whose restore is not finished.
+pub(super) fn check_complete(data: &Path) -> Result<(), OpenError> {
+    if data.join(CHECKSUMS).exists() {
         return Err(OpenError::Backup(data.to_owned()));
     }
     if data.join(RESTORING).exists() { Err(OpenError::HalfRestored(data.to_owned())) } else { Ok(()) }
 }
 
-/// Hands over keys and frames of a ledger's folder, named as in the data folder.
+/// Copies the keys and frames of a ledger's folder to `sink`. `name` is the path of the folder inside the data folder.
 pub(super) fn copy(
     disk: &dyn Disk,
-    (name, folder): (&str, &Path),
-    book: &SharedBook,
-    take: &mut Take<'_>,
+    name: &str,
+    folder: &Path,
+    index: &SharedIndex,
+    sink: &mut CopySink<'_>,
 ) -> io::Result<()> {
     let keys = folder.join(CUSTOMER_KEYS);
     let mut copied = HashSet::new();
     let end = loop {
-        let end = look(book).len();
+        let end = index.read().len();
         let mut new = customer_keys::names(disk, &keys)?;
         new.retain(|block| !copied.contains(block));
         if new.is_empty() {
             break end;
         }
         for block in new {
-            take(&format!("{name}/{CUSTOMER_KEYS}/{block}"), customer_keys::read_block(disk, &keys.join(&block))?)?;
+            sink(&format!("{name}/{CUSTOMER_KEYS}/{block}"), customer_keys::read_block(disk, &keys.join(&block))?)?;
             copied.insert(block);
         }
     };
     let mut next = 1;
     while next <= end {
         let (first, length, last) = {
-            let book = look(book);
-            let last = book.segment_end(next).min(end);
-            let place = book.place(last).ok_or_else(|| io::Error::other("a frame has no place"))?;
-            (place.segment, u64::from(place.offset) + u64::from(place.size), last)
+            let index = index.read();
+            let last = index.segment_end(next).min(end);
+            let location = index.locate(last).ok_or_else(|| io::Error::other("a frame is not in the index"))?;
+            (location.segment, u64::from(location.offset) + u64::from(location.size), last)
         };
         let path = segment::path(folder, first);
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         for from in (0..length).step_by(PART) {
             let part = usize::try_from(length - from).unwrap_or(PART).min(PART);
-            take(&format!("{name}/{file}"), disk.read_part(&path, from, part)?)?;
+            sink(&format!("{name}/{file}"), disk.read_part(&path, from, part)?)?;
         }
         next = last + 1;
     }
     Ok(())
 }
 
-/// Makes the published log of a copy from its frames, up to the checkpoint that came with it, and verifies all that
-/// can be without the keys folder.
+/// Builds the published log of a copy from its frames, up to the checkpoint in the copy, and verifies the copy without the
+/// keys folder.
 ///
 /// # Errors
-/// When a file cannot be read or written, or is not as it was written.
+/// When a file cannot be read or written, or is damaged.
 pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
     let (inspection, _, size) = inspect(data)?;
     let (mut tree, mut written) = (Tree::default(), Ok(()));
     let mut write = |file: &_| write_file(&RealDisk, &inspection.folders.log, file);
-    inspection.read(1, |seen| {
+    inspection.read(1, |frame| {
         if tree.size() == size {
             return ControlFlow::Break(());
         }
-        written = tree.append(&seen.header.leaf).iter().try_for_each(&mut write);
+        written = tree.append(&frame.header.leaf).iter().try_for_each(&mut write);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));
     written.map_err(at(&inspection.folders.log))?;
-    verified(data)
+    verify_copy(data)
 }
 
-/// Verifies a copy as it is, against the checkpoint that came with it, without the keys folder.
+/// Verifies a copy against the checkpoint in the copy, without the keys folder. Returns the log's public key, too.
 ///
 /// # Errors
-/// When a file cannot be read, or is not as it was written.
-pub fn verified(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
+/// When a file cannot be read, or is damaged.
+pub fn verify_copy(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
     let (inspection, key, _) = inspect(data)?;
     let found = verify(&inspection, &key, Vec::new())?;
     Ok((key, found))
 }
 
-/// A copy, the key that came with it, and how many records its checkpoint covers.
+/// Opens a copy. Returns the public key in it, and the number of records that its checkpoint covers.
 fn inspect(data: &Path) -> Result<(Inspection, VerifyingKey, u64), OpenError> {
     let inspection = Inspection::without_keys(&LedgerSettings::of(data));
     let (path, text) = inspection.published_key()?;

@@ -1,8 +1,8 @@
-//! The keys under which customers' records are encrypted, one for each customer, wrapped by the ledger's own.
+//! The encryption keys of customers, one for each, wrapped by the ledger's wrapping key.
 //!
-//! They lie in blocks, small files that are only ever replaced whole, so that taking one key away rewrites little.
-//! A block is made ahead of the customers who will get its keys: a new customer costs no write, and no file but the
-//! encrypted records themselves tells whose a key is.
+//! Keys are stored in blocks, small files that are only replaced whole, so that destroying a key rewrites little. A block
+//! is created before its keys are assigned to customers: most new customers then cost no write, and only the encrypted
+//! records show which customer has a key.
 //!
 //! ```text
 //! 0   8   "TFLKEYS1"
@@ -26,30 +26,30 @@ use zeroize::Zeroizing;
 use super::disk::{Disk, UNFINISHED, replace, shred};
 use super::recovery::{at, create_folders};
 use super::secrets::{SecretKey, Secrets, hex, random};
-use super::{OpenError, cores};
+use super::{OpenError, parallel};
 
-/// How the name of a block's file ends.
+/// The extension of a block's file name.
 const SUFFIX: &str = ".keys";
 const MAGIC: &[u8; 8] = b"TFLKEYS1";
 const ENTRY: usize = 88;
-/// How many keys a block is made with.
+/// The number of keys in a new block.
 const BLOCK: usize = 256;
-/// What is wrong with a block that is not as it was written.
+/// What is wrong with a damaged block.
 const DAMAGED: &str = "its checksum does not match";
-/// How often a block is read that somebody may be replacing.
-const TRIES: usize = 8;
+/// How many times a block is read that may be replaced meanwhile.
+const READ_ATTEMPTS: usize = 8;
 
-/// The name of a customer key: random, so that it tells nothing.
+/// The name of a key: random, so that it reveals nothing about the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct KeyName(pub [u8; 16]);
 
-/// The keys of one block.
+/// The names and keys of one block.
 pub type Block = Vec<(KeyName, SecretKey)>;
 
 /// Customer keys by their names.
 pub type Keys = HashMap<KeyName, SecretKey, RandomState>;
 
-/// The files that hold the keys. Only the writer has it.
+/// The blocks on disk, which only the writer changes.
 #[derive(Debug)]
 pub struct KeyBlocks {
     disk: Arc<dyn Disk>,
@@ -58,14 +58,14 @@ pub struct KeyBlocks {
 }
 
 impl KeyBlocks {
-    /// Reads every block of a folder.
+    /// Opens the blocks of a folder, and reads all keys.
     ///
     /// # Errors
-    /// When the disk refuses, or a block is not as it was written.
+    /// When the disk fails, or a block is damaged.
     pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, secrets: &Secrets) -> Result<(Self, Keys), OpenError> {
         let failed = at(&folder);
         create_folders(&*disk, &folder)?;
-        for name in disk.names(&folder).map_err(&failed)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+        for name in disk.file_names(&folder).map_err(&failed)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = folder.join(name);
             shred(&*disk, &path, None).map_err(at(&path))?;
         }
@@ -78,10 +78,10 @@ impl KeyBlocks {
         Ok((Self { disk, folder, blocks }, keys))
     }
 
-    /// Makes a block of new keys, durable before it is given out.
+    /// Creates a block of new keys, which is durable when this returns.
     ///
     /// # Errors
-    /// When the disk or the source of random numbers refuses.
+    /// When the disk or the source of random numbers fails.
     pub fn create(&mut self, secrets: &Secrets) -> io::Result<Vec<(KeyName, SecretKey)>> {
         let entries: Vec<(KeyName, SecretKey)> =
             (0..BLOCK).map(|_| Ok((KeyName(*random()?), random()?))).collect::<io::Result<_>>()?;
@@ -91,40 +91,40 @@ impl KeyBlocks {
         Ok(entries)
     }
 
-    /// Takes keys away for good. Names that no block has are nothing to do.
+    /// Destroys keys permanently. Names that no block has are ignored.
     ///
     /// # Errors
-    /// When the disk refuses; ask again then.
-    pub fn shred(&mut self, gone: &[KeyName], keys: &Keys, secrets: &Secrets) -> io::Result<()> {
+    /// When the disk fails. Some of the keys may exist then, so the call must be repeated.
+    pub fn shred(&mut self, destroyed: &[KeyName], keys: &Keys, secrets: &Secrets) -> io::Result<()> {
         for (path, names) in &mut self.blocks {
-            if names.iter().any(|name| gone.contains(name)) {
-                let left: Vec<KeyName> = names.iter().filter(|name| !gone.contains(name)).copied().collect();
-                rewrite(&*self.disk, path, &left, (keys, secrets))?;
-                *names = left;
+            if names.iter().any(|name| destroyed.contains(name)) {
+                let remaining: Vec<KeyName> = names.iter().filter(|name| !destroyed.contains(name)).copied().collect();
+                rewrite(&*self.disk, path, &remaining, keys, secrets)?;
+                *names = remaining;
             }
         }
         Ok(())
     }
 
-    /// The name and the bytes of every block.
+    /// The file name and the bytes of each block.
     pub fn files(&self) -> impl Iterator<Item = (String, io::Result<Vec<u8>>)> {
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.blocks.iter().map(move |(path, _)| (name(path), read_block(&*self.disk, path)))
     }
 
-    /// Wraps every key anew, under the wrapping key of now.
+    /// Wraps every key again, by the current wrapping key.
     ///
     /// # Errors
-    /// When the disk refuses; ask again then.
+    /// When the disk fails. Some keys may be wrapped by the old key then, so the call must be repeated.
     pub fn rewrap(&self, keys: &Keys, secrets: &Secrets) -> io::Result<()> {
-        self.blocks.iter().try_for_each(|(path, names)| rewrite(&*self.disk, path, names, (keys, secrets)))
+        self.blocks.iter().try_for_each(|(path, names)| rewrite(&*self.disk, path, names, keys, secrets))
     }
 }
 
-/// The blocks of a folder, with their keys.
+/// Reads the blocks of a folder.
 ///
 /// # Errors
-/// When the disk refuses, or a block is not as it was written.
+/// When the disk fails, or a block is damaged.
 pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
     let read = |path: PathBuf| {
         let bytes = disk.read(&path).map_err(at(&path))?;
@@ -133,40 +133,41 @@ pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(Pa
         Ok((path, entries))
     };
     let blocks = names(disk, folder).map_err(at(folder))?.iter().map(|name| folder.join(name)).collect();
-    cores::on_all(blocks, read).into_iter().collect()
+    parallel::map(blocks, read).into_iter().collect()
 }
 
-/// The names of the blocks of a folder.
+/// The file names of the blocks in a folder.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn names(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<String>> {
-    let mut names = disk.names(folder)?;
+    let mut names = disk.file_names(folder)?;
     names.retain(|name| name.ends_with(SUFFIX));
     Ok(names)
 }
 
-/// The bytes of a block that may be replaced at this moment: whoever opened the old file in time may find it wiped.
+/// The bytes of a block while the writer may be replacing it. A read can hit the old file after it was wiped, so a damaged
+/// block is read again.
 ///
 /// # Errors
-/// When the disk refuses, or the block is not as it was written.
+/// When the disk fails, or the block is damaged.
 pub fn read_block(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    for _ in 0..TRIES {
+    for _ in 0..READ_ATTEMPTS {
         let bytes = disk.read(path)?;
-        if body(&bytes).is_some() {
+        if checked_body(&bytes).is_some() {
             return Ok(bytes);
         }
     }
     Err(io::Error::other(format!("`{}`: {DAMAGED}", path.display())))
 }
 
-fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], (keys, secrets): (&Keys, &Secrets)) -> io::Result<()> {
+fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], keys: &Keys, secrets: &Secrets) -> io::Result<()> {
     let entries = names.iter().filter_map(|name| Some((name, keys.get(name)?)));
     shred(disk, path, Some(&write(entries, secrets)?))
 }
 
 fn write<'k>(entries: impl Iterator<Item = (&'k KeyName, &'k SecretKey)>, secrets: &Secrets) -> io::Result<Vec<u8>> {
-    let (number, wrapping) = secrets.current().ok_or_else(|| io::Error::other("there is no wrapping key"))?;
+    let (number, wrapping) = secrets.current_wrapping().ok_or_else(|| io::Error::other("there is no wrapping key"))?;
     let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(io::Error::other)?);
     let mut list = Vec::with_capacity(BLOCK * ENTRY);
     for (name, key) in entries {
@@ -185,7 +186,7 @@ fn write<'k>(entries: impl Iterator<Item = (&'k KeyName, &'k SecretKey)>, secret
 }
 
 fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &'static str> {
-    let body = body(bytes).ok_or(DAMAGED)?;
+    let body = checked_body(bytes).ok_or(DAMAGED)?;
     let shape = "it is not a block of customer keys";
     let (number, list) = body.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk()).ok_or(shape)?;
     let (_, list) = list.split_first_chunk::<4>().ok_or(shape)?;
@@ -196,8 +197,8 @@ fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &
     list.iter().map(|entry| unwrap(entry, &cipher).ok_or("a customer key does not unwrap")).collect()
 }
 
-/// What a block holds before its checksum, if that is right.
-fn body(bytes: &[u8]) -> Option<&[u8]> {
+/// A block without its checksum, if the checksum matches.
+fn checked_body(bytes: &[u8]) -> Option<&[u8]> {
     let (body, sum) = bytes.split_last_chunk::<32>()?;
     (*sum == *Sha256::digest(body)).then_some(body)
 }

@@ -1,6 +1,6 @@
-//! What the ledger needs of a file system, small enough to be crashed on purpose in a test.
+//! The file system interface of the ledger. Tests replace it with a disk that loses or refuses writes.
 //!
-//! A file's bytes are durable after [`DiskFile::sync`], its name after [`Disk::sync_folder`].
+//! The bytes of a file are durable after [`DiskFile::sync`], its name after [`Disk::sync_folder`].
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -10,134 +10,136 @@ use std::path::Path;
 
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a folder that only its owner may open, if it is not there. The folder above must be. Whether it was made.
+    /// Creates a folder that only its owner may access, unless it exists. The parent must exist. Returns whether it was
+    /// created.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn create_folder(&self, folder: &Path) -> io::Result<bool>;
 
     /// The names of the files in a folder, sorted.
     ///
     /// # Errors
-    /// When the disk refuses.
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// When the disk fails.
+    fn file_names(&self, folder: &Path) -> io::Result<Vec<String>>;
 
-    /// A whole file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// When it is not there, or the disk refuses.
+    /// When it does not exist, or the disk fails.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// A part of a file.
+    /// Reads `length` bytes of a file from offset `from` on.
     ///
     /// # Errors
-    /// When it is not there or too short, or the disk refuses.
+    /// When the file does not exist or is too short, or the disk fails.
     fn read_part(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>>;
 
-    /// Makes a file that was not there, for its owner alone.
+    /// Creates a file that only its owner may access.
     ///
     /// # Errors
-    /// When it is there, or the disk refuses.
+    /// When it exists, or the disk fails.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens a file to append to.
+    /// Opens a file for appending.
     ///
     /// # Errors
-    /// When it is not there, or the disk refuses.
+    /// When it does not exist, or the disk fails.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Gives a file another name, in place of whatever had that name.
+    /// Renames a file, and replaces a file of the new name.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Takes a file away.
+    /// Removes a file.
     ///
     /// # Errors
-    /// When it is not there, or the disk refuses.
+    /// When it does not exist, or the disk fails.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Takes a folder away with the files in it, if it is there.
+    /// Removes a folder with its files, if it exists.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
 
     /// Makes the names in a folder durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
-    /// Keeps other processes off as long as what comes back lives; nothing if another has it.
+    /// Locks a file against other processes until the result is dropped; `None` if another process has the lock.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Any + Send + Sync>>>;
 }
 
 /// A file that is open for writing.
 pub trait DiskFile: Debug + Send {
-    /// Writes at the end.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// When the disk refuses; some of the bytes may stand there then.
+    /// When the disk fails. Some of the bytes may be written then.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes what was written durable.
+    /// Makes the written bytes durable.
     ///
     /// # Errors
-    /// When the disk refuses. What was written since the last sync is then in doubt for good.
+    /// When the disk fails. Whether the bytes since the last sync are durable then stays unknown, even after a later sync.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Shortens it.
+    /// Truncates the file to `length` bytes, and syncs it.
     ///
     /// # Errors
-    /// When the disk refuses.
-    fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// When the disk fails.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
 
-    /// Writes zeros over all its bytes and makes that durable, as far as the disk overwrites in place.
+    /// Overwrites the file with zeros and syncs it, which erases the bytes as far as the disk overwrites in place.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn wipe(&mut self) -> io::Result<()>;
 }
 
-/// Whether there is no room: the one error after which something may be tried again.
+/// Whether the disk is full: the only error after which a write may be repeated.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Writes at the end of a file that has this length, and makes it durable.
+/// Appends to a file of this length, and syncs it.
 ///
 /// # Errors
-/// When there is no room: then the file is as it was. Any other error is final.
+/// When the disk is full: then the file is unchanged. Any other error is final.
 pub fn extend(file: &mut dyn DiskFile, length: u64, bytes: &[u8]) -> io::Result<()> {
-    let last_word = |error: io::Error| io::Error::other(format!("a sync failed: {error}"));
+    // Another kind of error, so that a failed sync on a full disk is final, too.
+    let sync_failed = |error: io::Error| io::Error::other(format!("a sync failed: {error}"));
     match file.append(bytes) {
         Err(error) if is_full(&error) => {
-            file.cut(length).map_err(last_word)?;
+            file.truncate(length).map_err(sync_failed)?;
             Err(error)
         }
         Err(error) => Err(error),
-        Ok(()) => file.sync().map_err(last_word),
+        Ok(()) => file.sync().map_err(sync_failed),
     }
 }
 
-/// Puts a file in place of another in one step: after a crash it is the old one or the new one.
+/// Replaces a file atomically: after a crash it has the old bytes or the new ones.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     swap(disk, path, bytes, true)
 }
 
-/// The same without a sync: after a power cut it may be neither. For files that can be made again.
+/// Replaces a file without a sync: after a power cut it may be damaged. For files that can be rebuilt.
 ///
 /// # Errors
-/// When the disk refuses.
-pub fn write_loosely(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// When the disk fails.
+pub fn replace_without_sync(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     swap(disk, path, bytes, false)
 }
 
@@ -151,7 +153,7 @@ fn swap(disk: &dyn Disk, path: &Path, bytes: &[u8], durable: bool) -> io::Result
     let mut file = disk.create(&fresh)?;
     let written = file.append(bytes).and_then(|()| if durable { file.sync() } else { Ok(()) });
     if let Err(error) = written {
-        // What there is of it would take room that nobody can use; what matters is why there is no more.
+        // A partial file would only take room. The first error is the one to report.
         drop(disk.remove(&fresh));
         return Err(error);
     }
@@ -159,10 +161,10 @@ fn swap(disk: &dyn Disk, path: &Path, bytes: &[u8], durable: bool) -> io::Result
     if durable { disk.sync_folder(path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }
 }
 
-/// Puts a file in place of another, or takes it away, and wipes the bytes that it had.
+/// Replaces a file, or removes it, and wipes its old bytes.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn shred(disk: &dyn Disk, path: &Path, rest: Option<&[u8]>) -> io::Result<()> {
     let mut old = disk.open(path)?;
     match rest {
@@ -175,10 +177,10 @@ pub fn shred(disk: &dyn Disk, path: &Path, rest: Option<&[u8]>) -> io::Result<()
     old.wipe()
 }
 
-/// How the name of a file ends until all of it is there.
+/// The suffix of a file name until the file is complete.
 pub const UNFINISHED: &str = ".new";
 
-/// The file system of this machine.
+/// The file system of the operating system.
 #[derive(Debug)]
 pub struct RealDisk;
 
@@ -193,7 +195,7 @@ impl Disk for RealDisk {
         }
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+    fn file_names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -260,14 +262,14 @@ impl Disk for RealDisk {
     }
 }
 
-/// A file that is locked until this goes: a process that was being started meanwhile has the file open, too, and closing
-/// it here alone would leave it locked a moment longer.
+/// A locked file, which is unlocked explicitly: a child process that is being started may have inherited the file, and
+/// would hold the lock a moment longer.
 #[derive(Debug)]
 struct Locked(File);
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // It is closed right after, which unlocks it as well.
+        // An error does not matter: the file is closed next, which unlocks it too.
         drop(self.0.unlock());
     }
 }
@@ -281,7 +283,7 @@ impl DiskFile for File {
         self.sync_data()
     }
 
-    fn cut(&mut self, length: u64) -> io::Result<()> {
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)?;
         self.seek(SeekFrom::Start(length))?;
         self.sync_all()

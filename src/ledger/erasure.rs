@@ -1,4 +1,4 @@
-//! What the ledger says of an erasure: that there was one, when, and the token by which its customer stays away.
+//! The record of an erasure: its position, its time, and the suppression token of the customer.
 
 use super::Erasure;
 use super::proof::Salt;
@@ -7,18 +7,18 @@ use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 
-/// The payload of its frame, which needs no encryption: a token that means something only with the pepper, and a
-/// record that is nobody's.
+/// The payload of the frame. It is not encrypted: the token is meaningless without the pepper, and the record names no
+/// customer.
 pub fn payload(token: &[u8; 32], record: &[u8]) -> Vec<u8> {
     [token.as_slice(), record].concat()
 }
 
-/// Token and record from a frame's payload.
+/// Splits a payload into token and record.
 pub fn parse(payload: &[u8]) -> Option<(&[u8; 32], &[u8])> {
     payload.split_first_chunk()
 }
 
-/// The record that its leaf commits to.
+/// The record that the leaf commits to.
 pub fn record(position: u64, at: Moment) -> ConsentRecord {
     ConsentRecord {
         record_id: Erasure::name(position),
@@ -39,7 +39,7 @@ pub fn record(position: u64, at: Moment) -> ConsentRecord {
     }
 }
 
-/// The salt of its leaf.
+/// The salt of the leaf.
 pub fn salt(position: u64, secrets: &Secrets) -> Salt {
     Salt::derive(secrets.erasure(), &Erasure::name(position))
 }

@@ -1,26 +1,30 @@
-//! The ledger on disk: asks go to one writer, answers about the past come from the files.
+//! The ledger on disk: changes go through the writer thread; reads come from the files.
 
 use std::any::Any;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::content::{self, Content};
-use super::copy::{Take, check_whole, copy};
+use super::copy::{CopySink, check_complete, copy};
 use super::disk::{Disk, RealDisk, is_full};
-use super::frame::{self, Found, Header};
-use super::notary::{CHECKPOINT, LogFolders, Newest, Notary, Signed, VERIFYING_KEY, Word};
-use super::past::Past;
-use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
-use super::recovery::{Recovered, at, create_folders, lock, recover};
+use super::frame::{self, FrameRead, Header};
+use super::frame_index::SharedIndex;
+use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, TreeHead, VerifyingKey};
+use super::proof::{consistency, inclusion};
+use super::record_summary::RecordSummary;
+use super::recovery::{RecoveredLedger, at, create_folders, lock, recover};
 use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
+use super::signer::{
+    CHECKPOINT, LatestCheckpoint, LedgerFolders, SignedCheckpoint, Signer, SignerMessage, VERIFYING_KEY,
+};
 use super::vault::{ErasedPerson, Vault};
-use super::writer::{Append, Job, SharedBook, Writer, look};
+use super::writer::{Append, Job, Writer};
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use crate::domain::time::Moment;
@@ -30,26 +34,26 @@ const LEDGER: &str = "ledger";
 /// The folder of the published log inside the data folder.
 const LOG: &str = "log";
 
-/// Where a ledger lives.
+/// The settings of a ledger.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {
     /// The data folder.
     pub data: PathBuf,
-    /// The folder of what makes the data folder readable. It must not be in the backups of the data folder.
+    /// The keys folder, without which the data folder cannot be read. Backups of the data folder must not contain it.
     pub keys: PathBuf,
-    /// A checkpoint that the ledger must contain, and the file it comes from.
+    /// A checkpoint that the ledger must contain, and the file that it was read from.
     pub expected_head: Option<(PathBuf, String)>,
-    /// Goes on from a ledger that does not have the head that was signed last, as a new log. The old log's head and key
-    /// are kept beside the keys.
+    /// Accepts a ledger that is older than the last signed head, and continues it as a new log. The head and the keys of
+    /// the old log are copied to the keys folder.
     pub accept_older: bool,
-    /// A segment is full from this many bytes on.
+    /// The size at which a segment is full, in bytes.
     pub segment_bytes: u64,
-    /// So many bytes are kept free for restrictions: 4 MiB for some ten thousand.
+    /// The room on disk that is reserved for restrictions, in bytes: 4 MiB hold about ten thousand.
     pub reserve_bytes: usize,
 }
 
 impl LedgerSettings {
-    /// The settings of a data folder, with its keys in a folder beside it.
+    /// The default settings for a data folder, with the keys folder beside it.
     #[must_use]
     pub fn of(data: &Path) -> Self {
         let name = data.file_name().unwrap_or_default().to_string_lossy();
@@ -64,36 +68,37 @@ impl LedgerSettings {
         }
     }
 
-    pub(super) fn folders(&self) -> LogFolders {
-        LogFolders { ledger: self.data.join(LEDGER), log: self.data.join(LOG), keys: self.keys.clone() }
+    pub(super) fn folders(&self) -> LedgerFolders {
+        LedgerFolders { ledger: self.data.join(LEDGER), log: self.data.join(LOG), keys: self.keys.clone() }
     }
 }
 
-/// A ledger opened from disk.
+/// A ledger with what was read when it was opened.
 #[derive(Debug)]
-pub struct Opened {
-    /// The ledger, to append to.
+pub struct OpenedLedger {
+    /// The ledger.
     pub ledger: FileLedger,
-    /// What its records say together.
-    pub past: Past,
-    /// What was not as it should be, and is now.
-    pub mended: Vec<Mended>,
+    /// A summary of its records.
+    pub summary: RecordSummary,
+    /// The repairs that were made.
+    pub repairs: Vec<Repair>,
 }
 
-/// What was mended when a ledger was opened.
+/// A repair that was made when a ledger was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mended {
-    /// The last frame was never finished; what there was of it is kept in this file.
+pub enum Repair {
+    /// The last frame was torn and was cut off; its bytes were copied to this file.
     TornFrame(PathBuf),
-    /// A file that follows from the frames was wrong, and was written anew.
+    /// This file of the published log was damaged, and was rebuilt from the frames.
     LogFile(PathBuf),
-    /// So many keys of erased customers had come back, and are gone again.
+    /// The keys of this many erased customers were found, and destroyed again.
     ErasedAgain(usize),
-    /// It does not have the head that was signed last, and goes on as a new log. The folder holds head and key of the old.
+    /// The ledger was older than its last signed head, and continues as a new log. The folder has the head and the keys of
+    /// the old log.
     NewLog(PathBuf),
 }
 
-impl std::fmt::Display for Mended {
+impl std::fmt::Display for Repair {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TornFrame(copy) => {
@@ -104,7 +109,7 @@ impl std::fmt::Display for Mended {
                 )
             }
             Self::LogFile(path) => {
-                write!(formatter, "`{}` was damaged, and was written anew from the records", path.display())
+                write!(formatter, "`{}` was damaged, and was rebuilt from the records", path.display())
             }
             Self::ErasedAgain(count) => {
                 write!(formatter, "{count} erased customers had come back, and were erased again")
@@ -118,71 +123,56 @@ impl std::fmt::Display for Mended {
     }
 }
 
-/// Size and root of a ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// How many records it has.
-    pub size: u64,
-    /// The root over them.
-    pub root: Hash,
-}
-
-impl std::fmt::Display for Head {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} records with the root {}", self.size, self.root)
-    }
-}
-
-/// Why a ledger does not open. Its files are left as they are.
+/// Why a ledger cannot be opened. Its files stay unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The disk says no.
+    /// The disk failed.
     #[error("`{path}`: {error}")]
     Disk {
-        /// Which file.
+        /// The file or folder.
         path: PathBuf,
-        /// What it says.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// Another process has it.
+    /// Another process has the folder open.
     #[error("`{0}` is in use by another process")]
     InUse(PathBuf),
-    /// It is not as it was written.
+    /// A file is damaged.
     #[error("`{path}` is damaged at byte {at}, after {records} whole records: {what}")]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where.
+        /// The offset of the damage, in bytes.
         at: usize,
-        /// How many records before that are whole.
+        /// The number of whole records before it.
         records: u64,
-        /// What is wrong.
+        /// What is wrong there.
         what: &'static str,
     },
-    /// It is a backup: what is written into it would be in no backup.
+    /// The folder is a backup. A ledger that was continued there would be missing from the data folder.
     #[error("`{0}` is a backup, not a data folder")]
     Backup(PathBuf),
-    /// Not everything has been put back into it yet.
+    /// The data folder is being restored, or a restore was interrupted.
     #[error("`{0}` is not whole: a restore into it is under way, or was cut short")]
     HalfRestored(PathBuf),
-    /// There are records, and not what makes them readable.
+    /// There are records, but not the keys to read them.
     #[error("`{0}` is missing, and there is a ledger that needs it")]
     KeysMissing(PathBuf),
-    /// A head that the ledger must contain counts for nothing.
+    /// A head that the ledger must contain cannot be verified.
     #[error("`{path}`: {error}")]
     Head {
-        /// Where the head was.
+        /// The file of the head.
         path: PathBuf,
-        /// Why.
+        /// Why the head is invalid.
         error: CheckpointError,
     },
-    /// It is older than it was, or another.
+    /// The ledger does not contain a head that was signed.
     #[error("the ledger is an older copy, or another: it has {found}, and it had {signed}")]
     OtherHead {
-        /// What it is.
-        found: Head,
-        /// What it was.
-        signed: Head,
+        /// The head of the ledger.
+        found: TreeHead,
+        /// The signed head.
+        signed: TreeHead,
     },
 }
 
@@ -194,14 +184,20 @@ const SIGNER: &str = "ledger-signer";
 /// A ledger on disk.
 pub struct FileLedger {
     disk: Arc<dyn Disk>,
-    folders: LogFolders,
+    folders: LedgerFolders,
     secrets: Arc<Secrets>,
-    book: SharedBook,
-    newest: Newest,
-    verifying: VerifyingKey,
-    asks: Option<(Sender<Job>, Sender<Word>)>,
+    index: SharedIndex,
+    latest: LatestCheckpoint,
+    verifying_key: VerifyingKey,
+    /// Dropped first, so that the threads end.
+    senders: Option<Senders>,
     threads: Vec<(&'static str, JoinHandle<()>)>,
     _lock: Box<dyn Any + Send + Sync>,
+}
+
+struct Senders {
+    writer: Sender<Job>,
+    signer: Sender<SignerMessage>,
 }
 
 impl std::fmt::Debug for FileLedger {
@@ -211,45 +207,45 @@ impl std::fmt::Debug for FileLedger {
 }
 
 impl FileLedger {
-    /// Opens a ledger, or begins one.
+    /// Opens a ledger, or creates it.
     ///
     /// # Errors
-    /// When the disk refuses, another process has it, or it is not as it was written.
-    pub fn open(settings: &LedgerSettings) -> Result<Opened, OpenError> {
+    /// When the disk fails, another process has the ledger open, or it is damaged.
+    pub fn open(settings: &LedgerSettings) -> Result<OpenedLedger, OpenError> {
         Self::open_on(Arc::new(RealDisk), settings)
     }
 
-    /// The same on another disk.
+    /// Opens a ledger on the given disk, or creates it.
     ///
     /// # Errors
-    /// When the disk refuses, another process has it, or it is not as it was written.
-    pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Opened, OpenError> {
+    /// When the disk fails, another process has the ledger open, or it is damaged.
+    pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<OpenedLedger, OpenError> {
         let folders = settings.folders();
-        check_whole(&settings.data)?;
+        check_complete(&settings.data)?;
         create_folders(&*disk, &folders.ledger)?;
         create_folders(&*disk, &folders.log)?;
         create_folders(&*disk, &folders.keys)?;
-        // The keys too: two data folders with one set of keys would each sign what the other must not be older than.
+        // The keys folder is locked too: two data folders that share it would replace each other's last signed head.
         let lock = Box::new((lock(&*disk, &folders.ledger)?, lock(&*disk, &folders.keys)?));
-        // A restore may have begun meanwhile.
-        check_whole(&settings.data)?;
+        // Checked again under the lock, because a restore may have begun meanwhile.
+        check_complete(&settings.data)?;
         let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
         let mut reserve = reserve.map_err(at(&folders.ledger))?;
         let mut recovered = recover(&disk, settings, &folders);
         if matches!(&recovered, Err(OpenError::Disk { error, .. }) if is_full(error)) && reserve.release() {
             recovered = recover(&disk, settings, &folders);
         }
-        Self::start(disk, settings, (recovered?, reserve), lock).map_err(at(&folders.ledger))
+        Self::start(disk, settings, recovered?, reserve, lock).map_err(at(&folders.ledger))
     }
 
-    /// Wraps every customer key under a new key, and forgets the old one: copies of the data folder that were made
-    /// before become unreadable. A rotation that is cut short ends when the ledger is opened next.
+    /// Wraps every customer key under a new wrapping key and destroys the old one, so that earlier copies of the data folder
+    /// become unreadable. An interrupted rotation is completed when the ledger is next opened.
     ///
     /// # Errors
-    /// When there is no ledger, or it does not open, such as while a server has it.
+    /// When there is no ledger, or it cannot be opened, for example because a server has it open.
     pub fn rotate_key(settings: &LedgerSettings) -> Result<(), OpenError> {
-        let nothing = || at(&settings.keys)(io::ErrorKind::NotFound.into());
-        Secrets::read(&RealDisk, &settings.keys)?.ok_or_else(nothing)?;
+        let missing = || at(&settings.keys)(io::ErrorKind::NotFound.into());
+        Secrets::read(&RealDisk, &settings.keys)?.ok_or_else(missing)?;
         let opened = Self::open(settings)?;
         let begun = Secrets::clone(&opened.ledger.secrets).begin_rotation(&RealDisk);
         begun.map_err(at(&settings.keys))?;
@@ -257,7 +253,7 @@ impl FileLedger {
         Self::open(settings).map(drop)
     }
 
-    /// Whether a rotation of the key was cut short: until it ends, there are data that only the old key opens.
+    /// Whether a rotation of the wrapping key was interrupted: some keys are then still wrapped by the old one.
     ///
     /// # Errors
     /// When the keys cannot be read.
@@ -265,24 +261,24 @@ impl FileLedger {
         Ok(Secrets::read(&RealDisk, &settings.keys)?.is_some_and(|secrets| secrets.is_rotating()))
     }
 
-    /// The keys of a store of customers beside this ledger.
+    /// Opens the encryption keys of the customer store.
     ///
     /// # Errors
-    /// When the disk refuses, or they are not as they were written.
+    /// When the disk fails, or a key block is damaged.
     pub fn vault(&self, settings: &LedgerSettings) -> Result<Vault, OpenError> {
         Vault::open(Arc::clone(&self.disk), &settings.data, Arc::clone(&self.secrets))
     }
 
-    /// Everybody who was erased.
+    /// All erased customers.
     #[must_use]
     pub fn erased(&self) -> Vec<ErasedPerson> {
-        look(&self.book).erasures().map(|(token, position)| ErasedPerson::new(token, position)).collect()
+        self.index.read().erasures().map(|(token, position)| ErasedPerson::new(token, position)).collect()
     }
 
-    /// The records at these positions that may be read, oldest first.
+    /// The records at these positions, oldest first, without erasures and the records of erased customers.
     ///
     /// # Errors
-    /// When they cannot be read back.
+    /// When the disk fails, or a record is damaged.
     pub fn records_at(&self, positions: RangeInclusive<u64>) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
         let last = self.size().min(*positions.end());
         let read = |position| match self.open_record(position) {
@@ -294,73 +290,87 @@ impl FileLedger {
         (*positions.start()..=last).filter_map(read).collect()
     }
 
-    /// Starts the writer and the notary.
+    /// Starts the writer and the signer.
     fn start(
         disk: Arc<dyn Disk>,
         settings: &LedgerSettings,
-        (recovered, mut reserve): (Recovered, Reserve),
+        recovered: RecoveredLedger,
+        mut reserve: Reserve,
         lock: Box<dyn Any + Send + Sync>,
-    ) -> io::Result<Opened> {
+    ) -> io::Result<OpenedLedger> {
         let folders = settings.folders();
-        let Recovered { book, past, previous, last, log, mended, secrets, key, blocks, register } = recovered;
-        let (secrets, verifying) = (Arc::new(secrets), key.verifying_key());
+        let RecoveredLedger {
+            index,
+            summary,
+            previous,
+            last,
+            tree,
+            unwritten,
+            repairs,
+            secrets,
+            key,
+            blocks,
+            register,
+        } = recovered;
+        let (secrets, verifying_key) = (Arc::new(secrets), key.verifying_key());
         let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
-        let mut notary = Notary::new(Arc::clone(&disk), folders.clone(), key, log).map_err(io::Error::other)?;
-        let (newest, book) = (notary.newest(), Arc::new(RwLock::new(book)));
-        // Now rather than while the first caller waits. Where there is no room, the writer takes that into account.
-        reserve.keep();
-        let ((asks, jobs), (words, heard)) = (channel(), channel());
+        let signer = Signer::new(Arc::clone(&disk), folders.clone(), key, tree, unwritten);
+        let mut signer = signer.map_err(io::Error::other)?;
+        let (latest, index) = (signer.latest(), SharedIndex::new(index));
+        // Now rather than while the first caller waits. Without room, the writer refuses grants.
+        reserve.ensure();
+        let ((writer_sender, jobs), (signer_sender, messages)) = (channel(), channel());
         let mut writer = Writer {
             segments,
             blocks,
             register,
             reserve,
             secrets: Arc::clone(&secrets),
-            book: Arc::clone(&book),
-            notary: words.clone(),
-            newest: newest.clone(),
+            index: index.clone(),
+            signer: signer_sender.clone(),
+            latest: latest.clone(),
             previous,
-            broken: None,
+            failure: None,
         };
         let threads = vec![
             (WRITER, thread::Builder::new().name(WRITER.into()).spawn(move || writer.run(&jobs))?),
-            (SIGNER, thread::Builder::new().name(SIGNER.into()).spawn(move || notary.run(&heard))?),
+            (SIGNER, thread::Builder::new().name(SIGNER.into()).spawn(move || signer.run(&messages))?),
         ];
-        let asks = Some((asks, words));
-        let ledger = Self { disk, folders, secrets, book, newest, verifying, asks, threads, _lock: lock };
-        Ok(Opened { ledger, past, mended })
+        let senders = Some(Senders { writer: writer_sender, signer: signer_sender });
+        let ledger = Self { disk, folders, secrets, index, latest, verifying_key, senders, threads, _lock: lock };
+        Ok(OpenedLedger { ledger, summary, repairs })
     }
 
-    /// Asks the writer, and waits for its answer.
-    fn ask<T>(&self, job: impl FnOnce(Sender<Result<T, LedgerError>>) -> Job) -> Result<T, LedgerError> {
+    /// Sends a job to the writer, and waits for its reply.
+    fn request<T>(&self, job: impl FnOnce(Sender<Result<T, LedgerError>>) -> Job) -> Result<T, LedgerError> {
         let ended = || LedgerError::Unavailable("the ledger's writer has ended".into());
-        let (done, answer) = channel();
-        let (asks, _) = self.asks.as_ref().ok_or_else(ended)?;
-        asks.send(job(done)).map_err(|_| ended())?;
-        answer.recv().map_err(|_| ended())?
+        let (sender, reply) = channel();
+        let senders = self.senders.as_ref().ok_or_else(ended)?;
+        senders.writer.send(job(sender)).map_err(|_| ended())?;
+        reply.recv().map_err(|_| ended())?
     }
 
-    /// A head that covers so many records.
-    fn signed(&self, size: u64) -> Result<Signed, LedgerError> {
-        let newest = self.newest.get()?;
-        if newest.size >= size && !newest.note.is_empty() {
-            return Ok(newest);
+    /// A checkpoint that covers at least `size` records, if the ledger has that many.
+    fn signed(&self, size: u64) -> Result<SignedCheckpoint, LedgerError> {
+        let latest = self.latest.get()?;
+        if latest.size >= size && !latest.note.is_empty() {
+            return Ok(latest);
         }
         let ended = || {
-            let trouble = self.newest.get().err();
-            trouble.unwrap_or_else(|| LedgerError::Unavailable("nobody signs the ledger any more".into()))
+            let failure = self.latest.get().err();
+            failure.unwrap_or_else(|| LedgerError::Unavailable("the ledger's signer has ended".into()))
         };
-        let (done, answer) = channel();
-        let (_, words) = self.asks.as_ref().ok_or_else(ended)?;
-        words.send(Word::Sign(done)).map_err(|_| ended())?;
-        answer.recv().map_err(|_| ended())??;
-        self.newest.get()
+        let (sender, reply) = channel();
+        let senders = self.senders.as_ref().ok_or_else(ended)?;
+        senders.signer.send(SignerMessage::Sign(sender)).map_err(|_| ended())?;
+        reply.recv().map_err(|_| ended())??;
+        self.latest.get()
     }
 
-    /// A record, with the salt of its leaf.
+    /// The record at a position, and the salt of its leaf.
     fn open_record(&self, position: u64) -> Result<(ConsentRecord, Salt), LedgerError> {
         let (header, sealed) = self.read_frame(position)?;
-        match content::open(&header, &sealed, look(&self.book).keys(), &self.secrets) {
+        match content::open(&header, &sealed, self.index.read().keys(), &self.secrets) {
             Content::Record(record, salt) => Ok((*record, salt)),
             Content::NoKey => Err(LedgerError::NotFound(format!("record {position} is an erased customer's"))),
             Content::Damaged => Err(unreadable(position)),
@@ -368,13 +378,13 @@ impl FileLedger {
     }
 
     fn read_frame(&self, position: u64) -> Result<(Header, Vec<u8>), LedgerError> {
-        let place = look(&self.book).place(position);
-        let place = place.ok_or_else(|| LedgerError::NotFound(format!("the ledger has no record {position}")))?;
-        let path = segment::path(&self.folders.ledger, place.segment);
-        let read = self.disk.read_part(&path, place.offset.into(), place.size as usize);
+        let location = self.index.read().locate(position);
+        let location = location.ok_or_else(|| LedgerError::NotFound(format!("the ledger has no record {position}")))?;
+        let path = segment::path(&self.folders.ledger, location.segment);
+        let read = self.disk.read_part(&path, location.offset.into(), location.size as usize);
         let bytes = read.map_err(|error| LedgerError::Unavailable(format!("`{}`: {error}", path.display())))?;
         match frame::read(&bytes, 0) {
-            Found::Frame { header, length, .. } if header.position == position => {
+            FrameRead::Frame { header, length, .. } if header.position == position => {
                 Ok((header, bytes.get(frame::payload(length)).unwrap_or(&[]).to_vec()))
             }
             _ => Err(unreadable(position)),
@@ -388,30 +398,31 @@ fn unreadable(position: u64) -> LedgerError {
 
 impl Ledger for FileLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        self.ask(|done| Job::Append(Append { records: records.to_vec(), done }))
+        self.request(|reply| Job::Append(Append { records: records.to_vec(), reply }))
     }
 
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {
-        self.ask(|done| Job::Erase(customer.into(), now, done))
+        self.request(|reply| Job::Erase { customer: customer.into(), now, reply })
     }
 
     fn erased_at(&self, customer: &str) -> Option<u64> {
         let token = self.secrets.token(customer);
-        look(&self.book).erasure(&token)
+        self.index.read().erasure(&token)
     }
 
     fn size(&self) -> u64 {
-        look(&self.book).len()
+        self.index.read().len()
     }
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
-        let positions = look(&self.book).customer(customer).map(|known| known.positions.clone()).unwrap_or_default();
+        let positions = self.index.read().customer(customer).map(|records| records.positions.clone());
+        let positions = positions.unwrap_or_default();
         let read = |position| Ok((position, self.open_record(position)?.0));
         positions.into_iter().map(read).collect()
     }
 
     fn checkpoint(&self) -> Result<String, LedgerError> {
-        Ok(self.signed(look(&self.book).len())?.note)
+        Ok(self.signed(self.size())?.note)
     }
 
     fn receipt(&self, position: u64) -> Result<String, LedgerError> {
@@ -423,8 +434,8 @@ impl Ledger for FileLedger {
         let path = path.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         let record = json_ld(&record).into_bytes();
         let receipt = Receipt { record, salt, index, path, checkpoint: signed.note };
-        let holds = receipt.clone().verify(&self.verifying);
-        holds.map_err(|error| LedgerError::Unavailable(format!("a tile of the ledger is damaged: {error}")))?;
+        let verified = receipt.clone().verify(&self.verifying_key);
+        verified.map_err(|error| LedgerError::Unavailable(format!("a tile of the ledger is damaged: {error}")))?;
         Ok(receipt.to_string())
     }
 
@@ -440,30 +451,30 @@ impl Ledger for FileLedger {
         })
     }
 
-    fn copy(&self, take: &mut Take<'_>) -> Result<(), LedgerError> {
+    fn copy(&self, sink: &mut CopySink<'_>) -> Result<(), LedgerError> {
         let note = self.checkpoint()?;
-        let copied = copy(&*self.disk, (LEDGER, &self.folders.ledger), &self.book, take)
-            .and_then(|()| take(&format!("{LOG}/{VERIFYING_KEY}"), format!("{}\n", self.verifying).into_bytes()))
-            .and_then(|()| take(&format!("{LOG}/{CHECKPOINT}"), note.into_bytes()));
+        let copied = copy(&*self.disk, LEDGER, &self.folders.ledger, &self.index, sink)
+            .and_then(|()| sink(&format!("{LOG}/{VERIFYING_KEY}"), format!("{}\n", self.verifying_key).into_bytes()))
+            .and_then(|()| sink(&format!("{LOG}/{CHECKPOINT}"), note.into_bytes()));
         copied.map_err(|error| LedgerError::Unavailable(format!("the ledger cannot be copied: {error}")))
     }
 
     fn ended_thread(&self) -> Option<&'static str> {
-        // The signer ends by itself once its disk has failed: then nothing is signed, and the ledger says so.
-        let unexpected = |name| name == WRITER || self.newest.get().is_ok();
+        // After a disk failure the signer ends by itself, and the ledger is unavailable.
+        let unexpected = |name| name == WRITER || self.latest.get().is_ok();
         let ended = self.threads.iter().filter(|(_, thread)| thread.is_finished());
         ended.map(|(name, _)| *name).find(|name| unexpected(*name))
     }
 
     fn verifier_key(&self) -> Result<String, LedgerError> {
-        Ok(self.verifying.to_string())
+        Ok(self.verifying_key.to_string())
     }
 }
 
 impl Drop for FileLedger {
-    /// Lets the writer finish, and the notary sign what it wrote.
+    /// Waits until the writer has finished and the signer has signed what it wrote.
     fn drop(&mut self) {
-        self.asks = None;
+        self.senders = None;
         for (_, thread) in self.threads.drain(..) {
             // A thread that panicked has nothing left to finish.
             drop(thread.join());

@@ -1,4 +1,5 @@
-//! One record in a segment: a frame that shows every damage. docs/ledger-format.md is the document.
+//! The format of a frame, which holds one record in a segment and detects any damage. `docs/ledger-format.md` is the
+//! specification.
 //!
 //! ```text
 //! 0    u32  length of the payload, little-endian like every number
@@ -20,53 +21,50 @@ use sha2::{Digest, Sha256};
 use super::customer_keys::KeyName;
 use super::proof::Leaf;
 
-/// The version that this code writes.
+/// The format version.
 const VERSION: u16 = 2;
 /// Bytes before the payload.
 const HEADER: usize = 120;
-/// Bytes that the payload's encryption is bound to, from byte 4 on.
-const BOUND: std::ops::Range<usize> = 4..84;
+/// The header bytes that the encryption of the payload authenticates.
+const AUTHENTICATED: std::ops::Range<usize> = 4..84;
 /// Bytes after the payload.
 const HASH: usize = 32;
-/// The longest payload that is believed.
-pub const MOST_PAYLOAD: usize = 1024 * 1024;
-/// The smallest part of a file that a disk writes or loses as one.
+/// The longest payload that is accepted, in bytes.
+pub const MAX_PAYLOAD: usize = 1024 * 1024;
+/// The smallest unit that a disk writes or loses.
 const SECTOR: usize = 512;
 
-/// The hash that chains frames.
+/// The SHA-256 of a frame, by which the next one refers to it.
 pub type Link = [u8; HASH];
 
-/// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A consent record, encrypted.
+    /// An encrypted consent record.
     Record = 1,
-    /// Word that the customer of a key was erased.
+    /// The erasure of the customer who had a key.
     Erasure = 2,
-    /// A consent record, encrypted, by which an erased customer is known again. Programs from before there were such
-    /// records refuse the frame as of a kind that they do not know.
+    /// An encrypted consent record by which an erased customer returns. Programs from before this kind refuse the frame.
     Return = 3,
 }
 
-/// What a frame says besides its payload.
+/// A frame without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// What it holds.
     pub kind: Kind,
-    /// Its place in the ledger, from 1.
+    /// The position in the ledger, from 1.
     pub position: u64,
-    /// The customer's key; of an erasure, the key that is gone, or zeros.
+    /// The customer's key; in an erasure the destroyed key, or zeros if there was none.
     pub key: KeyName,
     /// The random part of the nonce.
     pub random: [u8; 16],
-    /// What stands in the tree for it.
+    /// The record's leaf in the Merkle tree.
     pub leaf: Leaf,
 }
 
 impl Header {
-    /// What its payload is bound to: everything but its length and the frame before.
-    pub fn bound(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(BOUND.len());
+    /// The associated data of the payload's encryption: everything but the length and the previous hash.
+    pub fn associated_data(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(AUTHENTICATED.len());
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend((self.kind as u16).to_le_bytes());
         bytes.extend(self.position.to_le_bytes());
@@ -78,43 +76,42 @@ impl Header {
     }
 }
 
-/// What stands at the beginning of some bytes.
+/// The result of reading a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing more.
+pub enum FrameRead {
+    /// There are no more bytes.
     End,
     /// A whole frame.
     Frame {
-        /// What it says.
         header: Header,
-        /// The frame that it follows.
+        /// The hash of the previous frame.
         previous: Link,
-        /// Its own hash.
+        /// The hash of this frame.
         link: Link,
-        /// How many bytes its payload takes.
+        /// The length of the payload in bytes.
         length: usize,
     },
-    /// The beginning of a frame whose rest was never written.
+    /// A frame whose writing was interrupted.
     Torn,
-    /// Something that was never written so.
+    /// A damaged frame, and what is wrong with it.
     Damaged(&'static str),
 }
 
-/// How many bytes a frame takes.
+/// The bytes of a frame with a payload of this length.
 pub const fn size(payload: usize) -> usize {
     HEADER + payload + HASH
 }
 
-/// Where the payload stands in a frame.
+/// The bytes of a frame that hold a payload of this length.
 pub const fn payload(length: usize) -> std::ops::Range<usize> {
     HEADER..HEADER + length
 }
 
-/// A frame at the end of some bytes, and its hash.
+/// Appends a frame, and returns its hash.
 pub fn write(bytes: &mut Vec<u8>, header: &Header, payload: &[u8], previous: &Link) -> Link {
     let start = bytes.len();
     bytes.extend(u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.extend(header.bound());
+    bytes.extend(header.associated_data());
     bytes.extend(previous);
     let crc = crc32c::crc32c(bytes.get(start..).unwrap_or(&[]));
     bytes.extend(crc.to_le_bytes());
@@ -124,41 +121,41 @@ pub fn write(bytes: &mut Vec<u8>, header: &Header, payload: &[u8], previous: &Li
     link
 }
 
-/// Reads the frame that stands at byte `start` of a file's bytes.
+/// Reads the frame at byte `start` of a file.
 ///
-/// A frame counts as torn only where its writing was cut short: a prefix of a frame, to the end of the file or
-/// followed by zeros to the end, from its own beginning or that of a sector, as file systems leave them. A header is checked by
-/// itself, so a flipped length is damage, not a torn end.
+/// A frame is torn only if its writing was interrupted: it ends with the file, or turns into zeros up to the end of the
+/// file, from its start or from the start of a sector on, as file systems leave an unfinished write. The header has a
+/// checksum of its own, so a flipped length is damage, not a torn frame.
 #[must_use]
-pub fn read(file: &[u8], start: usize) -> Found {
+pub fn read(file: &[u8], start: usize) -> FrameRead {
     let bytes = file.get(start..).unwrap_or(&[]);
     if bytes.is_empty() {
-        return Found::End;
+        return FrameRead::End;
     }
-    match whole(bytes) {
-        Found::Damaged(_) if cut_short(file, start, size_at(file, start)) => Found::Torn,
+    match read_whole(bytes) {
+        FrameRead::Damaged(_) if is_torn(file, start, size_at(file, start)) => FrameRead::Torn,
         found => found,
     }
 }
 
-fn whole(bytes: &[u8]) -> Found {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Found::Torn };
+fn read_whole(bytes: &[u8]) -> FrameRead {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return FrameRead::Torn };
     let (checked, crc) = header.split_at(HEADER - 4);
     if crc != crc32c::crc32c(checked).to_le_bytes() {
-        return Found::Damaged("a frame's header does not match its checksum");
+        return FrameRead::Damaged("a frame's header does not match its checksum");
     }
     let Some((header, previous, length)) = parse(header) else {
-        return Found::Damaged("a frame is of a version or kind that this program does not know");
+        return FrameRead::Damaged("a frame is of a version or kind that this program does not know");
     };
-    if length > MOST_PAYLOAD {
-        return Found::Damaged("a frame is longer than any that was written");
+    if length > MAX_PAYLOAD {
+        return FrameRead::Damaged("a frame is longer than any that was written");
     }
-    let Some(hash) = rest.get(length..length + HASH) else { return Found::Torn };
+    let Some(hash) = rest.get(length..length + HASH) else { return FrameRead::Torn };
     let link: Link = Sha256::digest(bytes.get(..HEADER + length).unwrap_or(&[])).into();
     if hash != link.as_slice() {
-        return Found::Damaged("a frame does not match its hash");
+        return FrameRead::Damaged("a frame does not match its hash");
     }
-    Found::Frame { header, previous, link, length }
+    FrameRead::Frame { header, previous, link, length }
 }
 
 fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
@@ -185,15 +182,15 @@ fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
     Some((header, *previous, usize::try_from(u32::from_le_bytes(*length)).ok()?))
 }
 
-/// How many bytes the frame at byte `start` of a file's bytes takes, as far as its length can be believed.
+/// The size of the frame at byte `start` of a file by its unchecked length, but at most that of the longest frame.
 pub fn size_at(file: &[u8], start: usize) -> usize {
     let length = file.get(start..).and_then(|bytes| bytes.first_chunk());
-    size(length.map_or(0, |length| u32::from_le_bytes(*length) as usize).min(MOST_PAYLOAD))
+    size(length.map_or(0, |length| u32::from_le_bytes(*length) as usize).min(MAX_PAYLOAD))
 }
 
-/// Whether what stands at `start`, and has this size, turns into zeros that last to the end of the file, from its
-/// beginning or that of a sector: its writing was cut short.
-pub fn cut_short(file: &[u8], start: usize, size: usize) -> bool {
+/// Whether the `size` bytes at `start` turn into zeros up to the end of the file, from `start` or from the start of a
+/// sector on: their writing was interrupted.
+pub fn is_torn(file: &[u8], start: usize, size: usize) -> bool {
     let zeros = file.len() - file.iter().rev().take_while(|byte| **byte == 0).count();
     let first = if zeros <= start { start } else { zeros.next_multiple_of(SECTOR) };
     first < file.len() && first < start + size
@@ -209,7 +206,7 @@ mod tests {
         let header = Header { kind: Kind::Record, position: 3, key: KeyName([9; 16]), random: [5; 16], leaf };
         let mut bytes = Vec::new();
         let link = write(&mut bytes, &header, b"sealed", &[7; HASH]);
-        assert_eq!(read(&bytes, 0), Found::Frame { header, previous: [7; HASH], link, length: 6 });
+        assert_eq!(read(&bytes, 0), FrameRead::Frame { header, previous: [7; HASH], link, length: 6 });
         assert_eq!(bytes.get(payload(6)), Some(b"sealed".as_slice()));
         assert_eq!(bytes.len(), size(6));
         bytes
@@ -221,16 +218,16 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(read(&flipped, 0), Found::Damaged(_)), "bit {bit}");
+            assert!(matches!(read(&flipped, 0), FrameRead::Damaged(_)), "bit {bit}");
         }
     }
 
     #[test]
     fn every_prefix_is_torn_and_nothing_is_the_end() {
         let bytes = frame();
-        assert_eq!(read(&[], 0), Found::End);
+        assert_eq!(read(&[], 0), FrameRead::End);
         for length in 1..bytes.len() {
-            assert_eq!(read(&bytes[..length], 0), Found::Torn, "{length}");
+            assert_eq!(read(&bytes[..length], 0), FrameRead::Torn, "{length}");
         }
     }
 
@@ -244,9 +241,9 @@ mod tests {
             bytes[from..to].fill(0);
             read(&bytes, start)
         };
-        assert_eq!(zeroed(start, whole.len()), Found::Torn);
-        assert_eq!(zeroed(SECTOR, whole.len()), Found::Torn);
-        assert!(matches!(zeroed(SECTOR, whole.len() - 1), Found::Damaged(_)));
-        assert!(matches!(zeroed(SECTOR + 20, whole.len()), Found::Damaged(_)));
+        assert_eq!(zeroed(start, whole.len()), FrameRead::Torn);
+        assert_eq!(zeroed(SECTOR, whole.len()), FrameRead::Torn);
+        assert!(matches!(zeroed(SECTOR, whole.len() - 1), FrameRead::Damaged(_)));
+        assert!(matches!(zeroed(SECTOR + 20, whole.len()), FrameRead::Damaged(_)));
     }
 }

@@ -1,29 +1,29 @@
-//! A look at a ledger that changes nothing and keeps nobody off, so that it works while a server writes.
+//! Reads a ledger without locking or changing it, also while a server appends to it.
 //!
-//! What the server may be about to finish (a frame, a new customer's key) is no damage: whatever stands behind the
-//! newest checkpoint was durable before that was signed.
+//! A frame or a key that the server is writing meanwhile is not damage. Everything that the latest checkpoint covers was
+//! durable before the checkpoint was signed.
 
 use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::chain::{Chain, Seen};
+use super::chain::{Chain, FrameRef};
 use super::content::{self, Content};
 use super::customer_keys::{self, KeyName, Keys};
 use super::disk::{Disk, RealDisk};
-use super::notary::{CHECKPOINT, LogFolders, VERIFYING_KEY};
 use super::proof::{Checkpoint, CheckpointError, Hash, ProofError, Receipt, ReceiptError, TileError, TileNodes};
-use super::proof::{VerifyingKey, consistency, consistency_holds, inclusion, root};
+use super::proof::{TreeHead, VerifyingKey, consistency, consistency_holds, inclusion, root};
 use super::recovery::{CUSTOMER_KEYS, at};
 use super::secrets::Secrets;
-use super::{LedgerSettings, OpenError, register, segment};
+use super::signer::{CHECKPOINT, LedgerFolders, VERIFYING_KEY};
+use super::{LedgerSettings, OpenError, erasure_register, segment};
 use crate::domain::consent::{ConsentRecord, json_ld};
 
-/// A ledger that is looked at.
+/// A ledger that is open for reading.
 pub struct Inspection {
-    pub(super) folders: LogFolders,
-    /// What makes records readable, if the keys folder is there.
+    pub(super) folders: LedgerFolders,
+    /// Decrypts records, if the keys folder exists.
     opener: Option<Opener>,
 }
 
@@ -33,53 +33,53 @@ struct Opener {
     erased: HashSet<KeyName>,
 }
 
-/// What a frame turns out to hold.
+/// A record as an inspection finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
-    /// What came of opening it.
+pub enum StoredRecord {
+    /// The decrypted content, or why it cannot be decrypted.
     Content(Content),
-    /// Nothing that can be read: its customer was erased.
+    /// The customer was erased.
     Erased,
-    /// Nothing that can be read without the keys folder.
+    /// The keys folder is missing.
     Sealed,
 }
 
-/// Why something cannot be proved.
+/// Why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// The ledger cannot be read.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The published checkpoint counts for nothing.
+    /// The published checkpoint is invalid.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The record or the size that is asked for is not covered by the newest checkpoint.
+    /// The latest checkpoint does not cover the requested record or size.
     #[error("the newest checkpoint covers {signed} records, and not {asked}")]
     NotSigned {
-        /// What was asked for.
+        /// The requested position or size.
         asked: u64,
-        /// How many records are signed.
+        /// The number of records that the checkpoint covers.
         signed: u64,
     },
-    /// No record has this name.
+    /// No readable record has this id.
     #[error("no record that can be read is called `{0}`")]
     NoRecord(String),
-    /// The record cannot be read.
+    /// The customer of the record at this position was erased.
     #[error("record {0} is an erased customer's, and only a receipt that they kept still shows it")]
     Erased(u64),
-    /// The record cannot be read.
+    /// The record at this position cannot be decrypted without the keys folder.
     #[error("record {0} cannot be read without the keys folder")]
     Sealed(u64),
-    /// The record cannot be read.
+    /// The record at this position is damaged.
     #[error("record {0} does not open with its key")]
     Damaged(u64),
-    /// A tile does not give what a proof needs.
+    /// A tile of the published log is missing or damaged.
     #[error("a tile of the published log cannot be used: {0}")]
     Tile(#[from] TileError<io::Error>),
-    /// The receipt that was made does not hold.
+    /// The new receipt does not verify.
     #[error("the receipt does not hold, so a file of the published log is damaged: {0}")]
     Receipt(#[from] ReceiptError),
-    /// The proof that was made does not hold.
+    /// The new proof does not verify.
     #[error("the proof does not hold, so a file of the published log is damaged")]
     Proof,
 }
@@ -94,34 +94,35 @@ impl From<ProofError<TileError<io::Error>>> for InspectError {
 }
 
 impl Inspection {
-    /// Looks at a ledger. Without a keys folder, its records stay closed.
+    /// Opens a ledger for reading. Without a keys folder, records cannot be decrypted.
     ///
     /// # Errors
-    /// When there is no ledger, or its keys are not as they were written.
-    pub fn of(settings: &LedgerSettings) -> Result<Self, OpenError> {
+    /// When there is no ledger, or its keys are damaged.
+    pub fn open(settings: &LedgerSettings) -> Result<Self, OpenError> {
         let folders = settings.folders();
-        RealDisk.names(&folders.ledger).map_err(at(&folders.ledger))?;
+        RealDisk.file_names(&folders.ledger).map_err(at(&folders.ledger))?;
         let opener = Opener::read(&folders)?;
         Ok(Self { folders, opener })
     }
 
-    /// The same without a keys folder.
+    /// Opens a ledger for reading, without its keys folder.
     pub(super) fn without_keys(settings: &LedgerSettings) -> Self {
         Self { folders: settings.folders(), opener: None }
     }
 
-    /// The same ledger with the keys of now.
-    pub(super) fn again(&self) -> Result<Self, OpenError> {
+    /// The same ledger with the keys that exist now.
+    pub(super) fn with_current_keys(&self) -> Result<Self, OpenError> {
         Ok(Self { folders: self.folders.clone(), opener: Opener::read(&self.folders)? })
     }
 
-    /// Whether records can be opened.
+    /// Whether records can be decrypted.
     #[must_use]
     pub fn has_keys(&self) -> bool {
         self.opener.is_some()
     }
 
-    /// The key beside the published log, and its file. Whoever could change the ledger could change it, too.
+    /// The public key in the published log, and its file. It proves nothing to others: an attacker who can change the
+    /// ledger can change this file, too.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -143,25 +144,25 @@ impl Inspection {
         Ok((path, text))
     }
 
-    /// The receipt of the record at a position, which holds with this key.
+    /// The receipt of the record at a position, verified with the given key.
     ///
     /// # Errors
-    /// When there is no such record, it cannot be read, or the log does not prove it.
+    /// When there is no such record, it cannot be decrypted, or the log does not prove it.
     pub fn receipt(&self, position: u64, key: &VerifyingKey) -> Result<String, InspectError> {
         let (_, note) = self.checkpoint()?;
         let signed = Checkpoint::open(&note, key)?.size;
         let mut found = None;
         if (1..=signed).contains(&position) {
-            self.read(position, |seen| {
-                found = (seen.header.position == position).then(|| self.open(seen));
+            self.read(position, |frame| {
+                found = (frame.header.position == position).then(|| self.open_record(frame));
                 if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
         }
         let (record, salt) = match found.ok_or(InspectError::NotSigned { asked: position, signed })? {
-            Held::Content(Content::Record(record, salt)) => (record, salt),
-            Held::Content(Content::NoKey) | Held::Erased => return Err(InspectError::Erased(position)),
-            Held::Content(Content::Damaged) => return Err(InspectError::Damaged(position)),
-            Held::Sealed => return Err(InspectError::Sealed(position)),
+            StoredRecord::Content(Content::Record(record, salt)) => (record, salt),
+            StoredRecord::Content(Content::NoKey) | StoredRecord::Erased => return Err(InspectError::Erased(position)),
+            StoredRecord::Content(Content::Damaged) => return Err(InspectError::Damaged(position)),
+            StoredRecord::Sealed => return Err(InspectError::Sealed(position)),
         };
         let index = position - 1;
         let mut nodes = self.nodes(signed);
@@ -175,16 +176,16 @@ impl Inspection {
     /// The proof that the log of `size` records begins with the log of `earlier`.
     ///
     /// # Errors
-    /// When this checkpoint does not cover so many records, or a tile cannot be used.
+    /// When this checkpoint does not cover `size` records, or a tile is missing or damaged.
     pub fn consistency(&self, earlier: u64, size: u64, signed: &Checkpoint) -> Result<Vec<Hash>, InspectError> {
         if size > signed.size {
             return Err(InspectError::NotSigned { asked: size, signed: signed.size });
         }
         let mut nodes = self.nodes(signed.size);
         let path = consistency(earlier, size, |node| nodes.node(node))?;
-        let mut head = |size| Ok::<_, InspectError>((size, root(size, |node| nodes.node(node))?));
+        let mut head = |size| Ok::<_, InspectError>(TreeHead { size, root: root(size, |node| nodes.node(node))? });
         let (old, new, whole) = (head(earlier)?, head(size)?, head(signed.size)?);
-        let holds = whole.1 == signed.root && consistency_holds(old, new, &path);
+        let holds = whole.root == signed.root && consistency_holds(old, new, &path);
         if holds { Ok(path) } else { Err(InspectError::Proof) }
     }
 
@@ -192,42 +193,42 @@ impl Inspection {
         TileNodes::new(size, |path: &str| std::fs::read(self.folders.log.join(path)))
     }
 
-    /// Every record that can be read, oldest first.
+    /// Visits every record that can be decrypted, with its position, oldest first.
     ///
     /// # Errors
-    /// When the ledger is not as it was written.
+    /// When a file cannot be read, or is damaged.
     pub fn records(&self, mut visit: impl FnMut(u64, ConsentRecord) -> ControlFlow<()>) -> Result<(), OpenError> {
-        self.read(1, |seen| match self.open(seen) {
-            Held::Content(Content::Record(record, _)) => visit(seen.header.position, *record),
+        self.read(1, |frame| match self.open_record(frame) {
+            StoredRecord::Content(Content::Record(record, _)) => visit(frame.header.position, *record),
             _ => ControlFlow::Continue(()),
         })
         .map(drop)
     }
 
-    /// Reads frames from the segment of a position on, and checks that each follows the one before. Where a frame was
-    /// never finished, its file and offset.
+    /// Visits the frames from the segment of a position on, and checks their chain. Returns the file and the offset of a
+    /// torn last frame.
     ///
     /// # Errors
-    /// When a file cannot be read, or is not as it was written.
+    /// When a file cannot be read, or is damaged.
     pub fn read(
         &self,
         position: u64,
-        mut visit: impl FnMut(&Seen<'_>) -> ControlFlow<()>,
+        mut visit: impl FnMut(&FrameRef<'_>) -> ControlFlow<()>,
     ) -> Result<Option<(PathBuf, usize)>, OpenError> {
-        let names = RealDisk.names(&self.folders.ledger).map_err(at(&self.folders.ledger))?;
+        let names = RealDisk.file_names(&self.folders.ledger).map_err(at(&self.folders.ledger))?;
         let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
         let before = firsts.partition_point(|first| *first <= position).saturating_sub(1);
         let (firsts, later) = (firsts.get(before..).unwrap_or(&[]), before > 0);
         let mut chain = match firsts.first() {
-            Some(first) if later => Chain::from_middle(*first),
+            Some(first) if later => Chain::from_position(*first),
             _ => Chain::from_start(),
         };
         for (index, first) in firsts.iter().enumerate() {
             let file = segment::path(&self.folders.ledger, *first);
             let bytes = RealDisk.read(&file).map_err(at(&file))?;
             let mut frames = chain.segment(&file, *first, &bytes)?;
-            while let Some(seen) = frames.next()? {
-                if visit(&seen).is_break() {
+            while let Some(frame) = frames.next()? {
+                if visit(&frame).is_break() {
                     return Ok(None);
                 }
             }
@@ -240,25 +241,25 @@ impl Inspection {
         Ok(None)
     }
 
-    /// What a frame holds.
+    /// Decrypts the record in a frame.
     #[must_use]
-    pub fn open(&self, seen: &Seen<'_>) -> Held {
-        let Some(Opener { secrets, keys, erased }) = &self.opener else { return Held::Sealed };
-        match content::open(&seen.header, seen.payload, keys, secrets) {
-            Content::NoKey if erased.contains(&seen.header.key) => Held::Erased,
-            content => Held::Content(content),
+    pub fn open_record(&self, frame: &FrameRef<'_>) -> StoredRecord {
+        let Some(Opener { secrets, keys, erased }) = &self.opener else { return StoredRecord::Sealed };
+        match content::open(&frame.header, frame.payload, keys, secrets) {
+            Content::NoKey if erased.contains(&frame.header.key) => StoredRecord::Erased,
+            content => StoredRecord::Content(content),
         }
     }
 }
 
 impl Opener {
-    /// Keys first and then the register: a key that goes in between is in the register before it goes.
-    fn read(folders: &LogFolders) -> Result<Option<Self>, OpenError> {
+    /// Reads the keys before the register: a key that is destroyed in between was registered first.
+    fn read(folders: &LedgerFolders) -> Result<Option<Self>, OpenError> {
         let Some(secrets) = Secrets::read(&RealDisk, &folders.keys)? else { return Ok(None) };
         let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets)?;
-        let (erased, _) = register::read(&RealDisk, &folders.keys)?.unwrap_or_default();
+        let (erased, _) = erasure_register::read(&RealDisk, &folders.keys)?.unwrap_or_default();
         let erased: HashSet<_> = erased.into_iter().map(|erased| erased.key).collect();
-        // An older copy of the data folder may still hold the key of somebody who was erased since.
+        // An older copy of the data folder may still have keys of customers who were erased since.
         let keys = blocks.into_iter().flat_map(|(_, block)| block).filter(|(name, _)| !erased.contains(name)).collect();
         Ok(Some(Self { secrets, keys, erased }))
     }

@@ -1,4 +1,4 @@
-//! A ledger that lives as long as the process: for tests, replays and simulations.
+//! A ledger in memory, for tests, replays and simulations.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,56 +10,56 @@ use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 
-/// Keeps records by customer.
+/// A ledger without files. It signs nothing.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    kept: Mutex<Kept>,
+    records: Mutex<Records>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Records {
     last: u64,
-    records: HashMap<CompactString, Vec<(u64, ConsentRecord)>>,
+    by_customer: HashMap<CompactString, Vec<(u64, ConsentRecord)>>,
     erased: HashMap<CompactString, u64>,
 }
 
 impl MemoryLedger {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Ledger for MemoryLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        let mut kept = self.kept();
+        let mut held = self.lock();
         for record in records {
-            kept.last += 1;
-            let position = kept.last;
-            kept.records.entry(record.customer.clone()).or_default().push((position, record.clone()));
+            held.last += 1;
+            let position = held.last;
+            held.by_customer.entry(record.customer.clone()).or_default().push((position, record.clone()));
         }
-        Ok(kept.last)
+        Ok(held.last)
     }
 
     fn erase(&self, customer: &str, _now: Moment) -> Result<Erasure, LedgerError> {
-        let mut kept = self.kept();
-        let held = kept.records.remove(customer).is_some();
-        let before = kept.erased.get(customer).copied().filter(|_| !held);
-        let position = before.unwrap_or(kept.last + 1);
-        kept.last = kept.last.max(position);
-        kept.erased.insert(customer.into(), position);
+        let mut held = self.lock();
+        let had_records = held.by_customer.remove(customer).is_some();
+        let before = held.erased.get(customer).copied().filter(|_| !had_records);
+        let position = before.unwrap_or(held.last + 1);
+        held.last = held.last.max(position);
+        held.erased.insert(customer.into(), position);
         Ok(Erasure { position, record_id: Erasure::name(position), repeated: before.is_some() })
     }
 
     fn erased_at(&self, customer: &str) -> Option<u64> {
-        self.kept().erased.get(customer).copied()
+        self.lock().erased.get(customer).copied()
     }
 
     fn size(&self) -> u64 {
-        self.kept().last
+        self.lock().last
     }
 
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError> {
-        Ok(self.kept().records.get(customer).cloned().unwrap_or_default())
+        Ok(self.lock().by_customer.get(customer).cloned().unwrap_or_default())
     }
 
     fn checkpoint(&self) -> Result<String, LedgerError> {

@@ -1,32 +1,32 @@
 //! The consent ledger: an append-only record of every consent change.
 //!
-//! A ledger answers after a record is as durable as it can make it. The order of effects is the engine's:
-//! restrictions bind in memory before they are appended, grants only after.
+//! An append returns once the records are durable. The engine decides the order of effects: a restriction takes effect in
+//! memory before it is appended, a grant only afterwards.
 
-mod book;
 mod chain;
 mod closed;
 mod content;
 mod copy;
-mod cores;
 mod customer_keys;
 pub mod disk;
 mod erasure;
+mod erasure_register;
 mod file;
 mod frame;
+mod frame_index;
 mod inspection;
 mod memory;
-mod notary;
-mod past;
+mod parallel;
 mod payload;
 pub mod proof;
+mod record_summary;
 mod recovery;
-mod register;
 mod reserve;
 mod scan;
 mod seal;
 mod secrets;
 mod segment;
+mod signer;
 mod vault;
 mod verification;
 mod writer;
@@ -35,68 +35,67 @@ use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 use proof::Hash;
 
-pub use chain::Seen;
+pub use chain::FrameRef;
 pub use closed::ClosedLedger;
-pub use copy::{PART, RESTORING, SUMS, Take, publish, verified};
+pub use copy::{CHECKSUMS, CopySink, PART, RESTORING, publish, verify_copy};
 pub use customer_keys::KeyName;
-pub use file::{FileLedger, Head, LedgerSettings, Mended, OpenError, Opened};
-pub use inspection::{Held, InspectError, Inspection};
+pub use file::{FileLedger, LedgerSettings, OpenError, OpenedLedger, Repair};
+pub use inspection::{InspectError, Inspection, StoredRecord};
 pub use memory::MemoryLedger;
-pub use past::Past;
-pub use recovery::lock_out;
+pub use record_summary::RecordSummary;
+pub use recovery::lock_ledger;
 pub use vault::{CUSTOMERS, ErasedPerson, Pseudonym, Pseudonyms, Vault};
 pub use verification::{Verification, verify};
 
-/// Why a ledger did not do what it was asked.
+/// Why an operation of a ledger failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// Nothing can be appended until an operator has looked: no personal data may be used.
+    /// The ledger cannot be used until an operator has repaired it. No personal data may be used meanwhile.
     #[error("{0}")]
     Unavailable(String),
-    /// There is no room for what lets more happen. What was kept is whole, and restrictions are still taken.
+    /// The disk is full: grants are refused, restrictions are still accepted. Records so far are intact.
     #[error("{0}")]
     Full(String),
-    /// It holds nothing of this kind, or not at this position.
+    /// There is no such record, size or file.
     #[error("{0}")]
     NotFound(String),
 }
 
-/// What an erasure left behind.
+/// The result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
-    /// Where the ledger says that somebody was erased.
+    /// The position of the record of the erasure.
     pub position: u64,
-    /// The name of that record.
+    /// The id of that record.
     pub record_id: String,
-    /// Nothing was left to erase: this is the erasure that did it.
+    /// Whether nothing was left to erase: position and id are then those of the earlier erasure.
     pub repeated: bool,
 }
 
 impl Erasure {
-    /// The name of the record of an erasure.
+    /// The id of the record of an erasure.
     fn name(position: u64) -> String {
         format!("erased-{position}")
     }
 }
 
-/// An append-only ledger, small enough to be crashed on purpose in a test.
+/// An append-only ledger of consent records. Positions count from 1.
 pub trait Ledger: std::fmt::Debug + Send + Sync {
-    /// Appends records in order, all or none, and answers with the position of the last.
+    /// Appends records in order, all or none, and returns the position of the last once all are durable.
     ///
     /// # Errors
     /// When they are not durable; none of them counts then.
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError>;
 
-    /// Makes every record of a customer unreadable for good, and says in the ledger that somebody was erased.
-    ///
-    /// The customer stays known only as suppressed. Erasing twice is erasing once, unless records came between.
+    /// Makes all records of a customer permanently unreadable, and records the erasure without the customer's id. Only the
+    /// customer's suppression remains known. A repeated erasure changes nothing, unless records were appended in between.
     ///
     /// # Errors
-    /// When it is not durable; ask again then.
+    /// When the erasure is not durable. It must be repeated then.
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError>;
 
-    /// Where the ledger says that the customer was erased, if they ever were: what somebody else kept or imports must not
-    /// bring them back.
+    /// The position of the customer's last erasure. Data about the customer from before it must not be used, wherever it
+    /// comes from.
     fn erased_at(&self, customer: &str) -> Option<u64>;
 
     /// Whether the customer was ever erased.
@@ -104,50 +103,51 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
         self.erased_at(customer).is_some()
     }
 
-    /// How many records it has.
+    /// The number of records.
     fn size(&self) -> u64;
 
     /// The records of a customer with their positions, oldest first.
     ///
     /// # Errors
-    /// When they cannot be read back.
+    /// When the disk fails, or a record is damaged.
     fn records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, LedgerError>;
 
-    /// The newest head as a signed note, covering every record that was acknowledged before.
+    /// A checkpoint as a signed note. It covers every record that was acknowledged before the call.
     ///
     /// # Errors
-    /// When nothing is signed.
+    /// When the ledger cannot sign.
     fn checkpoint(&self) -> Result<String, LedgerError>;
 
-    /// The proof, to whom has the ledger's key and nothing else, that the record at a position is in the ledger.
+    /// A receipt: proves with the ledger's public key alone that the record at a position is in the ledger.
     ///
     /// # Errors
-    /// When there is no such record, or it is an erased customer's.
+    /// When there is no such record, or its customer was erased.
     fn receipt(&self, position: u64) -> Result<String, LedgerError>;
 
-    /// The proof that the ledger of one size begins with that of an earlier one, in the order of RFC 9162.
+    /// The consistency proof of RFC 9162 that the ledger of `size` records begins with the one of `earlier` records.
     ///
     /// # Errors
-    /// When the ledger never had such a size, or nothing is signed.
+    /// When the ledger never had such a size, or cannot sign.
     fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError>;
 
-    /// Hands over a copy of its files while it goes on: every record that was acknowledged before is in it, and nothing
-    /// that makes records readable. Last comes the checkpoint that covers them.
+    /// Copies the ledger's files to `sink` while appends go on, without the keys folder. The copy has every record that was
+    /// acknowledged before the call, and ends with a checkpoint that covers them.
     ///
     /// # Errors
-    /// When it has no files, they cannot be read, nothing is signed, or nobody takes them any more.
-    fn copy(&self, _take: &mut Take<'_>) -> Result<(), LedgerError> {
+    /// When the ledger has no files, they cannot be read, the ledger cannot sign, or the sink fails.
+    fn copy(&self, _sink: &mut CopySink<'_>) -> Result<(), LedgerError> {
         Err(LedgerError::NotFound("this ledger has no files".into()))
     }
 
-    /// A thread of the ledger that has ended although nothing told it to, and no disk failed: nothing is recorded any more.
+    /// The name of a thread of the ledger that has ended unexpectedly, not because of a failed disk. Nothing is recorded or
+    /// signed then.
     fn ended_thread(&self) -> Option<&'static str> {
         None
     }
 
-    /// The key with which checkpoints and receipts are checked, as a C2SP verifier key.
+    /// The public key that verifies checkpoints and receipts, as a C2SP verifier key.
     ///
     /// # Errors
-    /// When nothing is signed.
+    /// When the ledger has no key.
     fn verifier_key(&self) -> Result<String, LedgerError>;
 }

@@ -1,4 +1,4 @@
-//! A consent record as the ledger file holds it: JSON, with moments in milliseconds since 1970.
+//! The plaintext payload of a frame: a consent record as JSON, with moments in milliseconds since 1970.
 
 use std::borrow::Cow;
 
@@ -41,20 +41,17 @@ struct Payload<'p> {
     evidence: Cow<'p, str>,
 }
 
-/// What a start needs to know of a record.
+/// The fields of a record that the index and the summary need.
 pub struct Outline<'p> {
-    /// Whose record.
     pub customer: Cow<'p, str>,
-    /// Which purpose; empty when it concerns everything.
+    /// The purpose; empty if the record concerns all purposes.
     pub purpose: Cow<'p, str>,
-    /// Its place in the order of arrival.
+    /// The number of the record in the order of arrival.
     pub sequence: u64,
-    /// When it came.
     pub received: Moment,
 }
 
-/// A record as bytes.
-pub fn write(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
+pub fn encode(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Payload {
         record_id: (&record.record_id).into(),
         customer: record.customer.as_str().into(),
@@ -76,8 +73,8 @@ pub fn write(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
     })
 }
 
-/// A record from bytes; nothing for what no version ever wrote.
-pub fn read(bytes: &[u8]) -> Option<ConsentRecord> {
+/// Decodes a record; `None` if the bytes are not one.
+pub fn decode(bytes: &[u8]) -> Option<ConsentRecord> {
     let (payload, basis, status) = parse(bytes)?;
     Some(ConsentRecord {
         record_id: payload.record_id.into_owned(),
@@ -102,7 +99,7 @@ pub fn read(bytes: &[u8]) -> Option<ConsentRecord> {
     })
 }
 
-/// The outline of a record that `read` reads; nothing for any other bytes.
+/// Decodes the outline of a record; `None` exactly when [`decode`] returns `None`.
 pub fn outline(bytes: &[u8]) -> Option<Outline<'_>> {
     let (Payload { customer, purpose, sequence, received, .. }, ..) = parse(bytes)?;
     Some(Outline { customer, purpose, sequence, received: Moment(received) })

@@ -1,117 +1,120 @@
-//! Opening a ledger: what its files hold, what is mended, and what is refused.
+//! Opens a ledger: reads and checks all its files, and repairs or refuses.
 //!
-//! Mended are a last frame whose writing was cut short, files that follow from the frames, and keys that an older copy
-//! brought back. Anything else leaves the files as they are, and the ledger closed.
+//! Three faults are repaired: a torn last frame, missing or damaged files that are derived from the frames, and keys of
+//! erased customers that an older copy of the data folder has brought back. After any other fault the files stay
+//! unchanged and the ledger stays closed.
 
 use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::book::Book;
 use super::customer_keys::{KeyBlocks, KeyName};
 use super::disk::{Disk, RealDisk, replace};
+use super::erasure_register::{ErasureRegister, RegisteredErasure};
 use super::frame::Link;
-use super::notary::{HEAD, LogFolders, VERIFYING_KEY};
-use super::past::Past;
-use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
-use super::register::{Erased, Register};
+use super::frame_index::FrameIndex;
+use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree, TreeHead};
+use super::record_summary::RecordSummary;
 use super::scan::Scan;
 use super::secrets::{Secrets, hex, random};
-use super::segment;
+use super::segment::{self, LastSegment};
+use super::signer::{HEAD, LedgerFolders, VERIFYING_KEY};
 use super::vault::Vault;
-use super::{Head, LedgerSettings, Mended, OpenError};
+use super::{LedgerSettings, OpenError, Repair};
 
-/// The file that keeps other processes off.
+/// The lock file of a folder that one process may use.
 const LOCK: &str = "lock";
 /// The log's signing key, inside the keys folder.
 const SIGNING_KEY: &str = "signing-key";
-/// The folder of logs that were given up for a new one, inside the keys folder.
+/// The folder of the keys of earlier logs, inside the keys folder.
 const EARLIER: &str = "earlier";
 /// The folder of customer keys, inside the ledger's folder.
 pub const CUSTOMER_KEYS: &str = "keys";
 
-/// Everything that was found.
-pub struct Recovered {
-    /// Whose frames stand where.
-    pub book: Book,
-    /// What the records say together.
-    pub past: Past,
+/// The state of a ledger that was read and repaired.
+pub struct RecoveredLedger {
+    pub index: FrameIndex,
+    pub summary: RecordSummary,
     /// The hash of the last frame.
     pub previous: Link,
-    /// First position and length of the last segment.
-    pub last: Option<(u64, u64)>,
-    /// The tree over every leaf, and files of the log that are not what it gives.
-    pub log: (Tree, Vec<LogFile>),
-    /// What was mended.
-    pub mended: Vec<Mended>,
-    /// The ledger's own secrets.
+    /// The segment to append to.
+    pub last: Option<LastSegment>,
+    /// The Merkle tree over all leaves.
+    pub tree: Tree,
+    /// Files of the published log that are missing or damaged.
+    pub unwritten: Vec<LogFile>,
+    pub repairs: Vec<Repair>,
     pub secrets: Secrets,
     /// The log's signing key.
     pub key: SigningKey,
-    /// Customer keys.
+    /// The customer keys.
     pub blocks: KeyBlocks,
-    /// The register of erasures.
-    pub register: Register,
+    pub register: ErasureRegister,
 }
 
-/// Says which file a disk's error is about.
+/// Adds the path to an error of the disk.
 pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
     let path = path.to_owned();
     move |error| OpenError::Disk { path: path.clone(), error }
 }
 
-/// Reads and checks everything.
+/// Reads, checks and repairs the files of a ledger.
 ///
 /// # Errors
-/// When the disk refuses, or something is not as it was written.
-pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings, folders: &LogFolders) -> Result<Recovered, OpenError> {
-    let names = disk.names(&folders.ledger).map_err(at(&folders.ledger))?;
+/// When the disk fails, or a fault cannot be repaired.
+pub fn recover(
+    disk: &Arc<dyn Disk>,
+    settings: &LedgerSettings,
+    folders: &LedgerFolders,
+) -> Result<RecoveredLedger, OpenError> {
+    let names = disk.file_names(&folders.ledger).map_err(at(&folders.ledger))?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
     let (mut secrets, mut key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
-    let (mut register, registered) = Register::open(&**disk, &folders.keys)?;
+    let (mut register, registered) = ErasureRegister::open(&**disk, &folders.keys)?;
     let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
     let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty());
-    let mut growth = Growth::new(&**disk, &folders.log, heads);
-    let mut scan = Scan::new(&**disk, &folders.ledger, Book::new(keys), &registered);
-    scan.read(&firsts, |leaf| growth.take(leaf))?;
-    let Scan { mut book, owners, past, erasures, previous, last, torn, .. } = scan;
-    // Nothing is written, and no key replaced, before it is certain that this is the newest copy of the right ledger.
-    let Growth { tree, unwritten, damaged: mut mended, other_head, .. } = growth.end();
+    let mut log = LogCheck::new(&**disk, &folders.log, heads);
+    let mut scan = Scan::new(&**disk, &folders.ledger, FrameIndex::new(keys), &registered);
+    scan.read(&firsts, |leaf| log.append(leaf))?;
+    let Scan { mut index, owners, summary, erasures, previous, last, torn, .. } = scan;
+    // Checked before anything is written or a key replaced: this is the latest copy of the right ledger.
+    let LogCheck { tree, unwritten, mut repairs, other_head, .. } = log.finish();
     match other_head {
         None => {}
         Some(OpenError::OtherHead { .. } | OpenError::Head { .. }) if settings.accept_older => {
-            let kept = folders.keys.join(EARLIER).join(key.name());
-            key = begin_new_log(&**disk, (&folders.keys, &kept), &key)?;
-            mended.push(Mended::NewLog(kept));
+            let archive = folders.keys.join(EARLIER).join(key.name());
+            key = begin_new_log(&**disk, &folders.keys, &archive, &key)?;
+            repairs.push(Repair::NewLog(archive));
         }
         Some(error) => return Err(error),
     }
 
-    let unregistered: Vec<Erased> = erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
+    let unregistered: Vec<RegisteredErasure> =
+        erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
     register.add(&unregistered).map_err(at(&folders.keys))?;
     let erased = [registered, unregistered].concat();
-    let back: Vec<KeyName> =
-        erased.iter().map(|erased| erased.key).filter(|key| book.keys().contains_key(key)).collect();
-    if !back.is_empty() {
-        blocks.shred(&back, book.keys(), &secrets).map_err(at(&customer_keys))?;
-        mended.push(Mended::ErasedAgain(back.len()));
+    let restored: Vec<KeyName> =
+        erased.iter().map(|erased| erased.key).filter(|key| index.keys().contains_key(key)).collect();
+    if !restored.is_empty() {
+        blocks.shred(&restored, index.keys(), &secrets).map_err(at(&customer_keys))?;
+        repairs.push(Repair::ErasedAgain(restored.len()));
     }
-    book.begin(owners, &erased);
+    index.load_records(owners, &erased);
     if secrets.is_rotating() {
         Vault::rewrap(disk, &settings.data, &secrets)?;
-        let rewrapped = blocks.rewrap(book.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
+        let rewrapped = blocks.rewrap(index.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
         rewrapped.map_err(at(&customer_keys))?;
     }
     if let Some(torn) = torn {
-        mended.push(torn.cut(&**disk)?);
+        repairs.push(torn.cut_off(&**disk)?);
     }
-    let log = (tree, unwritten);
-    Ok(Recovered { book, past, previous, last, log, mended, secrets, key, blocks, register })
+    Ok(RecoveredLedger { index, summary, previous, last, tree, unwritten, repairs, secrets, key, blocks, register })
 }
 
-/// The secrets, the signing key, and whether that is new. New secrets only where there is no ledger yet.
+/// The secrets, the signing key, and whether the signing key is new. Secrets are created only if there is no ledger yet
+/// (`new`).
 fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey, bool), OpenError> {
     create_folders(disk, folder)?;
     let secrets = match Secrets::read(disk, folder)? {
@@ -120,22 +123,22 @@ fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, Sign
         None => return Err(OpenError::KeysMissing(folder.to_owned())),
     };
     let path = folder.join(SIGNING_KEY);
-    let found = read_if_there(disk, &path)?.map(zeroize::Zeroizing::new);
+    let found = read_if_exists(disk, &path)?.map(zeroize::Zeroizing::new);
     let new_log = found.is_none();
     let key = match found {
         Some(text) => {
             let key = std::str::from_utf8(&text).ok().and_then(|text| SigningKey::parse(text.trim_end()).ok());
             key.ok_or(OpenError::Damaged { path, at: 0, records: 0, what: "it is not a signing key" })?
         }
-        // Without the key that signed it, a head means nothing: an operator takes both away, or neither.
-        None if read_if_there(disk, &folder.join(HEAD))?.is_some() => return Err(OpenError::KeysMissing(path)),
+        // Without the key that signed it, a head cannot be verified: an operator must remove both files or neither.
+        None if read_if_exists(disk, &folder.join(HEAD))?.is_some() => return Err(OpenError::KeysMissing(path)),
         None => create_signing_key(disk, &path).map_err(at(&path))?,
     };
     disk.sync_folder(folder).map_err(at(folder))?;
     Ok((secrets, key, new_log))
 }
 
-fn read_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
+fn read_if_exists(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
     match disk.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -151,40 +154,41 @@ fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
     Ok(key)
 }
 
-/// Gives a ledger a new signing key, because no log may sign two histories. Head and key of the old log are kept. If this
-/// is cut short, the old head does not fit the new key, and the ledger stays closed.
-fn begin_new_log(disk: &dyn Disk, (keys, kept): (&Path, &Path), old: &SigningKey) -> Result<SigningKey, OpenError> {
-    create_folders(disk, kept)?;
-    let keep = |name| replace(disk, &kept.join(name), &zeroize::Zeroizing::new(disk.read(&keys.join(name))?));
-    [SIGNING_KEY, HEAD].into_iter().try_for_each(keep).map_err(at(kept))?;
+/// Replaces the signing key, because one log must not sign two histories. The head and the keys of the old log are copied
+/// to `archive`. If this is interrupted, the old head does not match the new key, and the ledger stays closed.
+fn begin_new_log(disk: &dyn Disk, keys: &Path, archive: &Path, old: &SigningKey) -> Result<SigningKey, OpenError> {
+    create_folders(disk, archive)?;
+    let copy = |name| replace(disk, &archive.join(name), &zeroize::Zeroizing::new(disk.read(&keys.join(name))?));
+    [SIGNING_KEY, HEAD].into_iter().try_for_each(copy).map_err(at(archive))?;
     let public = format!("{}\n", old.verifying_key());
-    replace(disk, &kept.join(VERIFYING_KEY), public.as_bytes()).map_err(at(kept))?;
+    replace(disk, &archive.join(VERIFYING_KEY), public.as_bytes()).map_err(at(archive))?;
     let path = keys.join(SIGNING_KEY);
     create_signing_key(disk, &path).map_err(at(&path))
 }
 
-/// Keeps other processes off a ledger's folder, as long as what comes back lives.
+/// Locks a folder against other processes until the result is dropped.
 ///
 /// # Errors
-/// When the disk refuses, or another process has it.
+/// When the disk fails, or another process has the lock.
 pub fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Any + Send + Sync>, OpenError> {
     let lock = disk.lock(&folder.join(LOCK)).map_err(at(folder))?;
     lock.ok_or_else(|| OpenError::InUse(folder.to_owned()))
 }
 
-/// Keeps every server off a data folder that has a ledger, as long as what comes back lives.
+/// Locks the ledger of a data folder against other processes until the result is dropped; `None` if the data folder has
+/// no ledger.
 ///
 /// # Errors
-/// When the disk refuses, or another process has it.
-pub fn lock_out(settings: &LedgerSettings) -> Result<Option<Box<dyn Any + Send + Sync>>, OpenError> {
+/// When the disk fails, or another process has the lock.
+pub fn lock_ledger(settings: &LedgerSettings) -> Result<Option<Box<dyn Any + Send + Sync>>, OpenError> {
     let folder = settings.folders().ledger;
     folder.exists().then(|| lock(&RealDisk, &folder)).transpose()
 }
 
-/// Makes a folder and those above it, and their names durable.
+/// Creates a folder and its parents durably.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
     let above: Vec<&Path> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
     let create = |folder: &Path| match disk.create_folder(folder)? {
@@ -194,7 +198,7 @@ pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
     above.into_iter().rev().try_for_each(|folder| create(folder).map_err(at(folder)))
 }
 
-/// The heads that the ledger must contain: the last that it signed, and the one that the operator knows.
+/// The heads that the ledger must contain: the last one that it signed, and the one that the operator expects.
 fn read_heads(
     disk: &dyn Disk,
     settings: &LedgerSettings,
@@ -202,7 +206,7 @@ fn read_heads(
     new_log: bool,
 ) -> Result<Vec<Checkpoint>, OpenError> {
     let path = settings.keys.join(HEAD);
-    let kept = match read_if_there(disk, &path)? {
+    let last = match read_if_exists(disk, &path)? {
         Some(bytes) => Some((path, String::from_utf8_lossy(&bytes).into_owned())),
         None if new_log => None,
         None => return Err(OpenError::KeysMissing(path)),
@@ -210,37 +214,38 @@ fn read_heads(
     let open = |(path, note): (PathBuf, String)| {
         Checkpoint::open(&note, &key.verifying_key()).map_err(|error| OpenError::Head { path, error })
     };
-    kept.into_iter().chain(settings.expected_head.clone()).map(open).collect()
+    last.into_iter().chain(settings.expected_head.clone()).map(open).collect()
 }
 
-/// The tree as it grows over every leaf. It must have these heads.
-struct Growth<'d> {
+/// Rebuilds the Merkle tree from the leaves, and compares it with the heads and with the files of the published log.
+struct LogCheck<'d> {
     disk: &'d dyn Disk,
     log: &'d Path,
     heads: Vec<Checkpoint>,
     tree: Tree,
-    /// Files of the log that must be written, since they are missing or damaged.
+    /// Files of the log that are missing or damaged.
     unwritten: Vec<LogFile>,
-    damaged: Vec<Mended>,
-    /// The first head that it does not have, or that counts for nothing.
+    /// The damaged ones of them.
+    repairs: Vec<Repair>,
+    /// The first head that cannot be verified or that the tree does not have.
     other_head: Option<OpenError>,
 }
 
-impl<'d> Growth<'d> {
+impl<'d> LogCheck<'d> {
     fn new(disk: &'d dyn Disk, log: &'d Path, heads: Result<Vec<Checkpoint>, OpenError>) -> Self {
         let (heads, other_head) = heads.map_or_else(|error| (Vec::new(), Some(error)), |heads| (heads, None));
         let tree = Tree::default();
-        let mut growth = Self { disk, log, heads, tree, unwritten: Vec::new(), damaged: Vec::new(), other_head };
-        growth.check_heads();
-        growth
+        let mut check = Self { disk, log, heads, tree, unwritten: Vec::new(), repairs: Vec::new(), other_head };
+        check.check_heads();
+        check
     }
 
-    fn take(&mut self, leaf: &Leaf) -> Result<(), OpenError> {
+    fn append(&mut self, leaf: &Leaf) -> Result<(), OpenError> {
         for file in self.tree.append(leaf) {
             let path = self.log.join(&file.path);
-            match read_if_there(self.disk, &path)? {
+            match read_if_exists(self.disk, &path)? {
                 Some(bytes) if bytes == file.bytes => continue,
-                Some(_) => self.damaged.push(Mended::LogFile(path)),
+                Some(_) => self.repairs.push(Repair::LogFile(path)),
                 None => {}
             }
             self.unwritten.push(file);
@@ -249,8 +254,8 @@ impl<'d> Growth<'d> {
         Ok(())
     }
 
-    /// There are no more leaves: heads that have not come by now are not there.
-    fn end(mut self) -> Self {
+    /// Ends the check: heads that are larger than the tree are missing.
+    fn finish(mut self) -> Self {
         let later = self.heads.iter().find(|head| head.size > self.tree.size());
         self.other_head = self.other_head.or_else(|| later.map(|head| other_head(&self.tree, head)));
         self
@@ -265,6 +270,5 @@ impl<'d> Growth<'d> {
 }
 
 fn other_head(tree: &Tree, head: &Checkpoint) -> OpenError {
-    let found = Head { size: tree.size(), root: tree.root() };
-    OpenError::OtherHead { found, signed: Head { size: head.size, root: head.root } }
+    OpenError::OtherHead { found: tree.head(), signed: TreeHead { size: head.size, root: head.root } }
 }

@@ -1,4 +1,4 @@
-//! Room on the disk that is kept for restrictions: a full disk still takes a "no".
+//! Room on disk that is reserved for restrictions, so that a full disk can still record a withdrawal.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,43 +9,43 @@ use super::secrets::random;
 
 /// The file's name inside the ledger's folder.
 const FILE: &str = "reserve";
-/// A part of it, random so that no file system squeezes it.
+/// The bytes that are repeated to fill the file; random, so that a file system cannot compress them.
 const PART: usize = 16 * 1024;
 
-/// The room that is kept.
 #[derive(Debug)]
 pub struct Reserve {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// How many bytes are kept.
+    /// The reserved room in bytes.
     size: usize,
-    kept: bool,
+    /// Whether the file exists.
+    exists: bool,
 }
 
 impl Reserve {
-    /// The reserve of a ledger's folder.
+    /// The reserve in a ledger's folder.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn new(disk: Arc<dyn Disk>, folder: PathBuf, size: usize) -> io::Result<Self> {
-        let kept = disk.names(&folder)?.iter().any(|name| name == FILE);
-        Ok(Self { disk, folder, size, kept })
+        let exists = disk.file_names(&folder)?.iter().any(|name| name == FILE);
+        Ok(Self { disk, folder, size, exists })
     }
 
-    /// Keeps the room, if there is that much. Whether it is kept now.
-    pub fn keep(&mut self) -> bool {
-        self.kept = self.kept || self.take().is_ok();
-        self.kept
+    /// Reserves the room if it is not reserved yet. Returns whether it is reserved now.
+    pub fn ensure(&mut self) -> bool {
+        self.exists = self.exists || self.create().is_ok();
+        self.exists
     }
 
-    /// Gives the room to whoever writes next. Whether there was any.
+    /// Frees the room for the next write. Returns whether any was reserved.
     pub fn release(&mut self) -> bool {
-        let removed = self.kept && self.disk.remove(&self.folder.join(FILE)).is_ok();
-        self.kept = false;
+        let removed = self.exists && self.disk.remove(&self.folder.join(FILE)).is_ok();
+        self.exists = false;
         removed && self.disk.sync_folder(&self.folder).is_ok()
     }
 
-    fn take(&self) -> io::Result<()> {
+    fn create(&self) -> io::Result<()> {
         let path = self.folder.join(FILE);
         let fill = || -> io::Result<()> {
             let mut file = self.disk.create(&path)?;
@@ -54,7 +54,7 @@ impl Reserve {
             file.sync()
         };
         fill().inspect_err(|_| {
-            // Half a reserve would be room that nobody can use.
+            // A partial reserve would take room without being released.
             drop(self.disk.remove(&path));
         })
     }

@@ -1,79 +1,74 @@
-//! Reads every frame of every segment, checks that they follow one another, and that every record opens. A segment is
-//! read on all cores at once, and of the records only an outline is kept.
+//! Reads all frames when the ledger is opened, checks their chain, and decrypts every record. A segment is read on all cores,
+//! and only an outline of each record is kept in memory.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use compact_str::{CompactString, ToCompactString as _};
 
-use super::book::{Book, Owners};
-use super::chain::{Chain, Frames, Seen};
+use super::chain::{Chain, FrameRef, Frames};
 use super::customer_keys::{KeyName, Keys};
 use super::disk::{Disk, replace};
+use super::erasure_register::RegisteredErasure;
 use super::frame::{Header, Kind, Link};
-use super::past::Past;
+use super::frame_index::{FrameIndex, RecordOwners};
 use super::proof::Leaf;
+use super::record_summary::RecordSummary;
 use super::recovery::at;
-use super::register::Erased;
-use super::segment::{self, Written};
-use super::{Mended, OpenError, cores, erasure, payload, seal};
+use super::segment::{self, LastSegment, SegmentOffset};
+use super::{OpenError, Repair, erasure, parallel, payload, seal};
 
-/// What the segments hold, as far as they were read.
+/// The content of the segments that were read.
 pub struct Scan<'d> {
     disk: &'d dyn Disk,
     folder: &'d Path,
-    /// Keys that are gone: what they encrypted is not expected to open.
-    gone: HashSet<KeyName>,
-    /// Keys, and where frames stand.
-    pub book: Book,
-    /// Whose records stand where, by the keys that open them.
-    pub owners: Owners,
-    /// What the records say together.
-    pub past: Past,
-    /// Every erasure.
-    pub erasures: Vec<Erased>,
+    /// The keys of erased customers, whose records cannot be decrypted.
+    destroyed: HashSet<KeyName>,
+    pub index: FrameIndex,
+    pub owners: RecordOwners,
+    pub summary: RecordSummary,
+    pub erasures: Vec<RegisteredErasure>,
     /// The hash of the last frame.
     pub previous: Link,
-    /// First position and length of the last segment.
-    pub last: Option<(u64, u64)>,
-    /// The last frame, if its writing was cut short.
-    pub torn: Option<Torn>,
+    /// The segment to append to.
+    pub last: Option<LastSegment>,
+    /// The last frame, if its writing was interrupted.
+    pub torn: Option<TornFrame>,
 }
 
-/// A frame whose writing was cut short.
-pub struct Torn {
-    /// Its segment.
+/// A frame whose writing was interrupted.
+pub struct TornFrame {
+    /// The file of its segment.
     path: PathBuf,
-    /// Where it begins.
+    /// Its first byte in the file.
     start: usize,
-    /// What there is of it.
     bytes: Vec<u8>,
 }
 
-impl Torn {
-    /// Cuts it off, after keeping a copy.
+impl TornFrame {
+    /// Copies the bytes to a file beside the segment, and truncates the segment.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn cut(&self, disk: &dyn Disk) -> Result<Mended, OpenError> {
+    /// When the disk fails.
+    pub fn cut_off(&self, disk: &dyn Disk) -> Result<Repair, OpenError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let copy = self.path.with_file_name(format!("{name}.torn-at-{}", self.start));
-        let cut = replace(disk, &copy, &self.bytes).and_then(|()| disk.open(&self.path)?.cut(self.start as u64));
+        let cut = replace(disk, &copy, &self.bytes).and_then(|()| disk.open(&self.path)?.truncate(self.start as u64));
         cut.map_err(at(&self.path))?;
-        Ok(Mended::TornFrame(copy))
+        Ok(Repair::TornFrame(copy))
     }
 }
 
 impl<'d> Scan<'d> {
-    /// A scan that has read nothing, for a ledger whose register knows these erasures.
-    pub fn new(disk: &'d dyn Disk, folder: &'d Path, book: Book, registered: &[Erased]) -> Self {
+    /// A scan that has read nothing yet. `registered` are the erasures in the register.
+    pub fn new(disk: &'d dyn Disk, folder: &'d Path, index: FrameIndex, registered: &[RegisteredErasure]) -> Self {
         Self {
             disk,
             folder,
-            gone: registered.iter().map(|erased| erased.key).collect(),
-            book,
-            owners: Owners::default(),
-            past: Past::default(),
+            destroyed: registered.iter().map(|erased| erased.key).collect(),
+            index,
+            owners: RecordOwners::default(),
+            summary: RecordSummary::default(),
             erasures: Vec::new(),
             previous: Link::default(),
             last: None,
@@ -81,109 +76,108 @@ impl<'d> Scan<'d> {
         }
     }
 
-    /// Reads the segments with these first positions, in order, and gives every leaf away.
+    /// Reads the segments with these first positions, in order, and passes every leaf to `visit`.
     ///
     /// # Errors
-    /// When the disk refuses, a file is not as it was written, or a leaf is not taken.
+    /// When the disk fails, a file is damaged, or `visit` fails.
     pub fn read(
         &mut self,
         firsts: &[u64],
-        mut take: impl FnMut(&Leaf) -> Result<(), OpenError>,
+        mut visit: impl FnMut(&Leaf) -> Result<(), OpenError>,
     ) -> Result<(), OpenError> {
-        let (mut chain, mut unopened) = (Chain::from_start(), BTreeMap::new());
-        for (index, first) in firsts.iter().enumerate() {
+        let (mut chain, mut without_key) = (Chain::from_start(), BTreeMap::new());
+        for (number, first) in firsts.iter().enumerate() {
             let path = segment::path(self.folder, *first);
             let bytes = self.disk.read(&path).map_err(at(&path))?;
             let mut frames = chain.segment(&path, *first, &bytes)?;
-            for (part, read) in read_parts(&frames, self.book.keys()) {
+            for (part, read) in read_parts(&frames, self.index.keys()) {
                 if !frames.join(&part)? {
                     break;
                 }
                 read.failed.map_or(Ok(()), Err)?;
-                read.leaves.iter().try_for_each(&mut take)?;
+                read.leaves.iter().try_for_each(&mut visit)?;
                 for (offset, size) in read.frames {
-                    self.book.add_frame(Written { segment: *first, offset: offset as u64 }, size);
+                    self.index.add_frame(SegmentOffset { segment: *first, offset: offset as u64 }, size);
                 }
                 for (key, position, customer) in read.records {
                     self.owners.add(key, position, customer);
                 }
-                for (key, lost) in read.unopened {
-                    unopened.entry(key).or_insert(lost);
+                for (key, damaged) in read.without_key {
+                    without_key.entry(key).or_insert(damaged);
                 }
-                self.gone.extend(read.erasures.iter().map(|erased| erased.key));
+                self.destroyed.extend(read.erasures.iter().map(|erased| erased.key));
                 self.erasures.extend(read.erasures);
-                self.past.add(read.past);
+                self.summary.merge(read.summary);
             }
-            let (start, rest);
-            (chain, start, rest) = frames.end(index + 1 == firsts.len())?;
-            self.last = Some((*first, start as u64));
+            let (end, rest);
+            (chain, end, rest) = frames.end(number + 1 == firsts.len())?;
+            self.last = Some(LastSegment { first: *first, end: end as u64 });
             if !rest.is_empty() {
-                self.torn = Some(Torn { bytes: rest.to_vec(), path, start });
+                self.torn = Some(TornFrame { bytes: rest.to_vec(), path, start: end });
             }
         }
         self.previous = chain.last();
-        // A record without a key must be an erased customer's.
-        match unopened.into_iter().find(|(key, _)| !self.gone.contains(key)) {
-            Some((_, lost)) => Err(lost),
+        // Only the records of erased customers may lack their key.
+        match without_key.into_iter().find(|(key, _)| !self.destroyed.contains(key)) {
+            Some((_, damaged)) => Err(damaged),
             None => Ok(()),
         }
     }
 }
 
-/// What a part of a segment holds, as far as it was read.
+/// The content of a part of a segment, up to the first error.
 #[derive(Default)]
-struct Read {
+struct PartContent {
     /// Offset and size of each frame.
     frames: Vec<(usize, usize)>,
     leaves: Vec<Leaf>,
-    /// Key and position of each record that opened, and whose it is.
+    /// Key, position and customer of each decrypted record.
     records: Vec<(KeyName, u64, CompactString)>,
-    past: Past,
-    erasures: Vec<Erased>,
-    /// Keys that are not there, and what it means if nobody erased them.
-    unopened: BTreeMap<KeyName, OpenError>,
-    /// Why it was read no further.
+    summary: RecordSummary,
+    erasures: Vec<RegisteredErasure>,
+    /// Missing keys, each with the error if its customer was not erased.
+    without_key: BTreeMap<KeyName, OpenError>,
     failed: Option<OpenError>,
 }
 
-/// Reads the frames of a segment, on all cores.
-fn read_parts<'b>(frames: &Frames<'b>, keys: &Keys) -> Vec<(Frames<'b>, Read)> {
-    cores::on_all(frames.divide(cores::count()), |mut part| {
-        let mut read = Read::default();
-        read.failed = read.all(&mut part, keys).err();
-        (part, read)
+/// Reads the frames of a segment on all cores.
+fn read_parts<'b>(frames: &Frames<'b>, keys: &Keys) -> Vec<(Frames<'b>, PartContent)> {
+    parallel::map(frames.split(parallel::cores()), |mut part| {
+        let mut content = PartContent::default();
+        content.failed = content.read(&mut part, keys).err();
+        (part, content)
     })
 }
 
-impl Read {
-    fn all(&mut self, frames: &mut Frames<'_>, keys: &Keys) -> Result<(), OpenError> {
-        while let Some(seen) = frames.next()? {
-            self.frames.push((seen.offset, seen.size));
-            self.leaves.push(seen.header.leaf);
-            match seen.header.kind {
-                Kind::Record | Kind::Return => self.open(&seen, keys)?,
+impl PartContent {
+    fn read(&mut self, frames: &mut Frames<'_>, keys: &Keys) -> Result<(), OpenError> {
+        while let Some(frame) = frames.next()? {
+            self.frames.push((frame.offset, frame.size));
+            self.leaves.push(frame.header.leaf);
+            match frame.header.kind {
+                Kind::Record | Kind::Return => self.add_record(&frame, keys)?,
                 Kind::Erasure => {
-                    let parsed = erasure::parse(seen.payload);
-                    let (token, _) = parsed.ok_or_else(|| seen.damaged("an erasure cannot be read"))?;
-                    let Header { key, position, .. } = seen.header;
-                    self.erasures.push(Erased { key, token: *token, position });
+                    let parsed = erasure::parse(frame.payload);
+                    let (token, _) = parsed.ok_or_else(|| frame.damaged("an erasure cannot be read"))?;
+                    let Header { key, position, .. } = frame.header;
+                    self.erasures.push(RegisteredErasure { key, token: *token, position });
                 }
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, seen: &Seen<'_>, keys: &Keys) -> Result<(), OpenError> {
-        let Header { key: name, position, .. } = seen.header;
+    fn add_record(&mut self, frame: &FrameRef<'_>, keys: &Keys) -> Result<(), OpenError> {
+        let Header { key: name, position, .. } = frame.header;
         let Some(key) = keys.get(&name) else {
-            let lost = || seen.damaged("the key of a record is missing, and nobody erased it");
-            self.unopened.entry(name).or_insert_with(lost);
+            let damaged = || frame.damaged("the key of a record is missing, and nobody erased it");
+            self.without_key.entry(name).or_insert_with(damaged);
             return Ok(());
         };
-        let plain = seal::open(&seen.header, key, seen.payload);
+        let plain = seal::open(&frame.header, key, frame.payload);
         let outline = plain.as_deref().and_then(payload::outline);
-        let outline = outline.ok_or_else(|| seen.damaged("a record does not open with its key"))?;
-        self.past.note(&outline.purpose, outline.sequence, outline.received);
+        let outline = outline.ok_or_else(|| frame.damaged("a record does not open with its key"))?;
+        self.summary.add(&outline.purpose, outline.sequence, outline.received);
         self.records.push((name, position, outline.customer.to_compact_string()));
         Ok(())
     }

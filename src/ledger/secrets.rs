@@ -1,7 +1,8 @@
-//! The secrets that make the data folder readable. They live in a folder of their own, outside its backups.
+//! The secrets without which the data folder cannot be read. They are in the keys folder, outside the backups of the data
+//! folder.
 //!
-//! One file, `secrets`, of lines that end with a checksum, so that a damaged pepper cannot quietly forget who was
-//! erased. It is only ever replaced whole.
+//! The file `secrets` consists of lines and a checksum. The checksum detects a damaged pepper, which would make the
+//! suppression tokens of erased customers useless. The file is only replaced whole.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 use super::OpenError;
 use super::disk::{Disk, replace, shred};
 
-/// 32 secret bytes, wiped from memory when nobody holds them any more.
+/// 32 secret bytes, wiped from memory when they are dropped.
 pub type SecretKey = Zeroizing<[u8; 32]>;
 
 /// The file's name inside the keys folder.
@@ -21,15 +22,15 @@ const FILE: &str = "secrets";
 /// The first line of the file.
 const TITLE: &str = "tactful secrets 1";
 
-/// What only this ledger knows.
+/// The secrets of a ledger.
 #[derive(Clone)]
 pub struct Secrets {
     path: PathBuf,
-    /// Turns a customer's id into the token by which an erased customer is known.
+    /// The key of the HMAC that turns a customer's id into a suppression token.
     pepper: SecretKey,
-    /// The key of the leaves of erasures.
+    /// The key from which the salts of erasures are derived.
     erasure: SecretKey,
-    /// Keys that wrap customer keys, by number. The last one wraps; the others are on their way out.
+    /// Keys that wrap customer keys, by number. The last one is current; others exist during a rotation only.
     wrapping: Vec<(u32, SecretKey)>,
 }
 
@@ -40,10 +41,10 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Reads the secrets of a keys folder; nothing if there are none.
+    /// Reads the secrets of a keys folder; `None` if it has none.
     ///
     /// # Errors
-    /// When the disk refuses, or they are not as they were written.
+    /// When the disk fails, or the file is damaged.
     pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
         let path = folder.join(FILE);
         let bytes = match disk.read(&path) {
@@ -57,10 +58,10 @@ impl Secrets {
         secrets.map(Some).ok_or_else(damaged)
     }
 
-    /// Makes secrets for a keys folder that has none.
+    /// Creates the secrets of a keys folder.
     ///
     /// # Errors
-    /// When the disk or the source of random numbers refuses.
+    /// When the disk or the source of random numbers fails.
     pub fn create(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let secrets = Self { path, pepper: random()?, erasure: random()?, wrapping: vec![(1, random()?)] };
@@ -68,7 +69,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The token by which an erased customer is known. Ids that differ in case or in blanks around them are one.
+    /// The suppression token of a customer. Ids that differ only in case or in surrounding whitespace have the same token.
     pub fn token(&self, customer: &str) -> [u8; 32] {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.pepper.as_slice()).expect("HMAC takes a key of any length");
@@ -77,40 +78,40 @@ impl Secrets {
         mac.finalize().into_bytes().into()
     }
 
-    /// The key of the leaves of erasures.
+    /// The key from which the salts of erasures are derived.
     pub fn erasure(&self) -> &SecretKey {
         &self.erasure
     }
 
-    /// The key that wraps customer keys now, and its number.
-    pub fn current(&self) -> Option<(u32, &SecretKey)> {
+    /// The current wrapping key and its number.
+    pub fn current_wrapping(&self) -> Option<(u32, &SecretKey)> {
         self.wrapping.last().map(|(number, key)| (*number, key))
     }
 
-    /// A wrapping key by its number.
+    /// The wrapping key with a number.
     pub fn wrapping(&self, number: u32) -> Option<&SecretKey> {
         self.wrapping.iter().find(|(known, _)| *known == number).map(|(_, key)| key)
     }
 
-    /// Whether a rotation has begun and not ended.
+    /// Whether a rotation of the wrapping key has begun and not ended.
     pub fn is_rotating(&self) -> bool {
         self.wrapping.len() > 1
     }
 
-    /// Adds a wrapping key, which wraps from now on.
+    /// Adds a wrapping key, which becomes the current one.
     ///
     /// # Errors
-    /// When the disk or the source of random numbers refuses.
+    /// When the disk or the source of random numbers fails.
     pub fn begin_rotation(&mut self, disk: &dyn Disk) -> io::Result<()> {
         let number = self.wrapping.last().map_or(0, |(number, _)| *number) + 1;
         self.wrapping.push((number, random()?));
         replace(disk, &self.path, self.text().as_bytes())
     }
 
-    /// Forgets every wrapping key but the last. What they wrapped is unreadable from now on, wherever a copy of it is.
+    /// Destroys every wrapping key but the current one, and with it every copy of the keys that they wrapped.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn end_rotation(&mut self, disk: &dyn Disk) -> io::Result<()> {
         let outgoing = self.wrapping.len().saturating_sub(1);
         self.wrapping.drain(..outgoing);
@@ -147,17 +148,16 @@ impl Secrets {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes from the operating system.
 ///
 /// # Errors
-/// When the system has none to give.
+/// When the operating system provides none.
 pub fn random<const N: usize>() -> io::Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
     Ok(bytes)
 }
 
-/// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, extend};
 
-/// How the name of a segment ends.
+/// The extension of a segment's file name.
 const SUFFIX: &str = ".segment";
 
 /// The file of the segment whose first frame has this position.
@@ -14,50 +14,58 @@ pub fn path(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{first:020}{SUFFIX}"))
 }
 
-/// The position in the name of a segment's file.
+/// The first position of a segment by its file name; `None` for other files.
 pub fn first(name: &str) -> Option<u64> {
     name.strip_suffix(SUFFIX).filter(|digits| digits.len() == 20)?.parse().ok()
 }
 
-/// Where some bytes were written.
+/// A byte of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
+pub struct SegmentOffset {
     /// The first position of the segment.
     pub segment: u64,
-    /// Their place in it.
+    /// The offset in its file, in bytes.
     pub offset: u64,
 }
 
-/// The segments, open to append to.
+/// The last segment of a ledger that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSegment {
+    /// Its first position.
+    pub first: u64,
+    /// The length of its whole frames, in bytes.
+    pub end: u64,
+}
+
+/// The segments, of which the last one is open for appending.
 #[derive(Debug)]
 pub struct Segments {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// A segment is full from this many bytes on.
+    /// The size at which a segment is full, in bytes.
     limit: u64,
-    last: Option<Last>,
+    last: Option<OpenSegment>,
 }
 
 #[derive(Debug)]
-struct Last {
+struct OpenSegment {
     file: Box<dyn DiskFile>,
     first: u64,
     end: u64,
 }
 
 impl Segments {
-    /// The segments of a folder, of which the last, given by its first position and its length, is appended to.
-    ///
-    /// What was read may not have reached the disk before a crash, so it is synced before anybody relies on it.
+    /// Opens the segments of a folder, and syncs the last one: before a crash, what was read from it may not have reached
+    /// the disk.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, limit: u64, last: Option<(u64, u64)>) -> io::Result<Self> {
+    /// When the disk fails.
+    pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, limit: u64, last: Option<LastSegment>) -> io::Result<Self> {
         let last = match last {
-            Some((first, end)) => {
+            Some(LastSegment { first, end }) => {
                 let mut file = disk.open(&path(&folder, first))?;
                 file.sync()?;
-                Some(Last { file, first, end })
+                Some(OpenSegment { file, first, end })
             }
             None => None,
         };
@@ -65,20 +73,20 @@ impl Segments {
         Ok(Self { disk, folder, limit, last })
     }
 
-    /// Writes whole frames, of which the first has this position, and syncs them.
+    /// Appends whole frames, of which the first has this position, and syncs them. Returns where they begin.
     ///
     /// # Errors
-    /// When there is no room: then nothing was written. Any other error is final.
-    pub fn append(&mut self, position: u64, bytes: &[u8]) -> io::Result<Written> {
-        let full = |last: &Last| last.end > 0 && last.end + bytes.len() as u64 > self.limit;
+    /// When the disk is full: then nothing was written. Any other error is final.
+    pub fn append(&mut self, position: u64, bytes: &[u8]) -> io::Result<SegmentOffset> {
+        let full = |last: &OpenSegment| last.end > 0 && last.end + bytes.len() as u64 > self.limit;
         if self.last.as_ref().is_none_or(full) {
             let file = self.disk.create(&path(&self.folder, position))?;
             self.disk.sync_folder(&self.folder)?;
-            self.last = Some(Last { file, first: position, end: 0 });
+            self.last = Some(OpenSegment { file, first: position, end: 0 });
         }
         let Some(last) = &mut self.last else { return Err(io::Error::other("there is no segment")) };
         extend(&mut *last.file, last.end, bytes)?;
-        let written = Written { segment: last.first, offset: last.end };
+        let written = SegmentOffset { segment: last.first, offset: last.end };
         last.end += bytes.len() as u64;
         Ok(written)
     }

@@ -1,7 +1,7 @@
-//! Keys for what is kept about customers beside the ledger: the store of their state.
+//! The encryption keys of the customer store, and the pseudonyms of customers.
 //!
-//! They are made, wrapped and taken away as the keys of consent records are, and lie in blocks of their own. One key
-//! serves many customers; whoever takes it away first encrypts anew what is to stay.
+//! The keys are created, wrapped and destroyed like those of consent records, in blocks of their own. Several customers
+//! share a key, so before a key is destroyed, the data that must remain is encrypted under another one.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,19 +18,19 @@ use super::customer_keys::{KeyBlocks, KeyName, Keys};
 use super::disk::Disk;
 use super::secrets::{Secrets, random};
 
-/// The folder of the store, inside the data folder; the store's other files are its own affair.
+/// The folder of the customer store, inside the data folder.
 pub const CUSTOMERS: &str = "customers";
-/// The folder of their keys, inside that.
+/// The folder of its keys, inside that folder.
 const KEYS: &str = "keys";
 const NONCE: usize = 24;
-/// How much of a pseudonym says who; the rest tells spellings of one id apart.
+/// The bytes of a pseudonym that identify the person; the others distinguish spellings of one id.
 const PERSON: usize = 12;
 
-/// Stands for a customer in files. Nobody without the secrets can tell whose it is.
+/// Stands for a customer in files. It cannot be computed from the id without the secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pseudonym(pub [u8; 20]);
 
-/// Tells what stands for a customer.
+/// Computes pseudonyms.
 #[derive(Clone)]
 pub struct Pseudonyms(Arc<Secrets>);
 
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// What stands for a customer.
+    /// The pseudonym of a customer.
     #[must_use]
     pub fn of(&self, customer: &str) -> Pseudonym {
         let token = self.0.token(customer);
@@ -55,12 +55,12 @@ impl Pseudonyms {
     }
 }
 
-/// The beginning of the pseudonyms of somebody who was erased, however their id is spelt, and where the ledger says so.
+/// An erased person, in any spelling of the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasedPerson {
-    /// What their pseudonyms begin with.
+    /// The first bytes of the person's pseudonyms.
     pub person: [u8; PERSON],
-    /// The position of the erasure.
+    /// The position of the last erasure in the ledger.
     pub position: u64,
 }
 
@@ -71,14 +71,15 @@ impl ErasedPerson {
     }
 }
 
-/// The keys, open to use.
+/// The open keys of the customer store.
 pub struct Vault {
     blocks: KeyBlocks,
     keys: Keys,
     spare: Vec<KeyName>,
     secrets: Arc<Secrets>,
-    /// Random for each opening, so that no nonce comes twice.
-    opening: [u8; 16],
+    /// The random part of every nonce; a new one at each start, because the counter starts at 0 again.
+    nonce_random: [u8; 16],
+    /// The number of encryptions so far: the counting part of the next nonce.
     sealed: AtomicU64,
 }
 
@@ -93,83 +94,83 @@ fn folder(data: &Path) -> PathBuf {
 }
 
 impl Vault {
-    /// Opens the keys of a data folder, or begins there.
+    /// Opens the keys of a data folder, or creates the folder for them.
     pub(super) fn open(disk: Arc<dyn Disk>, data: &Path, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
         let folder = folder(data);
         let (blocks, keys) = KeyBlocks::open(disk, folder.clone(), &secrets)?;
-        let opening = *random().map_err(super::recovery::at(&folder))?;
-        Ok(Self { blocks, keys, spare: Vec::new(), secrets, opening, sealed: AtomicU64::new(0) })
+        let nonce_random = *random().map_err(super::recovery::at(&folder))?;
+        Ok(Self { blocks, keys, spare: Vec::new(), secrets, nonce_random, sealed: AtomicU64::new(0) })
     }
 
-    /// Wraps every key anew, under the wrapping key of now.
+    /// Wraps every key again, by the current wrapping key.
     pub(super) fn rewrap(disk: &Arc<dyn Disk>, data: &Path, secrets: &Secrets) -> Result<(), OpenError> {
         let folder = folder(data);
         let (blocks, keys) = KeyBlocks::open(Arc::clone(disk), folder.clone(), secrets)?;
         blocks.rewrap(&keys, secrets).map_err(super::recovery::at(&folder))
     }
 
-    /// The bytes of every block of keys, named as in the data folder. Nobody may take keys away meanwhile.
+    /// The path in the data folder and the bytes of each key block. No key may be destroyed meanwhile.
     ///
     /// # Errors
-    /// When the disk refuses, or a block is not as it was written.
+    /// When the disk fails, or a block is damaged.
     pub fn blocks(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
         self.blocks.files().map(|file| Ok((format!("{CUSTOMERS}/{KEYS}/{}", file.0), file.1?))).collect()
     }
 
-    /// What tells pseudonyms, whoever has the keys meanwhile.
+    /// Computes pseudonyms independently of the keys.
     #[must_use]
     pub fn pseudonyms(&self) -> Pseudonyms {
         Pseudonyms(Arc::clone(&self.secrets))
     }
 
-    /// Takes away every key that nobody uses: one that was given up before the last stop, or never given out.
+    /// Destroys every key that is not in `used`: spare keys, and old keys whose destruction was interrupted.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn retain_keys(&mut self, used: &HashSet<KeyName>) -> io::Result<()> {
         let unused: Vec<KeyName> = self.keys.keys().filter(|name| !used.contains(name)).copied().collect();
         self.destroy_keys(&unused)
     }
 
-    /// A key that nobody has used, durable.
+    /// An unused key, which is durable.
     ///
     /// # Errors
-    /// When the disk or the source of random numbers refuses.
+    /// When the disk or the source of random numbers fails.
     pub fn new_key(&mut self) -> io::Result<KeyName> {
         if self.spare.is_empty() {
             let created = self.blocks.create(&self.secrets)?;
             self.spare.extend(created.iter().map(|(name, _)| *name));
             self.keys.extend(created);
         }
-        self.spare.pop().ok_or_else(|| io::Error::other("there is no key to give"))
+        self.spare.pop().ok_or_else(|| io::Error::other("there is no spare key"))
     }
 
-    /// Takes keys away for good: what they encrypted is unreadable from here on.
+    /// Destroys keys permanently, and with them everything that they encrypted.
     ///
     /// # Errors
-    /// When the disk refuses; ask again then.
-    pub fn destroy_keys(&mut self, gone: &[KeyName]) -> io::Result<()> {
-        self.blocks.shred(gone, &self.keys, &self.secrets)?;
-        self.keys.retain(|name, _| !gone.contains(name));
+    /// When the disk fails. Some of the keys may exist then, so the call must be repeated.
+    pub fn destroy_keys(&mut self, destroyed: &[KeyName]) -> io::Result<()> {
+        self.blocks.shred(destroyed, &self.keys, &self.secrets)?;
+        self.keys.retain(|name, _| !destroyed.contains(name));
         Ok(())
     }
 
-    /// Encrypts what belongs to something: only with that it opens again. Nothing without the key.
+    /// Encrypts, and authenticates the associated data with it; `None` if the key does not exist.
     #[must_use]
-    pub fn seal(&self, key: KeyName, belongs: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, key: KeyName, associated: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE];
-        let (count, opening) = nonce.split_at_mut(8);
+        let (count, random) = nonce.split_at_mut(8);
         count.copy_from_slice(&self.sealed.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-        opening.copy_from_slice(&self.opening);
-        let sealed = self.cipher(key)?.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: belongs }).ok()?;
+        random.copy_from_slice(&self.nonce_random);
+        let sealed = self.cipher(key)?.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: associated }).ok()?;
         Some([nonce.as_slice(), &sealed].concat())
     }
 
-    /// What was encrypted; nothing if the key is gone, or a bit is not as it was.
+    /// Decrypts; `None` if the key does not exist, or the bytes or the associated data are damaged.
     #[must_use]
-    pub fn open_sealed(&self, key: KeyName, belongs: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    pub fn open_sealed(&self, key: KeyName, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-        self.cipher(key)?.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: belongs }).ok()
+        self.cipher(key)?.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated }).ok()
     }
 
     fn cipher(&self, key: KeyName) -> Option<XChaCha20Poly1305> {

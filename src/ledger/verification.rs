@@ -1,154 +1,159 @@
-//! Whether a ledger is what it says: frames against each other, records against leaves, leaves against signed
-//! checkpoints and published tiles.
+//! Verifies a ledger: the chain of frames, records against leaves, and leaves against signed checkpoints and published
+//! tiles.
 
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::chain::Seen;
+use super::OpenError;
+use super::chain::FrameRef;
 use super::content::{self, Content};
-use super::inspection::{Held, Inspection};
-use super::notary::HEAD;
-use super::proof::{Checkpoint, LogFile, Tree, VerifyingKey};
-use super::{Head, OpenError};
+use super::inspection::{Inspection, StoredRecord};
+use super::proof::{Checkpoint, LogFile, Tree, TreeHead, VerifyingKey};
+use super::signer::HEAD;
 
-/// What was found.
+/// The result of verifying a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// Size and root over every record.
-    pub head: Head,
-    /// Records that were opened and are what their leaves commit to.
+    /// The head over all records.
+    pub head: TreeHead,
+    /// The number of decrypted records that match their leaves.
     pub opened: u64,
-    /// Records of erased customers, which nobody can open.
+    /// The number of records of erased customers, which cannot be decrypted.
     pub erased: u64,
-    /// Records that stayed closed because there is no keys folder.
+    /// The number of records that were not decrypted because the keys folder is missing.
     pub sealed: u64,
-    /// Checkpoints that are signed and whose trees are the ledger's, with their sizes.
+    /// The signed checkpoints that the ledger contains, with their sizes.
     pub checkpoints: Vec<(PathBuf, u64)>,
-    /// Files of the published log that are what the records give.
+    /// The number of files of the published log that match the records.
     pub tiles: usize,
-    /// A frame at the end that was never finished, and so never acknowledged.
-    pub unfinished: Option<(PathBuf, usize)>,
-    /// Everything that is not as it must be.
-    pub wrong: Vec<String>,
+    /// The file and the offset of a torn last frame, which was never acknowledged.
+    pub torn: Option<(PathBuf, usize)>,
+    /// Descriptions of everything that is wrong; empty if the ledger is intact.
+    pub problems: Vec<String>,
 }
 
-/// Verifies a ledger against the key that signs it, and against checkpoints that were kept elsewhere.
+/// Verifies a ledger against the key that signs it, and against further checkpoints, each with its file.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn verify(
     inspection: &Inspection,
     key: &VerifyingKey,
-    kept: Vec<(PathBuf, String)>,
+    checkpoints: Vec<(PathBuf, String)>,
 ) -> Result<Verification, OpenError> {
-    // The checkpoints first: what they cover was durable before, so it must be there whatever a server does meanwhile.
-    let mut walk = Walk::new(inspection, key, kept)?;
-    walk.check_heads();
-    let read = inspection.read(1, |seen| {
-        walk.take(seen);
+    // Checkpoints are read before frames: what they cover must exist, whatever a server appends meanwhile.
+    let mut verifier = Verifier::new(inspection, key, checkpoints)?;
+    verifier.check_heads();
+    let read = inspection.read(1, |frame| {
+        verifier.add_frame(frame);
         ControlFlow::Continue(())
     });
-    walk.open_again()?;
+    verifier.retry_without_key()?;
     match read {
-        Ok(unfinished) => {
-            walk.check_missing();
-            walk.found.unfinished = unfinished;
+        Ok(torn) => {
+            verifier.check_missing();
+            verifier.result.torn = torn;
         }
-        Err(damaged @ OpenError::Damaged { .. }) => walk.found.wrong.push(damaged.to_string()),
+        Err(damaged @ OpenError::Damaged { .. }) => verifier.result.problems.push(damaged.to_string()),
         Err(error) => return Err(error),
     }
-    walk.found.head = head(&walk.tree);
-    Ok(walk.found)
+    verifier.result.head = verifier.tree.head();
+    Ok(verifier.result)
 }
 
-struct Walk<'i> {
+struct Verifier<'i> {
     inspection: &'i Inspection,
     tree: Tree,
     checkpoints: Vec<(PathBuf, Checkpoint)>,
-    /// How many records the published log covers.
+    /// The number of records that the published checkpoint covers.
     published: u64,
-    /// Frames whose keys were not there, perhaps because they are new: where they stand.
-    unopened: Vec<(u64, PathBuf, usize)>,
-    found: Verification,
+    /// Position, file and offset of frames whose keys were missing, perhaps because they were added meanwhile.
+    without_key: Vec<(u64, PathBuf, usize)>,
+    result: Verification,
 }
 
-impl<'i> Walk<'i> {
-    fn new(inspection: &'i Inspection, key: &VerifyingKey, kept: Vec<(PathBuf, String)>) -> Result<Self, OpenError> {
+impl<'i> Verifier<'i> {
+    fn new(inspection: &'i Inspection, key: &VerifyingKey, further: Vec<(PathBuf, String)>) -> Result<Self, OpenError> {
         let tree = Tree::default();
-        let mut found = Verification {
-            head: head(&tree),
+        let mut result = Verification {
+            head: tree.head(),
             opened: 0,
             erased: 0,
             sealed: 0,
             checkpoints: Vec::new(),
             tiles: 0,
-            unfinished: None,
-            wrong: Vec::new(),
+            torn: None,
+            problems: Vec::new(),
         };
         let published = inspection.checkpoint()?;
         let last = inspection.folders.keys.join(HEAD);
         let last = std::fs::read_to_string(&last).map(|note| (last, note)).ok().filter(|_| inspection.has_keys());
         let (mut checkpoints, mut covered) = (Vec::new(), 0);
-        for (index, (path, note)) in [published].into_iter().chain(last).chain(kept).enumerate() {
+        for (index, (path, note)) in [published].into_iter().chain(last).chain(further).enumerate() {
             match Checkpoint::open(&note, key) {
                 Ok(checkpoint) => {
                     covered = if index == 0 { checkpoint.size } else { covered };
                     checkpoints.push((path, checkpoint));
                 }
-                Err(error) => found.wrong.push(format!("`{}`: {error}", path.display())),
+                Err(error) => result.problems.push(format!("`{}`: {error}", path.display())),
             }
         }
-        Ok(Self { inspection, tree, checkpoints, published: covered, unopened: Vec::new(), found })
+        Ok(Self { inspection, tree, checkpoints, published: covered, without_key: Vec::new(), result })
     }
 
-    /// Takes a frame: its leaf into the tree, its record against the leaf.
-    fn take(&mut self, seen: &Seen<'_>) {
-        let full = self.tree.append(&seen.header.leaf);
+    /// Appends the leaf of a frame to the tree, and checks its record.
+    fn add_frame(&mut self, frame: &FrameRef<'_>) {
+        let full = self.tree.append(&frame.header.leaf);
         if self.tree.size() <= self.published {
             full.iter().for_each(|file| self.check_tile(file));
         }
         self.check_heads();
-        let held = self.inspection.open(seen);
-        self.check_record(seen, &held);
+        let record = self.inspection.open_record(frame);
+        self.check_record(frame, &record);
     }
 
-    fn check_record(&mut self, seen: &Seen<'_>, held: &Held) {
-        let (position, file, offset) = (seen.header.position, seen.file, seen.offset);
-        match held {
-            Held::Content(Content::Record(record, salt)) if content::leaf(record, salt) == seen.header.leaf => {
-                self.found.opened += 1;
+    fn check_record(&mut self, frame: &FrameRef<'_>, stored: &StoredRecord) {
+        let (position, file, offset) = (frame.header.position, frame.file, frame.offset);
+        match stored {
+            StoredRecord::Content(Content::Record(record, salt))
+                if content::leaf(record, salt) == frame.header.leaf =>
+            {
+                self.result.opened += 1;
             }
-            Held::Content(Content::Record(..)) => {
-                self.wrong_at(file, offset, position, "is not what its leaf commits to")
+            StoredRecord::Content(Content::Record(..)) => {
+                self.report(file, offset, position, "is not what its leaf commits to")
             }
-            Held::Content(Content::Damaged) => self.wrong_at(file, offset, position, "does not open with its key"),
-            Held::Content(Content::NoKey) => self.unopened.push((position, file.to_owned(), offset)),
-            Held::Erased => self.found.erased += 1,
-            Held::Sealed => self.found.sealed += 1,
+            StoredRecord::Content(Content::Damaged) => {
+                self.report(file, offset, position, "does not open with its key")
+            }
+            StoredRecord::Content(Content::NoKey) => self.without_key.push((position, file.to_owned(), offset)),
+            StoredRecord::Erased => self.result.erased += 1,
+            StoredRecord::Sealed => self.result.sealed += 1,
         }
     }
 
-    fn wrong_at(&mut self, file: &Path, offset: usize, position: u64, what: &str) {
-        self.found.wrong.push(format!("`{}` at byte {offset}: record {position} {what}", file.display()));
+    fn report(&mut self, file: &Path, offset: usize, position: u64, what: &str) {
+        self.result.problems.push(format!("`{}` at byte {offset}: record {position} {what}", file.display()));
     }
 
-    /// Opens with the keys of now what did not open with the keys of before: a customer may have come, or gone.
-    fn open_again(&mut self) -> Result<(), OpenError> {
-        if self.unopened.is_empty() {
+    /// Checks again the records whose keys were missing, with the keys that exist now: the customer may have been added or
+    /// erased meanwhile.
+    fn retry_without_key(&mut self) -> Result<(), OpenError> {
+        if self.without_key.is_empty() {
             return Ok(());
         }
-        let (unopened, now) = (std::mem::take(&mut self.unopened), self.inspection.again()?);
-        let waiting = unopened.iter().map(|(position, ..)| *position);
-        let (Some(first), Some(last)) = (waiting.clone().min(), waiting.max()) else { return Ok(()) };
-        let read = now.read(first, |seen| {
-            if unopened.iter().any(|(position, ..)| *position == seen.header.position) {
-                self.check_record(seen, &now.open(seen));
+        let (retried, current) = (std::mem::take(&mut self.without_key), self.inspection.with_current_keys()?);
+        let positions = retried.iter().map(|(position, ..)| *position);
+        let (Some(first), Some(last)) = (positions.clone().min(), positions.max()) else { return Ok(()) };
+        let read = current.read(first, |frame| {
+            if retried.iter().any(|(position, ..)| *position == frame.header.position) {
+                self.check_record(frame, &current.open_record(frame));
             }
-            if seen.header.position < last { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if frame.header.position < last { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        for (position, file, offset) in std::mem::take(&mut self.unopened) {
-            self.wrong_at(&file, offset, position, "has no key, and nobody erased its customer");
+        for (position, file, offset) in std::mem::take(&mut self.without_key) {
+            self.report(&file, offset, position, "has no key, and nobody erased its customer");
         }
         read.map(drop)
     }
@@ -158,10 +163,10 @@ impl<'i> Walk<'i> {
         let size = self.tree.size();
         for (path, checkpoint) in self.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size == size) {
             if checkpoint.root == self.tree.root() {
-                self.found.checkpoints.push((path.clone(), size));
+                self.result.checkpoints.push((path.clone(), size));
             } else {
-                let (path, found, signed) = (path.display(), head(&self.tree), checkpoint.root);
-                self.found.wrong.push(format!("`{path}` signs the root {signed}, but there are {found}"));
+                let (path, found, signed) = (path.display(), self.tree.head(), checkpoint.root);
+                self.result.problems.push(format!("`{path}` signs the root {signed}, but there are {found}"));
             }
         }
         if size == self.published {
@@ -169,17 +174,17 @@ impl<'i> Walk<'i> {
         }
     }
 
-    /// What is signed must be there.
+    /// Reports the checkpoints that cover more records than there are.
     fn check_missing(&mut self) {
         let size = self.tree.size();
         for (path, checkpoint) in self.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size > size) {
             let (path, signed) = (path.display(), checkpoint.size);
-            self.found.wrong.push(format!("`{path}` is signed for {signed} records, and there are only {size}"));
+            self.result.problems.push(format!("`{path}` is signed for {signed} records, and there are only {size}"));
         }
     }
 
-    /// Compares a file of the published log with what the records give. A partial tile may have given way to the full
-    /// one, which begins with it.
+    /// Compares a file of the published log with the records. A partial tile may have been replaced by the full one, which
+    /// begins with it.
     fn check_tile(&mut self, file: &LogFile) {
         let log = &self.inspection.folders.log;
         let path = log.join(&file.path);
@@ -192,15 +197,11 @@ impl<'i> Walk<'i> {
             (read, _) => read,
         };
         match read {
-            Ok(bytes) if bytes == file.bytes => self.found.tiles += 1,
-            Ok(_) => self.found.wrong.push(format!("`{}` is not what the records give", path.display())),
-            Err(error) => self.found.wrong.push(format!("`{}`: {error}", path.display())),
+            Ok(bytes) if bytes == file.bytes => self.result.tiles += 1,
+            Ok(_) => self.result.problems.push(format!("`{}` is not what the records give", path.display())),
+            Err(error) => self.result.problems.push(format!("`{}`: {error}", path.display())),
         }
     }
-}
-
-fn head(tree: &Tree) -> Head {
-    Head { size: tree.size(), root: tree.root() }
 }
 
 #[cfg(test)]
@@ -214,8 +215,8 @@ mod tests {
     use super::*;
     use crate::domain::time::Moment;
 
-    /// No reader but this one opens every record and compares it: whoever has the keys could write another text than
-    /// the one whose leaf is signed.
+    /// Only verification compares every decrypted record with its leaf: an attacker with the keys could write a record
+    /// other than the one whose leaf is signed.
     #[test]
     fn a_record_that_is_not_what_its_leaf_commits_to_is_found() {
         let folder = tempfile::tempdir().unwrap();
@@ -227,10 +228,10 @@ mod tests {
         ledger.append(&[record.clone()]).unwrap();
         drop(ledger);
 
-        let inspection = Inspection::of(&settings).unwrap();
+        let inspection = Inspection::open(&settings).unwrap();
         let mut header = None;
-        let mut keep = |seen: &Seen<'_>| {
-            header = Some(seen.header);
+        let mut keep = |frame: &FrameRef<'_>| {
+            header = Some(frame.header);
             ControlFlow::Continue(())
         };
         inspection.read(1, &mut keep).unwrap();
@@ -239,14 +240,15 @@ mod tests {
         let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets).unwrap();
         let (_, key) = blocks.iter().flat_map(|(_, block)| block).find(|(name, _)| *name == header.key).unwrap();
         record.customer = "bea".into();
-        let sealed = seal::seal(&header, key, &payload::write(&record).unwrap()).unwrap();
+        let sealed = seal::seal(&header, key, &payload::encode(&record).unwrap()).unwrap();
         let mut bytes = Vec::new();
         frame::write(&mut bytes, &header, &sealed, &Link::default());
         std::fs::write(segment::path(&folders.ledger, 1), bytes).unwrap();
 
         let (_, text) = inspection.published_key().unwrap();
         let found = verify(&inspection, &VerifyingKey::parse(text.trim_end()).unwrap(), Vec::new()).unwrap();
-        assert_eq!(found.wrong.len(), 1, "{:?}", found.wrong);
-        assert!(found.wrong[0].ends_with("at byte 0: record 1 is not what its leaf commits to"), "{:?}", found.wrong);
+        let problems = found.problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with("at byte 0: record 1 is not what its leaf commits to"), "{problems:?}");
     }
 }

@@ -14,7 +14,7 @@ use super::StoreError;
 use super::codec;
 use super::customer_store::{CustomerStore, RECORDS, at, pseudonym};
 use super::database::{Batch, Database};
-use crate::ledger::{CUSTOMERS, PART, Take};
+use crate::ledger::{CUSTOMERS, CopySink, PART};
 
 /// The file of pairs in a backup.
 pub const PAIRS: &str = "customers/pairs";
@@ -37,7 +37,7 @@ impl CustomerStore {
     ///
     /// # Errors
     /// When the disk or the sink fails.
-    pub fn copy(&self, sink: &mut Take<'_>) -> Result<(), StoreError> {
+    pub fn copy(&self, sink: &mut CopySink<'_>) -> Result<(), StoreError> {
         let failed = at(&self.folder);
         let (blocks, snapshot) = {
             // Locked, so that the keys and the snapshot belong together.

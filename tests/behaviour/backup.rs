@@ -14,7 +14,7 @@ use tactful::engine::Engine;
 use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
-use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, Mended, OpenError};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenError, Repair};
 use tactful::store::CustomerCount;
 
 use super::keeping::{Home, RULES, anna, later, says_hello, stop};
@@ -164,7 +164,7 @@ fn a_backup_is_put_back_as_it_was() {
     back_up(&engine, &backup_of(&home), |_| {});
     drop(engine);
     let (home, restored) = put_back(&home, false).unwrap();
-    assert_eq!((restored.records, counts(restored.customers), restored.mended), (1, (1, 0), vec![]));
+    assert_eq!((restored.records, counts(restored.customers), restored.repairs), (1, (1, 0), vec![]));
     let engine = home.open(later(1));
     let after = engine.export("anna", later(1)).unwrap();
     assert!(after.state == before.state && after.standings == before.standings);
@@ -264,8 +264,8 @@ fn who_was_erased_after_a_backup_stays_erased() {
     assert_eq!((found.size, signed.size), (2, 4));
 
     let (home, restored) = put_back(&home, true).unwrap();
-    let [Mended::NewLog(earlier), Mended::ErasedAgain(1)] = restored.mended.as_slice() else {
-        panic!("{:?}", restored.mended)
+    let [Repair::NewLog(earlier), Repair::ErasedAgain(1)] = restored.repairs.as_slice() else {
+        panic!("{:?}", restored.repairs)
     };
     assert_eq!((counts(restored.customers), restored.recovery.erased), ((1, 0), 1));
     assert_eq!(fs::read_to_string(earlier.join("vkey")).unwrap().trim(), old.verifier_key);

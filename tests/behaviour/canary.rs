@@ -10,7 +10,7 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
 use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
-use tactful::ledger::proof::{Checkpoint, Hash, Receipt, VerifyingKey, consistency_holds};
+use tactful::ledger::proof::{Checkpoint, Hash, Receipt, TreeHead, VerifyingKey, consistency_holds};
 use tonic::transport::Channel;
 
 use super::consent::RULES;
@@ -142,6 +142,10 @@ fn holds(path: &Path, needle: &str) -> bool {
     fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 
+fn tree_head(checkpoint: &Checkpoint) -> TreeHead {
+    TreeHead { size: checkpoint.size, root: checkpoint.root }
+}
+
 async fn head(server: &Server) -> (String, VerifyingKey) {
     let mut consents = ConsentServiceClient::new(server.channel.clone());
     let head = consents.get_checkpoint(proto::GetCheckpointRequest {}).await.unwrap().into_inner();
@@ -183,7 +187,7 @@ async fn an_erased_customer_is_in_no_file_log_error_or_answer_and_every_proof_st
     let sizes = proto::GetConsistencyProofRequest { from_size: 2, to_size: 3 };
     let hashes = consents.get_consistency_proof(sizes).await.unwrap().into_inner().hashes;
     let path: Vec<Hash> = hashes.iter().map(|hash| Hash(hash.as_slice().try_into().unwrap())).collect();
-    assert!(consistency_holds((2, earlier.root), (3, later.root), &path));
+    assert!(consistency_holds(tree_head(&earlier), tree_head(&later), &path));
     assert!(Receipt::open(&saved.tlog_proof, &key).is_ok(), "the receipt that the customer kept still opens");
     let others = consents.get_receipt(receipt("bea", &other.results[0].record_id)).await.unwrap().into_inner();
     assert!(Receipt::open(&others.tlog_proof, &key).is_ok());

@@ -266,7 +266,7 @@ fn a_clock_that_steps_back_revives_nothing_not_even_over_a_restart() {
     let start = || {
         let opened = FileLedger::open(&LedgerSettings::of(&folder.path().join("data"))).unwrap();
         let engine = engine_over(opened.ledger, &rules_of(RULES));
-        engine.resume(&opened.past);
+        engine.resume(&opened.summary);
         engine
     };
     let before = start();

@@ -68,7 +68,7 @@ impl Home {
         let vault = opened.ledger.vault(&settings).unwrap();
         let store = CustomerStore::open(&settings.data, vault, &opened.ledger.erased())?;
         let mut vocabulary: Vocabulary = store.vocabulary;
-        for purpose in &opened.past.purposes {
+        for purpose in &opened.summary.purposes {
             vocabulary.intern::<PurposeId>(purpose).unwrap();
         }
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
@@ -76,7 +76,7 @@ impl Home {
         let limits = Limits { decisions: 1_000 };
         let run = u32::try_from(now.0 % 1_000_000).unwrap();
         let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).with_store(store.store, None);
-        engine.resume(&opened.past);
+        engine.resume(&opened.summary);
         Ok((engine, store.recovery))
     }
 

@@ -12,7 +12,7 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::privacy_service_client::PrivacyServiceClient;
 use tactful::grpc::proto::{self};
 use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, OpenError, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, OpenError, OpenedLedger};
 
 use super::support::{self, folder};
 
@@ -53,7 +53,7 @@ pub fn settings(folder: &Path) -> LedgerSettings {
 }
 
 /// Every record that may be read, with its position.
-fn everything(opened: &Opened) -> Vec<(u64, ConsentRecord)> {
+fn everything(opened: &OpenedLedger) -> Vec<(u64, ConsentRecord)> {
     opened.ledger.records_at(1..=u64::MAX).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn records_come_back_whole_and_in_order() {
     let folder = written(20);
     let opened = FileLedger::open(&settings(folder.path())).unwrap();
     assert_eq!(everything(&opened), records(1..=20));
-    assert_eq!(opened.mended, []);
+    assert_eq!(opened.repairs, []);
     assert_eq!(opened.ledger.append(&[record(21), record(22)]).unwrap(), 22);
     let mine = opened.ledger.records("customer-1").unwrap();
     let numbers: Vec<u64> = mine.iter().map(|(position, _)| *position).collect();

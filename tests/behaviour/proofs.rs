@@ -10,7 +10,7 @@ use sha2::Sha256;
 use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
 use tactful::ledger::proof::{
     self, Checkpoint, CheckpointError, Hash, Leaf, LogFile, Node, ProofError, Receipt, ReceiptError, Salt, SigningKey,
-    TileNodes, Tree,
+    TileNodes, Tree, TreeHead,
 };
 
 /// Roots over the first leaves of [`numbered`], as `ct-merkle` computed them.
@@ -159,7 +159,7 @@ fn known_trees_have_known_roots_and_three_implementations_agree_on_their_proofs(
             included(&log, index);
         }
         for (earlier, earlier_root) in &roots {
-            consistent(&log, (*earlier, *earlier_root));
+            consistent(&log, TreeHead { size: *earlier, root: *earlier_root });
         }
         roots.push((size, root));
     }
@@ -170,7 +170,7 @@ fn included(log: &Log, index: u64) {
     let (size, root) = (log.tree.size(), log.tree.root());
     let path = log.inclusion(index, size);
     let hash = numbered(index).hash();
-    assert!(proof::inclusion_holds(hash, index, size, &path, root));
+    assert!(proof::inclusion_holds(hash, index, &path, TreeHead { size, root }));
     let made = log.other.prove_inclusion(index as usize);
     assert_eq!(bytes(&path), made.as_bytes(), "leaf {index} of {size}");
     let claim = InclusionProof::from_bytes(bytes(&path));
@@ -182,10 +182,11 @@ fn included(log: &Log, index: u64) {
 }
 
 /// A proof of consistency is the one that others make, and they accept it.
-fn consistent(log: &Log, (earlier, earlier_root): (u64, Hash)) {
-    let (size, root) = (log.tree.size(), log.tree.root());
+fn consistent(log: &Log, earlier_head: TreeHead) {
+    let TreeHead { size, root } = log.tree.head();
+    let TreeHead { size: earlier, root: earlier_root } = earlier_head;
     let path = log.consistency(earlier, size);
-    assert!(proof::consistency_holds((earlier, earlier_root), (size, root), &path), "{earlier} of {size}");
+    assert!(proof::consistency_holds(earlier_head, log.tree.head(), &path), "{earlier} of {size}");
     if earlier == 0 {
         // RFC 6962 knows no proof from nothing, and neither do the others: everything begins with nothing.
         assert_eq!(path, []);
@@ -253,7 +254,7 @@ fn a_partial_tile_that_is_gone_is_read_from_the_full_one() {
     let root = log.tree.root();
     log.grow(256);
     log.files.retain(|path, _| !path.contains(".p/200"));
-    assert!(proof::inclusion_holds(numbered(150).hash(), 150, 200, &log.inclusion(150, 200), root));
+    assert!(proof::inclusion_holds(numbered(150).hash(), 150, &log.inclusion(150, 200), TreeHead { size: 200, root }));
 }
 
 #[test]
@@ -405,7 +406,7 @@ proptest! {
         let leaves: Vec<Hash> = (0..size).map(|index| numbered(index).hash()).collect();
         prop_assert_eq!(log.tree.root(), defined(&leaves));
         included(&log, index);
-        consistent(&log, (earlier, defined(&leaves[..earlier as usize])));
+        consistent(&log, TreeHead { size: earlier, root: defined(&leaves[..earlier as usize]) });
     }
 
     #[test]
@@ -415,7 +416,7 @@ proptest! {
         let root = log.tree.root();
         let hash = numbered(index).hash();
         let path = log.inclusion(index, size);
-        let holds = |hash, index, size, path: &[Hash]| proof::inclusion_holds(hash, index, size, path, root);
+        let holds = |hash, index, size, path: &[Hash]| proof::inclusion_holds(hash, index, path, TreeHead { size, root });
         prop_assert!(holds(hash, index, size, &path));
         prop_assert!(!holds(flip(hash, bit), index, size, &path));
         prop_assert!(!holds(hash, (index + 1) % size, size, &path));
@@ -425,19 +426,21 @@ proptest! {
 
         let old = Log::of(earlier, numbered).tree.root();
         let path = log.consistency(earlier, size);
-        prop_assert!(proof::consistency_holds((earlier, old), (size, root), &path));
-        prop_assert!(!proof::consistency_holds((earlier, flip(old, bit)), (size, root), &path));
-        prop_assert!(!proof::consistency_holds((earlier, old), (size, flip(root, bit)), &path));
-        prop_assert!(!proof::consistency_holds((earlier, old), (size, root), &changed(&path, bit)));
-        prop_assert!(!proof::consistency_holds((earlier, old), (size, root), &path[1..]));
-        prop_assert!(!proof::consistency_holds((earlier, old), (size, root), &[path.as_slice(), &[hash]].concat()));
+        let (old, new) = (TreeHead { size: earlier, root: old }, TreeHead { size, root });
+        let flipped = |head: TreeHead| TreeHead { root: flip(head.root, bit), ..head };
+        prop_assert!(proof::consistency_holds(old, new, &path));
+        prop_assert!(!proof::consistency_holds(flipped(old), new, &path));
+        prop_assert!(!proof::consistency_holds(old, flipped(new), &path));
+        prop_assert!(!proof::consistency_holds(old, new, &changed(&path, bit)));
+        prop_assert!(!proof::consistency_holds(old, new, &path[1..]));
+        prop_assert!(!proof::consistency_holds(old, new, &[path.as_slice(), &[hash]].concat()));
     }
 }
 
 /// The root as RFC 6962, section 2.1, defines it.
 fn defined(leaves: &[Hash]) -> Hash {
     match leaves {
-        [] => Hash::of_nothing(),
+        [] => Hash::of_empty_tree(),
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);

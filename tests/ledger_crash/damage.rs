@@ -1,4 +1,4 @@
-//! Files are damaged in every way: each time the ledger is mended without a loss, or refused and left as it is.
+//! Files are damaged in every way: each time the ledger is repaired without a loss, or refused and left unchanged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ fn no_flipped_bit_goes_unseen() {
     };
     // What may pass is the line end after the signing key.
     assert!(flipped(2_000, false) >= 1_995);
-    assert_eq!(flipped(100, true), 0, "what follows from the frames is mended");
+    assert_eq!(flipped(100, true), 0, "what is derived from the frames is repaired");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_frame_that_was_never_finished_is_cut_off_and_kept() {
         let disk = ModelDisk::holding(&files);
         let opened = FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap();
         assert_eq!(everything(&opened.ledger), [(1, record("anna", 1))]);
-        let [tactful::ledger::Mended::TornFrame(copy)] = &opened.mended[..] else { panic!("{:?}", opened.mended) };
+        let [tactful::ledger::Repair::TornFrame(copy)] = &opened.repairs[..] else { panic!("{:?}", opened.repairs) };
         assert_eq!(disk.files()[copy], after[before..length]);
         assert_eq!(disk.files()[path], after[..before]);
         assert_eq!(opened.ledger.append(&[record("anna", 2)]).unwrap(), 2);

@@ -158,7 +158,7 @@ impl Disk for ModelDisk {
         Ok(self.operate()?.folders.insert(folder.to_owned()))
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+    fn file_names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.operate()?;
         let inside = state.now.keys().filter(|path| path.parent() == Some(folder));
         Ok(inside.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
@@ -259,7 +259,7 @@ impl DiskFile for ModelFile {
         Ok(())
     }
 
-    fn cut(&mut self, length: u64) -> io::Result<()> {
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
         let (mut state, length) = (self.disk.operate()?, usize::try_from(length).unwrap());
         let mut content = self.content.lock().unwrap();
         state.give_back(content.now.len() - length);

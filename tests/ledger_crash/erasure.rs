@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tactful::domain::time::Moment;
 use tactful::ledger::proof::{Checkpoint, Receipt, SigningKey, VerifyingKey};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerError, Mended, OpenError, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerError, OpenError, OpenedLedger, Repair};
 
 use super::disk::ModelDisk;
 use super::{everything, record, settings};
@@ -14,7 +14,7 @@ use super::{everything, record, settings};
 /// A value that must stand in no file.
 const CANARY: &str = "canary-4711";
 
-fn open(disk: &ModelDisk) -> Opened {
+fn open(disk: &ModelDisk) -> OpenedLedger {
     FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap()
 }
 
@@ -164,10 +164,10 @@ fn a_restored_backup_brings_nobody_back() {
     files.extend(backup.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with(".keys")));
     let disk = ModelDisk::holding(&files);
     let opened = open(&disk);
-    assert_eq!(opened.mended, [Mended::ErasedAgain(1)]);
+    assert_eq!(opened.repairs, [Repair::ErasedAgain(1)]);
     assert!(everything(&opened.ledger).iter().all(|(_, record)| record.customer != "anna"));
     drop(opened);
-    assert_eq!(open(&disk).mended, []);
+    assert_eq!(open(&disk).repairs, []);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tactful::domain::consent::ConsentRecord;
 use tactful::domain::time::Moment;
 use tactful::ledger::proof::{Checkpoint, Receipt, VerifyingKey};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, Mended};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerError, LedgerSettings, Repair};
 
 use super::disk::ModelDisk;
 use super::{everything, record, settings};
@@ -128,7 +128,7 @@ fn an_erasure_on_a_full_disk_is_registered_once_and_whole() {
         let files = disk.files();
         assert_eq!(files[Path::new("/data-keys/erased")].len(), 60, "{left} bytes were left");
         let opened = FileLedger::open_on(Arc::new(disk), &settings).unwrap();
-        assert_eq!((everything(&opened.ledger), opened.mended), (vec![], vec![]), "{left} bytes were left");
+        assert_eq!((everything(&opened.ledger), opened.repairs), (vec![], vec![]), "{left} bytes were left");
         assert!(opened.ledger.is_suppressed("anna"));
     }
 }
@@ -146,6 +146,6 @@ fn a_torn_frame_is_mended_on_a_full_disk_too() {
     let disk = ModelDisk::holding(&files);
     disk.leave_room(Some(0));
     let opened = FileLedger::open_on(Arc::new(disk), &settings()).unwrap();
-    assert!(matches!(&opened.mended[..], [Mended::TornFrame(_)]), "{:?}", opened.mended);
+    assert!(matches!(&opened.repairs[..], [Repair::TornFrame(_)]), "{:?}", opened.repairs);
     assert_eq!(opened.ledger.append(&[record("anna", WITHDRAWN)]).unwrap(), 2);
 }

@@ -12,7 +12,7 @@ use tactful::domain::consent::ConsentStatus;
 use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, Limits};
-use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenedLedger};
 use tactful::rule_files;
 
 use super::random::Random;
@@ -29,7 +29,7 @@ fn settings(folder: &Path) -> LedgerSettings {
 }
 
 /// How many records of each writer there are.
-fn counts(opened: &Opened) -> BTreeMap<String, u64> {
+fn counts(opened: &OpenedLedger) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for (_, held) in everything(&opened.ledger) {
         let count: &mut u64 = counts.entry(held.customer.to_string()).or_default();
@@ -116,7 +116,7 @@ fn nothing_acknowledged_is_lost_and_nothing_withdrawn_is_used() {
         let held = counts(&opened);
         let ledger = Arc::new(opened.ledger);
         let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 }, (1, Moment(1_000)));
-        engine.resume(&opened.past);
+        engine.resume(&opened.summary);
         for (customer, (acknowledged, tried)) in &mut before {
             let count = held.get(customer).copied().unwrap_or(0);
             assert!((*acknowledged..=*tried).contains(&count), "kill {kill}: {customer} has {count} of {acknowledged}");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tactful::domain::time::Moment;
-use tactful::ledger::{FileLedger, Ledger as _, Opened};
+use tactful::ledger::{FileLedger, Ledger as _, OpenedLedger};
 
 use super::disk::ModelDisk;
 use super::random::Random;
@@ -53,7 +53,7 @@ fn use_ledger(disk: &ModelDisk, told: &mut Told, random: &mut Random) -> Result<
 
 impl Told {
     /// Compares with what is held, and learns whether what was under way when the power went made it.
-    fn compare(&mut self, opened: &Opened) -> Result<(), String> {
+    fn compare(&mut self, opened: &OpenedLedger) -> Result<(), String> {
         let all = everything(&opened.ledger);
         let of = |customer: &str| -> Vec<u64> {
             let records = all.iter().filter(|(_, record)| record.customer == customer);

@@ -35,14 +35,14 @@ impl Verify {
         let found = verify(&inspection, &key, kept?).map_err(|error| Failure::new(error.to_string()))?;
         describe(&found, &inspection, (&key, &source));
         let head = format!("{}, head {}", counted(found.head.size as usize, "record"), found.head.root);
-        if found.wrong.is_empty() {
+        if found.problems.is_empty() {
             say(&format!("{head}, verified"));
             return Ok(Verdict::InOrder);
         }
-        for wrong in &found.wrong {
-            eprintln!("error: {wrong}");
+        for problem in &found.problems {
+            eprintln!("error: {problem}");
         }
-        say(&format!("{head}, NOT verified: {}", counted(found.wrong.len(), "error")));
+        say(&format!("{head}, NOT verified: {}", counted(found.problems.len(), "error")));
         Ok(Verdict::Wrong)
     }
 }
@@ -66,7 +66,7 @@ fn describe(found: &Verification, inspection: &Inspection, (key, source): (&Veri
         say(&format!("checkpoint   {}: signed, and its root is that of the first {size}", path.display()));
     }
     say(&format!("tiles        {} are what the records give", counted(found.tiles, "file")));
-    if let Some((path, offset)) = &found.unfinished {
+    if let Some((path, offset)) = &found.torn {
         let place = format!("`{}` from byte {offset} on", path.display());
         say(&format!("unfinished   {place}: a record that was never acknowledged, or that is being written now"));
     }

@@ -11,44 +11,44 @@ use super::key::{SigningKey, VerifyingKey};
 use super::note::{self, NoteError};
 use super::{Hash, number};
 
-/// Why a checkpoint counts for nothing.
+/// Why a checkpoint is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// It is no note by this key.
+    /// It is not a note signed by this key.
     #[error("the checkpoint {0}")]
     Note(#[from] NoteError),
-    /// Its text is no checkpoint.
+    /// The text of the note is not a checkpoint.
     #[error("the checkpoint has no {0}")]
     Shape(&'static str),
-    /// It speaks for another log than the one whose key this is.
+    /// It belongs to a log other than that of this key.
     #[error("the checkpoint is of the log `{0}`, which is not the name of the key")]
     OtherLog(String),
 }
 
-/// What a log was at some time.
+/// The verified content of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: the name of its key.
+    /// The log: the name of its key.
     pub origin: String,
-    /// How many leaves it had.
+    /// The number of leaves that it covers.
     pub size: u64,
     /// The root over them.
     pub root: Hash,
-    /// Further lines that its signer added. This ledger adds none.
+    /// Extension lines. This ledger adds none.
     pub extension: Vec<String>,
 }
 
 impl Checkpoint {
-    /// The signed note of a log that has grown to this size.
+    /// Signs a checkpoint, and returns the note.
     #[must_use]
     pub fn sign(size: u64, root: Hash, key: &SigningKey) -> String {
         note::sign(&format!("{}\n{size}\n{root}\n", key.name()), key)
     }
 
-    /// The checkpoint in a signed note, if the key signed it for the log of its name.
+    /// Verifies a note, and returns its checkpoint.
     ///
     /// # Errors
-    /// When it is not signed so, or is no checkpoint.
+    /// When the key did not sign the note for the log of its name, or the note is not a checkpoint.
     pub fn open(note: &str, key: &VerifyingKey) -> Result<Self, CheckpointError> {
         use CheckpointError::Shape;
         let text = note::open(note, key)?;

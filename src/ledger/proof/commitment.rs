@@ -1,8 +1,8 @@
-//! What stands in the tree for a record: a keyed commitment that tells nothing to whom the salt is unknown.
+//! The leaf of a record in the tree: a keyed commitment, which reveals nothing without the salt.
 //!
 //! `leaf = 0x01 ‖ HMAC-SHA256(salt, record)`, `salt = HKDF-SHA256(customer key, "tactful salt v1 " ‖ record id)`.
-//! The record is the exact bytes that the ledger keeps (encrypted), so nothing is ever formatted twice. With the
-//! customer's key gone, nobody can open a leaf again but the holder of a receipt, which carries record and salt.
+//! The record is its JSON-LD text. Once the customer's key is destroyed, only a receipt, which contains record and salt,
+//! can open the leaf.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use sha2::Sha256;
 
 use super::Hash;
 
-/// Separates salts from whatever else comes from a customer's key.
+/// Separates salts from other values that are derived from a customer's key.
 const SALT_LABEL: &[u8] = b"tactful salt v1 ";
-/// The first byte of a leaf: how the rest was made.
+/// The first byte of a leaf: the version of the commitment.
 const VERSION: u8 = 1;
 
-/// Keeps one record's leaf from being guessed.
+/// The key of a commitment. Without it, guesses of the record cannot be checked against the leaf.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Salt(pub [u8; Salt::SIZE]);
 
 impl Salt {
-    /// Bytes of a salt.
+    /// The length in bytes.
     pub const SIZE: usize = 32;
 
     /// The salt of one record of a customer.
@@ -47,7 +47,7 @@ impl fmt::Debug for Salt {
 pub struct Leaf([u8; Leaf::SIZE]);
 
 impl Leaf {
-    /// Bytes of a leaf.
+    /// The length in bytes.
     pub const SIZE: usize = 33;
 
     /// The leaf of a record.
@@ -63,26 +63,26 @@ impl Leaf {
         Self(leaf)
     }
 
-    /// A leaf from its bytes; nothing for what no version ever wrote.
+    /// A leaf from its bytes; `None` if the length or the version is wrong.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let leaf: [u8; Self::SIZE] = bytes.try_into().ok()?;
         leaf.starts_with(&[VERSION]).then_some(Self(leaf))
     }
 
-    /// Its bytes.
+    /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; Self::SIZE] {
         &self.0
     }
 
-    /// How it stands in a bundle of entries: after its length.
+    /// The leaf as an entry of a bundle: its length, then its bytes.
     pub(super) fn entry(&self) -> impl Iterator<Item = u8> {
         const LENGTH: [u8; 2] = (Leaf::SIZE as u16).to_be_bytes();
         LENGTH.into_iter().chain(self.0)
     }
 
-    /// Its hash in the tree.
+    /// The hash of the leaf in the tree.
     #[must_use]
     pub fn hash(&self) -> Hash {
         Hash::of_leaf(&self.0)

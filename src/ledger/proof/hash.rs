@@ -6,21 +6,21 @@ use sha2::{Digest, Sha256};
 
 use super::{decode, encode};
 
-/// The hash of a leaf, of a node, or of a whole tree. Written as base64.
+/// The hash of a leaf, a node or a whole tree. Displayed as base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hash(pub [u8; Hash::SIZE]);
 
 impl Hash {
-    /// Bytes of a hash.
+    /// The length in bytes.
     pub const SIZE: usize = 32;
 
     /// The root of a tree without leaves.
     #[must_use]
-    pub fn of_nothing() -> Self {
+    pub fn of_empty_tree() -> Self {
         Self(Sha256::digest([]).into())
     }
 
-    /// The hash of a leaf that holds these bytes.
+    /// The hash of a leaf with this data.
     #[must_use]
     pub fn of_leaf(data: &[u8]) -> Self {
         Self(Sha256::new().chain_update([0]).chain_update(data).finalize().into())
@@ -32,7 +32,7 @@ impl Hash {
         Self(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
     }
 
-    /// The root over neighbouring whole subtrees of one size, of which the last may be smaller; nothing without any.
+    /// The root over adjacent whole subtrees of one size, of which the last may be smaller; `None` without any.
     #[must_use]
     pub fn over(mut row: Vec<Self>) -> Option<Self> {
         while row.len() > 1 {
@@ -41,7 +41,7 @@ impl Hash {
         row.pop()
     }
 
-    /// A hash from its base64.
+    /// Parses base64.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         decode(text)?.try_into().ok().map(Self)

@@ -1,5 +1,5 @@
-//! Ed25519 keys of <https://c2sp.org/signed-note>, and their texts: `NAME+ID+KEY` to verify with, and
-//! `PRIVATE+KEY+NAME+ID+SEED` to sign with, as Go's `sumdb/note` writes it.
+//! Ed25519 keys of <https://c2sp.org/signed-note>, and their text forms: `NAME+ID+KEY` for the public key, and
+//! `PRIVATE+KEY+NAME+ID+SEED` for the signing key, as in Go's `sumdb/note`.
 
 use std::fmt;
 
@@ -8,27 +8,27 @@ use sha2::{Digest, Sha256};
 
 use super::{decode, encode};
 
-/// The kind of signature that these keys make.
+/// The signature type of Ed25519 in a note.
 const ED25519: u8 = 1;
-/// How the text of a signing key begins, so that nobody takes it for a public one.
+/// The prefix of a signing key, so that it is not mistaken for a public key.
 const PRIVATE: &str = "PRIVATE+KEY+";
 
-/// Tells keys of one name apart.
+/// Distinguishes keys of one name.
 pub(super) type KeyId = [u8; 4];
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It has another shape.
+    /// The text does not have the form of a key.
     #[error("is not a key: write NAME+ID+KEY, as `tactful ledger checkpoint --key` prints it")]
     Shape,
-    /// Its name cannot stand in a note.
-    #[error("has a name that is empty, or that has a blank, a plus or a control character in it")]
+    /// The name is not allowed in a note.
+    #[error("has a name that is empty, or that has a space, a plus or a control character in it")]
     Name,
-    /// Name, id and key do not belong together.
+    /// The id does not match name and key.
     #[error("has an id that does not fit its name and key: it was not copied whole")]
     Id,
-    /// It is of a kind that is not known here.
+    /// The key is of another type.
     #[error("is not an Ed25519 key")]
     Kind,
 }
@@ -41,25 +41,25 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A key from 32 random bytes, which are its secret.
+    /// A key from its seed: 32 random bytes, which must stay secret.
     ///
     /// # Errors
-    /// When the name cannot stand in a note.
+    /// When the name is not allowed in a note.
     pub fn new(name: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
         Ok(Self { name: checked(name)?, key: ed25519_dalek::SigningKey::from_bytes(seed) })
     }
 
-    /// A key from its secret text.
+    /// Parses the secret text of a key.
     ///
     /// # Errors
-    /// When it is not whole, or not an Ed25519 key.
+    /// When the text is incomplete, or not an Ed25519 key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (name, id, seed) = parts(text.strip_prefix(PRIVATE).ok_or(KeyError::Shape)?)?;
         let key = Self::new(&name, &seed)?;
         if key.verifying_key().id == id { Ok(key) } else { Err(KeyError::Id) }
     }
 
-    /// Its secret text, for a file that only the ledger may read.
+    /// The secret text of the key, for a file that only the ledger may read.
     #[must_use]
     pub fn secret_text(&self) -> String {
         format!("{PRIVATE}{}", text(&self.name, self.verifying_key().id, self.key.as_bytes()))
@@ -71,7 +71,7 @@ impl SigningKey {
         VerifyingKey::new(self.name.clone(), self.key.verifying_key())
     }
 
-    /// Its name.
+    /// The name of the key, which is also the origin of its log.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -88,7 +88,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Verifies what was signed under a name. Written as `NAME+ID+KEY`.
+/// A public key. Displayed as `NAME+ID+KEY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyingKey {
     name: String,
@@ -104,17 +104,17 @@ impl VerifyingKey {
         Self { name, id: [a, b, c, d], key }
     }
 
-    /// A key from its text.
+    /// Parses a public key.
     ///
     /// # Errors
-    /// When it is not whole, or not an Ed25519 key.
+    /// When the text is incomplete, or not an Ed25519 key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (name, id, bytes) = parts(text)?;
         let key = Self::new(name, ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Kind)?);
         if key.id == id { Ok(key) } else { Err(KeyError::Id) }
     }
 
-    /// Its name.
+    /// The name of the key, which is also the origin of its log.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

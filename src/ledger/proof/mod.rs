@@ -1,8 +1,8 @@
-//! What makes the ledger verifiable by others: a Merkle tree over keyed commitments, its signed checkpoints, and
-//! receipts. Pure: bytes in, bytes out; docs/proofs.md is the document.
+//! The transparency log of the ledger: a Merkle tree over keyed commitments, signed checkpoints, and receipts. Pure: bytes
+//! in, bytes out. `docs/proofs.md` is the specification.
 //!
-//! The formats are those of other transparency logs, so that other people's tools read them: RFC 6962 for the tree,
-//! and <https://c2sp.org> for notes, checkpoints, tiles and proofs.
+//! The formats are those of other transparency logs, so that existing tools can read them: RFC 6962 for the tree, and
+//! <https://c2sp.org> for notes, checkpoints, tiles and proofs.
 
 mod checkpoint;
 mod commitment;
@@ -22,22 +22,22 @@ pub use note::NoteError;
 pub use path::{Node, ProofError, consistency, consistency_holds, inclusion, inclusion_holds, root};
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt};
 pub use tile::{Tile, TileError, TileKind, TileNodes};
-pub use tree::{LogFile, Tree};
+pub use tree::{LogFile, Tree, TreeHead};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-/// Bytes as standard base64.
+/// Encodes standard base64.
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// Bytes from standard base64; nothing unless it is exactly what `encode` writes.
+/// Decodes standard base64; `None` unless it is exactly what `encode` writes.
 fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text).ok()
 }
 
-/// A number without sign and leading zeros.
+/// Parses a number without sign and leading zeros.
 fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }

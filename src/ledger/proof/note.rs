@@ -11,24 +11,24 @@ use super::{decode, encode};
 
 /// How a signature line begins.
 const DASH: &str = "— ";
-/// The most signatures that are looked at.
-const MOST_SIGNATURES: usize = 100;
+/// The most signatures that a note may have.
+const MAX_SIGNATURES: usize = 100;
 
-/// Why the text of a note must be ignored.
+/// Why a note is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// It is no note.
+    /// The text is not a note.
     #[error("is not a signed note: {0}")]
     Shape(&'static str),
-    /// None of its signatures is by this key.
+    /// No signature is by this key.
     #[error("is not signed by this key")]
     NotSigned,
-    /// It was changed after it was signed, or signed with another key of the same name.
+    /// The text was changed after it was signed, or signed with another key of the same name and id.
     #[error("does not match its signature")]
     WrongSignature,
 }
 
-/// Signs a text, which consists of whole lines without control characters.
+/// Signs a text, which must consist of whole lines without control characters.
 pub(super) fn sign(text: &str, key: &SigningKey) -> String {
     let id = key.verifying_key().id();
     let signature: Vec<u8> = id.into_iter().chain(key.sign(text.as_bytes())).collect();
@@ -43,7 +43,7 @@ pub(super) fn open<'n>(note: &'n str, key: &VerifyingKey) -> Result<&'n str, Not
     let (_, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Shape("no empty line precedes the signatures"))?;
     let text = note.strip_suffix(signatures).and_then(|text| text.strip_suffix('\n')).unwrap_or_default();
     let signatures = signatures.strip_suffix('\n').ok_or(NoteError::Shape("its last line has no end"))?;
-    if signatures.split('\n').count() > MOST_SIGNATURES {
+    if signatures.split('\n').count() > MAX_SIGNATURES {
         return Err(NoteError::Shape("it has more than 100 signatures"));
     }
     let mut signed = Err(NoteError::NotSigned);
@@ -60,7 +60,7 @@ pub(super) fn open<'n>(note: &'n str, key: &VerifyingKey) -> Result<&'n str, Not
     signed
 }
 
-/// Name, key id and signature of a signature line.
+/// Parses a signature line into name, key id and signature.
 fn read(line: &str) -> Option<(&str, [u8; 4], Vec<u8>)> {
     let (name, signature) = line.strip_prefix(DASH)?.split_once(' ')?;
     let bytes = decode(signature)?;

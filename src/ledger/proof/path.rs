@@ -1,16 +1,17 @@
-//! Proofs of RFC 6962, section 2.1: that a leaf is in a tree, and that one tree begins with another.
+//! Inclusion and consistency proofs of RFC 6962, section 2.1: that a leaf is in a tree, and that one tree begins with
+//! another.
 //!
-//! They are made of the hashes of whole subtrees, which the caller reads from tiles or anywhere else, and checked
-//! as RFC 9162, sections 2.1.3.2 and 2.1.4.2, says.
+//! A proof consists of the hashes of whole subtrees, which the caller reads from tiles or elsewhere. It is verified by the
+//! algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
-use super::Hash;
+use super::{Hash, TreeHead};
 
 /// A whole subtree: 2^`level` leaves, from the leaf `index` × 2^`level` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Node {
-    /// How high it is: 0 for a leaf.
+    /// The height above the leaves.
     pub level: u8,
-    /// Its place in its level, from 0.
+    /// The index in its level, from 0.
     pub index: u64,
 }
 
@@ -20,12 +21,12 @@ pub enum ProofError<E> {
     /// There is no such leaf, or no such earlier tree.
     #[error("the ledger has {size} records, not {asked}")]
     Beyond {
-        /// How many leaves would be needed.
+        /// The number of leaves that the proof needs.
         asked: u64,
-        /// How many there are.
+        /// The number of leaves in the tree.
         size: u64,
     },
-    /// A hash cannot be had.
+    /// A hash cannot be read.
     #[error(transparent)]
     Missing(#[from] E),
 }
@@ -58,8 +59,8 @@ pub fn inclusion<E>(
     Ok(path)
 }
 
-/// The proof that the tree of the first `size` leaves begins with that of the first `earlier`. Empty where they are the
-/// same, and where the earlier one is empty.
+/// The proof that the tree of the first `size` leaves begins with that of the first `earlier`. Empty if both are the same,
+/// and if the earlier one is empty.
 ///
 /// # Errors
 /// When the earlier tree is the larger one, or a hash cannot be read.
@@ -101,9 +102,10 @@ pub fn root<E>(size: u64, mut read: impl FnMut(Node) -> Result<Hash, E>) -> Resu
     hash(0, size, &mut read)
 }
 
-/// Whether a proof shows that a leaf is in a tree.
+/// Verifies the proof that the leaf at `index` (from 0) is in a tree.
 #[must_use]
-pub fn inclusion_holds(leaf: Hash, index: u64, size: u64, path: &[Hash], root: Hash) -> bool {
+pub fn inclusion_holds(leaf: Hash, index: u64, path: &[Hash], head: TreeHead) -> bool {
+    let TreeHead { size, root } = head;
     if index >= size {
         return false;
     }
@@ -124,21 +126,20 @@ pub fn inclusion_holds(leaf: Hash, index: u64, size: u64, path: &[Hash], root: H
     last == 0 && hash == root
 }
 
-/// Whether a proof shows that a tree, its size and root given, begins with an earlier one.
+/// Verifies the proof that a tree begins with an earlier one.
 #[must_use]
-pub fn consistency_holds(earlier: (u64, Hash), later: (u64, Hash), path: &[Hash]) -> bool {
-    let ((earlier_size, earlier_root), (size, root)) = (earlier, later);
-    if earlier_size == 0 || earlier_size == size {
-        let same = if size == earlier_size { root } else { Hash::of_nothing() };
-        return path.is_empty() && earlier_root == same;
+pub fn consistency_holds(earlier: TreeHead, later: TreeHead, path: &[Hash]) -> bool {
+    if earlier.size == 0 || earlier.size == later.size {
+        let expected = if later.size == earlier.size { later.root } else { Hash::of_empty_tree() };
+        return path.is_empty() && earlier.root == expected;
     }
-    if earlier_size > size {
+    if earlier.size > later.size {
         return false;
     }
-    let whole = earlier_size.is_power_of_two().then_some(earlier_root);
+    let whole = earlier.size.is_power_of_two().then_some(earlier.root);
     let mut hashes = whole.into_iter().chain(path.iter().copied());
     let Some(first) = hashes.next() else { return false };
-    let (mut node, mut last) = (earlier_size - 1, size - 1);
+    let (mut node, mut last) = (earlier.size - 1, later.size - 1);
     while is_right(node) {
         (node, last) = (node >> 1, last >> 1);
     }
@@ -156,10 +157,10 @@ pub fn consistency_holds(earlier: (u64, Hash), later: (u64, Hash), path: &[Hash]
         }
         (node, last) = (node >> 1, last >> 1);
     }
-    last == 0 && old == earlier_root && new == root
+    last == 0 && old == earlier.root && new == later.root
 }
 
-/// Leaves out the levels at which the last node of a tree has no sibling.
+/// Skips the levels at which the last node of a tree has no sibling.
 fn climb_right(node: &mut u64, last: &mut u64) {
     while !is_right(*node) && *node != 0 {
         (*node, *last) = (*node >> 1, *last >> 1);
@@ -170,12 +171,12 @@ fn is_right(node: u64) -> bool {
     node & 1 == 1
 }
 
-/// Where a subtree is divided: after the largest power of two that leaves something.
+/// Where a subtree is divided: after the largest power of two that is smaller than it.
 fn split(from: u64, to: u64) -> u64 {
     from + (1 << (to - from - 1).ilog2())
 }
 
-/// The hash over some leaves: one node for each whole subtree, joined from the right.
+/// The hash over a range of leaves: one node for each whole subtree, joined from the right.
 fn hash<E>(from: u64, to: u64, read: &mut impl FnMut(Node) -> Result<Hash, E>) -> Result<Hash, E> {
     let mut start = from;
     let mut hashes = Vec::new();
@@ -185,5 +186,5 @@ fn hash<E>(from: u64, to: u64, read: &mut impl FnMut(Node) -> Result<Hash, E>) -
         start += 1 << level;
     }
     let joined = hashes.into_iter().rev().reduce(|right, left| Hash::of_node(left, right));
-    Ok(joined.unwrap_or_else(Hash::of_nothing))
+    Ok(joined.unwrap_or_else(Hash::of_empty_tree))
 }

@@ -1,11 +1,11 @@
-//! Receipts: files of <https://c2sp.org/tlog-proof> that prove, to whom has the ledger's key and nothing else, that
-//! a record stood in the ledger.
+//! Receipts: files of <https://c2sp.org/tlog-proof> that prove, with the ledger's public key alone, that a record was in the
+//! ledger.
 //!
 //! ```text
 //! c2sp.org/tlog-proof@v1
 //! extra BASE64(SALT ‖ RECORD)
 //! index INDEX
-//! BASE64(HASH)                    as many as the proof has
+//! BASE64(HASH)                    one line for each hash of the proof
 //!
 //! the checkpoint
 //! ```
@@ -15,75 +15,75 @@ use std::fmt;
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::key::VerifyingKey;
 use super::path::inclusion_holds;
-use super::{Hash, Leaf, Salt, decode, encode, number};
+use super::{Hash, Leaf, Salt, TreeHead, decode, encode, number};
 
 /// The first line of every receipt.
 const TITLE: &str = "c2sp.org/tlog-proof@v1";
 
-/// Why a receipt proves nothing.
+/// Why a receipt is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
-    /// It is no receipt.
+    /// The text is not a receipt.
     #[error("is not a receipt of a consent record: {0}")]
     Shape(&'static str),
-    /// Its checkpoint counts for nothing.
+    /// The checkpoint is invalid.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Its record is not in the ledger at its place.
+    /// The record is not at its index in the ledger.
     #[error(
         "the record is not the one at position {} of the ledger: the receipt was changed, or is of another ledger",
         index.saturating_add(1)
     )]
     NotIncluded {
-        /// The place that the receipt names, from 0.
+        /// The index in the receipt, from 0.
         index: u64,
     },
 }
 
-/// A receipt. What it says counts only after [`Receipt::open`]. Written as its file.
+/// An unverified receipt. Its `Display` is the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The record, as the ledger committed to it.
+    /// The bytes of the record to which the ledger committed.
     pub record: Vec<u8>,
-    /// What keeps its leaf from being guessed.
+    /// The salt of the record's leaf.
     pub salt: Salt,
-    /// Its place in the ledger, from 0.
+    /// The index of the record in the ledger, from 0.
     pub index: u64,
-    /// The proof, from the leaf's sibling up.
+    /// The inclusion proof, from the leaf's sibling up.
     pub path: Vec<Hash>,
-    /// The checkpoint: a signed note, as the ledger wrote it.
+    /// The checkpoint, as a signed note.
     pub checkpoint: String,
 }
 
-/// A receipt that holds.
+/// A verified receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedReceipt {
-    /// The record.
+    /// The bytes of the record.
     pub record: Vec<u8>,
-    /// Its place in the ledger, from 0.
+    /// The index of the record in the ledger, from 0.
     pub index: u64,
-    /// The head of the ledger that it was proved against.
+    /// The checkpoint that covers the record.
     pub checkpoint: Checkpoint,
 }
 
 impl Receipt {
-    /// Reads a receipt and verifies it against the key of its ledger.
+    /// Parses a receipt and verifies it with the ledger's public key.
     ///
     /// # Errors
-    /// When it proves nothing.
+    /// When it is invalid.
     pub fn open(text: &str, key: &VerifyingKey) -> Result<VerifiedReceipt, ReceiptError> {
         Self::parse(text)?.verify(key)
     }
 
-    /// Verifies it against the key of its ledger.
+    /// Verifies the receipt with the ledger's public key.
     ///
     /// # Errors
-    /// When it proves nothing.
+    /// When it is invalid.
     pub fn verify(self, key: &VerifyingKey) -> Result<VerifiedReceipt, ReceiptError> {
         let Self { record, salt, index, path, checkpoint } = self;
         let checkpoint = Checkpoint::open(&checkpoint, key)?;
         let leaf = Leaf::commit(&salt, &record).hash();
-        if !inclusion_holds(leaf, index, checkpoint.size, &path, checkpoint.root) {
+        if !inclusion_holds(leaf, index, &path, TreeHead { size: checkpoint.size, root: checkpoint.root }) {
             return Err(ReceiptError::NotIncluded { index });
         }
         Ok(VerifiedReceipt { record, index, checkpoint })

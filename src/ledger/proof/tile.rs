@@ -1,4 +1,4 @@
-//! Tiles of <https://c2sp.org/tlog-tiles>: 256 neighbouring hashes of one level in one file, and bundles of 256 leaves.
+//! Tiles of <https://c2sp.org/tlog-tiles>: files of 256 adjacent hashes of one level, and bundles of 256 leaves.
 //!
 //! The last tile of a level is partial, and so is its name: `tile/0/x001/067.p/12` holds 12 hashes.
 
@@ -6,34 +6,34 @@ use std::collections::HashMap;
 
 use super::{Hash, Node};
 
-/// Levels of the tree that one tile spans.
+/// The levels of the tree that one tile spans.
 const HEIGHT: u32 = 8;
 
-/// What a tile holds.
+/// The kind of a tile's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TileKind {
-    /// Hashes: of leaves at level 0, of full tiles of the level below at any other.
+    /// Hashes of a tile level: of leaves at level 0, of full tiles of the level below at any other.
     Hashes(u8),
     /// Leaves.
     Entries,
 }
 
-/// One tile: what it holds, the how-manieth it is, and how many items it has.
+/// The coordinates of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tile {
-    /// What it holds.
+    /// The kind and level.
     pub kind: TileKind,
-    /// Its place among its like, from 0.
+    /// The index among the tiles of its kind and level, from 0.
     pub index: u64,
-    /// How many items it has: 1 to 256.
+    /// The number of items, 1 to 256.
     pub width: u64,
 }
 
 impl Tile {
-    /// Items of a full tile.
+    /// The number of items in a full tile.
     pub const WIDTH: u64 = 1 << HEIGHT;
 
-    /// Its path below the folder of the log, with `/` on every system.
+    /// The path below the folder of the log, with `/` on every system.
     #[must_use]
     pub fn path(&self) -> String {
         let kind = match self.kind {
@@ -50,7 +50,7 @@ impl Tile {
         format!("tile/{kind}/{index}{partial}")
     }
 
-    /// The last tile of its kind in a tree of so many leaves; nothing where it would be empty.
+    /// The last tile of a kind in a tree of `size` leaves; `None` if it would be empty.
     #[must_use]
     pub fn last(kind: TileKind, size: u64) -> Option<Self> {
         let items = items(kind, size);
@@ -59,7 +59,7 @@ impl Tile {
     }
 }
 
-/// How many items of a kind a tree of so many leaves has.
+/// The number of items of a kind in a tree of `size` leaves.
 fn items(kind: TileKind, size: u64) -> u64 {
     match kind {
         TileKind::Hashes(level) => size.checked_shr(HEIGHT * u32::from(level)).unwrap_or(0),
@@ -67,34 +67,34 @@ fn items(kind: TileKind, size: u64) -> u64 {
     }
 }
 
-/// Why a tile does not give a hash.
+/// Why a hash cannot be read from a tile.
 #[derive(Debug, thiserror::Error)]
 pub enum TileError<E> {
-    /// It cannot be read.
+    /// The tile cannot be read.
     #[error("`{path}`: {error}")]
     Unreadable {
-        /// Which tile.
+        /// The path of the tile.
         path: String,
-        /// Why.
+        /// The error of the reader.
         error: E,
     },
-    /// It has not the items that its name promises.
+    /// The tile at this path has fewer items than it must have, or a partial one.
     #[error("`{0}` is not as long as it must be")]
     WrongLength(String),
 }
 
-/// The nodes of a tree of a given size, from its tiles.
+/// Reads the nodes of a tree of a given size from its tiles.
 #[derive(Debug)]
 pub struct TileNodes<R> {
     size: u64,
     read: R,
-    held: HashMap<Tile, Vec<Hash>>,
+    cache: HashMap<Tile, Vec<Hash>>,
 }
 
 impl<E, R: FnMut(&str) -> Result<Vec<u8>, E>> TileNodes<R> {
-    /// Reads tiles by their paths, each at most once.
+    /// A reader of the tree of `size` leaves. `read` is called with the path of a tile, at most once for each tile.
     pub fn new(size: u64, read: R) -> Self {
-        Self { size, read, held: HashMap::new() }
+        Self { size, read, cache: HashMap::new() }
     }
 
     /// The hash of a node.
@@ -109,16 +109,16 @@ impl<E, R: FnMut(&str) -> Result<Vec<u8>, E>> TileNodes<R> {
         let items = items(TileKind::Hashes(level), self.size);
         let width = items.saturating_sub(index * Tile::WIDTH).min(Tile::WIDTH);
         let tile = Tile { kind: TileKind::Hashes(level), index, width };
-        if !self.held.contains_key(&tile) {
+        if !self.cache.contains_key(&tile) {
             let hashes = self.load(tile)?;
-            self.held.insert(tile, hashes);
+            self.cache.insert(tile, hashes);
         }
         let start = (first % Tile::WIDTH) as usize;
-        let row = self.held.get(&tile).and_then(|hashes| hashes.get(start..start + (1 << within)));
+        let row = self.cache.get(&tile).and_then(|hashes| hashes.get(start..start + (1 << within)));
         row.and_then(|row| Hash::over(row.to_vec())).ok_or_else(|| TileError::WrongLength(tile.path()))
     }
 
-    /// Reads a tile; where a partial one is gone, the full one that took its place.
+    /// Reads a tile; if it is partial and no longer exists, the full one that has replaced it.
     fn load(&mut self, tile: Tile) -> Result<Vec<Hash>, TileError<E>> {
         let path = tile.path();
         let full = Tile { width: Tile::WIDTH, ..tile };

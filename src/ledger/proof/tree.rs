@@ -1,43 +1,67 @@
-//! The tree as it grows. It keeps its right edge only: what stands in the last, unfinished tile of every level. The
-//! root follows from that, and so do the tiles that a leaf completes.
+//! The Merkle tree as it grows. It stores its right edge only: the hashes in the last, partial tile of each level. From
+//! these it computes the root and the tiles that a leaf completes.
+
+use std::fmt;
 
 use super::tile::TileKind;
 use super::{Hash, Leaf, Tile};
 
-/// A file of the published log. What stands under a path never changes.
+/// Size and root of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeHead {
+    /// The number of leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+impl fmt::Display for TreeHead {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} records with the root {}", self.size, self.root)
+    }
+}
+
+/// A file of the published log. The content of a path never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
-    /// Its path below the folder of the log. Where it is a full tile, the folder `PATH.p` may go.
+    /// The path below the folder of the log. Once a full tile is written, the folder `PATH.p` of its partial tiles may be
+    /// removed.
     pub path: String,
-    /// What it holds.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// A Merkle tree that takes leaves at its end.
+/// A Merkle tree to which leaves are appended.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     size: u64,
-    /// The hashes of the unfinished tile of each level, lowest first.
+    /// The hashes of the partial tile of each level, lowest first.
     edge: [Vec<Hash>; 8],
-    /// The unfinished bundle of leaves.
+    /// The partial bundle of leaves.
     entries: Vec<u8>,
 }
 
 impl Tree {
-    /// How many leaves it has.
+    /// The number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The hash over all leaves.
+    /// The head over all leaves.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.size, root: self.root() }
+    }
+
+    /// The root over all leaves.
     #[must_use]
     pub fn root(&self) -> Hash {
         let over = |below: Option<Hash>, tile: &Vec<Hash>| Hash::over(tile.iter().copied().chain(below).collect());
-        self.edge.iter().fold(None, over).unwrap_or_else(Hash::of_nothing)
+        self.edge.iter().fold(None, over).unwrap_or_else(Hash::of_empty_tree)
     }
 
-    /// Takes a leaf, and answers with the full tiles that it completes: mostly none.
+    /// Appends a leaf, and returns the tiles that it completes: mostly none.
     pub fn append(&mut self, leaf: &Leaf) -> Vec<LogFile> {
         let mut completed = Vec::new();
         self.size += 1;
@@ -57,7 +81,7 @@ impl Tree {
         completed
     }
 
-    /// The partial tiles that a checkpoint of this size needs, except those that one of an earlier size had already.
+    /// The partial tiles of the tree, without those that it already had at an earlier size.
     #[must_use]
     pub fn partial_files(&self, earlier: u64) -> Vec<LogFile> {
         let levels = (0..).zip(&self.edge).map(|(level, tile)| (TileKind::Hashes(level), bytes(tile)));
@@ -71,7 +95,7 @@ impl Tree {
     }
 }
 
-/// The last file of a kind in a tree of so many leaves.
+/// The last file of a kind in a tree of `size` leaves.
 fn file(kind: TileKind, size: u64, bytes: Vec<u8>) -> Option<LogFile> {
     Some(LogFile { path: Tile::last(kind, size)?.path(), bytes })
 }

@@ -1,16 +1,16 @@
-//! Work that is done on all cores at once.
+//! Runs CPU-bound work on all cores.
 
 use std::panic::resume_unwind;
 use std::thread;
 
-/// How many cores there are.
-pub fn count() -> usize {
+/// The number of cores.
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Does the same with every item, on all cores. What came of them is in their order.
-pub fn on_all<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> U + Sync) -> Vec<U> {
-    let share = items.len().div_ceil(count()).max(1);
+/// Maps items on all cores, and returns the results in the order of the items.
+pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> U + Sync) -> Vec<U> {
+    let share = items.len().div_ceil(cores()).max(1);
     let (mut items, work) = (items.into_iter().peekable(), &work);
     thread::scope(|scope| {
         let mut workers = Vec::new();

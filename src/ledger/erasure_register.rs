@@ -1,5 +1,5 @@
-//! The register of erasures. It lies with the secrets, so that a data folder restored from an old copy forgets what it
-//! must not know any more.
+//! The register of erasures. It is in the keys folder, so that a data folder restored from an older copy loses the
+//! customers who were erased since.
 //!
 //! ```text
 //! 0   16  name of the customer key that is gone; zeros if there was none
@@ -23,28 +23,28 @@ const ENTRY: usize = 60;
 
 /// One erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Erased {
-    /// The key that is gone; zeros if there was none.
+pub struct RegisteredErasure {
+    /// The destroyed key; zeros if there was none.
     pub key: KeyName,
-    /// Who must not come back.
+    /// The suppression token of the customer.
     pub token: [u8; 32],
-    /// Where the ledger says so.
+    /// The position of the erasure in the ledger.
     pub position: u64,
 }
 
-/// The register, open to append to.
+/// The register, open for appending.
 #[derive(Debug)]
-pub struct Register {
+pub struct ErasureRegister {
     file: Box<dyn DiskFile>,
     length: u64,
 }
 
-impl Register {
-    /// Reads the register, or begins one. An entry that was never finished is cut off: the ledger has it too.
+impl ErasureRegister {
+    /// Opens the register, or creates it. A torn last entry is cut off, because the ledger has the erasure too.
     ///
     /// # Errors
-    /// When the disk refuses, or it is not as it was written.
-    pub fn open(disk: &dyn Disk, folder: &Path) -> Result<(Self, Vec<Erased>), OpenError> {
+    /// When the disk fails, or the register is damaged.
+    pub fn open(disk: &dyn Disk, folder: &Path) -> Result<(Self, Vec<RegisteredErasure>), OpenError> {
         let path = folder.join(FILE);
         let failed = at(&path);
         let Some((erased, rest)) = read(disk, folder)? else {
@@ -53,16 +53,16 @@ impl Register {
         };
         let (mut file, length) = (disk.open(&path).map_err(&failed)?, (erased.len() * ENTRY) as u64);
         if rest > 0 {
-            file.cut(length).map_err(failed)?;
+            file.truncate(length).map_err(failed)?;
         }
         Ok((Self { file, length }, erased))
     }
 
-    /// Adds erasures, and makes them durable.
+    /// Appends and syncs erasures.
     ///
     /// # Errors
-    /// When there is no room: then none was added. Any other error is final.
-    pub fn add(&mut self, erased: &[Erased]) -> io::Result<()> {
+    /// When the disk is full: then none was appended. Any other error is final.
+    pub fn add(&mut self, erased: &[RegisteredErasure]) -> io::Result<()> {
         let bytes: Vec<u8> = erased.iter().flat_map(write).collect();
         extend(&mut *self.file, self.length, &bytes)?;
         self.length += bytes.len() as u64;
@@ -70,22 +70,22 @@ impl Register {
     }
 }
 
-/// The erasures of a register, and how many bytes an entry has that was never finished; nothing if there is no register.
+/// The erasures of a register, and the length of a torn last entry in bytes; `None` if there is no register.
 ///
 /// # Errors
-/// When the disk refuses, or it is not as it was written.
-pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<Erased>, usize)>, OpenError> {
+/// When the disk fails, or the register is damaged.
+pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<RegisteredErasure>, usize)>, OpenError> {
     let path = folder.join(FILE);
     let bytes = match disk.read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(at(&path))?,
     };
     let (entries, _) = bytes.as_chunks::<ENTRY>();
-    let erased: Vec<Erased> = entries.iter().map_while(parse).collect();
+    let erased: Vec<RegisteredErasure> = entries.iter().map_while(parse).collect();
     let end = erased.len() * ENTRY;
     let rest = bytes.len() - end;
-    let unfinished = rest < ENTRY || frame::cut_short(&bytes, end, ENTRY);
-    if unfinished { Ok(Some((erased, rest))) } else { Err(damaged(&path, erased.len())) }
+    let torn = rest < ENTRY || frame::is_torn(&bytes, end, ENTRY);
+    if torn { Ok(Some((erased, rest))) } else { Err(damaged(&path, erased.len())) }
 }
 
 fn damaged(path: &Path, index: usize) -> OpenError {
@@ -93,17 +93,17 @@ fn damaged(path: &Path, index: usize) -> OpenError {
     OpenError::Damaged { path: PathBuf::from(path), at: index * ENTRY, records: index as u64, what }
 }
 
-fn write(erased: &Erased) -> Vec<u8> {
+fn write(erased: &RegisteredErasure) -> Vec<u8> {
     let mut bytes = [erased.key.0.as_slice(), &erased.token, &erased.position.to_le_bytes()].concat();
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     bytes
 }
 
-fn parse(entry: &[u8; ENTRY]) -> Option<Erased> {
+fn parse(entry: &[u8; ENTRY]) -> Option<RegisteredErasure> {
     let (body, crc) = entry.split_last_chunk()?;
     let (key, rest) = body.split_first_chunk()?;
     let (token, rest) = rest.split_first_chunk()?;
     let (position, _) = rest.split_first_chunk()?;
     let whole = crc32c::crc32c(body) == u32::from_le_bytes(*crc);
-    whole.then_some(Erased { key: KeyName(*key), token: *token, position: u64::from_le_bytes(*position) })
+    whole.then_some(RegisteredErasure { key: KeyName(*key), token: *token, position: u64::from_le_bytes(*position) })
 }
