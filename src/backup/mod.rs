@@ -1,12 +1,12 @@
-//! Backups: folders with a copy of what a data folder holds, and sums by which every file is known to be as it was
-//! written. `taking` writes one as its parts come, `restoring` puts one back.
+//! Backups: copies of a data folder with a checksum for every file. `writer` writes one from a stream of parts, and
+//! `restore` puts one into a data folder.
 //!
-//! A backup has the files of a data folder under the same names, but for the embedded store, of which it has one file of
-//! pairs; and never the keys folder.
+//! A backup has the files of the data folder under the same paths, except for the embedded store, which is one file of
+//! pairs. It never has the keys folder.
 
-mod restoring;
-mod sums;
-mod taking;
+mod checksums;
+mod restore;
+mod writer;
 
 use std::fs::{self, File};
 use std::io;
@@ -15,61 +15,61 @@ use std::path::{Component, Path, PathBuf};
 use crate::ledger::OpenError;
 use crate::store::StoreError;
 
-pub use restoring::{Restored, restore};
-pub use taking::{Taken, Taking};
+pub use restore::{RestoreSummary, restore};
+pub use writer::{BackupSummary, BackupWriter};
 
-/// Why a backup was not taken or not put back. Nothing was changed then.
+/// Why a backup or a restore failed. The data folder is unchanged then, unless moving the restored files into place failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The disk says no.
+    /// The disk failed.
     #[error("`{path}`: {error}")]
     Disk {
-        /// Which file.
+        /// The file or folder.
         path: PathBuf,
-        /// What it says.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// There is something where it belongs.
+    /// The target folder is not empty.
     #[error("`{0}` is not empty")]
     NotEmpty(PathBuf),
-    /// A file would lie outside the folder.
+    /// A file does not belong to a backup; its path may lead outside the folder.
     #[error("a file called `{0}` belongs to no backup")]
     Outside(String),
-    /// The ledger in it is not what it says.
+    /// The copied ledger does not verify.
     #[error("the ledger that was copied is damaged: {}", .0.join("; "))]
     Unverified(Vec<String>),
-    /// The key that wraps the others is being replaced.
+    /// A rotation of the wrapping key is not finished.
     #[error("a rotation of the key in `{0}` was cut short")]
     Rotating(PathBuf),
-    /// It has no sums.
-    #[error("`{0}` is no backup: it has no file `SHA256SUMS`")]
-    NoBackup(PathBuf),
-    /// Files are not as they were written.
+    /// The folder has no checksums.
+    #[error("`{0}` is not a backup: it has no file `SHA256SUMS`")]
+    NotABackup(PathBuf),
+    /// Files of the backup are missing or damaged.
     #[error("the backup is damaged: {}", .0.join("; "))]
     Damaged(Vec<String>),
-    /// The ledger does not open.
+    /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
-    /// The customers do not open.
+    /// The customer store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Says which file a disk's error is about.
+/// Adds the path to an error of the disk.
 fn at(path: &Path) -> impl Fn(io::Error) -> BackupError {
     let path = path.to_owned();
     move |error| BackupError::Disk { path: path.clone(), error }
 }
 
-/// A name as a path that stays inside a folder.
+/// Checks that a relative path stays inside its folder.
 fn inside(name: &str) -> Result<&Path, BackupError> {
     let (path, normal) = (Path::new(name), |part| matches!(part, Component::Normal(_)));
     let stays = !name.is_empty() && path.components().all(normal);
     if stays { Ok(path) } else { Err(BackupError::Outside(name.to_owned())) }
 }
 
-/// Every file in a folder and below, relative to it and sorted. All of them, and the folders, are durable then.
-fn settle(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+/// Syncs a folder with all files and folders in it. Returns the paths of the files relative to it, sorted.
+fn sync_tree(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -88,7 +88,7 @@ fn settle(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     Ok(found)
 }
 
-/// Whether there is nothing in a folder, or no folder.
+/// Whether a folder is empty or does not exist.
 fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),

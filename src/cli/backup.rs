@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::decide::connect;
 use super::{Failure, Verdict, counted, say};
-use crate::backup::{BackupError, Taken, Taking};
+use crate::backup::{BackupError, BackupSummary, BackupWriter};
 use crate::grpc::proto::BackupRequest;
 use crate::grpc::proto::admin_service_client::AdminServiceClient;
 
@@ -30,8 +30,7 @@ impl Backup {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
-        let taken = runtime.block_on(self.take())?;
-        let Taken { ledger, key, files, bytes } = taken;
+        let BackupSummary { ledger, key, files, bytes } = runtime.block_on(self.write())?;
         let records = counted(usize::try_from(ledger.head.size).unwrap_or(usize::MAX), "record");
         say(&format!("ledger     {records}, head {}, verified with {key}", ledger.head.root));
         say("keys       not in it: copy the server's keys folder elsewhere, or nobody can read this backup again");
@@ -39,7 +38,7 @@ impl Backup {
         Ok(Verdict::InOrder)
     }
 
-    async fn take(&self) -> Result<Taken, Failure> {
+    async fn write(&self) -> Result<BackupSummary, Failure> {
         let mut client = AdminServiceClient::new(connect(&self.server).await?);
         let broken = |status: tonic::Status| {
             Failure::new(format!("no backup was taken: {}", status.message()))
@@ -47,11 +46,11 @@ impl Backup {
         };
         // The server makes one backup at a time, so no other writes into this folder once it has accepted the call.
         let mut parts = client.backup(BackupRequest {}).await.map_err(broken)?.into_inner();
-        let mut taking = Taking::begin(&self.folder).map_err(refused)?;
+        let mut writer = BackupWriter::begin(&self.folder).map_err(refused)?;
         loop {
             match parts.message().await.map_err(broken)? {
-                Some(part) if part.done => return taking.finish().map_err(refused),
-                Some(part) => taking.add(&part.path, &part.chunk).map_err(refused)?,
+                Some(part) if part.done => return writer.finish().map_err(refused),
+                Some(part) => writer.add(&part.path, &part.chunk).map_err(refused)?,
                 None => return Err(broken(tonic::Status::unknown("the server ended it before its end"))),
             }
         }

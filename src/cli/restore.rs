@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::open_ledger::LedgerPlace;
 use super::{Failure, Verdict, counted, say};
-use crate::backup::{BackupError, Restored, restore};
+use crate::backup::{BackupError, RestoreSummary, restore};
 use crate::ledger::{LedgerSettings, OpenError, Repair};
 use crate::store::StoreRecovery;
 
@@ -39,7 +39,7 @@ impl Restore {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let settings = LedgerSettings { accept_older: self.accept_older, ..self.place.settings() };
         let restored = restore(&self.backup, &settings, self.replace).map_err(refused)?;
-        let Restored { records, customers, repairs, recovery, replaced } = restored;
+        let RestoreSummary { records, customers, repairs, recovery, replaced } = restored;
         say(&format!("ledger     {}", counted(usize::try_from(records).unwrap_or(usize::MAX), "record")));
         say(&format!("customers  {}", customers.total));
         // If the published log was not copied completely, it is rebuilt, which is harmless.
@@ -65,7 +65,7 @@ impl Restore {
 fn refused(error: BackupError) -> Failure {
     let help = match &error {
         BackupError::NotEmpty(_) => "choose another folder with --data, or say --replace to put what is there aside",
-        BackupError::NoBackup(_) => "name a folder that `tactful backup` wrote",
+        BackupError::NotABackup(_) => "name a folder that `tactful backup` wrote",
         BackupError::Damaged(_) | BackupError::Outside(_) => "take another backup; nothing was changed",
         BackupError::Ledger(OpenError::InUse(_)) => {
             "stop the server first; to rehearse a restore beside it, give another data folder and a copy of the keys"

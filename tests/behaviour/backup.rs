@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
-use tactful::backup::{BackupError, Restored, Taking, restore};
+use tactful::backup::{BackupError, BackupWriter, RestoreSummary, restore};
 use tactful::domain::consent::ConsentStatus;
 use tactful::engine::Engine;
 use tactful::grpc::proto;
@@ -35,13 +35,13 @@ fn said(folder: &Path, code: i32, arguments: &[&str]) -> String {
 
 /// Takes a backup, and does something between its parts: nothing holds it up.
 fn back_up(engine: &Engine, to: &Path, mut meanwhile: impl FnMut(&str)) {
-    let mut taking = Taking::begin(to).unwrap();
+    let mut writer = BackupWriter::begin(to).unwrap();
     let mut take = |name: &str, bytes: Vec<u8>| {
         meanwhile(name);
-        taking.add(name, &bytes).map_err(io::Error::other)
+        writer.add(name, &bytes).map_err(io::Error::other)
     };
     engine.back_up(&mut take).unwrap();
-    taking.finish().unwrap();
+    writer.finish().unwrap();
 }
 
 fn backup_of(home: &Home) -> PathBuf {
@@ -49,7 +49,7 @@ fn backup_of(home: &Home) -> PathBuf {
 }
 
 /// Puts the backup of a home into another data folder, with the keys of now.
-fn put_back(home: &Home, accept_older: bool) -> Result<(Home, Restored), BackupError> {
+fn put_back(home: &Home, accept_older: bool) -> Result<(Home, RestoreSummary), BackupError> {
     let other = Home::new();
     super::support::copy(&home.settings().keys, &other.settings().keys);
     let settings = LedgerSettings { accept_older, ..other.settings() };
@@ -342,7 +342,7 @@ fn what_is_there_is_kept_and_nobody_serves_half_of_it() {
     let aside = everything(&path.join("data/replaced-1"));
     assert!(aside.iter().map(|(_, bytes)| bytes).eq(whole.iter().map(|(_, bytes)| bytes)));
     assert!(!says_hello(&home.open(later(1)), "anna", later(1)));
-    assert!(said(path, 2, &["restore", "nothing", "--data", "other"]).contains("no backup"));
+    assert!(said(path, 2, &["restore", "nothing", "--data", "other"]).contains("not a backup"));
     assert!(said(path, 2, &["restore", "backup", "--data", "other"]).contains("other-keys"));
     assert!(!path.join("other/ledger").exists() && !path.join("other-keys").exists());
 
@@ -383,12 +383,12 @@ fn a_server_that_keeps_nothing_or_is_not_there_says_so() {
     assert!(text.contains("no server answers"), "{text}");
     fs::create_dir(folder.path().join("one")).unwrap();
     fs::write(folder.path().join("one/file"), "").unwrap();
-    assert!(matches!(Taking::begin(&folder.path().join("one")), Err(BackupError::NotEmpty(_))));
-    let mut taking = Taking::begin(&folder.path().join("two")).unwrap();
+    assert!(matches!(BackupWriter::begin(&folder.path().join("one")), Err(BackupError::NotEmpty(_))));
+    let mut writer = BackupWriter::begin(&folder.path().join("two")).unwrap();
     for outside in ["../three", "/three", "", "a/../../three", "."] {
-        assert!(matches!(taking.add(outside, b"x"), Err(BackupError::Outside(_))), "{outside}");
+        assert!(matches!(writer.add(outside, b"x"), Err(BackupError::Outside(_))), "{outside}");
     }
-    drop(taking);
+    drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of it");
 }
 

@@ -134,7 +134,7 @@ fn an_erasure_on_a_full_disk_is_registered_once_and_whole() {
 }
 
 #[test]
-fn a_torn_frame_is_mended_on_a_full_disk_too() {
+fn a_torn_frame_is_repaired_on_a_full_disk_too() {
     let disk = ModelDisk::default();
     let ledger = FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap().ledger;
     ledger.append(&[record("anna", GIVEN)]).unwrap();

@@ -1,39 +1,41 @@
-//! Writes a backup as its parts come: into a folder beside its own, which gets its name when all of it is there.
+//! Writes a backup from a stream of parts into a temporary folder beside the target, which is renamed when the backup is
+//! complete.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, at, inside, is_empty, settle, sums};
+use super::{BackupError, at, checksums, inside, is_empty, sync_tree};
 use crate::ledger::disk::{Disk as _, DiskFile, RealDisk};
 use crate::ledger::proof::VerifyingKey;
 use crate::ledger::{Verification, publish};
 
-/// A backup that is being taken. Dropped before its end, it leaves nothing.
+/// A backup that is being written. If it is dropped before [`BackupWriter::finish`], its files are removed.
 #[derive(Debug)]
-pub struct Taking {
+pub struct BackupWriter {
     to: PathBuf,
     unfinished: PathBuf,
+    /// The file that is being written, by its path in the backup.
     file: Option<(String, Box<dyn DiskFile>)>,
 }
 
-/// A backup that was taken.
+/// A finished backup.
 #[derive(Debug)]
-pub struct Taken {
-    /// What was found when its ledger was verified.
+pub struct BackupSummary {
+    /// The verification of the ledger in it.
     pub ledger: Verification,
-    /// The key with which its checkpoint is signed.
+    /// The public key of the ledger's log.
     pub key: VerifyingKey,
-    /// How many files it has.
+    /// The number of files.
     pub files: usize,
-    /// How many bytes they have together.
+    /// The total size of the files in bytes.
     pub bytes: u64,
 }
 
-impl Taking {
-    /// Begins a backup in a folder that is empty or not there.
+impl BackupWriter {
+    /// Begins a backup in a folder that is empty or does not exist.
     ///
     /// # Errors
-    /// When there is something in it, or the disk refuses.
+    /// When the folder is not empty, or the disk fails.
     pub fn begin(to: &Path) -> Result<Self, BackupError> {
         if !is_empty(to)? {
             return Err(BackupError::NotEmpty(to.to_owned()));
@@ -45,16 +47,16 @@ impl Taking {
             fs::create_dir_all(above).map_err(at(above))?;
         }
         RealDisk.create_folder(&unfinished).map_err(at(&unfinished))?;
-        let begun = Self { to: to.to_owned(), unfinished, file: None };
-        // A ledger without records has no file that would bring its folders.
-        begun.create_folders(&begun.unfinished.join("ledger/keys"))?;
-        Ok(begun)
+        let writer = Self { to: to.to_owned(), unfinished, file: None };
+        // A ledger without records sends no file that would create its folders.
+        writer.create_folders(&writer.unfinished.join("ledger/keys"))?;
+        Ok(writer)
     }
 
-    /// Adds a part of a file.
+    /// Appends a part to a file. The parts of a file must follow one another.
     ///
     /// # Errors
-    /// When the file would lie outside the backup, comes twice, or the disk refuses.
+    /// When the path leads outside the backup, the file was written before, or the disk fails.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
         let path = self.unfinished.join(inside(name)?);
         if self.file.as_ref().is_none_or(|(known, _)| known != name) {
@@ -65,23 +67,23 @@ impl Taking {
         self.file.as_mut().map_or(Ok(()), |(_, file)| file.append(bytes)).map_err(at(&path))
     }
 
-    /// Verifies what came, writes down its sums, and gives it its name.
+    /// Builds the published log, verifies the backup, writes its checksums, and renames it to its target.
     ///
     /// # Errors
-    /// When it is not whole, or the disk refuses.
-    pub fn finish(self) -> Result<Taken, BackupError> {
+    /// When the backup is incomplete, or the disk fails.
+    pub fn finish(self) -> Result<BackupSummary, BackupError> {
         let (key, ledger) = publish(&self.unfinished)?;
         if !ledger.problems.is_empty() {
             return Err(BackupError::Unverified(ledger.problems));
         }
-        let files = settle(&self.unfinished)?;
-        sums::write(&self.unfinished, &files)?;
+        let files = sync_tree(&self.unfinished)?;
+        checksums::write(&self.unfinished, &files)?;
         let length = |file| fs::metadata(self.unfinished.join(file)).map_or(0, |found| found.len());
         let (count, bytes) = (files.len(), files.iter().map(length).sum());
         fs::rename(&self.unfinished, &self.to).map_err(at(&self.to))?;
         let above = self.to.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
         RealDisk.sync_folder(above).map_err(at(above))?;
-        Ok(Taken { ledger, key, files: count, bytes })
+        Ok(BackupSummary { ledger, key, files: count, bytes })
     }
 
     fn create_folders(&self, folder: &Path) -> Result<(), BackupError> {
@@ -90,9 +92,9 @@ impl Taking {
     }
 }
 
-impl Drop for Taking {
+impl Drop for BackupWriter {
     fn drop(&mut self) {
-        // What is left of it is removed when the next one begins here.
+        // If this fails, the next backup to the same target removes the folder.
         drop(RealDisk.remove_folder(&self.unfinished));
     }
 }

@@ -1,4 +1,4 @@
-//! The sums of a backup's files, as `sha256sum --check` reads them.
+//! The checksums of a backup's files, in the format of `sha256sum --check`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
@@ -9,36 +9,36 @@ use sha2::{Digest as _, Sha256};
 use super::{BackupError, at, inside};
 use crate::ledger::{CHECKSUMS, PART};
 
-/// Writes down the sums of these files of a folder.
+/// Writes the checksums of these files, durably.
 pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
     let mut text = String::new();
     for file in files {
         let path = folder.join(file);
-        text.push_str(&format!("{}  {}\n", sum(&path).map_err(at(&path))?, file.display()));
+        text.push_str(&format!("{}  {}\n", checksum(&path).map_err(at(&path))?, file.display()));
     }
     let path = folder.join(CHECKSUMS);
     let written = fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all());
     written.and_then(|()| File::open(folder)?.sync_all()).map_err(at(&path))
 }
 
-/// Checks every file of a backup. Their names.
-pub fn check(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+/// Verifies every file of a backup, and returns their paths.
+pub fn verify(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let path = folder.join(CHECKSUMS);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => BackupError::NoBackup(folder.to_owned()),
+        io::ErrorKind::NotFound => BackupError::NotABackup(folder.to_owned()),
         _ => at(&path)(error),
     })?;
     let (mut files, mut damaged) = (Vec::new(), Vec::new());
     for line in text.lines() {
         let Some((expected, name)) = line.split_once("  ") else {
-            damaged.push(format!("`{}` has a line that is no sum", path.display()));
+            damaged.push(format!("`{}` has a line without a checksum", path.display()));
             continue;
         };
         let name = inside(name)?;
         let file = folder.join(name);
-        match sum(&file) {
+        match checksum(&file) {
             Ok(found) if found == expected => files.push(name.to_owned()),
-            Ok(_) => damaged.push(format!("`{}` is not as it was written", file.display())),
+            Ok(_) => damaged.push(format!("`{}` does not match its checksum", file.display())),
             Err(error) => damaged.push(format!("`{}`: {error}", file.display())),
         }
     }
@@ -48,7 +48,7 @@ pub fn check(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     if damaged.is_empty() { Ok(files) } else { Err(BackupError::Damaged(damaged)) }
 }
 
-fn sum(path: &Path) -> io::Result<String> {
+fn checksum(path: &Path) -> io::Result<String> {
     let (mut digest, mut file) = (Sha256::new(), BufReader::with_capacity(PART, File::open(path)?));
     loop {
         let part = file.fill_buf()?;
