@@ -18,7 +18,8 @@ use crate::store::StoreError;
 pub use restore::{RestoreSummary, restore};
 pub use writer::{BackupSummary, BackupWriter};
 
-/// Why a backup or a restore failed. The data folder is unchanged then, unless moving the restored files into place failed.
+/// Why a backup or a restore failed. The data folder is unchanged then, unless moving the restored files into place
+/// failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The disk failed.

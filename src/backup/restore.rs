@@ -1,5 +1,5 @@
-//! Restores a backup. The files are copied into a staging folder inside the data folder, opened there with the current keys
-//! folder, and only then moved into place. While they are moved, no server opens the data folder.
+//! Restores a backup. The files are copied into a staging folder inside the data folder, opened there with the current
+//! keys folder, and only then moved into place. While they are moved, no server opens the data folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,12 +30,12 @@ pub struct RestoreSummary {
     pub replaced: Option<PathBuf>,
 }
 
-/// Restores a backup into a data folder. With `replace`, previous content of the data folder is moved aside; without, the
-/// data folder must be empty.
+/// Restores a backup into a data folder. With `replace`, previous content of the data folder is moved aside; without,
+/// the data folder must be empty.
 ///
 /// # Errors
-/// When the backup is damaged or cannot be opened with the current keys, the data folder is not empty, or the disk fails.
-/// The data folder is unchanged then, unless moving the files into place was interrupted.
+/// When the backup is damaged or cannot be opened with the current keys, the data folder is not empty, or the disk
+/// fails. The data folder is unchanged then, unless moving the files into place was interrupted.
 pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Result<RestoreSummary, BackupError> {
     let data = &settings.data;
     let previous: Vec<&str> = ENTRIES.into_iter().filter(|entry| data.join(entry).exists()).collect();

@@ -1,5 +1,5 @@
-//! Writes a backup from a stream of parts into a temporary folder beside the target, which is renamed when the backup is
-//! complete.
+//! Writes a backup from a stream of parts into a temporary folder beside the target, which is renamed when the backup
+//! is complete.
 
 use std::fs;
 use std::path::{Path, PathBuf};

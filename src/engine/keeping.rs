@@ -116,8 +116,8 @@ impl Engine {
         self.store.as_deref()
     }
 
-    /// Waits until every contact so far is in the contact log and survives a killed process. To be called before a decision
-    /// is returned.
+    /// Waits until every contact so far is in the contact log and survives a killed process. To be called before a
+    /// decision is returned.
     pub async fn wait_durable(&self) {
         if let Some(store) = &self.store {
             store.contact_log().wait_durable().await;
@@ -247,7 +247,8 @@ impl Engine {
         Ok(self.flush(store, &mut writer, true)? + self.flush(store, &mut writer, true)?)
     }
 
-    /// Flushes the customers that are due, and evicts some if there are too many. Returns the number of customers visited.
+    /// Flushes the customers that are due, and evicts some if there are too many. Returns the number of customers
+    /// visited.
     ///
     /// # Errors
     /// When the disk fails: customers stay dirty, and the next flush repeats them.
@@ -284,8 +285,8 @@ impl Engine {
         Ok(customers.len())
     }
 
-    /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on. The
-    /// copy has every decision and record that was acknowledged before.
+    /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on.
+    /// The copy has every decision and record that was acknowledged before.
     ///
     /// # Errors
     /// When the ledger or the store is closed or cannot be read, or the sink fails.
@@ -294,8 +295,8 @@ impl Engine {
         let store =
             self.store.as_ref().ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
         self.write_behind().map_err(|error| unavailable(error.to_string()))?;
-        // Now the store has everything that was acknowledged before. The customers are copied first, so the copied ledger is
-        // never older than they are and has the erasure of each.
+        // Now the store has everything that was acknowledged before. The customers are copied first, so the copied
+        // ledger is never older than they are and has the erasure of each.
         store.copy(sink).map_err(|error| unavailable(error.to_string()))?;
         self.ledger.copy(sink).map_err(|error| unavailable(error.to_string()))
     }
@@ -308,8 +309,8 @@ impl Engine {
         store.erase(&mut store.writer(), customer)
     }
 
-    /// Purges expired data of the next 128 stored customers, in a cycle over all of them: customers that no call loads are
-    /// purged too.
+    /// Purges expired data of the next 128 stored customers, in a cycle over all of them: customers that no call loads
+    /// are purged too.
     pub fn purge_expired_batch(&self, now: Moment) {
         let Some(store) = &self.store else { return };
         let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Reads the hash chain of frames through the segments, and checks each link. Parts of a segment can be read in parallel,
-//! each without the frames before it, and are then joined in order.
+//! Reads the hash chain of frames through the segments, and checks each link. Parts of a segment can be read in
+//! parallel, each without the frames before it, and are then joined in order.
 
 use std::path::{Path, PathBuf};
 
@@ -107,8 +107,8 @@ impl<'b> Frames<'b> {
         }
     }
 
-    /// Continues after a part that was read. Returns whether the part begins here: after a torn or damaged frame it does
-    /// not, and later parts are meaningless.
+    /// Continues after a part that was read. Returns whether the part begins here: after a torn or damaged frame it
+    /// does not, and later parts are meaningless.
     ///
     /// # Errors
     /// When the first frame of the part does not follow the last one here.
@@ -166,7 +166,7 @@ impl<'b> Frames<'b> {
 #[cfg(test)]
 mod tests {
     use super::super::customer_keys::KeyName;
-    use super::super::frame::Kind;
+    use super::super::frame::FrameKind;
     use super::super::proof::{Leaf, Salt};
     use super::*;
 
@@ -175,7 +175,7 @@ mod tests {
         let mut previous = Link::default();
         let write = |position| {
             let (leaf, mut bytes) = (Leaf::commit(&Salt([3; 32]), b"record"), Vec::new());
-            let header = Header { kind: Kind::Record, position, key: KeyName([9; 16]), random: [5; 16], leaf };
+            let header = Header { kind: FrameKind::Record, position, key: KeyName([9; 16]), random: [5; 16], leaf };
             previous = frame::write(&mut bytes, &header, &vec![mark; position as usize * 37], &previous);
             bytes
         };

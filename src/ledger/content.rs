@@ -1,8 +1,8 @@
-//! Decrypts a frame, and computes the leaf of a record. A leaf commits to the record as JSON-LD, the text that receipts and
-//! exports contain.
+//! Decrypts a frame, and computes the leaf of a record. A leaf commits to the record as JSON-LD, the text that receipts
+//! and exports contain.
 
 use super::customer_keys::Keys;
-use super::frame::{Header, Kind};
+use super::frame::{FrameKind, Header};
 use super::proof::{Leaf, Salt};
 use super::secrets::Secrets;
 use super::{erasure, payload, seal};
@@ -27,11 +27,11 @@ pub fn leaf(record: &ConsentRecord, salt: &Salt) -> Leaf {
 /// Decrypts the payload of a frame.
 pub fn open(header: &Header, sealed: &[u8], keys: &Keys, secrets: &Secrets) -> Content {
     let opened = match (header.kind, keys.get(&header.key)) {
-        (Kind::Erasure, _) => erasure::parse(sealed)
+        (FrameKind::Erasure, _) => erasure::parse(sealed)
             .and_then(|(_, record)| payload::decode(record))
             .map(|record| (record, erasure::salt(header.position, secrets))),
-        (Kind::Record | Kind::Return, None) => return Content::NoKey,
-        (Kind::Record | Kind::Return, Some(key)) => {
+        (FrameKind::Record | FrameKind::Return, None) => return Content::NoKey,
+        (FrameKind::Record | FrameKind::Return, Some(key)) => {
             seal::open(header, key, sealed).and_then(|plain| payload::decode(&plain)).map(|record| {
                 let salt = Salt::derive(key, &record.record_id);
                 (record, salt)

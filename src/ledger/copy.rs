@@ -1,8 +1,8 @@
 //! Copies a ledger to a backup while it is appended to: whole frames up to one position, and their keys.
 //!
-//! A customer's key is in a block before the first frame of the customer is written, and is destroyed after the frame of
-//! the erasure. So blocks are copied until there is no new one, and then the frames that existed before that last check:
-//! the copy has the key of each record, or the frame of its erasure.
+//! A customer's key is in a block before the first frame of the customer is written, and is destroyed after the frame
+//! of the erasure. So blocks are copied until there is no new one, and then the frames that existed before that last
+//! check: the copy has the key of each record, or the frame of its erasure.
 
 use std::collections::HashSet;
 use std::io;
@@ -23,8 +23,8 @@ pub type CopySink<'t> = dyn FnMut(&str, Vec<u8>) -> io::Result<()> + 't;
 
 /// The checksums of a backup's files, inside its folder. A folder with this file is not a data folder.
 pub const CHECKSUMS: &str = "SHA256SUMS";
-/// The folder, inside the data folder, from which a restore moves the files into place. While it exists, the data folder
-/// is incomplete.
+/// The folder, inside the data folder, from which a restore moves the files into place. While it exists, the data
+/// folder is incomplete.
 pub const RESTORING: &str = "restoring";
 /// The bytes of a full part.
 pub const PART: usize = 256 * 1024;
@@ -78,8 +78,8 @@ pub(super) fn copy(
     Ok(())
 }
 
-/// Builds the published log of a copy from its frames, up to the checkpoint in the copy, and verifies the copy without the
-/// keys folder.
+/// Builds the published log of a copy from its frames, up to the checkpoint in the copy, and verifies the copy without
+/// the keys folder.
 ///
 /// # Errors
 /// When a file cannot be read or written, or is damaged.

@@ -1,8 +1,8 @@
 //! The encryption keys of customers, one for each, wrapped by the ledger's wrapping key.
 //!
-//! Keys are stored in blocks, small files that are only replaced whole, so that destroying a key rewrites little. A block
-//! is created before its keys are assigned to customers: most new customers then cost no write, and only the encrypted
-//! records show which customer has a key.
+//! Keys are stored in blocks, small files that are only replaced whole, so that destroying a key rewrites little. A
+//! block is created before its keys are assigned to customers: most new customers then cost no write, and only the
+//! encrypted records show which customer has a key.
 //!
 //! ```text
 //! 0   8   "TFLKEYS1"
@@ -146,8 +146,8 @@ pub fn names(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The bytes of a block while the writer may be replacing it. A read can hit the old file after it was wiped, so a damaged
-/// block is read again.
+/// The bytes of a block while the writer may be replacing it. A read can hit the old file after it was wiped, so a
+/// damaged block is read again.
 ///
 /// # Errors
 /// When the disk fails, or the block is damaged.

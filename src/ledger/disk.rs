@@ -89,7 +89,8 @@ pub trait DiskFile: Debug + Send {
     /// Makes the written bytes durable.
     ///
     /// # Errors
-    /// When the disk fails. Whether the bytes since the last sync are durable then stays unknown, even after a later sync.
+    /// When the disk fails. Whether the bytes since the last sync are durable then stays unknown, even after a later
+    /// sync.
     fn sync(&mut self) -> io::Result<()>;
 
     /// Truncates the file to `length` bytes, and syncs it.

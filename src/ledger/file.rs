@@ -43,8 +43,8 @@ pub struct LedgerSettings {
     pub keys: PathBuf,
     /// A checkpoint that the ledger must contain, and the file that it was read from.
     pub expected_head: Option<(PathBuf, String)>,
-    /// Accepts a ledger that is older than the last signed head, and continues it as a new log. The head and the keys of
-    /// the old log are copied to the keys folder.
+    /// Accepts a ledger that is older than the last signed head, and continues it as a new log. The head and the keys
+    /// of the old log are copied to the keys folder.
     pub accept_older: bool,
     /// The size at which a segment is full, in bytes.
     pub segment_bytes: u64,
@@ -93,8 +93,8 @@ pub enum Repair {
     LogFile(PathBuf),
     /// The keys of this many erased customers were found, and destroyed again.
     ErasedAgain(usize),
-    /// The ledger was older than its last signed head, and continues as a new log. The folder has the head and the keys of
-    /// the old log.
+    /// The ledger was older than its last signed head, and continues as a new log. The folder has the head and the keys
+    /// of the old log.
     NewLog(PathBuf),
 }
 
@@ -238,8 +238,8 @@ impl FileLedger {
         Self::start(disk, settings, recovered?, reserve, lock).map_err(at(&folders.ledger))
     }
 
-    /// Wraps every customer key under a new wrapping key and destroys the old one, so that earlier copies of the data folder
-    /// become unreadable. An interrupted rotation is completed when the ledger is next opened.
+    /// Wraps every customer key under a new wrapping key and destroys the old one, so that earlier copies of the data
+    /// folder become unreadable. An interrupted rotation is completed when the ledger is next opened.
     ///
     /// # Errors
     /// When there is no ledger, or it cannot be opened, for example because a server has it open.

@@ -38,19 +38,20 @@ const SECTOR: usize = 512;
 pub type Link = [u8; HASH];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     /// An encrypted consent record.
     Record = 1,
     /// The erasure of the customer who had a key.
     Erasure = 2,
-    /// An encrypted consent record by which an erased customer returns. Programs from before this kind refuse the frame.
+    /// An encrypted consent record by which an erased customer returns. Programs from before this kind refuse the
+    /// frame.
     Return = 3,
 }
 
 /// A frame without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// The position in the ledger, from 1.
     pub position: u64,
     /// The customer's key; in an erasure the destroyed key, or zeros if there was none.
@@ -172,9 +173,9 @@ fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
         return None;
     }
     let kind = match u16::from_le_bytes(*kind) {
-        1 => Kind::Record,
-        2 => Kind::Erasure,
-        3 => Kind::Return,
+        1 => FrameKind::Record,
+        2 => FrameKind::Erasure,
+        3 => FrameKind::Return,
         _ => return None,
     };
     let position = u64::from_le_bytes(*position);
@@ -203,7 +204,7 @@ mod tests {
 
     fn frame() -> Vec<u8> {
         let leaf = Leaf::commit(&Salt([3; 32]), b"record");
-        let header = Header { kind: Kind::Record, position: 3, key: KeyName([9; 16]), random: [5; 16], leaf };
+        let header = Header { kind: FrameKind::Record, position: 3, key: KeyName([9; 16]), random: [5; 16], leaf };
         let mut bytes = Vec::new();
         let link = write(&mut bytes, &header, b"sealed", &[7; HASH]);
         assert_eq!(read(&bytes, 0), FrameRead::Frame { header, previous: [7; HASH], link, length: 6 });

@@ -180,7 +180,8 @@ impl FrameIndex {
         Some(FrameLocation { segment: *self.segments.get(after.checked_sub(1)?)?, offset, size })
     }
 
-    /// The last position of the segment that has the frame at a position; `u64::MAX` for the segment that is appended to.
+    /// The last position of the segment that has the frame at a position; `u64::MAX` for the segment that is appended
+    /// to.
     pub fn segment_end(&self, position: u64) -> u64 {
         let after = self.segments.partition_point(|first| *first <= position);
         self.segments.get(after).map_or(u64::MAX, |next| next - 1)

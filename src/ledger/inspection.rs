@@ -1,7 +1,7 @@
 //! Reads a ledger without locking or changing it, also while a server appends to it.
 //!
-//! A frame or a key that the server is writing meanwhile is not damage. Everything that the latest checkpoint covers was
-//! durable before the checkpoint was signed.
+//! A frame or a key that the server is writing meanwhile is not damage. Everything that the latest checkpoint covers
+//! was durable before the checkpoint was signed.
 
 use std::collections::HashSet;
 use std::io;
@@ -205,8 +205,8 @@ impl Inspection {
         .map(drop)
     }
 
-    /// Visits the frames from the segment of a position on, and checks their chain. Returns the file and the offset of a
-    /// torn last frame.
+    /// Visits the frames from the segment of a position on, and checks their chain. Returns the file and the offset of
+    /// a torn last frame.
     ///
     /// # Errors
     /// When a file cannot be read, or is damaged.

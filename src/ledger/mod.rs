@@ -1,7 +1,7 @@
 //! The consent ledger: an append-only record of every consent change.
 //!
-//! An append returns once the records are durable. The engine decides the order of effects: a restriction takes effect in
-//! memory before it is appended, a grant only afterwards.
+//! An append returns once the records are durable. The engine decides the order of effects: a restriction takes effect
+//! in memory before it is appended, a grant only afterwards.
 
 mod chain;
 mod closed;
@@ -87,15 +87,16 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// When they are not durable; none of them counts then.
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError>;
 
-    /// Makes all records of a customer permanently unreadable, and records the erasure without the customer's id. Only the
-    /// customer's suppression remains known. A repeated erasure changes nothing, unless records were appended in between.
+    /// Makes all records of a customer permanently unreadable, and records the erasure without the customer's id. Only
+    /// the customer's suppression remains known. A repeated erasure changes nothing, unless records were appended in
+    /// between.
     ///
     /// # Errors
     /// When the erasure is not durable. It must be repeated then.
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError>;
 
-    /// The position of the customer's last erasure. Data about the customer from before it must not be used, wherever it
-    /// comes from.
+    /// The position of the customer's last erasure. Data about the customer from before it must not be used, wherever
+    /// it comes from.
     fn erased_at(&self, customer: &str) -> Option<u64>;
 
     /// Whether the customer was ever erased.
@@ -130,8 +131,8 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// When the ledger never had such a size, or cannot sign.
     fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, LedgerError>;
 
-    /// Copies the ledger's files to `sink` while appends go on, without the keys folder. The copy has every record that was
-    /// acknowledged before the call, and ends with a checkpoint that covers them.
+    /// Copies the ledger's files to `sink` while appends go on, without the keys folder. The copy has every record that
+    /// was acknowledged before the call, and ends with a checkpoint that covers them.
     ///
     /// # Errors
     /// When the ledger has no files, they cannot be read, the ledger cannot sign, or the sink fails.
@@ -139,8 +140,8 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
         Err(LedgerError::NotFound("this ledger has no files".into()))
     }
 
-    /// The name of a thread of the ledger that has ended unexpectedly, not because of a failed disk. Nothing is recorded or
-    /// signed then.
+    /// The name of a thread of the ledger that has ended unexpectedly, not because of a failed disk. Nothing is
+    /// recorded or signed then.
     fn ended_thread(&self) -> Option<&'static str> {
         None
     }

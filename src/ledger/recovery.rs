@@ -154,8 +154,8 @@ fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
     Ok(key)
 }
 
-/// Replaces the signing key, because one log must not sign two histories. The head and the keys of the old log are copied
-/// to `archive`. If this is interrupted, the old head does not match the new key, and the ledger stays closed.
+/// Replaces the signing key, because one log must not sign two histories. The head and the keys of the old log are
+/// copied to `archive`. If this is interrupted, the old head does not match the new key, and the ledger stays closed.
 fn begin_new_log(disk: &dyn Disk, keys: &Path, archive: &Path, old: &SigningKey) -> Result<SigningKey, OpenError> {
     create_folders(disk, archive)?;
     let copy = |name| replace(disk, &archive.join(name), &zeroize::Zeroizing::new(disk.read(&keys.join(name))?));

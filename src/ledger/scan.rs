@@ -1,5 +1,5 @@
-//! Reads all frames when the ledger is opened, checks their chain, and decrypts every record. A segment is read on all cores,
-//! and only an outline of each record is kept in memory.
+//! Reads all frames when the ledger is opened, checks their chain, and decrypts every record. A segment is read on all
+//! cores, and only an outline of each record is kept in memory.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::chain::{Chain, FrameRef, Frames};
 use super::customer_keys::{KeyName, Keys};
 use super::disk::{Disk, replace};
 use super::erasure_register::RegisteredErasure;
-use super::frame::{Header, Kind, Link};
+use super::frame::{FrameKind, Header, Link};
 use super::frame_index::{FrameIndex, RecordOwners};
 use super::proof::Leaf;
 use super::record_summary::RecordSummary;
@@ -155,8 +155,8 @@ impl PartContent {
             self.frames.push((frame.offset, frame.size));
             self.leaves.push(frame.header.leaf);
             match frame.header.kind {
-                Kind::Record | Kind::Return => self.add_record(&frame, keys)?,
-                Kind::Erasure => {
+                FrameKind::Record | FrameKind::Return => self.add_record(&frame, keys)?,
+                FrameKind::Erasure => {
                     let parsed = erasure::parse(frame.payload);
                     let (token, _) = parsed.ok_or_else(|| frame.damaged("an erasure cannot be read"))?;
                     let Header { key, position, .. } = frame.header;

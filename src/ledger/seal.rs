@@ -22,7 +22,8 @@ fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&(**key).into())
 }
 
-/// The position and 16 random bytes: a position is used once, but a ledger restored from an older copy may use it again.
+/// The position and 16 random bytes: a position is used once, but a ledger restored from an older copy may use it
+/// again.
 fn nonce(header: &Header) -> XNonce {
     let mut nonce = [0; 24];
     let (position, random) = nonce.split_at_mut(8);

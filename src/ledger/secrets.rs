@@ -1,5 +1,5 @@
-//! The secrets without which the data folder cannot be read. They are in the keys folder, outside the backups of the data
-//! folder.
+//! The secrets without which the data folder cannot be read. They are in the keys folder, outside the backups of the
+//! data folder.
 //!
 //! The file `secrets` consists of lines and a checksum. The checksum detects a damaged pepper, which would make the
 //! suppression tokens of erased customers useless. The file is only replaced whole.
@@ -69,7 +69,8 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The suppression token of a customer. Ids that differ only in case or in surrounding whitespace have the same token.
+    /// The suppression token of a customer. Ids that differ only in case or in surrounding whitespace have the same
+    /// token.
     pub fn token(&self, customer: &str) -> [u8; 32] {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.pepper.as_slice()).expect("HMAC takes a key of any length");

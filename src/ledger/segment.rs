@@ -55,8 +55,8 @@ struct OpenSegment {
 }
 
 impl Segments {
-    /// Opens the segments of a folder, and syncs the last one: before a crash, what was read from it may not have reached
-    /// the disk.
+    /// Opens the segments of a folder, and syncs the last one: before a crash, what was read from it may not have
+    /// reached the disk.
     ///
     /// # Errors
     /// When the disk fails.

@@ -1,9 +1,9 @@
-//! Signs the ledger: appends leaves to the Merkle tree, writes tiles, and signs a checkpoint at most a second or 256 records
-//! after a record was written. If the disk is full, records stay unsigned until there is room.
+//! Signs the ledger: appends leaves to the Merkle tree, writes tiles, and signs a checkpoint at most a second or 256
+//! records after a record was written. If the disk is full, records stay unsigned until there is room.
 //!
-//! A new checkpoint is stored in the keys folder before it is published, so that a data folder restored from an older copy
-//! is detected. Tiles and the published checkpoint are derived from the frames, so they are written without a sync and
-//! rebuilt at the next start if they are damaged.
+//! A new checkpoint is stored in the keys folder before it is published, so that a data folder restored from an older
+//! copy is detected. Tiles and the published checkpoint are derived from the frames, so they are written without a sync
+//! and rebuilt at the next start if they are damaged.
 
 use std::collections::VecDeque;
 use std::io;

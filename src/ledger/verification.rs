@@ -137,8 +137,8 @@ impl<'i> Verifier<'i> {
         self.result.problems.push(format!("`{}` at byte {offset}: record {position} {what}", file.display()));
     }
 
-    /// Checks again the records whose keys were missing, with the keys that exist now: the customer may have been added or
-    /// erased meanwhile.
+    /// Checks again the records whose keys were missing, with the keys that exist now: the customer may have been added
+    /// or erased meanwhile.
     fn retry_without_key(&mut self) -> Result<(), OpenError> {
         if self.without_key.is_empty() {
             return Ok(());
@@ -183,8 +183,8 @@ impl<'i> Verifier<'i> {
         }
     }
 
-    /// Compares a file of the published log with the records. A partial tile may have been replaced by the full one, which
-    /// begins with it.
+    /// Compares a file of the published log with the records. A partial tile may have been replaced by the full one,
+    /// which begins with it.
     fn check_tile(&mut self, file: &LogFile) {
         let log = &self.inspection.folders.log;
         let path = log.join(&file.path);

@@ -1,5 +1,5 @@
-//! The writer thread, the only one that changes the ledger's files. Callers that wait while the disk is busy share the next
-//! sync (group commit); a caller never waits for others to arrive.
+//! The writer thread, the only one that changes the ledger's files. Callers that wait while the disk is busy share the
+//! next sync (group commit); a caller never waits for others to arrive.
 //!
 //! The first failed write or sync is final: it is not retried, and everything later is refused. Only a full disk is not
 //! final: the writer then takes restrictions into the room that is reserved for them, and refuses grants.
@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use super::customer_keys::{KeyBlocks, KeyName};
 use super::disk::is_full;
 use super::erasure_register::{ErasureRegister, RegisteredErasure};
-use super::frame::{self, Header, Kind, Link};
+use super::frame::{self, FrameKind, Header, Link};
 use super::frame_index::SharedIndex;
 use super::proof::{Leaf, Salt};
 use super::reserve::Reserve;
@@ -190,7 +190,7 @@ impl Writer {
         let (name, key) = key.ok_or_else(|| io::Error::other("there is no spare customer key"))?;
         let plain = payload::encode(record)?;
         let leaf = content::leaf(record, &Salt::derive(&key, &record.record_id));
-        let kind = if record.status == ConsentStatus::Returned { Kind::Return } else { Kind::Record };
+        let kind = if record.status == ConsentStatus::Returned { FrameKind::Return } else { FrameKind::Record };
         let header = Header { kind, position: batch.next, key: name, random: *random()?, leaf };
         let sealed =
             seal::seal(&header, &key, &plain).ok_or_else(|| io::Error::other("a record cannot be encrypted"))?;
@@ -258,7 +258,7 @@ impl Writer {
         let position = batch.next;
         let record = erasure::record(position, now);
         let leaf = content::leaf(&record, &erasure::salt(position, &self.secrets));
-        let header = Header { kind: Kind::Erasure, position, key, random: *random()?, leaf };
+        let header = Header { kind: FrameKind::Erasure, position, key, random: *random()?, leaf };
         batch.add(&header, &erasure::payload(&token, &payload::encode(&record)?), None);
         self.write(batch)?;
         Ok(RegisteredErasure { key, token, position })

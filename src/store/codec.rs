@@ -1,8 +1,8 @@
 //! The stored form of a customer: writes version 2 of the format, and reads versions 1 and 2.
 //!
 //! Names are ids of the vocabulary in the metadata keyspace. The structs here, and the bytes in which the domain packs
-//! attributes and events, define the disk format: a change to either is a new version, and files of the previous version
-//! stay in `tests/fixtures/customers`.
+//! attributes and events, define the disk format: a change to either is a new version, and files of the previous
+//! version stay in `tests/fixtures/customers`.
 
 use serde::{Deserialize, Serialize};
 

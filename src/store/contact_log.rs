@@ -1,18 +1,19 @@
 //! The contact log: a write-ahead log of what counts towards limits (contacts, outcomes, ids that were seen).
 //!
-//! **Write-ahead.** A decision is returned only after its contacts are in the log ([`ContactLog::wait_durable`]). An entry
-//! counts as logged once the operating system has it, so it survives a killed process; a sync every 50 ms bounds what a
-//! power cut can lose. After an unclean stop, the store replays the entries that are not in the stored customers.
+//! **Write-ahead.** A decision is returned only after its contacts are in the log ([`ContactLog::wait_durable`]). An
+//! entry counts as logged once the operating system has it, so it survives a killed process; a sync every 50 ms bounds
+//! what a power cut can lose. After an unclean stop, the store replays the entries that are not in the stored
+//! customers.
 //!
-//! **Group commit.** Callers append entries to per-thread buffers. The first that waits writes the buffers of all in one
-//! system call; the others find their entries written.
+//! **Group commit.** Callers append entries to per-thread buffers. The first that waits writes the buffers of all in
+//! one system call; the others find their entries written.
 //!
 //! **Segments.** Entries carry the number of their segment, and segments alternate between two files. A segment is full
-//! after 30 seconds or half a million entries; then the next becomes the current one and this one drains: every customer
-//! with entries in it is flushed to the store, a share at a time, so that it is empty before the current one is full. Once
-//! the last of them is durable, the file of the drained segment is truncated. So a customer with new contacts and nothing
-//! else (log-only dirty) is flushed once a segment instead of once a contact; a customer with any other change (dirty) is
-//! flushed at the next opportunity.
+//! after 30 seconds or half a million entries; then the next becomes the current one and this one drains: every
+//! customer with entries in it is flushed to the store, a share at a time, so that it is empty before the current one
+//! is full. Once the last of them is durable, the file of the drained segment is truncated. So a customer with new
+//! contacts and nothing else (log-only dirty) is flushed once a segment instead of once a contact; a customer with any
+//! other change (dirty) is flushed at the next opportunity.
 //!
 //! **Checkpoint.** Flushes of the store are numbered. The log records the number of the last durable flush, so that a
 //! store that has lost its end is detected when it is opened.
@@ -199,7 +200,8 @@ impl ContactLog {
     }
 
     /// Adds a customer to those that are flushed when the current segment drains. To be called before
-    /// [`ContactLog::append`] with its entries, so that a segment never holds an entry of a customer that it does not list.
+    /// [`ContactLog::append`] with its entries, so that a segment never holds an entry of a customer that it does not
+    /// list.
     pub fn mark_log_only(&self, customer: CompactString) {
         lock(&self.shard().log_only).push(customer);
     }
@@ -257,11 +259,11 @@ impl ContactLog {
         self.record_result(synced, failed);
     }
 
-    /// The customers to flush next: all dirty ones, and a share of the draining segment, so that it is drained before the
-    /// current one is full. With `everything`, the whole draining segment.
+    /// The customers to flush next: all dirty ones, and a share of the draining segment, so that it is drained before
+    /// the current one is full. With `everything`, the whole draining segment.
     ///
-    /// If no segment is draining, the current one begins to drain when it is full, when `everything` is asked for, or when
-    /// one of its entries could not be written.
+    /// If no segment is draining, the current one begins to drain when it is full, when `everything` is asked for, or
+    /// when one of its entries could not be written.
     pub fn next_flush(&self, everything: bool) -> FlushBatch {
         let mut draining = lock(&self.draining);
         let mut files = lock(&self.files);

@@ -1,5 +1,5 @@
-//! Copies the stored customers to a backup and back, without interrupting flushes: the encryption keys, and a snapshot of
-//! the embedded store as one file of pairs.
+//! Copies the stored customers to a backup and back, without interrupting flushes: the encryption keys, and a snapshot
+//! of the embedded store as one file of pairs.
 //!
 //! ```text
 //! 0  8  "TFLPAIR1"
@@ -32,8 +32,8 @@ pub struct CustomerCount {
 }
 
 impl CustomerStore {
-    /// Passes a copy to `sink`, with the paths of a data folder. Only the keys are read under the lock; flushes do not wait
-    /// for the sink. Entries of the contact log are not copied, so flush everything first.
+    /// Passes a copy to `sink`, with the paths of a data folder. Only the keys are read under the lock; flushes do not
+    /// wait for the sink. Entries of the contact log are not copied, so flush everything first.
     ///
     /// # Errors
     /// When the disk or the sink fails.

@@ -1,8 +1,8 @@
 //! The customers on disk, each encrypted, so that an erased customer cannot be read from any file, however old.
 //!
-//! A customer is stored under its pseudonym. The first twelve bits of the pseudonym select one of 4,096 buckets, and each
-//! bucket has an encryption key. To erase a customer, the other customers of the bucket are encrypted under a new key and
-//! the old key is destroyed, which makes stale pages of the embedded store unreadable too.
+//! A customer is stored under its pseudonym. The first twelve bits of the pseudonym select one of 4,096 buckets, and
+//! each bucket has an encryption key. To erase a customer, the other customers of the bucket are encrypted under a new
+//! key and the old key is destroyed, which makes stale pages of the embedded store unreadable too.
 //! `docs/decisions/015-where-customers-are-kept.md` has the reasons.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -120,8 +120,8 @@ impl std::fmt::Display for StoreRecovery {
 }
 
 impl CustomerStore {
-    /// Opens the store of a data folder or creates it, replays the contact log, and repeats the erasures that an older copy
-    /// of the files has undone.
+    /// Opens the store of a data folder or creates it, replays the contact log, and repeats the erasures that an older
+    /// copy of the files has undone.
     ///
     /// # Errors
     /// When the disk fails, another process has the store open, or it is damaged.
@@ -199,8 +199,8 @@ impl CustomerStore {
         Ok((position == erased_at.unwrap_or(0)).then_some(stored))
     }
 
-    /// At most `max` customers whose pseudonyms are `from` or later, and the pseudonym of the next page; `None` after the
-    /// last page. Damaged customers are left out.
+    /// At most `max` customers whose pseudonyms are `from` or later, and the pseudonym of the next page; `None` after
+    /// the last page. Damaged customers are left out.
     ///
     /// # Errors
     /// When the disk fails.
@@ -227,8 +227,8 @@ impl CustomerStore {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Flushes customers and new names in one durable batch. `drained` is the segment of the contact log whose entries are
-    /// all in the store after this batch.
+    /// Flushes customers and new names in one durable batch. `drained` is the segment of the contact log whose entries
+    /// are all in the store after this batch.
     ///
     /// # Errors
     /// When the disk fails. Nothing of the batch is stored then.
@@ -426,8 +426,8 @@ impl Keys {
         seal(&self.vault, *self.buckets.get(&bucket(who))?, who, erased_at, plain)
     }
 
-    /// The position of the customer's last erasure when the bytes were written, and the plaintext in the current version;
-    /// `None` if the bytes are damaged.
+    /// The position of the customer's last erasure when the bytes were written, and the plaintext in the current
+    /// version; `None` if the bytes are damaged.
     pub(super) fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
         let (header, sealed) = bytes.split_first_chunk::<HEADER>()?;
         let key = self.buckets.get(&bucket(who))?;

@@ -1,7 +1,7 @@
 //! The embedded key-value store under the customers. A batch is atomic and durable once committed.
 //!
-//! The only module that names fjall. Its blocks carry checksums that are verified at every read. What it cannot detect, a
-//! write-ahead log whose end is missing, its caller detects by the number of the last flush.
+//! The only module that names fjall. Its blocks carry checksums that are verified at every read. What it cannot detect,
+//! a write-ahead log whose end is missing, its caller detects by the number of the last flush.
 
 use std::path::Path;
 

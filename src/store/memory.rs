@@ -14,7 +14,8 @@ use ecow::EcoString;
 use super::contact_log::{ContactLog, LogEntry};
 use crate::sync::Section;
 
-/// The number of shards of the map. A sweep locks one shard at a time, so a decision waits for at most a thousandth of it.
+/// The number of shards of the map. A sweep locks one shard at a time, so a decision waits for at most a thousandth of
+/// it.
 const SHARDS: usize = 1_024;
 
 /// The customers in memory. Access is by closure, so that no lock outlives a call or crosses an await.
@@ -22,8 +23,8 @@ const SHARDS: usize = 1_024;
 pub struct Customers<C> {
     /// Keys are small and slots boxed, because half of the map's buckets are empty after it has grown.
     map: DashMap<EcoString, Box<Slot<C>>, foldhash::quality::RandomState>,
-    /// The number of customers removed from each shard. It tells a load whether what it read from the store may have become
-    /// stale meanwhile.
+    /// The number of customers removed from each shard. It tells a load whether what it read from the store may have
+    /// become stale meanwhile.
     removals: Vec<AtomicU64>,
     section: Section,
     log: Option<Arc<ContactLog>>,
@@ -41,7 +42,8 @@ struct Slot<C> {
     dirty: Dirty,
 }
 
-/// How a customer in memory differs from its stored state. Every customer that is not clean is listed in the contact log.
+/// How a customer in memory differs from its stored state. Every customer that is not clean is listed in the contact
+/// log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Dirty {
     #[default]
@@ -129,7 +131,8 @@ impl<C: Persisted> Customers<C> {
                 return result;
             }
             let removals = self.removals(id).load(Ordering::Acquire);
-            // Without the lock: no other call waits for the disk. The customer may be loaded, changed and evicted meanwhile.
+            // Without the lock: no other call waits for the disk. The customer may be loaded, changed and evicted
+            // meanwhile.
             let mut slot = Box::new(Slot::from(load()));
             let loaded = self.section.enter(|| match self.map.entry(EcoString::from(id)) {
                 Entry::Occupied(mut cached) => Some(self.apply(id, cached.get_mut(), change.take()?)),
@@ -155,7 +158,8 @@ impl<C: Persisted> Customers<C> {
         result
     }
 
-    /// Marks the customer dirty, and then appends the log entries: the log lists a customer before it holds its entries.
+    /// Marks the customer dirty, and then appends the log entries: the log lists a customer before it holds its
+    /// entries.
     fn record(&self, id: &str, slot: &mut Slot<C>, mutation: Mutation) {
         let Some(log) = &self.log else { return };
         let (dirty, entries) = match mutation {
@@ -194,7 +198,8 @@ impl<C: Persisted> Customers<C> {
         self.section.enter(|| self.map.get(id).map(|slot| read(&slot.customer)))
     }
 
-    /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not stored.
+    /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not
+    /// stored.
     pub fn sweep(&self, mut change: impl FnMut(&mut C) -> Mutation) {
         self.section.enter(|| {
             self.map.retain(|id, slot| {

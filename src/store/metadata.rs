@@ -1,5 +1,5 @@
-//! The metadata keyspace of the embedded store: the format version, the vocabulary, the key of each bucket, and how far the
-//! store has been flushed.
+//! The metadata keyspace of the embedded store: the format version, the vocabulary, the key of each bucket, and how far
+//! the store has been flushed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,8 +60,8 @@ pub fn check_format(database: &Database, folder: &Path) -> Result<(), StoreError
             let found = version.first().copied().unwrap_or(0);
             Err(StoreError::NewerFormat { path: folder.to_owned(), found, known: codec::VERSION })
         }
-        // Customers of an earlier version are upgraded when they are next written, so from here on a program of that version
-        // must not open the store.
+        // Customers of an earlier version are upgraded when they are next written, so from here on a program of that
+        // version must not open the store.
         _ => {
             let metadata = vec![(FORMAT.to_vec(), vec![codec::VERSION])];
             database.commit(Batch { metadata, ..Batch::default() })

@@ -1,8 +1,8 @@
 //! Customers in memory and on disk.
 //!
-//! `memory` holds the current state of every customer that is in use; `customer_store` holds what the next process starts
-//! from. Dirty customers are flushed a few times a second. Contacts and outcomes, which count towards limits, are appended
-//! to the `contact_log` before a decision is returned, so a killed process loses none of them.
+//! `memory` holds the current state of every customer that is in use; `customer_store` holds what the next process
+//! starts from. Dirty customers are flushed a few times a second. Contacts and outcomes, which count towards limits,
+//! are appended to the `contact_log` before a decision is returned, so a killed process loses none of them.
 
 pub mod codec;
 mod contact_log;

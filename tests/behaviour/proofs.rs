@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use sha2::Sha256;
 use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
 use tactful::ledger::proof::{
-    self, Checkpoint, CheckpointError, Hash, Leaf, LogFile, Node, ProofError, Receipt, ReceiptError, Salt, SigningKey,
-    TileNodes, Tree, TreeHead,
+    self, Checkpoint, CheckpointError, Hash, Leaf, LogFile, ProofError, Receipt, ReceiptError, Salt, SigningKey,
+    TileNodes, Tree, TreeHead, TreeNode,
 };
 
 /// Roots over the first leaves of [`numbered`], as `ct-merkle` computed them.
@@ -260,7 +260,7 @@ fn a_partial_tile_that_is_gone_is_read_from_the_full_one() {
 #[test]
 fn what_cannot_be_proved_is_refused_with_its_place() {
     let mut log = Log::of(300, numbered);
-    let read = |_: Node| -> Result<Hash, String> { unreachable!() };
+    let read = |_: TreeNode| -> Result<Hash, String> { unreachable!() };
     assert_eq!(proof::inclusion(300, 300, read), Err(ProofError::Beyond { asked: 301, size: 300 }));
     assert_eq!(proof::inclusion(0, 0, read), Err(ProofError::Beyond { asked: 1, size: 0 }));
     assert_eq!(proof::consistency(301, 300, read), Err(ProofError::Beyond { asked: 301, size: 300 }));

@@ -1,7 +1,7 @@
 //! The leaf of a record in the tree: a keyed commitment, which reveals nothing without the salt.
 //!
-//! `leaf = 0x01 ‖ HMAC-SHA256(salt, record)`, `salt = HKDF-SHA256(customer key, "tactful salt v1 " ‖ record id)`.
-//! The record is its JSON-LD text. Once the customer's key is destroyed, only a receipt, which contains record and salt,
+//! `leaf = 0x01 ‖ HMAC-SHA256(salt, record)`, `salt = HKDF-SHA256(customer key, "tactful salt v1 " ‖ record id)`. The
+//! record is its JSON-LD text. Once the customer's key is destroyed, only a receipt, which contains record and salt,
 //! can open the leaf.
 
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The transparency log of the ledger: a Merkle tree over keyed commitments, signed checkpoints, and receipts. Pure: bytes
-//! in, bytes out. `docs/proofs.md` is the specification.
+//! The transparency log of the ledger: a Merkle tree over keyed commitments, signed checkpoints, and receipts. Pure:
+//! bytes in, bytes out. `docs/proofs.md` is the specification.
 //!
 //! The formats are those of other transparency logs, so that existing tools can read them: RFC 6962 for the tree, and
 //! <https://c2sp.org> for notes, checkpoints, tiles and proofs.
@@ -19,7 +19,7 @@ pub use commitment::{Leaf, Salt};
 pub use hash::Hash;
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use note::NoteError;
-pub use path::{Node, ProofError, consistency, consistency_holds, inclusion, inclusion_holds, root};
+pub use path::{ProofError, TreeNode, consistency, consistency_holds, inclusion, inclusion_holds, root};
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt};
 pub use tile::{Tile, TileError, TileKind, TileNodes};
 pub use tree::{LogFile, Tree, TreeHead};

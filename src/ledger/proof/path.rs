@@ -1,14 +1,14 @@
 //! Inclusion and consistency proofs of RFC 6962, section 2.1: that a leaf is in a tree, and that one tree begins with
 //! another.
 //!
-//! A proof consists of the hashes of whole subtrees, which the caller reads from tiles or elsewhere. It is verified by the
-//! algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
+//! A proof consists of the hashes of whole subtrees, which the caller reads from tiles or elsewhere. It is verified by
+//! the algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
 use super::{Hash, TreeHead};
 
 /// A whole subtree: 2^`level` leaves, from the leaf `index` × 2^`level` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Node {
+pub struct TreeNode {
     /// The height above the leaves.
     pub level: u8,
     /// The index in its level, from 0.
@@ -38,7 +38,7 @@ pub enum ProofError<E> {
 pub fn inclusion<E>(
     index: u64,
     size: u64,
-    mut read: impl FnMut(Node) -> Result<Hash, E>,
+    mut read: impl FnMut(TreeNode) -> Result<Hash, E>,
 ) -> Result<Vec<Hash>, ProofError<E>> {
     if index >= size {
         return Err(ProofError::Beyond { asked: index.saturating_add(1), size });
@@ -59,15 +59,15 @@ pub fn inclusion<E>(
     Ok(path)
 }
 
-/// The proof that the tree of the first `size` leaves begins with that of the first `earlier`. Empty if both are the same,
-/// and if the earlier one is empty.
+/// The proof that the tree of the first `size` leaves begins with that of the first `earlier`. Empty if both are the
+/// same, and if the earlier one is empty.
 ///
 /// # Errors
 /// When the earlier tree is the larger one, or a hash cannot be read.
 pub fn consistency<E>(
     earlier: u64,
     size: u64,
-    mut read: impl FnMut(Node) -> Result<Hash, E>,
+    mut read: impl FnMut(TreeNode) -> Result<Hash, E>,
 ) -> Result<Vec<Hash>, ProofError<E>> {
     if earlier > size {
         return Err(ProofError::Beyond { asked: earlier, size });
@@ -98,7 +98,7 @@ pub fn consistency<E>(
 ///
 /// # Errors
 /// When a hash cannot be read.
-pub fn root<E>(size: u64, mut read: impl FnMut(Node) -> Result<Hash, E>) -> Result<Hash, E> {
+pub fn root<E>(size: u64, mut read: impl FnMut(TreeNode) -> Result<Hash, E>) -> Result<Hash, E> {
     hash(0, size, &mut read)
 }
 
@@ -177,12 +177,12 @@ fn split(from: u64, to: u64) -> u64 {
 }
 
 /// The hash over a range of leaves: one node for each whole subtree, joined from the right.
-fn hash<E>(from: u64, to: u64, read: &mut impl FnMut(Node) -> Result<Hash, E>) -> Result<Hash, E> {
+fn hash<E>(from: u64, to: u64, read: &mut impl FnMut(TreeNode) -> Result<Hash, E>) -> Result<Hash, E> {
     let mut start = from;
     let mut hashes = Vec::new();
     while start < to {
         let level = (to - start).ilog2();
-        hashes.push(read(Node { level: level as u8, index: start >> level })?);
+        hashes.push(read(TreeNode { level: level as u8, index: start >> level })?);
         start += 1 << level;
     }
     let joined = hashes.into_iter().rev().reduce(|right, left| Hash::of_node(left, right));

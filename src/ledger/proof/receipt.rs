@@ -1,5 +1,5 @@
-//! Receipts: files of <https://c2sp.org/tlog-proof> that prove, with the ledger's public key alone, that a record was in the
-//! ledger.
+//! Receipts: files of <https://c2sp.org/tlog-proof> that prove, with the ledger's public key alone, that a record was
+//! in the ledger.
 //!
 //! ```text
 //! c2sp.org/tlog-proof@v1

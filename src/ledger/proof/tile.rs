@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Hash, Node};
+use super::{Hash, TreeNode};
 
 /// The levels of the tree that one tile spans.
 const HEIGHT: u32 = 8;
@@ -101,7 +101,7 @@ impl<E, R: FnMut(&str) -> Result<Vec<u8>, E>> TileNodes<R> {
     ///
     /// # Errors
     /// When its tile cannot be read, or is not as long as it must be.
-    pub fn node(&mut self, node: Node) -> Result<Hash, TileError<E>> {
+    pub fn node(&mut self, node: TreeNode) -> Result<Hash, TileError<E>> {
         let level = node.level / HEIGHT as u8;
         let within = u32::from(node.level) % HEIGHT;
         let first = node.index << within;

@@ -24,8 +24,8 @@ impl fmt::Display for TreeHead {
 /// A file of the published log. The content of a path never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
-    /// The path below the folder of the log. Once a full tile is written, the folder `PATH.p` of its partial tiles may be
-    /// removed.
+    /// The path below the folder of the log. Once a full tile is written, the folder `PATH.p` of its partial tiles may
+    /// be removed.
     pub path: String,
     /// The content.
     pub bytes: Vec<u8>,
