@@ -343,7 +343,10 @@ impl<'a> View<'a> {
         let standing = self.scene.subject.standing;
         let never_denied = |id| standing.restriction(id).is_none();
         self.scene.rules.purpose(self.purpose).is_some_and(|purpose| {
-            !purpose.basis.needs_consent() && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
+            // An erasure is an objection until the customer says yes.
+            let objected = purpose.stops_on_objection() && standing.was_erased();
+            let never_asked = !purpose.basis.needs_consent() && !objected;
+            never_asked && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
         })
     }
 

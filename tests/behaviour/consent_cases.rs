@@ -307,6 +307,22 @@ fn case_19_what_no_purpose_covers_is_dropped_when_it_arrives_and_the_rest_is_kep
     assert!(engine.record_events(vec![visit()], monday()).unwrap()[0].dropped_fields.is_empty());
 }
 
+#[test]
+fn case_21_what_an_erasure_withheld_is_not_taken_for_absent() {
+    let rules = RULES.replace("purposes: [service, advice]}\nevents", "purposes: [service, care]}\nevents");
+    let rules = rules.replace("id: letter,", "id: letter, eligible: ['!has(customer.city)'],");
+    let engine = engine(&rules_of(&rules));
+    assert!(said(&engine, monday()).contains(&"letter".to_owned()), "nothing was ever withheld");
+    engine.erase("anna", monday()).unwrap();
+    let mut returned = consent("anna", "", ConsentStatus::Returned);
+    returned.source.evidence = "contract 7".into();
+    assert!(record(&engine, returned, monday()).accepted);
+    tell(&engine, monday());
+    assert_eq!(texts(&engine, "says", monday()), [("help".to_owned(), "help in Graz".to_owned())]);
+    say(&engine, "care", Given, minutes(1));
+    assert!(!said(&engine, minutes(1)).contains(&"letter".to_owned()), "it is held for service alone");
+}
+
 /// Every case has its tests, and every test its case.
 #[test]
 fn the_page_of_cases_names_tests_that_exist() {

@@ -1,6 +1,8 @@
 //! What docs/consent.md says, as a plain walk over one history. Shares no code with the engine, and keeps no registers:
 //! whatever is asked, the whole history is read again.
 
+use std::cmp::Reverse;
+
 use super::history::{How, Said, Token};
 use super::rules::{Kind, Terms};
 use super::table::{Cell, ENDS, Effect, End, INTEREST, MARKETING, Row, cell, column, effect};
@@ -168,7 +170,9 @@ impl Customer {
     }
 
     fn latest_yes(&self, place: usize) -> Option<&Entry> {
-        self.yeses(place).max_by_key(|yes| (yes.counts, yes.live, yes.step))
+        // Live ones count in the order of arrival; of late ones that claim one moment, the narrower counts.
+        let arrival = |yes: &Entry| if yes.live { yes.step } else { 0 };
+        self.yeses(place).max_by_key(|yes| (yes.counts, arrival(yes), Reverse((yes.until, yes.version))))
     }
 
     fn is_restricted(&self) -> bool {

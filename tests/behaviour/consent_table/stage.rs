@@ -11,9 +11,9 @@ use tactful::domain::rules::load;
 use tactful::domain::time::Moment;
 use tactful::domain::value::{Operand, Value};
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, Limits, Question};
-use tactful::ledger::MemoryLedger;
+use tactful::ledger::{Ledger, MemoryLedger};
 
-use super::super::support::{chosen, consent, monday};
+use super::super::support::{chosen, consent, monday, rules_of};
 use super::history::{How, Said, Token};
 use super::oracle::{Ask, Customer, DAY, LASTS, MINUTE, is_a_no};
 use super::rules::{Kind, Terms, purposes, rebased, text};
@@ -66,6 +66,7 @@ impl Tally {
 /// An engine, the rules it runs, and the customers who live through the same skeleton.
 pub struct Stage {
     engine: Engine,
+    ledger: Arc<MemoryLedger>,
     terms: Vec<Terms>,
     players: Vec<Player>,
     now: i64,
@@ -79,7 +80,12 @@ impl Stage {
     pub fn new(rules: &Arc<RuleSet>, histories: &[Vec<Token>], spacing: i64) -> Self {
         let terms = purposes();
         let ledger = Arc::new(MemoryLedger::default());
-        let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 1 }, (7, monday()));
+        let engine = Engine::new(
+            Arc::clone(rules),
+            Arc::clone(&ledger) as Arc<dyn Ledger>,
+            Limits { decisions: 1 },
+            (7, monday()),
+        );
         let last = terms.len() - 1;
         let (second, first): (Vec<usize>, Vec<usize>) = (0..last).partition(|at| terms[*at].is_like_contract());
         let player = |(index, history): (usize, &Vec<Token>)| {
@@ -92,7 +98,7 @@ impl Stage {
         };
         let players = histories.iter().enumerate().flat_map(player).collect();
         let tally = Tally { histories: histories.len(), ..Tally::default() };
-        let mut stage = Self { engine, terms, players, now: monday().0, before: monday().0, spacing, tally };
+        let mut stage = Self { engine, ledger, terms, players, now: monday().0, before: monday().0, spacing, tally };
         for at in 0..stage.players.len() {
             stage.tell(at, 0);
         }
@@ -194,8 +200,22 @@ impl Stage {
             }
         }
         self.engine.trust_ledger(true);
+        self.start_again();
         self.ask_when_cooled();
         self.tally
+    }
+
+    /// Another process finds in the ledger what stood in the one before.
+    fn start_again(&mut self) {
+        let rules =
+            if self.terms == purposes() { Arc::clone(&self.engine.rules().set) } else { rules_of(&text(&self.terms)) };
+        let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
+        let (now, tally) = (Moment(self.now), &mut self.tally);
+        let again = Engine::new(rules, ledger, Limits { decisions: 1 }, (8, now));
+        for Player { id, history, .. } in &self.players {
+            let stands = |engine: &Engine| format!("{:?}", engine.standing(id, now).unwrap());
+            tally.compare(("again", || format!("{id} {history:?}")), stands(&again), stands(&self.engine));
+        }
     }
 
     fn look_at(&mut self, at: usize, trusted: bool) {
