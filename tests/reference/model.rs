@@ -21,7 +21,6 @@ mod score;
 mod tests;
 mod text;
 mod units;
-mod used;
 mod view;
 
 use std::collections::BTreeMap;
@@ -69,10 +68,12 @@ impl Model {
     /// "Purposes").
     pub fn reload(&mut self, rules: &RuleFiles, at: i64) -> Reply {
         let Ok(rules) = read::read(rules) else { return Reply::RulesRefused };
-        let rebased = rules.purposes.iter().any(|(name, new)| {
-            self.rules.purposes.get(name).is_some_and(|old| old.version == new.version && old.basis != new.basis)
+        // "A name means one thing for good": a retired one does not come back.
+        let broken = rules.purposes.iter().any(|(name, new)| {
+            let rebased = |old: &Purpose| old.version == new.version && old.basis != new.basis;
+            self.known.get(name).is_some_and(|old| rebased(old) || old.retired && !new.retired)
         });
-        if rebased {
+        if broken {
             return Reply::RulesRefused;
         }
         self.everybody(at, |_, _| {});
@@ -131,8 +132,10 @@ impl Model {
 
     /// A rehearsal, also of what a flip supposes.
     pub fn decide(&self, customer: &str, question: &Question, at: i64) -> Answer {
-        let world = self.world(question.supposed.at.unwrap_or(at));
+        let world = self.world(at);
         let mut customer = self.as_of(customer, &world);
+        // A flip supposes another moment, and everything else as it is.
+        let world = self.world(question.supposed.at.unwrap_or(at));
         if question.gpc {
             browser_objects(&world, &mut customer);
             pass_time(&world, &mut customer);
@@ -173,16 +176,19 @@ fn happen(world: &World, customer: &mut Customer, step: &Step, number: usize) ->
 /// `Decide`: a browser's objection is recorded first; what is chosen is reserved. A rehearsal does neither, and is
 /// decided as if it had (C8).
 fn asked(world: &World, customer: &mut Customer, question: &Question, number: usize) -> Reply {
-    let facts_fit = question.context.iter().all(|(name, value)| {
-        world.rules.context.get(name).is_some_and(|declared| arrive::fits(declared, &arrive::normal(value)))
-    });
-    if !facts_fit || !world.rules.channels.contains_key(&question.channel) || question.max_actions > 20 {
-        return Reply::Invalid;
-    }
     let mut after = customer.clone();
     if question.gpc {
         browser_objects(world, &mut after);
         pass_time(world, &mut after);
+    }
+    let refused = refuses(world, question);
+    if refused && !question.rehearsal {
+        // What the browser said counts all the same.
+        *customer = after;
+        return Reply::Invalid;
+    }
+    if refused {
+        return Reply::Invalid;
     }
     let answer = answer(world, &after, question);
     for chosen in &answer.chosen {
@@ -193,6 +199,18 @@ fn asked(world: &World, customer: &mut Customer, question: &Question, number: us
         *customer = after;
     }
     Reply::Answer(Box::new(answer))
+}
+
+/// What is not declared is refused.
+fn refuses(world: &World, question: &Question) -> bool {
+    let facts_fit = question.context.iter().all(|(name, value)| {
+        world.rules.context.get(name).is_some_and(|declared| arrive::fits(declared, &arrive::normal(value)))
+    });
+    let group = |name: &String| world.rules.actions.iter().any(|action| action.group == *name);
+    !facts_fit
+        || !world.rules.channels.contains_key(&question.channel)
+        || !question.groups.iter().all(group)
+        || question.max_actions > 20
 }
 
 fn answer(world: &World, customer: &Customer, question: &Question) -> Answer {

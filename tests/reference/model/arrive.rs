@@ -66,15 +66,17 @@ pub fn attributes(
     let mut seen = Seen::default();
     for (name, value) in values {
         let purposes = &world.rules.attributes[name].purposes;
+        let purposes = purposes.as_ref().map(|declared| lawful(world, customer, declared));
+        match &purposes {
+            None => seen.by_all = true,
+            Some(purposes) => seen.by.extend(purposes.iter().cloned()),
+        }
         let Some(value) = value else {
             customer.attributes.remove(name);
             continue;
         };
-        let purposes = purposes.as_ref().map(|declared| lawful(world, customer, declared));
-        match &purposes {
-            None => seen.by_all = true,
-            Some(purposes) if purposes.is_empty() => continue,
-            Some(purposes) => seen.by.extend(purposes.iter().cloned()),
+        if purposes.as_ref().is_some_and(|purposes| purposes.is_empty()) {
+            continue;
         }
         customer.attributes.insert(name.clone(), Fact { value, purposes });
     }
@@ -118,16 +120,15 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
     if purposes.is_empty() {
         return Err("no_lawful_purpose");
     }
+    if at + declared.keep <= world.now {
+        return Err("too_old");
+    }
     if !new.id.is_empty() {
         customer.event_ids.insert(new.id.to_string());
     }
-    // Too old to keep: forgotten as it comes.
-    if at + declared.keep <= world.now {
-        return Ok(());
-    }
     let kind = new.kind.to_string();
     customer.events.push(Event { at, kind, purposes, fields, repaired: false, keep: declared.keep });
-    journey::follow(world, customer);
+    journey::follow(world, customer, at);
     Ok(())
 }
 
@@ -167,8 +168,14 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
         return Err("invalid");
     }
     let at = when(world, new.occurred)?;
+    let channel = new.channel.is_empty() || world.rules.channels.contains_key(new.channel);
+    match new.decision {
+        Some(decision) => chosen_by(world, customer, new, decision)?,
+        None if channel && world.rules.action(new.action).is_some() => {}
+        None => return Err("invalid"),
+    }
     if customer.gone {
-        return Ok(());
+        return Err("no_lawful_purpose");
     }
     if customer.outcome_ids.contains(new.id) {
         return Ok(());
@@ -183,12 +190,19 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
     Ok(())
 }
 
+/// Whether the decision is known, and chose the action. "Decisions are kept for a day" (proto, `GetDecision`).
+fn chosen_by(world: &World, customer: &Customer, new: &NewOutcome, decision: usize) -> Taken {
+    let chose = |c: &&Contact| c.decision == Some(decision) && c.action.id == new.action;
+    let chosen = customer.contacts.iter().find(chose).filter(|contact| world.now < contact.at + DAY);
+    chosen.map(|_| ()).ok_or("invalid")
+}
+
 /// An outcome confirms the contact that the decision reserved, also after it lapsed, and from the moment of the decision
-/// (ADR 008); NOT_PRESENTED takes it back. Each outcome counts once for a decision and an action.
+/// (ADR 008); NOT_PRESENTED takes it back.
 fn of_a_decision(customer: &mut Customer, new: &NewOutcome, decision: usize, at: i64) -> Taken {
     let contacts = &mut customer.contacts;
     let chosen = contacts.iter_mut().find(|c| c.decision == Some(decision) && c.action.id == new.action);
-    let Some(contact) = chosen else { return Err("unknown_decision") };
+    let Some(contact) = chosen else { return Err("invalid") };
     if new.outcome == "not_presented" {
         contact.taken_back = true;
         return Ok(());
@@ -197,12 +211,8 @@ fn of_a_decision(customer: &mut Customer, new: &NewOutcome, decision: usize, at:
     contact.taken_back = false;
     let (action, channel) = (contact.action.clone(), contact.channel.clone());
     let outcome = new.outcome.to_string();
-    let before = customer
-        .outcomes
-        .iter()
-        .any(|o| o.decision == Some(decision) && o.action.id == new.action && o.outcome == new.outcome);
-    if new.outcome != "presented" && !before {
-        customer.outcomes.push(Outcome { at, action, outcome, channel, decision: Some(decision) });
+    if new.outcome != "presented" {
+        customer.outcomes.push(Outcome { at, action, outcome, channel });
     }
     Ok(())
 }
@@ -210,8 +220,7 @@ fn of_a_decision(customer: &mut Customer, new: &NewOutcome, decision: usize, at:
 /// S7: an outcome without a decision. `presented` counts a contact of its own, another system's; the others are recorded;
 /// `not_presented` takes back the newest contact that a decision made of the action.
 fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
-    let known_channel = new.channel.is_empty() || world.rules.channels.contains_key(new.channel);
-    let action = world.rules.action(new.action).filter(|_| known_channel).ok_or("invalid")?;
+    let action = world.rules.action(new.action).ok_or("invalid")?;
     if new.outcome == "not_presented" {
         return take_back_newest(world, customer, new, at);
     }
@@ -221,7 +230,7 @@ fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, a
         let (lapses, confirmed, taken_back) = (None, true, false);
         customer.contacts.push(Contact { at, action, channel, decision: None, lapses, confirmed, taken_back });
     } else {
-        customer.outcomes.push(Outcome { at, action, outcome, channel, decision: None });
+        customer.outcomes.push(Outcome { at, action, outcome, channel });
     }
     Ok(())
 }

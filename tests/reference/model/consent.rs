@@ -2,9 +2,11 @@
 //!
 //! docs/consent.md; basis by status, and what wins over what: the decisions of 30 November 2026 (C1 to C9).
 
+use std::cmp::Reverse;
+
 use super::super::story::{ConsentChange, Standing};
 use super::World;
-use super::customer::Customer;
+use super::customer::{Customer, pass_time};
 use super::rules::{Basis, MINUTE, Purpose};
 
 /// A source's clock may be wrong by this much (docs/consent.md, "Order").
@@ -74,12 +76,19 @@ pub struct Record {
     pub live: bool,
     /// When it arrived.
     pub at: i64,
-    /// From when it counts against other records.
-    pub key: i64,
-    /// When a yes ends.
+    /// From when it counts against other records, and its place in the order of arrival. A late yes has none: it loses
+    /// against what came live at that very moment (S6).
+    pub key: (i64, usize),
+    /// When the customer said that a yes ends.
     pub until: Option<i64>,
-    /// A browser said it, by `Sec-GPC: 1`.
-    pub by_browser: bool,
+}
+
+impl Record {
+    /// When a yes ends: `valid_until`, or the purpose's `expires_after`, by the rules in force.
+    fn ends(&self, purpose: &Purpose) -> Option<i64> {
+        let lasts = purpose.expires_after.filter(|_| purpose.needs_consent());
+        [self.until, lasts.map(|lasts| self.key.0 + lasts)].into_iter().flatten().min()
+    }
 }
 
 /// What a purpose's own records say, without restriction, erasure and the state of the ledger.
@@ -90,7 +99,8 @@ pub enum Own {
     No(&'static str),
     NoRecord,
     Expired,
-    Superseded,
+    /// The yes was to another version, until it ends.
+    Superseded(Option<i64>),
 }
 
 /// C1: what may be said and read for a purpose, from the least to the most that is denied.
@@ -129,16 +139,15 @@ pub fn ruling(world: &World, customer: &Customer, name: &str) -> Ruling {
         Own::NoRecord if !world.trusted => return denied(Effect::Drop, "ledger_unavailable"),
         Own::NoRecord => return denied(Effect::Drop, "no_record"),
         Own::Expired => return denied(Effect::Drop, "expired"),
-        Own::Superseded => return denied(Effect::Drop, "superseded"),
+        Own::Superseded(_) => return denied(Effect::Drop, "superseded"),
         Own::Usable(_) => {}
     }
     let masks = !purpose.needs_consent() && !purpose.direct_marketing && !purpose.gpc_objects;
+    let effect = if masks { Effect::Mask } else { Effect::Drop };
     match (world.trusted, restricted(customer)) {
         (true, false) => Ruling { effect: Effect::Use, denied_because: "" },
-        (false, _) if masks => denied(Effect::Mask, "ledger_unavailable"),
-        (true, true) if masks => denied(Effect::Mask, "restricted"),
-        (_, true) => denied(Effect::Drop, "restricted"),
-        (false, false) => denied(Effect::Drop, "ledger_unavailable"),
+        (false, _) => denied(effect, "ledger_unavailable"),
+        (true, true) => denied(effect, "restricted"),
     }
 }
 
@@ -161,6 +170,9 @@ pub fn own(customer: &Customer, name: &str, purpose: &Purpose, now: i64) -> Own 
     if let Some(no) = binding_nos(customer, name, purpose).last() {
         return Own::No(no.status.word());
     }
+    if let Some(no) = left_over(customer, name, purpose) {
+        return Own::No(no.status.word());
+    }
     if erasure_objects(customer, name, purpose) {
         return Own::No(Status::Objected.word());
     }
@@ -168,25 +180,27 @@ pub fn own(customer: &Customer, name: &str, purpose: &Purpose, now: i64) -> Own 
         return Own::Usable(None);
     }
     let Some(yes) = latest_yes(customer, name) else { return Own::NoRecord };
-    if yes.until.is_some_and(|until| until <= now) {
+    let ends = yes.ends(purpose);
+    if yes.version != purpose.version || yes.basis != Some(purpose.basis) {
+        Own::Superseded(ends)
+    } else if ends.is_some_and(|ends| ends <= now) {
         Own::Expired
-    } else if yes.version != purpose.version || yes.basis != Some(purpose.basis) {
-        Own::Superseded
     } else {
-        Own::Usable(yes.until)
+        Own::Usable(ends)
     }
 }
 
-/// The yes that counts: the latest, by the moment from which it counts, then by arrival. A late yes from before an
-/// erasure is none: it would bring back what was erased.
+/// The yes that counts: the latest, by the moment from which it counts, then by arrival. Of two late ones that claim the same
+/// moment, the narrower: the one that ends earlier.
 fn latest_yes<'c>(customer: &'c Customer, name: &str) -> Option<&'c Record> {
-    let after_erasure = |r: &&Record| r.live || customer.erased_at.is_none_or(|erased| r.key > erased);
-    yeses(customer, name).filter(after_erasure).max_by_key(|r| r.key)
+    yeses(customer, name).max_by_key(|r| (r.key, Reverse((r.until.unwrap_or(i64::MAX), r.version))))
 }
 
-/// A yes is to exactly one purpose (docs/decisions/005).
+/// A yes is to exactly one purpose (docs/decisions/005). "After an erasure, a late or imported yes is recorded and has no
+/// effect: it may be from before."
 fn yeses<'c>(customer: &'c Customer, name: &str) -> impl Iterator<Item = &'c Record> {
-    customer.records.iter().filter(move |r| r.status == Status::Given && r.purpose == name)
+    let counts = |r: &Record| r.live || customer.erased_at.is_none();
+    customer.records.iter().filter(move |r| r.status == Status::Given && r.purpose == name && counts(r))
 }
 
 /// C3: the records that say no to this purpose or to a wider one, where such a no could be recorded for this one.
@@ -196,6 +210,18 @@ pub fn nos<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Vec<&'c
     }
     let covers = |wider: &str| name == wider || name.strip_prefix(wider).is_some_and(|rest| rest.starts_with('.'));
     customer.records.iter().filter(|r| r.status.is_no() && covers(&r.purpose)).collect()
+}
+
+/// "On a basis to which no no can be said, one that was recorded under the same version, when it could be said, still
+/// denies" (docs/consent.md).
+fn left_over<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Option<&'c Record> {
+    if purpose.needs_consent() || purpose.can_be_objected_to() {
+        return None;
+    }
+    let nos = customer.records.iter().filter(|r| r.status.is_no() && r.purpose == name);
+    let latest = nos.max_by_key(|r| r.key)?;
+    let binds = latest.status != Status::Objected && latest.version >= purpose.version;
+    (binds && !yeses(customer, name).any(|yes| yes.key > latest.key)).then_some(latest)
 }
 
 /// The nos that no later yes to exactly this purpose has ended, in the order of arrival.
@@ -241,24 +267,41 @@ pub fn standing(world: &World, customer: &Customer, name: &str) -> Standing {
     let given = latest_yes(customer, name);
     let status = match own {
         _ if customer.gone => "erased",
+        _ if purpose.retired => said_last(customer, name, purpose),
+        Own::Usable(_) if restricted(customer) => "restricted",
         Own::No(word) => word,
         Own::NoRecord => "",
         Own::Expired => "expired",
-        Own::Superseded => "given",
-        Own::Usable(_) if restricted(customer) => "restricted",
+        Own::Superseded(_) => "given",
         Own::Usable(_) if given.is_some() => "given",
         Own::Usable(_) => "",
     };
     standing.status = status.to_string();
-    standing.until = given.filter(|_| status == "given" && purpose.needs_consent()).and_then(|yes| yes.until);
-    standing.needs_reconfirm = late_yes_lost(customer, name, purpose);
+    standing.until = match own {
+        Own::Usable(ends) if standing.usable => ends,
+        _ => None,
+    };
+    standing.needs_reconfirm = !customer.gone && !purpose.retired && late_yes_lost(customer, name, purpose);
     standing
 }
 
-/// "True when a late yes lost to an earlier no and the customer may want to be asked again."
+/// What is on record of a purpose that is over.
+fn said_last(customer: &Customer, name: &str, purpose: &Purpose) -> &'static str {
+    let no = binding_nos(customer, name, purpose).last().copied().or_else(|| left_over(customer, name, purpose));
+    let latest = no.or_else(|| latest_yes(customer, name));
+    latest.map_or("", |record| record.status.word())
+}
+
+/// "True when a late yes lost to an earlier no and the customer may want to be asked again": it arrived after the latest no,
+/// the purpose's own or a wider one's.
 fn late_yes_lost(customer: &Customer, name: &str, purpose: &Purpose) -> bool {
-    let Some(no) = binding_nos(customer, name, purpose).last().copied() else { return false };
-    let mut after = customer.records.iter().skip_while(|r| !std::ptr::eq(*r, no)).skip(1);
+    if !matches!(own(customer, name, purpose, i64::MIN), Own::No(_)) {
+        return false;
+    }
+    // Without any, an erasure is the no.
+    let latest = nos(customer, name, purpose).last().copied().or_else(|| left_over(customer, name, purpose));
+    let place = latest.and_then(|no| customer.records.iter().position(|r| std::ptr::eq(r, no)));
+    let mut after = customer.records.iter().skip(place.map_or(0, |place| place + 1));
     after.any(|r| r.status == Status::Given && r.purpose == name && !r.live)
 }
 
@@ -279,18 +322,30 @@ pub fn record_all(
         }
     }
     let mut results = Vec::new();
+    let source = Source { live: !deferred, evidence };
+    // A call that brings the customer back does so for all its changes.
+    let was_gone = customer.gone;
+    let begins = |change: &&ConsentChange| ["given", "returned"].contains(&change.status.as_str()) && source.live;
+    let returns = changes.iter().filter(begins).any(|change| refusal(world, change, &source).is_none());
     for change in changes {
-        let source = Source { live: !deferred, evidence };
-        match refusal(world, customer, change, &source) {
-            Some(reason) => results.push(Some(reason.to_string())),
-            None => {
-                let status = Status::named(&change.status).expect("a refusal names every other status");
-                record(world, customer, change, (status, !deferred));
-                results.push(None);
-            }
-        }
+        let needless = change.status == "returned" && !was_gone;
+        results.push(match refusal(world, change, &source) {
+            _ if was_gone && !returns => Some("erased"),
+            None if needless => Some("not_erased"),
+            refused => refused,
+        });
     }
-    Some(results)
+    let taken = changes.iter().zip(&results).filter(|(_, refused)| refused.is_none());
+    let first = customer.records.len();
+    let records = taken.enumerate().map(|(place, (change, _))| record(world, change, (!deferred, first + place + 1)));
+    let records: Vec<Record> = records.collect();
+    // Every no binds, and takes away what it takes away, before a yes has its effect.
+    customer.gone &= records.is_empty();
+    customer.records.extend(records.iter().filter(|record| !record.status.permits()).cloned());
+    pass_time(world, customer);
+    customer.records.truncate(first);
+    customer.records.extend(records);
+    Some(results.into_iter().map(|refused| refused.map(str::to_string)).collect())
 }
 
 struct Source {
@@ -299,21 +354,25 @@ struct Source {
 }
 
 /// C2, C5: why one change is refused.
-fn refusal(world: &World, customer: &Customer, change: &ConsentChange, source: &Source) -> Option<&'static str> {
+fn refusal(world: &World, change: &ConsentChange, source: &Source) -> Option<&'static str> {
     let Some(status) = Status::named(&change.status) else { return Some("status_not_writable") };
     if status.concerns_everything() {
         if !change.purpose.is_empty() {
             return Some("concerns_every_purpose");
         }
         return match status {
-            Status::Returned if !source.evidence => Some("evidence_required"),
             Status::Returned if !source.live => Some("must_be_live"),
-            Status::Returned => (!customer.gone).then_some("not_erased"),
-            _ => customer.gone.then_some("erased"),
+            Status::Returned if !source.evidence => Some("evidence_required"),
+            _ => None,
         };
     }
-    let Some(purpose) = world.rules.purposes.get(&change.purpose) else { return Some("unknown_purpose") };
-    if purpose.retired {
+    let Some(purpose) = world.rules.purposes.get(&change.purpose) else {
+        // A no to a purpose that the rules lack counts, should they declare it again.
+        let taken = status.is_no() && world.known.contains_key(&change.purpose);
+        return (!taken).then_some("unknown_purpose");
+    };
+    // A no is taken whatever became of the purpose.
+    if purpose.retired && status == Status::Given {
         return Some("purpose_retired");
     }
     if !purpose.needs_consent() && !purpose.can_be_objected_to() {
@@ -326,37 +385,33 @@ fn refusal(world: &World, customer: &Customer, change: &ConsentChange, source: &
     if late_yes && purpose.basis == Basis::ExplicitConsent && !source.evidence {
         return Some("evidence_required");
     }
-    let in_person = status == Status::Given && source.live;
-    let waits = late_yes && erasure_objects(customer, &change.purpose, purpose);
-    (customer.gone && !in_person || waits).then_some("erased")
+    None
 }
 
 /// docs/consent.md, "Order": what arrives live counts from its arrival; a late yes from the moment it claims, less five
-/// minutes; a late no from its arrival. C5: a yes in person, or a return, begins anew.
-fn record(world: &World, customer: &mut Customer, change: &ConsentChange, (status, live): (Status, bool)) {
+/// minutes; a late no from its arrival.
+fn record(world: &World, change: &ConsentChange, (live, arrival): (bool, usize)) -> Record {
     let now = world.now;
+    let status = Status::named(&change.status).expect("a refusal names every other status");
     let purpose = world.rules.purposes.get(&change.purpose);
-    let key = if live || !status.permits() { now } else { change.claimed.unwrap_or(now).min(now) - SKEW };
-    let lasts = purpose.filter(|purpose| purpose.needs_consent()).and_then(|purpose| purpose.expires_after);
-    let until = [change.valid_until, lasts.map(|lasts| key + lasts)].into_iter().flatten().min();
-    customer.gone = false;
-    customer.records.push(Record {
+    let late = !live && status.permits();
+    Record {
         purpose: change.purpose.clone(),
         status,
         version: purpose.map_or(0, |purpose| purpose.version),
         basis: purpose.map(|purpose| purpose.basis),
         live,
         at: now,
-        key,
-        until: until.filter(|_| status == Status::Given),
-        by_browser: false,
-    });
+        key: if late { (change.claimed.unwrap_or(now).min(now) - SKEW, 0) } else { (now, arrival) },
+        until: change.valid_until.filter(|_| status == Status::Given),
+    }
 }
 
-/// docs/consent.md, "Global Privacy Control": recorded as an objection once, before the call is served.
+/// docs/consent.md, "Global Privacy Control": recorded as an objection once, where none is on record, before the call is
+/// served.
 pub fn browser_objects(world: &World, customer: &mut Customer) {
     for (name, purpose) in &world.rules.purposes {
-        let before = customer.records.iter().any(|r| r.by_browser && r.purpose == *name);
+        let before = customer.records.iter().any(|r| r.status == Status::Objected && r.purpose == *name);
         if !purpose.gpc_objects || purpose.retired || before || customer.gone {
             continue;
         }
@@ -367,9 +422,8 @@ pub fn browser_objects(world: &World, customer: &mut Customer) {
             basis: Some(purpose.basis),
             live: true,
             at: world.now,
-            key: world.now,
+            key: (world.now, customer.records.len() + 1),
             until: None,
-            by_browser: true,
         });
     }
 }

@@ -49,6 +49,8 @@ pub struct Event {
 /// Where the customer is in one journey.
 #[derive(Debug, Clone)]
 pub struct Progress {
+    /// The purpose for which it is followed.
+    pub purpose: String,
     pub stage: String,
     pub entered: i64,
     /// When the journey ended, if its stage is an end.
@@ -89,7 +91,6 @@ pub struct Outcome {
     pub action: Served,
     pub outcome: String,
     pub channel: String,
-    pub decision: Option<usize>,
 }
 
 impl Contact {
@@ -104,11 +105,17 @@ impl Contact {
 /// were due.
 pub fn pass_time(world: &World, customer: &mut Customer) {
     for (name, purpose) in world.known {
-        let verdict = own(customer, name, purpose, world.now);
-        if matches!(verdict, Own::No(_) | Own::Expired) {
-            take_back(world, customer, name);
+        let ended = |ends: Option<i64>| ends.is_some_and(|ends| ends <= world.now);
+        let kept = match own(customer, name, purpose, world.now) {
+            Own::Usable(_) => true,
+            Own::Superseded(ends) => !ended(ends),
+            Own::No(_) | Own::NoRecord | Own::Expired => false,
+        };
+        if !kept {
+            take_back(customer, name);
         }
     }
+    narrow_to_declared(world, customer);
     // C9, and docs/consent.md: "Restriction keeps everything as it is, even what would have been forgotten by now."
     if !restricted(customer) {
         forget(world, customer);
@@ -119,7 +126,7 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
 
 /// docs/consent.md, "Withdrawal clears the purpose from every stored fact", and a new yes does not bring it back. A
 /// journey follows only what is kept for its purpose.
-fn take_back(world: &World, customer: &mut Customer, purpose: &str) {
+fn take_back(customer: &mut Customer, purpose: &str) {
     for fact in customer.attributes.values_mut() {
         fact.purposes.as_mut().map(|purposes| purposes.remove(purpose));
     }
@@ -129,13 +136,37 @@ fn take_back(world: &World, customer: &mut Customer, purpose: &str) {
             purposes.remove(purpose);
         }
     }
-    for (name, progress) in &mut customer.journeys {
-        let own = world.rules.journeys.get(name).map(|journey| journey.purpose.as_str());
-        progress.readable &= own != Some(purpose);
+    for progress in customer.journeys.values_mut() {
+        progress.readable &= progress.purpose != purpose;
     }
     let contacts = customer.contacts.iter_mut().map(|contact| &mut contact.action);
     for served in contacts.chain(customer.outcomes.iter_mut().map(|outcome| &mut outcome.action)) {
         served.readable &= served.purpose != purpose;
+    }
+}
+
+/// A fact that the rules declare no more, or no more for a purpose, is not there for it any more. What is held for a
+/// purpose that is missing from the rules waits for it.
+fn narrow_to_declared(world: &World, customer: &mut Customer) {
+    let narrow = |purposes: &mut Names, declared: Option<&Names>| {
+        purposes.retain(|name| {
+            declared.is_some_and(|declared| declared.contains(name) || world.missing.contains_key(name))
+        });
+    };
+    for (name, fact) in &mut customer.attributes {
+        let declared = world.rules.attributes.get(name);
+        let is_personal = declared.is_none_or(|declared| declared.purposes.is_some());
+        if is_personal {
+            narrow(fact.purposes.get_or_insert_default(), declared.and_then(|declared| declared.purposes.as_ref()));
+        }
+    }
+    for event in &mut customer.events {
+        let declared = world.rules.events.get(&event.kind);
+        narrow(&mut event.purposes, declared.map(|declared| &declared.purposes));
+        for (name, (_, purposes)) in &mut event.fields {
+            let field = declared.and_then(|declared| declared.fields.get(name));
+            narrow(purposes, field.map(|field| &field.purposes));
+        }
     }
 }
 
@@ -144,9 +175,12 @@ fn forget(world: &World, customer: &mut Customer) {
     let retired = world.rules.purposes.iter().filter(|(_, purpose)| purpose.retired).map(|(name, _)| name);
     let missing = world.missing.iter().filter(|(_, since)| world.now >= **since + 30 * DAY).map(|(name, _)| name);
     for purpose in retired.chain(missing) {
-        take_back(world, customer, purpose);
+        take_back(customer, purpose);
     }
-    customer.attributes.retain(|_, fact| fact.purposes.as_ref().is_none_or(|purposes| !purposes.is_empty()));
+    customer.attributes.retain(|name, fact| {
+        let is_personal = world.rules.attributes.get(name).is_none_or(|declared| declared.purposes.is_some());
+        !is_personal || fact.purposes.as_ref().is_some_and(|purposes| !purposes.is_empty())
+    });
     customer.events.retain(|event| !event.purposes.is_empty() && event.at + keep(world, event) > world.now);
     for event in &mut customer.events {
         event.fields.retain(|_, (_, purposes)| !purposes.is_empty());

@@ -29,7 +29,7 @@ pub struct Result<'a> {
     pub score: Option<Score>,
     pub text: String,
     pub because: Vec<String>,
-    /// A purpose whose personal facts were used.
+    /// Its purpose, where that may be served now.
     pub used: Option<String>,
 }
 
@@ -64,6 +64,7 @@ fn view<'a>(scene: Scene<'a>, action: &'a Action) -> View<'a> {
         event: None,
         supposed: scene.supposed,
         given: None,
+        blind: false,
     }
 }
 
@@ -82,14 +83,16 @@ fn contact_gate(scene: Scene, action: &Action) -> Option<&'static str> {
             return Some(gate);
         }
     }
-    let stops = limits::stops(world, scene.customer, action, &question.channel);
-    if stops.iter().any(|stop| !stop.cool_down) {
-        return Some("limit");
-    }
-    if !stops.is_empty() {
-        return Some("cool_down");
+    if let Some(gate) = stopped_by(&limits::stops(world, scene.customer, action, &question.channel)) {
+        return Some(gate);
     }
     is_quiet(scene).then_some("quiet_hours")
+}
+
+/// "If several limits stop an action, the one that lasts longest is named", whether it is a limit or a cool-down.
+fn stopped_by(stops: &[limits::Stop]) -> Option<&'static str> {
+    let longest = stops.iter().max_by_key(|stop| stop.until)?;
+    Some(if longest.cool_down { "cool_down" } else { "limit" })
 }
 
 /// `group`, `channel`, `dates`.
@@ -163,7 +166,7 @@ fn weighed<'a>(scene: Scene<'a>, action: &'a Action, stopped: Option<&'static st
         score: Some(score),
         text,
         because: told(&view, &fired).into_iter().map(|(_, words)| words).collect(),
-        used: super::used::uses_personal_facts(&view, action, &fired).then(|| action.purpose.clone()),
+        used: view.readable.then(|| action.purpose.clone()),
     }
 }
 
@@ -188,12 +191,11 @@ fn choose(scene: Scene, results: &mut [Result]) {
             "excluded"
         } else if chosen.len() >= most {
             "outranked"
-        } else if stops.iter().any(|stop| !stop.cool_down) {
-            "limit"
-        } else if !stops.is_empty() {
-            "cool_down"
+        } else if let Some(gate) = stopped_by(&stops) {
+            gate
         } else {
             arrive::reserve(scene.world, &mut after, action, (&scene.question.channel, usize::MAX));
+            after.contacts.iter_mut().for_each(|contact| contact.confirmed |= contact.decision == Some(usize::MAX));
             chosen.push(action);
             "chosen"
         };
@@ -257,23 +259,25 @@ fn silence(scene: Scene, results: &[Result]) -> Silence {
     }
 }
 
-const GATES: [&str; 10] = [
-    "consent",
-    "eligible",
-    "applicable",
-    "suitable",
-    "limit",
-    "cool_down",
-    "quiet_hours",
-    "ask",
-    "text",
-    "below_threshold",
-];
+/// docs/rules.md, "Silence": which came how far. It does not matter which condition stopped an action.
+fn how_far(gate: &str) -> u8 {
+    match gate {
+        "group" | "channel" | "dates" => 0,
+        "eligible" | "applicable" | "suitable" => 1,
+        "text" | "ask" => 2,
+        "consent" => 3,
+        "quiet_hours" => 4,
+        "limit" | "cool_down" => 5,
+        _ => 6,
+    }
+}
 
-/// The action that came through the most gates; of those that were weighed, the best. "Empty when none is offered on
-/// this channel now."
+/// The action that came furthest; of those that were weighed, the one with the most points; then the first by id. "Empty
+/// when none is offered on this channel now."
 fn nearest<'r, 'a>(results: &'r [Result<'a>]) -> Option<&'r Result<'a>> {
-    let how_far = |result: &Result| GATES.iter().position(|gate| *gate == result.gate);
-    let offered = results.iter().filter(|result| how_far(result).is_some());
-    offered.min_by(|a, b| how_far(b).cmp(&how_far(a)).then(by_rank(a, b)))
+    let points = |result: &Result| result.score.map_or(f64::NEG_INFINITY, |score| score.total);
+    let offered = results.iter().filter(|result| how_far(result.gate) > 0);
+    offered.min_by(|a, b| {
+        how_far(b.gate).cmp(&how_far(a.gate)).then(points(b).total_cmp(&points(a))).then(a.action.id.cmp(&b.action.id))
+    })
 }

@@ -49,18 +49,22 @@ impl Expr {
     /// Every part, this one first. What stands in `has(…)` counts, too.
     pub fn parts(&self) -> Vec<&Expr> {
         let mut all = vec![self];
-        let below: Vec<&Expr> = match self {
+        for part in self.inner() {
+            all.extend(part.parts());
+        }
+        all
+    }
+
+    /// The parts that it is put together from.
+    pub fn inner(&self) -> Vec<&Expr> {
+        match self {
             Expr::Literal(_) | Expr::Fact(_) => vec![],
             Expr::Call(_, arguments) | Expr::List(arguments) => arguments.iter().collect(),
             Expr::Method(on, _, arguments) => std::iter::once(on.as_ref()).chain(arguments).collect(),
             Expr::Not(x) | Expr::Minus(x) => vec![x],
             Expr::Binary(_, a, b) => vec![a, b],
             Expr::Choice(test, a, b) => vec![test, a, b],
-        };
-        for part in below {
-            all.extend(part.parts());
         }
-        all
     }
 }
 
@@ -71,4 +75,16 @@ pub enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     None(Vec<Condition>),
+}
+
+impl Condition {
+    /// Every expression in it.
+    pub fn expressions(&self) -> Vec<&Expr> {
+        match self {
+            Condition::One(expression) => vec![expression],
+            Condition::All(entries) | Condition::Any(entries) | Condition::None(entries) => {
+                entries.iter().flat_map(Condition::expressions).collect()
+            }
+        }
+    }
 }

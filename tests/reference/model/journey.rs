@@ -8,15 +8,15 @@ use super::rules::{Journey, Stage};
 use super::view::View;
 
 /// An event was recorded, the last one that is held: each journey for whose purpose it is kept begins, or moves by one
-/// stage at most.
-pub fn follow(world: &World, customer: &mut Customer) {
+/// stage at most, at the moment of the event.
+pub fn follow(world: &World, customer: &mut Customer, at: i64) {
     for (name, journey) in &world.rules.journeys {
         let event = customer.events.last().expect("an event was just recorded");
         if !event.purposes.contains(&journey.purpose) {
             continue;
         }
-        if let Some(stage) = next(world, customer, (name, journey), Some(event)) {
-            enter(customer, name, &stage.clone(), world.now);
+        if let Some(stage) = next(world, customer, (name, journey), (Some(event), at)) {
+            enter(customer, (name, journey), stage, at);
         }
     }
 }
@@ -27,8 +27,8 @@ pub fn look(world: &World, customer: &mut Customer, seen: &Seen) {
         if !seen.by_all && !seen.by.contains(&journey.purpose) {
             continue;
         }
-        if let Some(stage) = next(world, customer, (name, journey), None) {
-            enter(customer, name, &stage.clone(), world.now);
+        if let Some(stage) = next(world, customer, (name, journey), (None, world.now)) {
+            enter(customer, (name, journey), stage, world.now);
         }
     }
 }
@@ -39,22 +39,24 @@ fn next<'r>(
     world: &World<'r>,
     customer: &Customer,
     (name, journey): (&str, &'r Journey),
-    event: Option<&Event>,
+    (event, at): (Option<&Event>, i64),
 ) -> Option<&'r Stage> {
     let holds = |when: &Option<Condition>, event: Option<&Event>| {
         let view = View::of_journey(world, customer, &journey.purpose, event);
         when.as_ref().is_none_or(|condition| truth(condition, &view) == Some(true))
     };
     let is_this = |kind: &str| event.is_some_and(|event| event.kind == kind);
-    let progress = customer.journeys.get(name);
-    if progress.is_none_or(|progress| may_begin_again(journey, progress, world.now)) {
+    // One in a stage that is no longer declared has not begun.
+    let known = |progress: &&Progress| journey.stages.iter().any(|stage| stage.id == progress.stage);
+    let progress = customer.journeys.get(name).filter(|progress| progress.purpose == journey.purpose).filter(known);
+    if progress.is_none_or(|progress| may_begin_again(journey, progress, at)) {
         let begins = journey.start.iter().any(|start| is_this(&start.event) && holds(&start.when, event));
-        return journey.stages.first().filter(|_| begins);
+        if begins {
+            return journey.stages.first();
+        }
     }
+    // Also out of a stage with `goal` or `end`: then the journey goes on.
     let stage = journey.stages.iter().find(|stage| stage.id == progress.map_or("", |p| p.stage.as_str()))?;
-    if stage.ends {
-        return None;
-    }
     let fits = stage.moves.iter().find(|a_move| match &a_move.event {
         Some(kind) => is_this(kind) && holds(&a_move.when, event),
         None => a_move.after.is_none() && holds(&a_move.when, None),
@@ -70,9 +72,10 @@ fn may_begin_again(journey: &Journey, progress: &Progress, now: i64) -> bool {
     }
 }
 
-fn enter(customer: &mut Customer, name: &str, stage: &Stage, at: i64) {
+fn enter(customer: &mut Customer, (name, journey): (&str, &Journey), stage: &Stage, at: i64) {
     let ended = stage.ends.then_some(at);
-    let progress = Progress { stage: stage.id.clone(), entered: at, ended, readable: true };
+    let (purpose, stage) = (journey.purpose.clone(), stage.id.clone());
+    let progress = Progress { purpose, stage, entered: at, ended, readable: true };
     customer.journeys.insert(name.to_string(), progress);
 }
 
@@ -80,14 +83,14 @@ fn enter(customer: &mut Customer, name: &str, stage: &Stage, at: i64) {
 pub fn time_out(world: &World, customer: &mut Customer) {
     for (name, journey) in &world.rules.journeys {
         while let Some((stage, due)) = due(journey, customer.journeys.get(name), world.now) {
-            enter(customer, name, &stage.clone(), due);
+            enter(customer, (name, journey), stage, due);
         }
     }
 }
 
 fn due<'r>(journey: &'r Journey, progress: Option<&Progress>, now: i64) -> Option<(&'r Stage, i64)> {
     let progress = progress?;
-    let stage = journey.stages.iter().find(|stage| stage.id == progress.stage && !stage.ends)?;
+    let stage = journey.stages.iter().find(|stage| stage.id == progress.stage)?;
     let timed = stage.moves.iter().filter_map(|a_move| Some((a_move, progress.entered + a_move.after?)));
     let (first, moment) = timed.min_by_key(|(_, moment)| *moment).filter(|(_, moment)| *moment <= now)?;
     let stage = journey.stages.iter().find(|stage| stage.id == first.to)?;

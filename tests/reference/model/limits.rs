@@ -41,9 +41,9 @@ fn covers(limit: &Limit, kind: &str, group: &str) -> bool {
     of_kind && limit.groups.as_ref().is_none_or(|groups| groups.contains(group))
 }
 
-/// `channels`: counts and stops on these only.
+/// `channels`: counts and stops on these only. A contact of which another system did not say the channel counts.
 fn on_channel(limit: &Limit, channel: &str) -> bool {
-    limit.channels.as_ref().is_none_or(|channels| channels.contains(channel))
+    channel.is_empty() || limit.channels.as_ref().is_none_or(|channels| channels.contains(channel))
 }
 
 /// What a limit counts now: for each the moment from which it no longer counts, the earliest first. The window slides:

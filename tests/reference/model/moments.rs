@@ -52,6 +52,7 @@ fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
         event: None,
         supposed: &[],
         given: None,
+        blind: false,
     };
     let enough = |moment: i64| faded(&view, result.action, &score, moment) > policy.threshold;
     let (mut low, mut high) = (world.now, world.now + 20 * policy.pressure_half_life.max(policy.hurt_half_life));

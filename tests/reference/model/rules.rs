@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expression::{Condition, Expr};
+use super::expression::{Condition, Expr, evaluate::window};
 
 pub type Names = BTreeSet<String>;
 
@@ -23,12 +23,36 @@ impl Rules {
         self.actions.iter().find(|action| action.id == id)
     }
 
-    /// How long contacts and outcomes are kept: "400 days, or as long as the longest limit asks" (docs/consent.md, "How
-    /// long things are kept").
+    /// How long contacts and outcomes are kept: "400 days, or as long as the longest limit or window of `outcomes.count`
+    /// asks" (docs/consent.md, "How long things are kept").
     pub fn contacts_are_kept(&self) -> i64 {
         let of_actions = self.actions.iter().flat_map(|action| &action.limits);
-        let longest = self.policy.limits.iter().chain(of_actions).map(|limit| limit.length).max();
+        let limits = self.policy.limits.iter().chain(of_actions).map(|limit| limit.length);
+        let windows = self.conditions().into_iter().flat_map(Condition::expressions).flat_map(Expr::parts);
+        let longest = limits.chain(windows.filter_map(outcomes_window)).max();
         (400 * DAY).max(longest.unwrap_or(0))
+    }
+
+    /// Every condition of actions and journeys.
+    fn conditions(&self) -> Vec<&Condition> {
+        let actions = self.actions.iter().flat_map(|action| {
+            let gates = action.conditions().into_iter().flat_map(|(_, conditions)| conditions);
+            gates.chain(action.add.iter().map(|points| &points.when)).collect::<Vec<_>>()
+        });
+        let journeys = self.journeys.values().flat_map(|journey| {
+            let starts = journey.start.iter().filter_map(|start| start.when.as_ref());
+            let moves = journey.stages.iter().flat_map(|stage| &stage.moves);
+            starts.chain(moves.filter_map(|a_move| a_move.when.as_ref())).collect::<Vec<_>>()
+        });
+        actions.chain(journeys).collect()
+    }
+}
+
+/// How far back `outcomes.count` asks.
+fn outcomes_window(part: &Expr) -> Option<i64> {
+    match part {
+        Expr::Call(name, arguments) if name == "outcomes.count" => window(arguments.get(2)?),
+        _ => None,
     }
 }
 

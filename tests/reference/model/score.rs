@@ -51,10 +51,12 @@ pub fn pressure(world: &World, customer: &Customer, moment: i64) -> f64 {
     let policy = &world.rules.policy;
     let contacts = customer.contacts.iter().filter(|contact| contact.counts_at(moment));
     let weights = contacts.map(|contact| {
-        let weight = policy.per_contact.get(&contact.channel).copied().unwrap_or(0.0);
+        // Where another system did not say the channel, the heaviest counts.
+        let heaviest = policy.per_contact.values().copied().fold(0.0, f64::max);
+        let weight = policy.per_contact.get(&contact.channel).copied().unwrap_or(heaviest);
         weight * half(moment - contact.at, policy.pressure_half_life)
     });
-    weights.sum()
+    weights.fold(0.0, |sum, weight| sum + weight)
 }
 
 /// hurt = Σ points of the experience × ½ ^ (age / half-life), while nothing has repaired it. An experience counts for
@@ -73,7 +75,7 @@ pub fn hurt(world: &World, customer: &Customer, moment: i64) -> f64 {
         let points = policy.per_outcome.get(outcome).copied().unwrap_or(0.0);
         points * half(moment - at, policy.hurt_half_life)
     });
-    events.sum::<f64>() + outcomes.sum::<f64>()
+    events.chain(outcomes).fold(0.0, |sum, points| sum + points)
 }
 
 fn half(age: i64, half_life: i64) -> f64 {

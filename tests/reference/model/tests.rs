@@ -136,7 +136,7 @@ fn what_was_withdrawn_while_restricted_goes_when_that_ends() {
     story.say("advice", "given");
     story.plan("a");
     assert_eq!(story.ask(&everything()).chosen[0].text, "Your plan is a");
-    assert_eq!(story.ask(&everything()).purposes_used, ["advice".to_string()].into());
+    assert!(story.ask(&everything()).purposes_used.contains("advice"));
     story.after(HOUR).say("", "restricted");
     story.after(HOUR).say("advice", "withdrawn");
     story.after(HOUR).say("advice", "given");
@@ -177,7 +177,8 @@ fn an_erased_customer_comes_back_in_person_or_by_a_new_contract() {
     assert_eq!(story.say_as("advice", "given", (true, None)), Some("erased".into()));
     assert_eq!(story.after(HOUR).say("", "returned"), None);
     assert_eq!((story.gate("help"), story.gate("duty")), ("chosen".into(), "consent".into()));
-    assert_eq!(story.say_as("task", "given", (true, None)), Some("erased".into()));
+    assert_eq!(story.say_as("task", "given", (true, None)), None);
+    assert_eq!(story.gate("duty"), "consent");
     assert_eq!(story.after(HOUR).say("task", "given"), None);
     assert_eq!(story.gate("duty"), "chosen");
 }

@@ -52,16 +52,18 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// The documents do not say how a length of time is written; this is as rules write it, `2d 3h`.
+/// A length of time with its two largest units, `2 days 3 h`.
 fn duration(length: i64) -> String {
     let mut words = Vec::new();
     let mut rest = length.unsigned_abs();
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
-        if rest >= size {
-            words.push(format!("{}{unit}", rest / size));
-            rest %= size;
+    for (unit, size) in [("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)] {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 {
+            words.push(format!("{count} {unit}{}", if unit == "day" && count > 1 { "s" } else { "" }));
         }
     }
+    words.truncate(2);
     let sign = if length < 0 { "-" } else { "" };
-    if words.is_empty() { "0s".to_string() } else { format!("{sign}{}", words.join(" ")) }
+    if words.is_empty() { "0 s".to_string() } else { format!("{sign}{}", words.join(" ")) }
 }

@@ -6,8 +6,11 @@ use std::borrow::Cow;
 use super::super::story::{Question, Value};
 use super::World;
 use super::consent::{Effect, erasure_objects, may_be_served, nos, ruling};
-use super::customer::{Customer, Event};
-use super::expression::{Condition, Expr, evaluate::holds_for};
+use super::customer::{Customer, Event, Progress};
+use super::expression::{
+    Condition, Expr,
+    evaluate::{evaluate, holds_for},
+};
 use super::{quiet, score};
 
 /// The distant past: the beginning of the year 1.
@@ -29,6 +32,8 @@ pub struct View<'a> {
     pub supposed: &'a [(Expr, Value)],
     /// A purpose that is taken as given, to see what would be gained by it.
     pub given: Option<&'a str>,
+    /// Nothing at all is known, to see what comes out the same whatever the facts.
+    pub blind: bool,
 }
 
 impl<'a> View<'a> {
@@ -40,11 +45,14 @@ impl<'a> View<'a> {
     ) -> View<'a> {
         let event = event.map(Cow::Borrowed);
         let readable = ruling(world, customer, purpose).effect == Effect::Use;
-        View { world, customer, purpose, readable, question: None, event, supposed: &[], given: None }
+        View { world, customer, purpose, readable, question: None, event, supposed: &[], given: None, blind: false }
     }
 
     /// The value of a fact by its name; nothing where it is unknown.
     pub fn fact(&self, name: &str) -> Option<Value> {
+        if self.blind {
+            return None;
+        }
         if name.starts_with("customer.") {
             return self.attribute(name);
         }
@@ -65,11 +73,9 @@ impl<'a> View<'a> {
 
     fn attribute(&self, name: &str) -> Option<Value> {
         let fact = self.customer.attributes.get(name)?;
-        match &fact.purposes {
-            None => Some(fact.value.clone()),
-            Some(purposes) if self.readable && purposes.contains(self.purpose) => Some(fact.value.clone()),
-            Some(_) => None,
-        }
+        let is_personal = self.world.rules.attributes.get(name).is_none_or(|declared| declared.purposes.is_some());
+        let kept_for_it = fact.purposes.as_ref().is_some_and(|purposes| purposes.contains(self.purpose));
+        (!is_personal || self.readable && kept_for_it).then(|| fact.value.clone())
     }
 
     fn field(&self, name: &str) -> Option<Value> {
@@ -83,7 +89,8 @@ impl<'a> View<'a> {
         if !self.readable {
             return None;
         }
-        let progress = self.customer.journeys.get(id).filter(|progress| progress.readable);
+        let mine = |progress: &&Progress| progress.readable && progress.purpose == self.purpose;
+        let progress = self.customer.journeys.get(id).filter(mine);
         Some(match part {
             "stage" => Value::Text(progress.map_or("none".to_string(), |progress| progress.stage.clone())),
             "entered" => Value::Moment(progress.map_or(DISTANT_PAST, |progress| progress.entered)),
@@ -94,6 +101,9 @@ impl<'a> View<'a> {
 
     /// `has(x)`: docs/expressions.md, "What is not known", and ADR 003: who may know that a fact is absent.
     pub fn has(&self, name: &str) -> Option<bool> {
+        if self.blind {
+            return None;
+        }
         if self.fact(name).is_some() {
             return Some(true);
         }
@@ -116,12 +126,12 @@ impl<'a> View<'a> {
         let in_window = |event: &&Event| self.in_window(event.at, window);
         let wanted = |event: &&Event| filter.is_none_or(|filter| holds_for(filter, self, event));
         let held = self.customer.events.iter().filter(mine).filter(in_window).filter(wanted);
-        self.readable.then(|| held.collect())
+        (self.readable && !self.blind).then(|| held.collect())
     }
 
     /// When an action of the same purpose had this outcome. A contact that counts was presented.
     pub fn outcomes(&self, action: &str, outcome: &str, window: Option<i64>) -> Option<Vec<i64>> {
-        if !self.readable {
+        if !self.readable || self.blind {
             return None;
         }
         let now = self.world.now;
@@ -138,15 +148,25 @@ impl<'a> View<'a> {
     }
 
     /// `consent.given(PURPOSE)`: whether a purpose may be served now.
-    pub fn consent_given(&self, purpose: &str) -> bool {
-        self.given == Some(purpose) || may_be_served(self.world, self.customer, purpose)
+    pub fn consent_given(&self, purpose: &str) -> Option<bool> {
+        let given = self.given == Some(purpose) || may_be_served(self.world, self.customer, purpose);
+        (!self.blind).then_some(given)
     }
 
-    /// How personal it is to use the facts that stand in a part of an expression (S1): every one counts, also unknown
-    /// ones.
+    /// Whether an expression comes out the same whatever the facts.
+    pub fn is_constant(&self, expression: &Expr) -> bool {
+        let blind = View { blind: true, supposed: &[], ..self.clone() };
+        evaluate(expression, &blind).is_some()
+    }
+
+    /// How personal it is to use the facts that stand in an expression (S1): every one counts, also unknown ones, but not
+    /// where a part comes out the same whatever the facts.
     pub fn sensitivity(&self, expression: &Expr) -> f64 {
+        if self.is_constant(expression) {
+            return 0.0;
+        }
         let rules = self.world.rules;
-        let of = |part: &Expr| match part {
+        let own = match expression {
             Expr::Fact(name) if name.starts_with("journey.") => {
                 let id = name.split('.').nth(1).unwrap_or_default();
                 rules.journeys.get(id).map_or(0.0, |journey| journey.sensitivity)
@@ -158,7 +178,7 @@ impl<'a> View<'a> {
             },
             _ => 0.0,
         };
-        expression.parts().into_iter().map(of).fold(0.0, f64::max)
+        expression.inner().into_iter().map(|part| self.sensitivity(part)).fold(own, f64::max)
     }
 
     /// Whether a part is a personal fact (S4): an attribute with purposes, a history of events or outcomes, a journey.

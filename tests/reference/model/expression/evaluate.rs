@@ -125,8 +125,10 @@ fn combine(operator: Operator, a: Value, b: Value) -> Option<Value> {
         (Divide | Remainder, Number(_), Number(0.0)) => None,
         (Divide, Number(a), Number(b)) => real(a / b),
         (Remainder, Number(a), Number(b)) => real(a % b),
-        (Add, Moment(at), Duration(length)) | (Add, Duration(length), Moment(at)) => in_calendar(at + length),
-        (Subtract, Moment(at), Duration(length)) => in_calendar(at - length),
+        (Add, Moment(at), Duration(length)) | (Add, Duration(length), Moment(at)) => {
+            Some(Moment(at.saturating_add(length)))
+        }
+        (Subtract, Moment(at), Duration(length)) => Some(Moment(at.saturating_sub(length))),
         (Subtract, Moment(a), Moment(b)) => Some(Duration(a - b)),
         (Add, Duration(a), Duration(b)) => a.checked_add(b).map(Duration),
         (Subtract, Duration(a), Duration(b)) => a.checked_sub(b).map(Duration),
@@ -137,11 +139,6 @@ fn combine(operator: Operator, a: Value, b: Value) -> Option<Value> {
 /// "A number that does not exist is unknown: a result above 1.8e308."
 fn real(number: f64) -> Option<Value> {
     number.is_finite().then_some(Value::Number(number))
-}
-
-/// A moment lies between the year 1 and 9999.
-fn in_calendar(at: i64) -> Option<Value> {
-    (DISTANT_PAST..=253_402_300_799_999).contains(&at).then_some(Value::Moment(at))
 }
 
 /// Texts compare by code points.
@@ -168,9 +165,18 @@ fn literal(arguments: &[Expr], place: usize) -> Option<&str> {
     }
 }
 
+/// A length of time as a window: `"7d"` or `duration("7d")`.
+pub fn window(argument: &Expr) -> Option<i64> {
+    match argument {
+        Expr::Literal(Value::Text(text)) => length(text).ok(),
+        Expr::Call(name, inner) if name == "duration" => window(inner.first()?),
+        _ => None,
+    }
+}
+
 fn call(name: &str, arguments: &[Expr], view: &View, bound: &Bound) -> Option<Value> {
     let word = |place| literal(arguments, place);
-    let window = |place| word(place).and_then(|text| length(text).ok());
+    let window = |place| window(arguments.get(place)?);
     match name {
         "duration" => length(word(0)?).ok().map(Value::Duration),
         "timestamp" => moment(word(0)?).ok().map(Value::Moment),
@@ -192,7 +198,7 @@ fn call(name: &str, arguments: &[Expr], view: &View, bound: &Bound) -> Option<Va
             let seen = view.outcomes(word(0)?, word(1)?, None)?;
             Some(Value::Moment(seen.into_iter().max().unwrap_or(DISTANT_PAST)))
         }
-        "consent.given" => Some(Value::Flag(view.consent_given(word(0)?))),
+        "consent.given" => view.consent_given(word(0)?).map(Value::Flag),
         _ => None,
     }
 }

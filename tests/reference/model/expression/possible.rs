@@ -51,7 +51,7 @@ fn of_expression(expression: &Expr, view: &View) -> Possible {
             Some(known) => Possible { yes: known, no: !known },
             None => {
                 let unknown: Vec<&Expr> =
-                    read(expression).into_iter().filter(|p| evaluate(p, view).is_none()).collect();
+                    read(expression, view).into_iter().filter(|p| evaluate(p, view).is_none()).collect();
                 let open = unknown.iter().any(|part| view.is_personal(part));
                 let closed = unknown.iter().any(|part| !view.is_personal(part) && is_named(part));
                 Possible { yes: open && !closed, no: open && !closed }
@@ -60,14 +60,17 @@ fn of_expression(expression: &Expr, view: &View) -> Possible {
     }
 }
 
-/// The parts whose values are read: `has(x)` does not read `x`.
-fn read(expression: &Expr) -> Vec<&Expr> {
-    let asked = |part: &Expr| match part {
-        Expr::Call(name, arguments) if name == "has" => arguments.first().cloned(),
-        _ => None,
-    };
-    let asked: Vec<Expr> = expression.parts().into_iter().filter_map(asked).collect();
-    expression.parts().into_iter().filter(|part| !asked.contains(part)).collect()
+/// The parts whose values are read: a history is one, whatever its filter reads; what comes out the same whatever the facts
+/// reads none.
+fn read<'e>(expression: &'e Expr, view: &View) -> Vec<&'e Expr> {
+    match expression {
+        _ if view.is_constant(expression) => Vec::new(),
+        Expr::Call(name, _) if name.starts_with("events.") => vec![expression],
+        _ => {
+            let inner = expression.inner().into_iter().flat_map(|part| read(part, view));
+            std::iter::once(expression).chain(inner).collect()
+        }
+    }
 }
 
 /// A fact by its name; `event.x` and what `exists` binds are none.

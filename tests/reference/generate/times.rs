@@ -1,0 +1,113 @@
+//! When the next thing happens: most often near a moment at which something begins or ends.
+
+use tactful::domain::time::{Moment, Period, TimeOfDay, zone};
+
+use super::declared::Declared;
+use super::random::Random;
+use super::values::DAY;
+
+/// Never later than this after the story began.
+const LONGEST: i64 = 6 * 365 * DAY;
+
+/// What is known of times so far.
+#[derive(Debug, Clone, Default)]
+pub struct Times {
+    pub begins: i64,
+    pub now: i64,
+    /// Moments from which lengths of time count.
+    pub past: Vec<i64>,
+    /// Moments at which something is said to end.
+    pub hints: Vec<i64>,
+    /// Where the customers' clocks are.
+    pub zones: Vec<String>,
+}
+
+impl Times {
+    pub fn note(&mut self, at: i64) {
+        self.past.push(at);
+        if self.past.len() > 24 {
+            self.past.remove(0);
+        }
+    }
+
+    pub fn hint(&mut self, at: i64) {
+        if at > self.now && at < self.begins + LONGEST {
+            self.hints.push(at);
+        }
+        if self.hints.len() > 24 {
+            self.hints.remove(0);
+        }
+    }
+
+    /// The moment of the next step.
+    pub fn next(&mut self, declared: &Declared, random: &mut Random) -> i64 {
+        let near = random.one_of(&[-1, 0, 0, 1]);
+        let ahead = match random.below(100) {
+            0..22 => Some(self.now),
+            22..30 => Some(self.now + random.within(1, 3)),
+            30..48 => {
+                let hints: Vec<i64> = self.hints.iter().copied().filter(|at| *at > self.now).collect();
+                random.some_of(&hints).map(|at| at + near)
+            }
+            48..68 => self.end_of_a_period(declared, random).map(|at| at + near),
+            68..76 => self.on_the_clock(declared, random).map(|at| at + near),
+            76..80 => random.some_of(&declared.moments).map(|at| at + near),
+            _ => None,
+        };
+        let end = self.begins + LONGEST;
+        let ahead = ahead.filter(|at| *at >= self.now && *at < end);
+        let length = 1_i64 << random.within(0, 30);
+        let next = ahead.unwrap_or_else(|| self.now + random.within(0, length)).min(end);
+        self.now = self.now.max(next);
+        self.now
+    }
+
+    /// A length of time after something that happened.
+    fn end_of_a_period(&self, declared: &Declared, random: &mut Random) -> Option<i64> {
+        let from = random.some_of(&self.past)?;
+        let mut ends: Vec<i64> =
+            declared.periods.iter().map(|period| from + period).filter(|at| *at > self.now).collect();
+        ends.sort_unstable();
+        // The nearer ones more often, so that stories do not run away.
+        ends.truncate(random.one_of(&[1, 1, 3, 100]));
+        random.some_of(&ends)
+    }
+
+    /// When quiet hours begin or end, or clocks are put forward or back.
+    fn on_the_clock(&self, declared: &Declared, random: &mut Random) -> Option<i64> {
+        let zones: Vec<&str> = self.zones.iter().chain([&declared.zone]).map(String::as_str).collect();
+        let zone = zone(random.one_of(&zones))?;
+        if let Some(time) = random.some_of(&declared.quiet)
+            && random.percent(65)
+        {
+            return Some(Moment(self.now).next_local(TimeOfDay::parse(&time)?, &zone).0);
+        }
+        let now = jiff::Timestamp::from_millisecond(self.now).ok()?;
+        let change = zone.following(now).next()?.timestamp().as_millisecond();
+        let length = random.one_of(&[0, 0, 900_000, 1_800_000, 3_600_000, 7_200_000]);
+        Some(change + length * random.one_of(&[1, -1]))
+    }
+
+    /// When something happened that arrives now.
+    pub fn occurred(&self, declared: &Declared, random: &mut Random) -> Option<i64> {
+        match random.below(100) {
+            0..55 => None,
+            55..65 => Some(self.now - random.within(0, 3)),
+            65..72 => Some(self.now + random.one_of(&[1, 60_000, 299_999, 300_000, 300_001])),
+            72..82 => random.some_of(&self.past).map(|at| at + random.one_of(&[-1, 0, 1])),
+            82..94 => {
+                let period = random.some_of(&declared.periods)?;
+                Some(self.now - period + random.one_of(&[-1, 0, 1]))
+            }
+            _ => {
+                let longest = 1_i64 << random.within(10, 33);
+                Some(self.now - random.within(0, longest))
+            }
+        }
+    }
+}
+
+/// A length of time in milliseconds.
+pub fn length(text: &str) -> i64 {
+    Period::parse(text).map_or(DAY, |period| period.0)
+}
