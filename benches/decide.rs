@@ -5,7 +5,10 @@
 //! round asks about every customer once, and the median shown is that of the quietest round. The tables are written
 //! to `target/decide.json` too.
 //!
-//! `-- --only 1000` asks about a thousand actions for some seconds and prints nothing, for a profiler to watch.
+//! It fails when an explanation costs too much for the size of the catalogue: see [`BOUNDS`].
+//!
+//! `-- --only 1000 funnel` asks about a thousand actions with a funnel for some seconds and prints nothing, for a
+//! profiler to watch.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +38,12 @@ use world::{CUSTOMERS, Situation, World};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+const EXPLAIN: [(&str, Explain); 3] = [("none", Explain::Chosen), ("funnel", Explain::Funnel), ("full", Explain::Full)];
 const ROUNDS: usize = 15;
+/// Ratios of medians in one row, each of the quietest round: how much is explained, the sizes, and the most it may be.
+/// A funnel over ten times the actions costs little more than ten times as much; and a full explanation of a hundred no
+/// more than one of a thousand, since flips, which decide again and again, are looked for no more often.
+const BOUNDS: [(&str, [usize; 2], f64); 2] = [("funnel", [10_000, 1_000], 12.0), ("full", [100, 1_000], 1.0)];
 /// A round ends here, whether everybody was asked about or not.
 const LONGEST_ROUND: Duration = Duration::from_millis(25);
 /// From round to round so much time passes, in milliseconds: what was reserved has lapsed by then.
@@ -44,12 +52,12 @@ const BETWEEN_ROUNDS: i64 = 31 * 60_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--only") {
-        return watched(arguments[at + 1].parse().unwrap());
+        return watched(arguments[at + 1].parse().unwrap(), arguments.get(at + 2).map_or("none", String::as_str));
     }
     let rules = SIZES.map(world::rules);
     let mut rows = Vec::new();
     println!("one decision, median in µs\n{:<8}{:<9}{:<22}{}", "events", "explain", "consents", heads());
-    for (name, explain) in [("none", Explain::Chosen), ("funnel", Explain::Funnel), ("full", Explain::Full)] {
+    for (name, explain) in EXPLAIN {
         for situation in [Situation::Given, Situation::Withheld, Situation::Enough] {
             for events in [0, 20, 64] {
                 rows.push(row(&rules, events, (name, explain), situation));
@@ -57,8 +65,24 @@ fn main() {
         }
     }
     let throughput = throughput(&rules);
-    let report = json!({"unit": "microseconds", "sizes": SIZES, "decisions": rows, "throughput": throughput});
+    let bounds = BOUNDS.map(|bound| worst(&rows, bound));
+    let report =
+        json!({"unit": "microseconds", "sizes": SIZES, "decisions": rows, "throughput": throughput, "bounds": bounds});
     std::fs::write("target/decide.json", serde_json::to_string_pretty(&report).unwrap()).unwrap();
+    if bounds.iter().any(|bound| bound["ratio"].as_f64() > bound["most"].as_f64()) {
+        eprintln!("an explanation costs more than it may");
+        std::process::exit(1);
+    }
+}
+
+/// The worst ratio of all rows that are bounded.
+fn worst(rows: &[Json], (name, [above, below], most): (&str, [usize; 2], f64)) -> Json {
+    let explained = rows.iter().filter(|row| row["explain"] == name);
+    let cell = |row: &Json, size| row["medians"][SIZES.iter().position(|known| *known == size).unwrap()].as_f64();
+    let ratios = explained.map(|row| cell(row, above).unwrap() / cell(row, below).unwrap());
+    let ratio = ratios.fold(0.0, f64::max);
+    println!("{name}, {above} actions : {below} actions: {ratio:.2} at most, and {most} is allowed");
+    json!({"explain": name, "sizes": [above, below], "ratio": ratio, "most": most})
 }
 
 fn heads() -> String {
@@ -139,9 +163,11 @@ fn rate(world: &World, round: usize) -> f64 {
 }
 
 /// Decides again and again.
-fn watched(size: usize) {
-    let world = World::new(&world::rules(size), 20, Situation::Given, Explain::Chosen);
-    for round in 0..200 {
+fn watched(size: usize, explain: &str) {
+    let explain = EXPLAIN.iter().find(|(name, _)| *name == explain).unwrap().1;
+    let world = World::new(&world::rules(size), 20, Situation::Given, explain);
+    let rounds = if explain == Explain::Chosen { 200 } else { 2_000 / size.max(10) + 1 };
+    for round in 0..rounds {
         let now = moment(&world, round);
         world.questions.iter().for_each(|question| drop(world.engine.decide(question.clone(), now).unwrap()));
     }

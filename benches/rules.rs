@@ -150,9 +150,7 @@ fn over_customers(rules: &RuleSet, mut fitting: impl FnMut(&Scene<'_>) -> usize)
     let subject = Subject { state: &state, standing: &standing, ledger_trusted: true };
     let scenes: Vec<Scene<'_>> = contexts
         .iter()
-        .map(|context| {
-            Scene::new(rules, subject, Situation { context, channel: None, supposed: &[] }, Moment(1_772_442_000_000))
-        })
+        .map(|context| Scene::new(rules, subject, Situation { context, channel: None }, Moment(1_772_442_000_000)))
         .collect();
     measure(ROUNDS, |customer| fitting(&scenes[customer]))
 }

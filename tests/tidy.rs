@@ -67,7 +67,7 @@ const DOMAIN: [(&str, &[&str]); 6] = [
     ("customer", &[]),
     ("consent", &[]),
     ("view", &["rules", "customer", "consent"]),
-    ("decide", &["rules", "customer", "consent", "view"]),
+    ("decide", &["rules", "customer", "consent", "view", "record"]),
     ("record", &["rules", "customer", "consent", "view"]),
 ];
 

@@ -34,8 +34,6 @@ pub struct Situation<'a> {
     pub context: &'a [(ContextId, Value)],
     /// Where the conversation takes place.
     pub channel: Option<ChannelId>,
-    /// Facts that are supposed to be otherwise than they are, for "what if".
-    pub supposed: &'a [(FactId, Value)],
 }
 
 /// Everything that views of one customer at one moment share.
@@ -105,11 +103,7 @@ impl<'a> Scene<'a> {
     /// A context fact, if the channel gave it.
     #[must_use]
     pub fn context(&self, id: ContextId) -> Option<&'a Value> {
-        let supposed = self.situation.supposed.iter().find(|(fact, _)| {
-            matches!(self.rules.facts.get(*fact).map(|entry| &entry.fact), Some(Fact::Context(known)) if *known == id)
-        });
-        let given = self.situation.context.iter().find(|(known, _)| *known == id).map(|(_, value)| value);
-        supposed.map(|(_, value)| value).or(given)
+        self.situation.context.iter().find(|(known, _)| *known == id).map(|(_, value)| value)
     }
 
     /// Calendar and clock where the customer is; the policy's zone if that is not known.
@@ -230,7 +224,7 @@ impl Facts for View<'_> {
         if let Some(known) = slot.and_then(Cell::get) {
             return known;
         }
-        let found = self.supposed(fact).unwrap_or_else(|| self.compute(fact));
+        let found = self.compute(fact);
         if let Some(slot) = slot {
             slot.set(Some(found));
         }
@@ -238,9 +232,6 @@ impl Facts for View<'_> {
     }
 
     fn has(&self, fact: FactId) -> Truth {
-        if self.supposed(fact).is_some() {
-            return Truth::True;
-        }
         match self.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
             Some(Fact::Attribute(id)) => self.has_attribute(*id),
             Some(Fact::Context(id)) => self.scene.context(*id).is_some().into(),
@@ -260,10 +251,6 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn at_event<'v>(&'v self, event: StoredEvent<'v>) -> EventView<'v, 'a> {
         EventView { view: self, event }
-    }
-
-    fn supposed(&self, fact: FactId) -> Option<Operand<'a>> {
-        self.scene.situation.supposed.iter().find(|(known, _)| *known == fact).map(|(_, value)| value.operand())
     }
 
     fn compute(&self, fact: FactId) -> Operand<'a> {

@@ -22,6 +22,7 @@ mod consent_cases;
 mod consent_table;
 mod editing;
 mod expressions;
+mod flips;
 mod formats;
 mod formatting;
 mod golden;

@@ -117,6 +117,12 @@ impl CustomerState {
         }
     }
 
+    /// Takes the event at a place out of the history; the newest stands at place 0.
+    pub fn remove_event(&mut self, place: usize) {
+        let packing = self.events().without(place);
+        self.put_events(&packing);
+    }
+
     /// Keeps the events and fields that the closures keep, each for the purposes they give.
     pub fn retain_events(
         &mut self,

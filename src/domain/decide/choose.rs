@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::arbitrate::Score;
-use super::{Chosen, Gate, Judgement, Weighed, Why, contact};
+use super::{Chosen, Counted, Gate, Judgement, Weighed, Why, contact};
 use crate::domain::id::ChannelId;
 use crate::domain::rules::section::action::Action;
 use crate::domain::time::{Moment, Period};
@@ -48,7 +48,7 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
             judgement.why = why;
         }
     }
-    Weighed { judgements, chosen }
+    Weighed { judgements, chosen, counted: Counted::default() }
 }
 
 /// Higher score first; then higher relevance, lower intrusiveness, then the id.

@@ -7,30 +7,45 @@ use super::{Gate, Judgement, Request, Why};
 use crate::domain::consent::{Denial, Stage};
 use crate::domain::id::PurposeId;
 use crate::domain::rules::expr::{Fact, FactId, Facts, Node, evaluate};
+use crate::domain::rules::index::Offer;
 use crate::domain::rules::section::action::Action;
 use crate::domain::rules::section::condition::Condition;
 use crate::domain::value::{Operand, Truth};
 use crate::domain::view::{Scene, View};
 
+/// The gates of the three questions, in the order in which they are asked.
+pub(crate) const GATES: [Gate; 3] = [Gate::Eligible, Gate::Applicable, Gate::Suitable];
+
 /// The views of one scene, made when first needed.
 pub(crate) struct Views<'a> {
     scene: &'a Scene<'a>,
     made: SmallVec<[(PurposeId, View<'a>); 4]>,
+    uses: usize,
 }
 
 impl<'a> Views<'a> {
     pub(crate) fn new(scene: &'a Scene<'a>) -> Self {
-        Self { scene, made: SmallVec::new() }
+        Self { scene, made: SmallVec::new(), uses: 0 }
     }
 
     /// The view of a purpose.
     pub(crate) fn of(&mut self, purpose: PurposeId) -> &View<'a> {
+        self.uses += 1;
         let index = self.made.iter().position(|(known, _)| *known == purpose).unwrap_or_else(|| {
             self.made.push((purpose, self.scene.view(purpose)));
             self.made.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "the index was found or made one line above")]
         &self.made[index].1
+    }
+
+    pub(crate) fn scene(&self) -> &'a Scene<'a> {
+        self.scene
+    }
+
+    /// How often a view was asked for, which is a measure of the work done.
+    pub(crate) fn uses(&self) -> usize {
+        self.uses
     }
 }
 
@@ -52,17 +67,28 @@ pub(crate) fn out_of_question<'r>(
     scene: &Scene<'_>,
     request: &Request<'_>,
 ) -> Option<Judgement<'r>> {
-    let drop = |gate, why| Some(Judgement::dropped(action, gate, why));
-    if !request.groups.is_empty() && !action.group.is_some_and(|group| request.groups.contains(&group)) {
-        return drop(Gate::Group, Why::Group);
+    let on_channel = action.treatments.get(request.channel).is_some();
+    let (gate, why) = not_offered(Offer::of(action), on_channel, scene, request)?;
+    Some(Judgement::dropped(action, gate, why))
+}
+
+/// Why an action is not asked for, not on this channel or not in season.
+pub(crate) fn not_offered(
+    offer: Offer,
+    on_channel: bool,
+    scene: &Scene<'_>,
+    request: &Request<'_>,
+) -> Option<(Gate, Why<'static>)> {
+    if !request.groups.is_empty() && !offer.group.is_some_and(|group| request.groups.contains(&group)) {
+        return Some((Gate::Group, Why::Group));
     }
-    if action.treatments.get(request.channel).is_none() {
-        return drop(Gate::Channel, Why::Channel);
+    if !on_channel {
+        return Some((Gate::Channel, Why::Channel));
     }
-    if let Some(from) = action.from.filter(|from| scene.now < *from) {
-        return drop(Gate::Dates, Why::NotYet(from));
+    if let Some(from) = offer.from.filter(|from| scene.now < *from) {
+        return Some((Gate::Dates, Why::NotYet(from)));
     }
-    action.until.is_some_and(|until| scene.now >= until).then(|| Judgement::dropped(action, Gate::Dates, Why::Over))
+    offer.until.is_some_and(|until| scene.now >= until).then_some((Gate::Dates, Why::Over))
 }
 
 /// Why an action of this purpose may not be taken.
@@ -204,5 +230,6 @@ pub(crate) fn is_personal(fact: FactId, scene: &Scene<'_>) -> bool {
 }
 
 fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {
-    [(Gate::Eligible, &action.eligible), (Gate::Applicable, &action.applicable), (Gate::Suitable, &action.suitable)]
+    let [eligible, applicable, suitable] = GATES;
+    [(eligible, &action.eligible), (applicable, &action.applicable), (suitable, &action.suitable)]
 }

@@ -1,9 +1,11 @@
 //! Every loser has a reason that names the gate and the place in the rules, and the smallest change that
 //! would flip it.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
-use super::{Gate, Judgement, Request, Score, Weighed, Why, flip};
+use super::engagement::Views;
+use super::{Gate, Judgement, Request, Score, Weighed, Why, flip, weigh};
 use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::rules::diagnostic::Location;
 use crate::domain::value::Truth;
@@ -51,52 +53,81 @@ pub struct Loser {
     pub fired: Vec<Location>,
 }
 
-/// How many actions may be weighed to find flips; the furthest come first. A few milliseconds at most.
-const FLIP_BUDGET: usize = 20_000;
-/// How many times one flip may weigh them all.
-const WEIGHINGS: usize = 5;
+/// For how many actions a flip is looked for; those that came furthest come first.
+const MOST_FLIPS: usize = 64;
+/// No other flip is looked for once so many actions were evaluated for flips: a few milliseconds at most.
+const MOST_EVALUATIONS: usize = 20_000;
 
 /// Explains an outcome.
-pub(crate) fn explain(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Option<Explanation> {
-    match request.explain {
-        Explain::Chosen => None,
+pub(crate) fn explain<'r>(
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    outcome: &Weighed<'r>,
+    views: &mut Views<'r>,
+) -> Option<Explanation> {
+    let candidates = match request.explain {
+        Explain::Chosen => return None,
         Explain::Funnel => {
-            let nearest = outcome
-                .judgements
-                .iter()
-                .filter(|judgement| judgement.gate != Gate::Chosen)
-                .max_by(|a, b| nearer(a, b, scene));
-            let candidates = nearest.map(|judgement| told(judgement, scene, None)).into_iter().collect();
-            Some(Explanation { funnel: funnel(outcome), candidates })
+            let nearest = nearest(scene, request, outcome, views);
+            nearest.map(|judgement| told(&judgement, None, views)).into_iter().collect()
         }
-        Explain::Full => Some(Explanation { funnel: funnel(outcome), candidates: candidates(scene, request, outcome) }),
-    }
+        Explain::Full => candidates(request, outcome, views),
+    };
+    Some(Explanation { funnel: funnel(outcome), candidates })
 }
 
 fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
-    let mut left = outcome.judgements.len();
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let mut dropped = outcome.counted.gates;
+    for judgement in &outcome.judgements {
+        if let Some(count) = dropped.get_mut(judgement.gate as usize) {
+            *count += 1;
+        }
+    }
+    let mut left: u32 = dropped.iter().sum();
     let mut funnel = Vec::with_capacity(Gate::ALL.len());
-    for gate in Gate::ALL.into_iter().filter(|gate| *gate != Gate::Chosen) {
-        let dropped = outcome.judgements.iter().filter(|judgement| judgement.gate == gate).count();
-        funnel.push((gate, count(left), count(left - dropped)));
+    for (gate, dropped) in Gate::ALL.into_iter().zip(dropped).filter(|(gate, _)| *gate != Gate::Chosen) {
+        funnel.push((gate, left, left - dropped));
         left -= dropped;
     }
     funnel
 }
 
-fn candidates(scene: &Scene<'_>, request: &Request<'_>, outcome: &Weighed<'_>) -> Vec<Loser> {
-    let mut order: Vec<&Judgement<'_>> = outcome.judgements.iter().collect();
-    order.sort_by(|a, b| nearer(b, a, scene));
-    let flips = FLIP_BUDGET / (outcome.judgements.len().max(1) * WEIGHINGS);
-    let flip = |index: usize, judgement: &Judgement<'_>| {
-        (index < flips.max(1)).then(|| flip::find(judgement, scene, request)).flatten()
-    };
-    let told = |(index, judgement): (usize, &Judgement<'_>)| told(judgement, scene, flip(index, judgement));
-    order.into_iter().enumerate().map(told).collect()
+/// The loser that came furthest.
+fn nearest<'r>(
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    outcome: &Weighed<'r>,
+    views: &mut Views<'r>,
+) -> Option<Judgement<'r>> {
+    let counted = outcome.counted.nearest.and_then(|(_, id)| scene.rules.actions.get(id));
+    let counted = counted.map(|action| weigh::evaluate(action, (scene, request), views, None));
+    let losers = outcome.judgements.iter().filter(|judgement| judgement.gate != Gate::Chosen);
+    losers.cloned().chain(counted).max_by(|a, b| nearer(a, b, scene))
 }
 
-fn told(judgement: &Judgement<'_>, scene: &Scene<'_>, flip: Option<String>) -> Loser {
+/// Every action, the one that came furthest first. The judgements are in the order of ids, and those that came equally
+/// far stay in it.
+fn candidates<'r>(request: &Request<'_>, outcome: &Weighed<'r>, views: &mut Views<'r>) -> Vec<Loser> {
+    let mut at_gate: [Vec<&Judgement<'r>>; Gate::ALL.len()] = Default::default();
+    for judgement in &outcome.judgements {
+        if let Some(same) = at_gate.get_mut(judgement.gate as usize) {
+            same.push(judgement);
+        }
+    }
+    at_gate.iter_mut().for_each(|same| same.sort_by(|a, b| points(b).total_cmp(&points(a))));
+    let order = at_gate.into_iter().rev().flatten();
+    let cost = Cell::new(0);
+    let mut losers = Vec::with_capacity(outcome.judgements.len());
+    for (index, judgement) in order.enumerate() {
+        let sought = index < MOST_FLIPS && cost.get() < MOST_EVALUATIONS;
+        let flip = sought.then(|| flip::find(judgement, views, request, &cost)).flatten();
+        losers.push(told(judgement, flip, views));
+    }
+    losers
+}
+
+fn told<'r>(judgement: &Judgement<'r>, flip: Option<String>, views: &mut Views<'r>) -> Loser {
+    let scene = views.scene();
     Loser {
         action: judgement.action.id,
         gate: judgement.gate,
@@ -105,22 +136,25 @@ fn told(judgement: &Judgement<'_>, scene: &Scene<'_>, flip: Option<String>) -> L
         score: judgement.score,
         flip,
         needs_purposes: needs(judgement),
-        fired: fired(judgement, scene),
+        fired: fired(judgement, views),
     }
 }
 
-fn fired(judgement: &Judgement<'_>, scene: &Scene<'_>) -> Vec<Location> {
+fn fired<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Location> {
     let Judgement { action, score: Some(_), .. } = judgement else { return Vec::new() };
-    let view = scene.view(action.purpose);
-    let counted = action.relevance.add.iter().filter(|points| points.when.evaluate(&view).truth.holds());
-    counted.map(|points| scene.rules.locate(points.when.span())).collect()
+    let view = views.of(action.purpose);
+    let counted = action.relevance.add.iter().filter(|points| points.when.evaluate(view).truth.holds());
+    counted.map(|points| view.scene.rules.locate(points.when.span())).collect()
 }
 
 /// Who came nearer to being chosen: who passed more gates, then who has more points, then the id.
 fn nearer(a: &Judgement<'_>, b: &Judgement<'_>, scene: &Scene<'_>) -> Ordering {
-    let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
     let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
     a.gate.cmp(&b.gate).then(points(a).total_cmp(&points(b))).then_with(|| name(b).cmp(name(a)))
+}
+
+fn points(judgement: &Judgement<'_>) -> f64 {
+    judgement.score.map_or(f64::NEG_INFINITY, |score| score.total)
 }
 
 fn needs(judgement: &Judgement<'_>) -> PurposeSet {

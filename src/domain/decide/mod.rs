@@ -1,9 +1,9 @@
 //! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
 //!
-//! `weigh` judges those who may fit, or everyone where everyone is to be explained: `engagement` asks whether an
-//! action may, fits and is good; `contact` whether it is too much; `arbitrate` what it scores; `ask` what a consent
-//! would gain; `choose` picks; `silence` says why nothing was picked; `explain` and `flip` tell every loser why, and
-//! what would have changed it.
+//! `weigh` evaluates the candidates, or all actions where all are to be explained: `engagement` asks whether an action
+//! may, fits and is good; `contact` whether it is too much; `arbitrate` what it scores; `ask` what a consent would gain;
+//! `choose` picks; `silence` says why nothing was picked; `explain` tells every loser why, and `flip` what would have
+//! changed it, in a world that `suppose` makes from values that `solve` finds.
 
 pub mod arbitrate;
 mod ask;
@@ -13,6 +13,8 @@ mod engagement;
 pub mod explain;
 mod flip;
 mod silence;
+mod solve;
+mod suppose;
 mod weigh;
 
 use std::sync::Arc;
@@ -223,6 +225,34 @@ pub(crate) struct Weighed<'r> {
     pub judgements: Vec<Judgement<'r>>,
     /// Places of the chosen ones in `judgements`, best first.
     pub chosen: SmallVec<[usize; 4]>,
+    /// Actions that are not among the judgements.
+    pub counted: Counted,
+}
+
+/// Actions of which only the gate is known at which they dropped out.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    gates: [u32; Gate::ALL.len()],
+    /// The one that came furthest, and of equals the first that was added.
+    pub nearest: Option<(Gate, ActionId)>,
+}
+
+impl Counted {
+    fn add(&mut self, gate: Gate, action: ActionId) {
+        if let Some(count) = self.gates.get_mut(gate as usize) {
+            *count += 1;
+        }
+        if self.nearest.is_none_or(|(nearest, _)| gate > nearest) {
+            self.nearest = Some((gate, action));
+        }
+    }
+
+    /// One of them has been judged.
+    fn take(&mut self, gate: Gate) {
+        if let Some(count) = self.gates.get_mut(gate as usize) {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 /// Picks the next best actions for one customer now, or silence.
@@ -232,8 +262,8 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
     let scene = Scene::new(rules, subject, situation, now);
     let mut views = engagement::Views::new(&scene);
     let mut outcome = match request.explain {
-        Explain::Chosen => weigh::whoever_may_fit(&scene, request, &mut views),
-        Explain::Funnel | Explain::Full => weigh::everyone(&scene, request, &mut views, None),
+        Explain::Chosen => weigh::score_candidates(&scene, request, &mut views, None),
+        Explain::Funnel | Explain::Full => weigh::score_all(&scene, request, &mut views),
     };
     let mut purposes_used = PurposeSet::EMPTY;
     let mut actions = SmallVec::with_capacity(outcome.chosen.len());
@@ -255,7 +285,7 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
         ledger_position: subject.standing.position(),
         valid_until: choose::valid_until(&scene, request.channel, &outcome).min(retry_after),
         history_truncated: truncated(&scene),
-        explanation: explain::explain(&scene, request, &outcome),
+        explanation: explain::explain(&scene, request, &outcome, &mut views),
         actions,
     }
 }

@@ -13,6 +13,10 @@ use crate::domain::view::{Scene, Situation, Subject};
 
 /// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
 pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
+    let waits = |(_, journey): (JourneyId, &Journey)| journey.follows_conditions();
+    if event.is_none() && !terms.rules.journeys.iter().any(waits) {
+        return;
+    }
     let at = event.map_or(terms.now, |event| event.at);
     let steps: Vec<JourneyState> = {
         let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };

@@ -184,17 +184,24 @@ impl Sources {
         self.place(span.file, span.end.max(span.start))
     }
 
+    /// Line and column at which a span begins.
+    #[must_use]
+    pub fn position(&self, span: Span) -> (u32, u32) {
+        self.line_and_column(span.file, span.start)
+    }
+
     fn place(&self, file: FileId, offset: u32) -> Location {
+        let (line, column) = self.line_and_column(file, offset);
+        Location { file: self.file(file).map_or_else(String::new, |source| source.path.clone()), line, column }
+    }
+
+    fn line_and_column(&self, file: FileId, offset: u32) -> (u32, u32) {
         let starts = self.line_starts.get(usize::from(file.0)).map_or(&[][..], Vec::as_slice);
         let line = starts.partition_point(|start| *start <= offset).max(1);
         let start = starts.get(line - 1).copied().unwrap_or(0) as usize;
-        let source = self.file(file);
-        let before = source.and_then(|source| source.text.get(start..(offset as usize).max(start)));
-        Location {
-            file: source.map_or_else(String::new, |source| source.path.clone()),
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(before.unwrap_or("").chars().count() + 1).unwrap_or(u32::MAX),
-        }
+        let before = self.file(file).and_then(|source| source.text.get(start..(offset as usize).max(start)));
+        let column = before.unwrap_or("").chars().count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 }
 

@@ -63,7 +63,8 @@ impl RuleSet {
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {
         let file = self.sources.file(span.file).map_or("", |file| self.sources.relative(file));
-        Location { file: file.to_owned(), ..self.sources.locate(span) }
+        let (line, column) = self.sources.position(span);
+        Location { file: file.to_owned(), line, column }
     }
 }
 

@@ -24,6 +24,11 @@ pub fn clear(bits: &mut [u64], row: usize) {
     }
 }
 
+/// Whether a row is in a set.
+pub fn contains(bits: &[u64], row: usize) -> bool {
+    bits.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+}
+
 /// Whether two sets share a row.
 pub fn meet(a: &[u64], b: &[u64]) -> bool {
     a.iter().zip(b).any(|(a, b)| a & b != 0)

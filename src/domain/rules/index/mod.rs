@@ -10,10 +10,12 @@ mod bits;
 mod clause;
 mod column;
 mod promise;
+mod scan;
 mod shard;
 
 pub use allowed::Allowed;
 pub use clause::{Clause, Dimension, alternatives};
+pub use scan::{Failure, Offer, Scan, ScanEntry, Truths};
 
 use promise::Promise;
 use shard::{Entry, Shard};
@@ -31,6 +33,8 @@ pub struct Index {
     pub purposes: Vec<PurposeIndex>,
     /// Actions that begin at a moment, earliest first.
     pub starts: Vec<(Moment, ActionId)>,
+    /// All of them, for decisions that explain every loser.
+    pub scan: Scan,
 }
 
 /// The actions of one purpose.
@@ -66,12 +70,13 @@ impl Index {
         by_name.sort_by_key(|action| vocabulary.name(action.id));
         let mut starts: Vec<_> = by_name.iter().filter_map(|action| Some((action.from?, action.id))).collect();
         starts.sort_unstable();
+        let scan = Scan::new(&by_name);
         let mut purposes: Vec<PurposeId> = by_name.iter().map(|action| action.purpose).collect();
         purposes.sort_unstable();
         purposes.dedup();
         let of = |purpose| by_name.iter().copied().filter(|action| action.purpose == purpose).collect::<Vec<_>>();
         let purposes = purposes.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), (weights, facts)));
-        Self { purposes: purposes.collect(), starts }
+        Self { purposes: purposes.collect(), starts, scan }
     }
 
     /// The actions of a purpose.

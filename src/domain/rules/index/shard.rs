@@ -144,7 +144,7 @@ impl Shard {
     }
 
     fn is_exact(&self, row: usize) -> bool {
-        self.exact.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+        bits::contains(&self.exact, row)
     }
 }
 

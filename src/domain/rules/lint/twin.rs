@@ -16,7 +16,7 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Found> {
     let mut actions: Vec<&Action> = rules.actions.iter().map(|(_, action)| action).collect();
     actions.sort_by_key(|action| action.span);
     for action in actions.into_iter().filter(|action| action.conditions().next().is_some()) {
-        let mut conditions: Vec<String> = action.conditions().map(|condition| condition.text()).collect();
+        let mut conditions: Vec<_> = action.conditions().map(|condition| condition.text()).collect();
         conditions.sort_unstable();
         let season = (action.from, action.until);
         let key = (action.kind, action.group, action.purpose, action.asks, season, conditions);

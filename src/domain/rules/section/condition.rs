@@ -1,5 +1,7 @@
 //! Conditions: a list in which all must hold, with `any:`, `all:` and `none:` inside.
 
+use std::borrow::Cow;
+
 use crate::domain::rules::code;
 use crate::domain::rules::diagnostic::Span;
 use crate::domain::rules::expr::{self, FactTable, Facts, Program, Scope, evaluate};
@@ -59,14 +61,30 @@ impl Condition {
 
     /// As it is written, for explanations.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Cow<'_, str> {
         let join = |parts: &[Self]| parts.iter().map(Self::text).collect::<Vec<_>>().join("; ");
-        match self {
-            Self::Expression(program) => program.text.clone(),
+        Cow::Owned(match self {
+            Self::Expression(program) => return Cow::Borrowed(&program.text),
             Self::All(parts, _) => format!("all of: {}", join(parts)),
             Self::Any(parts, _) => format!("any of: {}", join(parts)),
             Self::None(parts, _) => format!("none of: {}", join(parts)),
+        })
+    }
+
+    /// Appends what tells it from other conditions of the same purpose: equal keys mean the same.
+    pub fn write_key(&self, key: &mut String) {
+        let (group, parts) = match self {
+            Self::Expression(program) => return key.push_str(&program.text),
+            Self::All(parts, _) => ("\0all", parts),
+            Self::Any(parts, _) => ("\0any", parts),
+            Self::None(parts, _) => ("\0none", parts),
+        };
+        key.push_str(group);
+        for part in parts {
+            key.push('\0');
+            part.write_key(key);
         }
+        key.push_str("\0end");
     }
 
     /// Visits every expression inside.

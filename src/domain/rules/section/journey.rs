@@ -68,6 +68,17 @@ pub enum MoveOn {
 }
 
 impl Journey {
+    /// Whether it can move without an event, because a condition alone begins it or leads on.
+    #[must_use]
+    pub fn follows_conditions(&self) -> bool {
+        let moves = self.stages.iter().flat_map(|stage| &stage.moves);
+        let leads_on = moves.filter_map(|step| match &step.on {
+            MoveOn::Trigger(trigger) => Some(trigger),
+            MoveOn::After(_) => None,
+        });
+        self.starts.iter().chain(leads_on).any(|trigger| trigger.event.is_none())
+    }
+
     /// A stage by its id.
     #[must_use]
     pub fn stage(&self, id: StageId) -> Option<&Stage> {
