@@ -7,8 +7,8 @@
 //!
 //! It fails when an explanation costs too much for the size of the catalogue: see [`BOUNDS`].
 //!
-//! `-- --only 1000 funnel` asks about a thousand actions with a funnel for some seconds and prints nothing, for a
-//! profiler to watch.
+//! `-- --only 1000 funnel withheld` asks about a thousand actions for some seconds and prints nothing, for a profiler to
+//! watch. Without a word for it, nothing is explained (`none`) and all consents are `given`.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,6 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 const EXPLAIN: [(&str, Explain); 3] = [("none", Explain::Chosen), ("funnel", Explain::Funnel), ("full", Explain::Full)];
+const SITUATIONS: [Situation; 3] = [Situation::Given, Situation::Withheld, Situation::Enough];
 const ROUNDS: usize = 15;
 /// Ratios of medians in one row, each of the quietest round: how much is explained, the sizes, and the most it may be.
 /// A funnel over ten times the actions costs little more than ten times as much; and a full explanation of a hundred no
@@ -52,13 +53,13 @@ const BETWEEN_ROUNDS: i64 = 31 * 60_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--only") {
-        return watched(arguments[at + 1].parse().unwrap(), arguments.get(at + 2).map_or("none", String::as_str));
+        return watched(arguments[at + 1].parse().unwrap(), &arguments[at + 2..]);
     }
     let rules = SIZES.map(world::rules);
     let mut rows = Vec::new();
     println!("one decision, median in µs\n{:<8}{:<9}{:<22}{}", "events", "explain", "consents", heads());
     for (name, explain) in EXPLAIN {
-        for situation in [Situation::Given, Situation::Withheld, Situation::Enough] {
+        for situation in SITUATIONS {
             for events in [0, 20, 64] {
                 rows.push(row(&rules, events, (name, explain), situation));
             }
@@ -163,9 +164,11 @@ fn rate(world: &World, round: usize) -> f64 {
 }
 
 /// Decides again and again.
-fn watched(size: usize, explain: &str) {
-    let explain = EXPLAIN.iter().find(|(name, _)| *name == explain).unwrap().1;
-    let world = World::new(&world::rules(size), 20, Situation::Given, explain);
+fn watched(size: usize, words: &[String]) {
+    let is_given = |name: &str| words.iter().any(|word| word == name);
+    let explain = EXPLAIN.iter().find(|(name, _)| is_given(name)).map_or(Explain::Chosen, |(_, explain)| *explain);
+    let situation = SITUATIONS.into_iter().find(|situation| is_given(situation.name())).unwrap_or(Situation::Given);
+    let world = World::new(&world::rules(size), 20, situation, explain);
     let rounds = if explain == Explain::Chosen { 200 } else { 2_000 / size.max(10) + 1 };
     for round in 0..rounds {
         let now = moment(&world, round);
