@@ -333,6 +333,27 @@ proptest! {
     }
 }
 
+/// A condition that is written alike for two purposes is asked of each: what one may read, the other may not.
+#[test]
+fn what_is_written_alike_is_asked_for_each_purpose() {
+    let action = |id: &str, purpose: &str| {
+        format!(
+            "  - {{id: {id}, title: T, kind: offer, purpose: {purpose}, eligible: ['customer.age >= 18'], \
+             relevance: {{base: 20}}, intrusiveness: 3, treatments: {{web: {{text: Hello}}}}}}\n"
+        )
+    };
+    let actions = [action("a-personal", "personalisation"), action("b-service", "service")].concat();
+    let engine = engine(&rules_of(&format!("{HEAD}actions:\n{actions}{POLICY}")));
+    engine.set_attributes(attributes("c", &[("customer.age", Value::Number(30.0))]), monday()).unwrap();
+    // The age was collected for service alone: nobody had said yes to the other purpose.
+    engine.record_consent(consent("c", "personalisation", ConsentStatus::Given), monday()).unwrap();
+    for explain in [Explain::Chosen, Explain::Funnel, Explain::Full] {
+        let question = Question { explain, validate_only: true, max_actions: 2, ..ask("c", "web", &[]) };
+        let record = engine.decide(question, monday()).unwrap();
+        assert_eq!(super::support::chosen(&record), ["b-service"], "{explain:?}");
+    }
+}
+
 /// What an ask gains is the best that could be said, also where that has most of its points from conditions.
 #[test]
 fn an_ask_gains_the_best_that_it_opens() {
