@@ -61,21 +61,32 @@ impl<'a> Scene<'a> {
     /// Asks the gate once for every purpose.
     #[must_use]
     pub fn new(rules: &'a RuleSet, subject: Subject<'a>, situation: Situation<'a>, now: Moment) -> Self {
-        let mut scene = Self {
+        let mut scene = Self::where_lawful(PurposeSet::EMPTY, rules, subject, situation, now);
+        scene.lawful =
+            rules.declared.purposes.ids().filter(|id| scene.verdict(*id, Stage::Evaluation).allows()).collect();
+        scene
+    }
+
+    /// A scene at a moment when it is known which purposes may be served: the gate is not asked.
+    pub(crate) fn where_lawful(
+        lawful: PurposeSet,
+        rules: &'a RuleSet,
+        subject: Subject<'a>,
+        situation: Situation<'a>,
+        now: Moment,
+    ) -> Self {
+        Self {
             rules,
             subject,
             situation,
             now,
-            lawful: PurposeSet::EMPTY,
+            lawful,
             local: OnceCell::new(),
             interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
             pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
-        };
-        scene.lawful =
-            rules.declared.purposes.ids().filter(|id| scene.verdict(*id, Stage::Evaluation).allows()).collect();
-        scene
+        }
     }
 
     /// The gate's answer for a purpose.

@@ -28,18 +28,10 @@ pub(crate) fn find<'r>(
     if ways.is_empty() {
         return None;
     }
+    let search = Search { action, request, cost };
     let mut world = World::new(views.scene(), action.purpose);
     for _ in 0..MOST_CHANGES {
-        let mut step = None;
-        for change in ways.into_iter().take(MOST_WAYS) {
-            let Some(next) = world.supposing(change, cost) else { continue };
-            let now = evaluate_again(action, &next, request, cost);
-            if let Some(now) = now {
-                step = Some((next, now));
-                break;
-            }
-        }
-        let (next, now) = step?;
+        let (next, now) = search.first_possible(world, ways)?;
         match now {
             Again::Chosen => return Some(next.words()),
             Again::Dropped(more) => (world, ways) = (next, more),
@@ -55,17 +47,43 @@ enum Again {
     Dropped(Vec<Change>),
 }
 
-/// Decides again, with all other actions that may do better. Nothing if what is supposed does not hold there.
-fn evaluate_again(action: &Action, world: &World<'_>, request: &Request<'_>, cost: &Cell<usize>) -> Option<Again> {
-    let scene = world.scene();
-    let mut views = Views::new(&scene);
-    if !world.holds(views.of(action.purpose)) {
-        return None;
+/// The search for one flip.
+struct Search<'s> {
+    action: &'s Action,
+    request: &'s Request<'s>,
+    /// Actions evaluated so far, for all flips.
+    cost: &'s Cell<usize>,
+}
+
+impl Search<'_> {
+    /// Tries changes in a world until one is possible; tells what becomes of the action then.
+    fn first_possible<'w>(&self, world: World<'w>, ways: Vec<Change>) -> Option<(World<'w>, Again)> {
+        let mut kept = Some(world);
+        let mut ways = ways.into_iter().take(MOST_WAYS).peekable();
+        while let Some(change) = ways.next() {
+            // The world is copied only where another change may have to be tried in it.
+            let world = if ways.peek().is_some() { kept.clone() } else { kept.take() };
+            let Some(next) = world.and_then(|world| world.supposing(change, self.cost)) else { continue };
+            if let Some(now) = self.evaluate_again(&next) {
+                return Some((next, now));
+            }
+        }
+        None
     }
-    let outcome = weigh::score_candidates(&scene, request, &mut views, Some((action.id, world.points())));
-    cost.set(cost.get() + outcome.judgements.len() + views.uses());
-    let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action.id)?;
-    Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views)) })
+
+    /// Decides again, with all other actions that may do better. Nothing if what is supposed does not hold there.
+    fn evaluate_again(&self, world: &World<'_>) -> Option<Again> {
+        let Self { action, request, cost } = self;
+        let scene = world.scene();
+        let mut views = Views::new(&scene);
+        if !world.holds(views.of(action.purpose)) {
+            return None;
+        }
+        let outcome = weigh::score_candidates(&scene, request, &mut views, Some((action.id, world.points())));
+        cost.set(cost.get() + outcome.judgements.len() + views.uses());
+        let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action.id)?;
+        Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views)) })
+    }
 }
 
 /// Changes that each pass the gate at which the action dropped out, or bring it nearer to that.

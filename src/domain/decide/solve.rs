@@ -8,11 +8,9 @@ use crate::domain::id::FieldId;
 use crate::domain::rules::expr::{Comparison, Fact, FactEntry, FactId, Facts, Node, evaluate};
 use crate::domain::rules::section::condition::Condition;
 use crate::domain::time::{Moment, Period};
-use crate::domain::value::{Operand, Truth, Value};
+use crate::domain::value::{Operand, Truth, Value, is_exact};
 use crate::domain::view::{Scene, View};
 
-/// The largest integer that no other one rounds to: 2^53 − 1.
-const LARGEST: f64 = 9_007_199_254_740_991.0;
 /// How many fields of an event are chosen at most.
 const MOST_FIELDS: usize = 4;
 
@@ -203,7 +201,7 @@ impl<F: Facts> Solver<'_, F> {
             Value::Number(number) if is_count(&entry.fact) => {
                 number.fract() == 0.0 && (0.0..=whole_number(MOST_EVENTS)).contains(number)
             }
-            Value::Number(number) => number.abs() <= LARGEST,
+            Value::Number(number) => is_exact(*number),
             Value::Moment(at) => (Moment::DISTANT_PAST..=latest).contains(at),
             Value::Duration(period) => *period >= Period::ZERO,
             Value::Text(text) => entry.one_of.as_ref().is_none_or(|listed| listed.contains(text)),

@@ -10,6 +10,7 @@ use std::cell::Cell;
 
 use super::solve;
 use crate::domain::action::Outcome;
+use crate::domain::consent::Stage;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::state::MOST_EVENTS;
 use crate::domain::customer::{CustomerState, JourneyState};
@@ -35,12 +36,15 @@ pub(super) enum Change {
 }
 
 /// The customer, the question and the moment with the changes supposed so far.
+#[derive(Clone)]
 pub(super) struct World<'w> {
     actual: &'w Scene<'w>,
     purpose: PurposeId,
     state: Cow<'w, CustomerState>,
     context: Cow<'w, [(ContextId, Value)]>,
     now: Moment,
+    /// The purposes that may be served at that moment.
+    lawful: PurposeSet,
     changes: Vec<Change>,
 }
 
@@ -48,14 +52,13 @@ impl<'w> World<'w> {
     /// The world as it is, seen for a purpose.
     pub fn new(actual: &'w Scene<'w>, purpose: PurposeId) -> Self {
         let (state, context) = (Cow::Borrowed(actual.subject.state), Cow::Borrowed(actual.situation.context));
-        Self { actual, purpose, state, context, now: actual.now, changes: Vec::new() }
+        Self { actual, purpose, state, context, now: actual.now, lawful: actual.lawful, changes: Vec::new() }
     }
 
     /// The same world with one thing more that is otherwise; nothing if that cannot be, or is so already. `cost` grows by
     /// the work it was.
-    pub fn supposing(&self, change: Change, cost: &Cell<usize>) -> Option<Self> {
-        let mut changes = self.changes.clone();
-        let known = changes.iter_mut().find(|known| match (&**known, &change) {
+    pub fn supposing(mut self, change: Change, cost: &Cell<usize>) -> Option<Self> {
+        let known = self.changes.iter_mut().find(|known| match (&**known, &change) {
             (Change::Fact(known, _), Change::Fact(fact, _)) => known == fact,
             (known, change) => std::mem::discriminant(known) == std::mem::discriminant(change),
         });
@@ -65,16 +68,14 @@ impl<'w> World<'w> {
             (Some(Change::Points(sum)), Change::Points(points)) => *sum = tenths(*sum + points),
             (Some(known), change) if known == change => return None,
             (Some(known), change) => *known = change.clone(),
-            (None, _) => changes.push(change.clone()),
+            (None, _) => self.changes.push(change.clone()),
         }
-        let (state, context) = (self.state.clone(), self.context.clone());
-        let mut world = Self { state, context, changes, actual: self.actual, purpose: self.purpose, now: self.now };
         match change {
-            Change::Fact(fact, value) => world.bring_about(fact, &value, cost)?,
-            Change::Moment(at) => world.pass_time(at, cost)?,
+            Change::Fact(fact, value) => self.bring_about(fact, &value, cost)?,
+            Change::Moment(at) => self.pass_time(at, cost)?,
             Change::Points(_) => {}
         }
-        Some(world)
+        Some(self)
     }
 
     /// The scene in which an action is evaluated again.
@@ -82,7 +83,7 @@ impl<'w> World<'w> {
         let actual = self.actual;
         let subject = Subject { state: &self.state, ..actual.subject };
         let situation = Situation { context: &self.context, ..actual.situation };
-        Scene::new(actual.rules, subject, situation, self.now)
+        Scene::where_lawful(self.lawful, actual.rules, subject, situation, self.now)
     }
 
     /// By how many points the action is supposed to be more relevant.
@@ -122,6 +123,7 @@ impl<'w> World<'w> {
         self.state = Cow::Borrowed(self.actual.subject.state);
         self.context = Cow::Borrowed(self.actual.situation.context);
         self.settle();
+        self.lawful = self.terms().lawful(Stage::Evaluation);
         for change in self.changes.clone() {
             if let Change::Fact(fact, value) = change {
                 self.bring_about(fact, &value, cost)?;
@@ -226,7 +228,7 @@ impl<'w> World<'w> {
     ) {
         let terms = self.terms();
         // What may not be read takes no room here, so that what is forgotten for want of room does not tell of it.
-        let lawful = self.actual.lawful;
+        let lawful = self.lawful;
         let read = |purposes: PurposeSet| Some(purposes).filter(|purposes| !purposes.intersection(lawful).is_empty());
         self.state.to_mut().retain_events(|event| read(event.purposes), |_, purposes| Some(purposes));
         for _ in 0..count {
