@@ -67,14 +67,17 @@ fn every_record_means_what_the_table_says() {
 
 #[test]
 fn every_pair_of_records_means_what_the_table_says() {
-    play_all(2, [1, 5]);
+    play_all(2, [1, if all() { 1 } else { 5 }]);
 }
 
 /// A fixed share of them, and all with `TACTFUL_CONSENT_TABLE=all`.
 #[test]
 fn every_triple_of_records_means_what_the_table_says() {
-    let all = std::env::var("TACTFUL_CONSENT_TABLE").is_ok_and(|wanted| wanted == "all");
-    play_all(3, if all { [1, 1] } else { [97, 970] });
+    play_all(3, if all() { [1, 1] } else { [97, 970] });
+}
+
+fn all() -> bool {
+    std::env::var("TACTFUL_CONSENT_TABLE").is_ok_and(|wanted| wanted == "all")
 }
 
 /// What the page says in words is what the oracle has as data.
