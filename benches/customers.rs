@@ -28,13 +28,14 @@ use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::standing::Registers;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use tactful::domain::id::{PurposeId, Vocabulary};
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, Engine, EventInput, Limits, OutcomeInput, Question};
 use tactful::ledger::proof::Hash;
 use tactful::ledger::{ClosedLedger, Erasure, Ledger, LedgerError};
+use tactful::rules::load;
 
 #[global_allocator]
 static ALLOCATOR: cap::Cap<mimalloc::MiMalloc> = cap::Cap::new(mimalloc::MiMalloc, usize::MAX);

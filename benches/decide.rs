@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tactful::domain::decide::Explain;
-use tactful::domain::rules::RuleSet;
+use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::Moment;
 use world::{CUSTOMERS, Situation, World};
 

@@ -21,11 +21,12 @@ use catalogue::{Customer, Rule, measure};
 use tactful::domain::consent::Standing;
 use tactful::domain::customer::CustomerState;
 use tactful::domain::id::{ChannelId, ContextId, Vocabulary};
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::domain::value::Value;
 use tactful::domain::view::{Scene, Situation, Subject};
+use tactful::rules::load;
 
 /// As in the server.
 #[global_allocator]
@@ -136,7 +137,7 @@ fn indexed(rules: &RuleSet) -> (f64, usize) {
 fn walked(rules: &RuleSet) -> (f64, usize) {
     over_customers(rules, |scene| {
         let view = scene.view(rules.vocabulary.find("service").unwrap());
-        let fits = |action: &tactful::domain::rules::section::action::Action| {
+        let fits = |action: &tactful::domain::model::Action| {
             action.conditions().all(|condition| condition.evaluate(&view).truth.holds())
         };
         rules.actions.iter().filter(|(_, action)| fits(action)).count()

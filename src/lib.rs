@@ -10,11 +10,10 @@
 //! - [`backup`]: copies of a data folder, taken and put back
 //! - [`load`]: calls on a running server, and how long it takes to answer
 //! - [`store`], [`ledger`]: where customers and consent records are kept
-//! - [`domain`]: the pure rules of the game
+//! - [`domain`], [`rules`]: the pure core, a crate of its own: what decides, and what reads rule files
 
 pub mod backup;
 pub mod cli;
-pub mod domain;
 pub mod engine;
 pub mod grpc;
 pub mod ledger;
@@ -25,3 +24,5 @@ pub mod serve;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+
+pub use tactful_core::{domain, rules};

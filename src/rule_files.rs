@@ -7,12 +7,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Diagnostic, SourceFile, Sources, Span};
-use crate::domain::rules::sink::MOST_MISTAKES;
-use crate::domain::rules::size::MAX_BYTES;
-use crate::domain::rules::source::MAX_FILE_BYTES;
-use crate::domain::rules::{Loaded, load};
+use crate::domain::sources::{SourceFile, Sources, Span};
+use crate::rules::diagnostic::Diagnostic;
+use crate::rules::sink::MOST_MISTAKES;
+use crate::rules::size::MAX_BYTES;
+use crate::rules::source::MAX_FILE_BYTES;
+use crate::rules::{Loaded, code, load};
 
 /// How many files a folder may hold.
 const MOST_FILES: usize = 2_000;

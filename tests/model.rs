@@ -25,13 +25,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use shuttle::thread;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, Limits, Question};
 use tactful::ledger::proof::Hash;
 use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
+use tactful::rules::load;
 
 const RULES: &str = r#"
 purposes:

@@ -1,4 +1,4 @@
-//! The layers, held by a test: who may name whom, how long a file may be, and what the domain never touches.
+//! The layers, held by a test: who may name whom, how long a file may be, and what the core never touches.
 //!
 //! Reads the sources as text, so that it needs nothing of the crate.
 
@@ -13,9 +13,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules in the order of the layers: each may name those of a lower rank only, and itself.
-const RANKS: [(&str, u8); 13] = [
-    ("domain", 0),
+/// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
+/// own, so that the compiler keeps it from naming any of these.
+const RANKS: [(&str, u8); 12] = [
     ("sync", 0),
     ("ledger", 1),
     ("rule_files", 1),
@@ -30,11 +30,18 @@ const RANKS: [(&str, u8); 13] = [
     ("cli", 6),
 ];
 
-/// The base of the domain: every part may name these.
-const BASE: [&str; 7] = ["action", "id", "mod", "packed", "purpose", "time", "value"];
+/// Where the kernel is, and the front end above it.
+const DOMAIN: &str = "crates/core/src/domain";
+const RULES: &str = "crates/core/src/rules";
+
+/// Every folder with sources.
+const SOURCES: [&str; 2] = ["src", "crates/core/src"];
+
+/// The base of the kernel: every part of the core may name these.
+const BASE: [&str; 8] = ["action", "id", "mod", "packed", "purpose", "sources", "time", "value"];
 
 /// What stands at the top of the repository, and nothing else.
-const TOP: [&str; 24] = [
+const TOP: [&str; 25] = [
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
@@ -49,6 +56,7 @@ const TOP: [&str; 24] = [
     "build.rs",
     "check",
     "clippy.toml",
+    "crates",
     "deny.toml",
     "docs",
     "examples",
@@ -61,19 +69,53 @@ const TOP: [&str; 24] = [
     "tests",
 ];
 
-/// Inside the domain: what each part may name besides itself and the base.
-const DOMAIN: [(&str, &[&str]); 6] = [
-    ("rules", &[]),
+/// Inside the kernel: what each part may name besides itself and the base.
+const KERNEL: [(&str, &[&str]); 9] = [
+    ("expr", &[]),
+    ("model", &["expr"]),
+    ("index", &["expr", "model"]),
+    ("rule_set", &["expr", "model", "index"]),
     ("customer", &[]),
     ("consent", &[]),
-    ("view", &["rules", "customer", "consent"]),
-    ("decide", &["rules", "customer", "consent", "view", "record"]),
-    ("record", &["rules", "customer", "consent", "view"]),
+    ("view", &["expr", "model", "rule_set", "customer", "consent"]),
+    ("transition", &["expr", "model", "rule_set", "customer", "consent", "view"]),
+    ("decide", &["expr", "model", "index", "rule_set", "customer", "consent", "view", "transition"]),
 ];
 
-/// Words that have no place in the domain: it knows no clock, no file, no network, no lock.
-const FOREIGN: [&str; 10] =
-    ["tokio", "tonic", "prost", "std::fs", "std::net", "SystemTime", "Instant", "Mutex", "RwLock", "async fn"];
+/// What the front end, which reads rule files, may name of the kernel besides its base: compiled rules, not customers.
+const FRONT_END: [&str; 4] = ["expr", "model", "index", "rule_set"];
+
+/// The crates that the core may use: none of them has a clock, a thread, a file or a network in what is used of it.
+const CORE_DEPENDENCIES: [&str; 13] = [
+    "compact_str",
+    "foldhash",
+    "jiff",
+    "regex",
+    "saphyr-parser",
+    "serde",
+    "serde_json",
+    "serde_yaml",
+    "sha2",
+    "smallvec",
+    "strsim",
+    "thiserror",
+    "unicode-normalization",
+];
+
+/// Words that have no place in the core: it knows no clock, no file, no network, no lock, no thread.
+const FOREIGN: [&str; 11] = [
+    "tokio",
+    "tonic",
+    "prost",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "Mutex",
+    "RwLock",
+    "async fn",
+];
 
 /// The longest a source file may be.
 const LONGEST_FILE: usize = 500;
@@ -97,7 +139,11 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The part of `src` that a file belongs to: `domain` for `src/domain/rules/mod.rs`.
+fn every_source() -> impl Iterator<Item = (PathBuf, String)> {
+    SOURCES.into_iter().flat_map(sources)
+}
+
+/// The part of a folder that a file belongs to: `engine` for `src/engine/mod.rs`.
 fn part(path: &Path, below: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(below);
     let first =
@@ -149,16 +195,16 @@ fn every_module_has_its_layer() {
     let unknown: Vec<String> =
         sources("src").iter().map(|(path, _)| part(path, "src")).filter(|name| !known(name)).collect();
     assert!(unknown.is_empty(), "give these a rank in RANKS: {unknown:?}");
-    let known = |name: &str| BASE.contains(&name) || DOMAIN.iter().any(|(known, _)| *known == name);
-    let parts = sources("src/domain").into_iter().map(|(path, _)| part(&path, "src/domain"));
+    let known = |name: &str| BASE.contains(&name) || KERNEL.iter().any(|(known, _)| *known == name);
+    let parts = sources(DOMAIN).into_iter().map(|(path, _)| part(&path, DOMAIN));
     let unknown: Vec<String> = parts.filter(|name| !known(name)).collect();
-    assert!(unknown.is_empty(), "say in DOMAIN what these may name: {unknown:?}");
+    assert!(unknown.is_empty(), "say in KERNEL what these may name: {unknown:?}");
 }
 
 /// A path through many `super` could reach a neighbour that the layers hide.
 #[test]
 fn nobody_climbs_past_their_part() {
-    let climbs = sources("src").into_iter().filter(|(_, text)| text.contains("super::super::super::"));
+    let climbs = every_source().filter(|(_, text)| text.contains("super::super::super::"));
     let climbs: Vec<String> = climbs.map(|(path, _)| path.display().to_string()).collect();
     assert!(climbs.is_empty(), "name these by `crate::`: {climbs:?}");
 }
@@ -193,25 +239,41 @@ fn every_layer_names_only_those_below() {
 }
 
 #[test]
-fn parts_of_the_domain_keep_apart() {
+fn parts_of_the_kernel_keep_apart() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src/domain") {
-        let own = part(&path, "src/domain");
-        let Some((_, allowed)) = DOMAIN.iter().find(|(known, _)| *known == own) else { continue };
+    for (path, text) in sources(DOMAIN) {
+        let own = part(&path, DOMAIN);
+        if named(&text, "crate::").iter().any(|name| name == "rules") && !is_test_code(&text, "crate::rules") {
+            wrong.push(format!("{}: the kernel names the front end", path.display()));
+        }
+        let allowed = KERNEL.iter().find(|(known, _)| *known == own).map_or(&[][..], |(_, allowed)| allowed);
         let parts = named(&text, "crate::domain::");
-        for name in parts.iter().filter(|name| DOMAIN.iter().any(|(known, _)| known == name)) {
+        for name in parts.iter().filter(|name| KERNEL.iter().any(|(known, _)| known == name)) {
             if *name != own && !allowed.contains(&name.as_str()) {
                 wrong.push(format!("{}: `{own}` names `{name}`", path.display()));
             }
         }
     }
+    for (path, text) in sources(RULES) {
+        let parts = named(&text, "crate::domain::");
+        let foreign = parts
+            .iter()
+            .filter(|name| KERNEL.iter().any(|(known, _)| known == name) && !FRONT_END.contains(&name.as_str()));
+        wrong.extend(foreign.map(|name| format!("{}: the front end names `{name}`", path.display())));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whether a word stands only below the first `#[cfg(test)]` of a file.
+fn is_test_code(text: &str, word: &str) -> bool {
+    let code = text.split("#[cfg(test)]").next().unwrap_or("");
+    !code.contains(word)
+}
+
 #[test]
-fn the_domain_is_pure() {
+fn the_core_is_pure() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src/domain") {
+    for (path, text) in sources("crates/core/src").into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
         let code = text.lines().take_while(|line| !line.contains("#[cfg(test)]"));
         for line in code.filter(|line| !line.trim_start().starts_with("//")) {
             wrong.extend(
@@ -223,18 +285,28 @@ fn the_domain_is_pure() {
 }
 
 #[test]
+fn the_core_uses_the_listed_crates() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let section = manifest.split("[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let used: Vec<&str> = section.lines().filter_map(|line| line.split(['.', ' ']).next()).collect();
+    let used: Vec<&str> = used.into_iter().filter(|name| !name.is_empty()).collect();
+    assert_eq!(used, CORE_DEPENDENCIES);
+}
+
+#[test]
 fn one_module_names_serde_yaml() {
-    let naming = sources("src").into_iter().filter(|(_, text)| {
+    let naming = every_source().filter(|(_, text)| {
         text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("serde_yaml"))
     });
     let folders: Vec<String> = naming.map(|(path, _)| path.display().to_string()).collect();
-    assert!(folders.iter().all(|path| path.contains("domain/rules/source")), "{folders:?}");
+    assert!(folders.iter().all(|path| path.contains("core/src/rules/source")), "{folders:?}");
 }
 
 #[test]
 fn files_are_short_and_say_what_they_hold() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in every_source() {
         let lines = text.lines().count();
         if lines > LONGEST_FILE {
             wrong.push(format!("{} has {lines} lines", path.display()));

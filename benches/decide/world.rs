@@ -9,14 +9,15 @@ use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
 use tactful::domain::decide::Explain;
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::domain::value::Value;
 use tactful::engine::{
     AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, OutcomeInput, Question,
 };
 use tactful::ledger::MemoryLedger;
+use tactful::rules::load;
 
 use crate::catalogue::{self, Customer, Rule};
 

@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, Verdict, counted, load, machine, report, say};
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::{Diagnostic, FileId, Severity, Span};
-use crate::domain::rules::rule_set::is_test;
-use crate::domain::rules::{Loaded, code, source};
+use crate::domain::rule_set::is_test;
+use crate::domain::sources::{FileId, Span};
+use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::{Loaded, code, source};
 use crate::scenario::test;
 
 /// Check rule files: every mistake of every file, with its place and its fix

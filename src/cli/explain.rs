@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{Failure, Verdict, say};
-use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::Code;
+use crate::rules::code;
+use crate::rules::diagnostic::Code;
 
 /// Explain a diagnostic's code
 #[derive(Debug, Args)]

@@ -8,11 +8,12 @@ use clap::Args;
 use similar::TextDiff;
 
 use super::{Failure, Verdict, color, counted, render, say};
-use crate::domain::rules::diagnostic::{Diagnostic, FileId, Severity, SourceFile, Sources};
-use crate::domain::rules::format::{Refusal, format};
-use crate::domain::rules::rule_set::is_test;
-use crate::domain::rules::shape::{Form, RULE_FILE};
+use crate::domain::rule_set::is_test;
+use crate::domain::sources::{FileId, SourceFile, Sources};
 use crate::rule_files;
+use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::format::{Refusal, format};
+use crate::rules::shape::{Form, RULE_FILE};
 use crate::scenario::shape::TEST_FILE;
 
 /// Lay rule files out in one way: the order of keys, indentation, spacing; comments stay

@@ -27,9 +27,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::Loaded;
-use crate::domain::rules::diagnostic::Severity;
 use crate::rule_files;
+use crate::rules::Loaded;
+use crate::rules::diagnostic::Severity;
 
 /// Picks the next step in the conversation with a customer, or says nothing.
 #[derive(Debug, Parser)]

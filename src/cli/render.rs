@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 
-use crate::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources, Span};
+use crate::domain::sources::{SourceFile, Sources, Span};
+use crate::rules::diagnostic::{Diagnostic, Severity};
 
 /// Columns of the output; texts are wrapped and source lines trimmed to it.
 const WIDTH: usize = 80;
@@ -229,7 +230,8 @@ fn length_to_break(text: &str, offset: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::render;
-    use crate::domain::rules::diagnostic::{Code, Diagnostic, FileId, SourceFile, Sources, Span};
+    use crate::domain::sources::{FileId, SourceFile, Sources, Span};
+    use crate::rules::diagnostic::{Code, Diagnostic};
     use proptest::prelude::*;
 
     fn sources() -> Sources {

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::table::table;
 use super::{Failure, Verdict, counted, load, report, say};
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::Severity;
+use crate::rules::diagnostic::Severity;
 use crate::scenario::estimate::Estimate;
 use crate::scenario::replay::{self, LoggedSummary, Summary};
 

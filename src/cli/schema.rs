@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, Verdict, color, render, say};
-use crate::domain::rules::diagnostic::{Diagnostic, Severity, Sources};
-use crate::domain::rules::rule_set::is_test;
-use crate::domain::rules::schema::{Names, schema};
-use crate::domain::rules::shape::{Form, RULE_FILE};
-use crate::domain::rules::source;
+use crate::domain::rule_set::is_test;
+use crate::domain::sources::Sources;
 use crate::rule_files;
+use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::schema::{Names, schema};
+use crate::rules::shape::{Form, RULE_FILE};
+use crate::rules::source;
 use crate::scenario::shape::TEST_FILE;
 
 /// Print a JSON Schema of rule files, for editors to complete and check while you write

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{Failure, Format, Verdict, counted, load, machine, report, say};
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::{Loaded, RuleSet};
+use crate::domain::rule_set::RuleSet;
+use crate::rules::Loaded;
 use crate::scenario::test::{self, Coverage, Failure as TestFailure, Item, RuleTest, TestResult};
 
 /// Run the rule tests (`*.test.yaml`) beside the rules, in virtual time

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 use super::{ActiveRules, Customer, Engine, EngineError};
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::id::PurposeId;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::{LedgerError, RecordSummary};
 

@@ -3,7 +3,7 @@
 use super::{Customer, Engine, EngineError};
 use crate::domain::consent::Stage;
 use crate::domain::decide::contact::usage;
-use crate::domain::rules::section::limit::LimitRule;
+use crate::domain::model::LimitRule;
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
 use crate::domain::view::{Scene, Situation, Subject};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::decide::Question;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Score};
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 
 /// A decision as it was made.

@@ -24,9 +24,9 @@ use tokio::sync::watch;
 
 use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
-use crate::domain::record::{Settled, Terms, settle};
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
+use crate::domain::transition::{Settled, Terms, settle};
 use crate::ledger::Ledger;
 use crate::store::{CustomerStore, Customers, Mutation};
 use crate::sync::RwLock;

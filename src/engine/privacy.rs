@@ -7,7 +7,7 @@ use super::decide::is_readable;
 use super::{Customer, DecisionRecord, Engine, EngineError, StandingView};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::customer::CustomerState;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
 use crate::ledger::proof::Hash;

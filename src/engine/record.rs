@@ -9,11 +9,11 @@ use super::{Customer, Engine, EngineError};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::AttributeId;
-use crate::domain::record::{
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::{self, Moment};
+use crate::domain::transition::{
     NewEvent, NewOutcome, Recorded, RecordedOutcome, record_event, record_outcome, set_attributes,
 };
-use crate::domain::rules::RuleSet;
-use crate::domain::time::{self, Moment};
 use crate::domain::value::Value;
 use crate::store::Mutation;
 

@@ -7,9 +7,10 @@ use smallvec::SmallVec;
 
 use super::error::FieldViolation;
 use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
-use crate::domain::rules::{RuleSet, reader};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
+use crate::rules::reader;
 
 /// The longest customer id, and every other id, in bytes.
 pub(super) const LONGEST_ID: usize = 256;

@@ -9,9 +9,11 @@ use tokio::sync::watch;
 
 use super::Engine;
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::{Diagnostic, Severity, Sources};
-use crate::domain::rules::{Loaded, RuleSet, code};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::Sources;
 use crate::domain::time::Moment;
+use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::{Loaded, code};
 use crate::sync::atomic::Ordering;
 
 /// A rule set in force, and the result of the last read of the files.

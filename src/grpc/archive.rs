@@ -11,7 +11,7 @@ use crate::domain::customer::ContactState;
 use crate::domain::decide::Score;
 use crate::domain::id::{Id, PurposeSet};
 use crate::domain::purpose::Basis;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::value::Operand;
 use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 

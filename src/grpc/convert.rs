@@ -12,11 +12,12 @@ use crate::domain::action;
 use crate::domain::consent::{ConsentStatus, Denial};
 use crate::domain::decide::{Decision, Explain, Loser, Score, Silence, SilenceReason};
 use crate::domain::id::{Id, PurposeSet};
-use crate::domain::rules::RuleSet;
-use crate::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::{SourceFile, Sources};
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
 use crate::engine::{DecisionRecord, ItemResult, Question, StandingView};
+use crate::rules::diagnostic::{Diagnostic, Severity};
 
 pub fn moment(timestamp: Timestamp) -> Moment {
     let milliseconds = i64::from(timestamp.nanos / 1_000_000);

@@ -8,8 +8,9 @@ use super::proto::rule_service_server::RuleService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
 use crate::domain::id::{Id, IdMap};
-use crate::domain::rules::{Loaded, RuleSet, load};
+use crate::domain::rule_set::RuleSet;
 use crate::engine::{ActiveRules, Outcome};
+use crate::rules::{Loaded, load};
 
 /// Reads the rule folder again, and puts it in force if it is valid.
 pub type ReloadRules = Arc<dyn Fn() -> Arc<ActiveRules> + Send + Sync>;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::estimate::{Estimate, Estimator};
 use super::line::{Line, Logged};
 use super::step::{Step, What, moment, outcome};
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::engine::{DecisionRecord, Engine, Limits, OutcomeInput};
 use crate::ledger::MemoryLedger;

@@ -1,10 +1,10 @@
-//! The shapes of test files, in the words of `domain::rules::shape`.
+//! The shapes of test files, in the words of `rules::shape`.
 
 use crate::domain::action::Outcome;
 use crate::domain::consent::ConsentStatus;
 use crate::domain::decide::{Gate, SilenceReason};
-use crate::domain::rules::shape::{Form, Name, Needs, Shape, may, must, words};
 use crate::engine::MOST_ACTIONS;
+use crate::rules::shape::{Form, Name, Needs, Shape, may, must, words};
 
 const ACTION: Form = Form::Name(Name::Action);
 const CHANNEL: Form = Form::Name(Name::Channel);

@@ -9,7 +9,7 @@ use super::line::{ConsentLine, DecideLine, EventLine, Line, Logged, OutcomeLine}
 use crate::domain::action::Outcome;
 use crate::domain::consent::ConsentStatus;
 use crate::domain::decide::Explain;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
 use crate::engine::{

@@ -12,17 +12,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::decide::Explain;
-use crate::domain::rules::diagnostic::{Diagnostic, Location, Span};
-use crate::domain::rules::reader::{self, Fields};
-use crate::domain::rules::section::attribute::Shape as FactShape;
-use crate::domain::rules::shape::{Form, Name};
-use crate::domain::rules::sink::Sink;
-use crate::domain::rules::source::Node;
-use crate::domain::rules::{RuleSet, code, unseen};
+use crate::domain::model::Shape as FactShape;
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::{Location, Span};
 use crate::domain::time::Moment;
 use crate::domain::value::Type;
 use crate::engine::{DecisionRecord, Engine, Limits, Question};
 use crate::ledger::MemoryLedger;
+use crate::rules::diagnostic::Diagnostic;
+use crate::rules::reader::{self, Fields};
+use crate::rules::shape::{Form, Name};
+use crate::rules::sink::Sink;
+use crate::rules::source::Node;
+use crate::rules::{code, unseen};
 use crate::scenario::shape;
 
 pub use coverage::{Coverage, Exercise, Item};

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::id::Vocabulary;
-use crate::domain::rules::diagnostic::{Diagnostic, Severity};
-use crate::domain::rules::{Loaded, RuleSet, code};
+use crate::domain::rule_set::RuleSet;
 use crate::engine::{ActiveRules, Engine, Outcome};
 use crate::grpc::Clock;
 use crate::rule_files::{self, RuleFiles};
+use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::{Loaded, code};
 use crate::scenario::test::{self, Failure, RuleTest};
 
 /// How often a requested reload reads the folder until two reads agree.

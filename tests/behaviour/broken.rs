@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use tactful::cli::render::render;
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::code::{CATALOGUE, FAILED_TEST, READERS_DISAGREE};
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{load, source};
+use tactful::domain::sources::{SourceFile, Sources};
+use tactful::rules::code::{CATALOGUE, FAILED_TEST, READERS_DISAGREE};
+use tactful::rules::{load, source};
 
 use super::commands::{err, out, tactful};
 use super::support::folder;

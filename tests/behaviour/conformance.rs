@@ -9,14 +9,17 @@ use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::Value as Json;
+use tactful::domain::expr::{FactId, FactTable, Facts, evaluate};
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources, Span};
-use tactful::domain::rules::expr::ast::{Expr, ExprKind};
-use tactful::domain::rules::expr::{Checked, FactId, FactTable, Facts, Scope, check, evaluate, parser};
-use tactful::domain::rules::sink::Sink;
-use tactful::domain::rules::{RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources, Span};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::{Operand, Truth, Value};
+use tactful::rules::diagnostic::{Diagnostic, Severity};
+use tactful::rules::expr::ast::{Expr, ExprKind};
+use tactful::rules::expr::{Checked, Scope, check, parser};
+use tactful::rules::load;
+use tactful::rules::sink::Sink;
 
 use super::support::folder;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Denial};
 use tactful::domain::purpose::Basis;
-use tactful::domain::rules::diagnostic::{Diagnostic, Severity, SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{ActiveRules, ConsentRequest, Engine, OutcomeInput, Question};
@@ -15,6 +14,8 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
 use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, MemoryLedger};
+use tactful::rules::diagnostic::{Diagnostic, Severity};
+use tactful::rules::load;
 
 use super::support::{
     TestServer, ask, attributes, chosen, consent, engine, engine_over, event, monday, record, rules_of,

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tactful::domain::consent::{ConsentStatus, Denial};
 use tactful::domain::decide::SilenceReason;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{ChangeResult, ConsentRequest, Engine, EngineError, Question, StandingView};
 use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
+use tactful::rules::load;
 
 use super::support::{
     StubbornLedger, TestServer, ask, attributes, chosen, consent, engine, event, files, folder, monday, rules_of,
@@ -329,7 +329,7 @@ fn the_page_of_cases_names_tests_that_exist() {
     let page = std::fs::read_to_string(folder("docs/consent-cases.md")).unwrap();
     let numbers: Vec<usize> = page.lines().filter_map(|line| line.get(2..4)?.parse().ok()).collect();
     assert_eq!(numbers, (1..=44).collect::<Vec<_>>());
-    let sources = ["tests", "src/domain/consent"].map(|path| files(&folder(path))).concat();
+    let sources = ["tests", "crates/core/src/domain/consent"].map(|path| files(&folder(path))).concat();
     let rust = sources.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let sources: String = rust.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let named = page.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !word.contains(['/', '.']));

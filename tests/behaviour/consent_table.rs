@@ -13,7 +13,7 @@ mod table;
 
 use std::sync::Arc;
 
-use tactful::domain::rules::RuleSet;
+use tactful::domain::rule_set::RuleSet;
 
 use history::{How, Said, Token, histories, skeletons};
 use rules::{purposes, text};

@@ -1,6 +1,6 @@
 //! What helps to edit rule files: the table of keys, and that the reference says the same.
 
-use tactful::domain::rules::shape::{self, Form, Shape};
+use tactful::rules::shape::{self, Form, Shape};
 use tactful::scenario::shape as test_shape;
 
 use super::support::folder;

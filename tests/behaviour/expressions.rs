@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::code::CATALOGUE;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::sources::{SourceFile, Sources};
+use tactful::rules::code::CATALOGUE;
+use tactful::rules::load;
 
 use super::support::folder;
 

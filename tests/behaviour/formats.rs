@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use tactful::cli::machine;
-use tactful::domain::rules::code::{RESERVED_START, UNKNOWN_NAME};
-use tactful::domain::rules::diagnostic::{Diagnostic, FileId, SourceFile, Sources, Span};
+use tactful::domain::sources::{FileId, SourceFile, Sources, Span};
+use tactful::rules::code::{RESERVED_START, UNKNOWN_NAME};
+use tactful::rules::diagnostic::Diagnostic;
 
 use super::commands::{out, tactful};
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tactful::domain::rules::diagnostic::FileId;
-use tactful::domain::rules::format::format;
-use tactful::domain::rules::shape::{Form, RULE_FILE};
-use tactful::domain::rules::source::{self, Node, NodeKind, Style};
+use tactful::domain::sources::FileId;
+use tactful::rules::format::format;
+use tactful::rules::shape::{Form, RULE_FILE};
+use tactful::rules::source::{self, Node, NodeKind, Style};
 use tactful::scenario::shape::TEST_FILE;
 
 use super::commands::{err, out, tactful};

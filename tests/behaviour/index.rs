@@ -11,7 +11,7 @@ use tactful::domain::consent::{ConsentStatus, Standing};
 use tactful::domain::customer::{CustomerState, PackedEvent};
 use tactful::domain::decide::{Decision, Explain, Explanation, Gate};
 use tactful::domain::id::{ChannelId, PurposeSet};
-use tactful::domain::rules::RuleSet;
+use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
 use tactful::domain::view::{Scene, Situation, Subject};

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
 use tactful::domain::id::{PurposeId, Vocabulary};
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MemoryLimit, OutcomeInput, Question};
 use tactful::ledger::{FileLedger, LedgerSettings};
+use tactful::rules::load;
 use tactful::store::{CustomerStore, StoreError, StoreRecovery};
 
 use super::support::{ask, attributes, chosen, consent, event, monday};

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use tactful::domain::id::{FieldId, Id, Vocabulary};
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{Loaded, load};
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Period;
 use tactful::rule_files;
+use tactful::rules::{Loaded, load};
 use tactful::scenario::replay::Replay;
 
 use super::support::{rules, rules_of};

@@ -6,7 +6,7 @@ use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use tactful::domain::customer::{CustomerState, JourneyState, OutcomeEntry, PackedEvent};
 use tactful::domain::decide::{Explain, Request, decide};
 use tactful::domain::id::{Id, PurposeSet};
-use tactful::domain::rules::RuleSet;
+use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::domain::view::{Situation, Subject};

@@ -7,11 +7,11 @@ use tactful::domain::consent::ConsentStatus::{Given, Objected, Refused, Restrict
 use tactful::domain::consent::Denial;
 use tactful::domain::decide::{Explain, Gate};
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::{Loaded, load};
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
+use tactful::rules::{Loaded, load};
 
 use super::support::{StubbornLedger, ask, attributes, chosen, consent, engine, event, monday, rules_of};
 

@@ -4,9 +4,9 @@
 
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus::{
-    Given, Objected, Refused, Restricted, RestrictionLifted, Revoked, Withdrawn,
+    self, Given, Objected, Refused, Restricted, RestrictionLifted, Revoked, Withdrawn,
 };
-use tactful::domain::consent::{ConsentStatus, Denial};
+use tactful::domain::consent::Denial;
 use tactful::domain::decide::{Explain, Gate, SilenceReason};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
@@ -365,10 +365,10 @@ fn what_waits_for_a_context_fact_is_nothing_to_gain() {
 #[test]
 fn an_event_does_not_repair_itself() {
     use tactful::domain::id::Vocabulary;
-    use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+    use tactful::domain::sources::{SourceFile, Sources};
     let text = format!("{HEAD}actions:\n{}{POLICY}", offer("care", "service", ""))
         .replace("repairs: bad, keep: 1 day", "repairs: fixed, keep: 1 day");
-    let loaded = tactful::domain::rules::load(
+    let loaded = tactful::rules::load(
         Sources::new(vec![SourceFile { path: "rules.yaml".into(), text }]),
         &Vocabulary::default(),
     );

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
 use tactful::engine::{Engine, OutcomeInput};
+use tactful::rules::load;
 
 use super::support::{ask, attributes, consent, engine, event, monday, rules_of};
 

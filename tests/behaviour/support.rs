@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::RuleSet;
+use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
@@ -61,9 +61,9 @@ pub fn rules(path: &str) -> Arc<RuleSet> {
 }
 
 pub fn rules_of(text: &str) -> Arc<RuleSet> {
-    use tactful::domain::rules::diagnostic::{SourceFile, Sources};
+    use tactful::domain::sources::{SourceFile, Sources};
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: text.into() }]);
-    let loaded = tactful::domain::rules::load(sources, &Vocabulary::default());
+    let loaded = tactful::rules::load(sources, &Vocabulary::default());
     Arc::new(loaded.rule_set.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics)))
 }
 

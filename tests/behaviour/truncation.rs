@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::diagnostic::{FileId, SourceFile, Sources};
-use tactful::domain::rules::{Loaded, load, source};
+use tactful::domain::sources::{FileId, SourceFile, Sources};
 use tactful::rule_files;
+use tactful::rules::{Loaded, load, source};
 
 use super::support::folder;
 

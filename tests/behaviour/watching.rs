@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tactful::domain::rules::code;
 use tactful::engine::{ActiveRules, Engine, Limits, Outcome};
 use tactful::grpc::Clock;
 use tactful::grpc::proto::rule_service_client::RuleServiceClient;
 use tactful::grpc::proto::{self, GetRuleSetResponse};
 use tactful::ledger::MemoryLedger;
+use tactful::rules::code;
 use tactful::serve::RULES_HEALTH;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tokio::sync::watch::Receiver;

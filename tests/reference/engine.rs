@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use tactful::domain::decide::Explain;
 use tactful::domain::id::{PurposeId, Vocabulary};
-use tactful::domain::rules::diagnostic::{Severity, SourceFile, Sources};
-use tactful::domain::rules::{Loaded, RuleSet, load};
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::engine::{DecisionRecord, Engine, EngineError, Limits, Outcome};
 use tactful::ledger::{FileLedger, LedgerSettings, MemoryLedger};
+use tactful::rules::diagnostic::Severity;
+use tactful::rules::{Loaded, load};
 use tactful::store::CustomerStore;
 
 use crate::convert;

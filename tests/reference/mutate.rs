@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 use tactful::domain::id::Vocabulary;
-use tactful::domain::rules::shape::{CONDITION_GROUP, Form, Name, RULE_FILE};
+use tactful::rules::shape::{CONDITION_GROUP, Form, Name, RULE_FILE};
 
 use crate::engine::loaded;
 use crate::generate::declarations::PERIODS;

@@ -3,8 +3,9 @@
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
 use super::{Region, severity, sorted};
-use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Diagnostic, Sources};
+use crate::domain::sources::Sources;
+use crate::rules::code;
+use crate::rules::diagnostic::Diagnostic;
 
 /// One command per line.
 #[must_use]

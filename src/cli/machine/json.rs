@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Region, severity, sorted};
-use crate::domain::rules::diagnostic::{Diagnostic, Sources};
+use crate::domain::sources::Sources;
+use crate::rules::diagnostic::Diagnostic;
 
 /// Each with severity, code, message, help, file, line, column, end_line, end_column and replacement; missing values
 /// are `null`.

@@ -4,7 +4,8 @@ pub mod github;
 pub mod json;
 pub mod sarif;
 
-use crate::domain::rules::diagnostic::{Diagnostic, Severity, Sources};
+use crate::domain::sources::Sources;
+use crate::rules::diagnostic::{Diagnostic, Severity};
 
 /// The name of a severity.
 fn severity(diagnostic: &Diagnostic) -> &'static str {

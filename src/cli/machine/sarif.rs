@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Region, severity, sorted};
-use crate::domain::rules::code;
-use crate::domain::rules::diagnostic::{Code, Diagnostic, Sources};
+use crate::domain::sources::Sources;
+use crate::rules::code;
+use crate::rules::diagnostic::{Code, Diagnostic};
 
 /// A log of one run, with the rules that its results name.
 #[must_use]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Timed;
 use crate::cli::{counted, render};
-use crate::domain::rules::Loaded;
+use crate::rules::Loaded;
 use crate::scenario::test::Failure;
 
 /// The document for completed tests.
@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::rules::diagnostic::Location;
+    use crate::domain::sources::Location;
     use crate::scenario::test::TestResult;
 
     fn timed(name: &str, file: &str, failure: Option<Failure>) -> Timed {

@@ -7,7 +7,7 @@ use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::Basis;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 
 /// The most changes of one call.

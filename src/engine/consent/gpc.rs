@@ -6,7 +6,7 @@ use super::{ConsentChange, ConsentRequest};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentStatus, Standing};
 use crate::domain::id::PurposeId;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 
 impl Engine {

@@ -2,7 +2,7 @@
 
 use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, late_yes_lost, lawful};
 use crate::domain::id::PurposeId;
-use crate::domain::rules::RuleSet;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 
 /// One purpose's standing, for people.

@@ -8,11 +8,9 @@ use std::collections::BTreeSet;
 
 use super::CUSTOMER;
 use crate::domain::decide::{Gate, Loser};
-use crate::domain::rules::RuleSet;
-use crate::domain::rules::diagnostic::{Location, Span};
-use crate::domain::rules::section::action::Action;
-use crate::domain::rules::section::condition::Condition;
-use crate::domain::rules::section::journey::{Journey, Move, MoveOn, Stage};
+use crate::domain::model::{Action, Condition, Journey, Move, MoveOn, Stage};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::{Location, Span};
 use crate::domain::time::Moment;
 use crate::engine::{DecisionRecord, Engine, JourneyView};
 

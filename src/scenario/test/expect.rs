@@ -5,13 +5,14 @@ use std::fmt;
 
 use super::given::{Known, every};
 use crate::domain::decide::{Chosen, Gate, Loser, SilenceReason};
-use crate::domain::rules::diagnostic::Location;
-use crate::domain::rules::reader::{self, Fields};
-use crate::domain::rules::source::{Node, NodeKind};
-use crate::domain::rules::{RuleSet, code};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::Location;
 use crate::domain::time::Moment;
 use crate::domain::value::normal;
 use crate::engine::DecisionRecord;
+use crate::rules::code;
+use crate::rules::reader::{self, Fields};
+use crate::rules::source::{Node, NodeKind};
 use crate::scenario::shape;
 
 /// The expectations of a test.

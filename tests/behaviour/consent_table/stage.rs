@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tactful::domain::rules::RuleSet;
-use tactful::domain::rules::diagnostic::{SourceFile, Sources};
-use tactful::domain::rules::load;
+use tactful::domain::rule_set::RuleSet;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::domain::value::{Operand, Value};
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, Limits, Question};
 use tactful::ledger::{Ledger, MemoryLedger};
+use tactful::rules::load;
 
 use super::super::support::{chosen, consent, monday, rules_of};
 use super::history::{How, Said, Token};

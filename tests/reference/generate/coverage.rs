@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::Value;
-use tactful::domain::rules::shape::{CONDITION_GROUP, Form, RULE_FILE, Shape};
+use tactful::rules::shape::{CONDITION_GROUP, Form, RULE_FILE, Shape};
 
 /// What can stand in an expression, as docs/expressions.md lists it.
 const PARTS: [&str; 50] = [

@@ -1,0 +1,132 @@
+//! Contact policy: limits over sliding windows, cool-downs, quiet hours.
+//!
+//! Windows are exact to the millisecond and half-open: a contact at `t` counts until just before `t + per`.
+
+use smallvec::SmallVec;
+
+use super::{Gate, Judgement, Why};
+use crate::domain::action::Outcome;
+use crate::domain::customer::ContactState;
+use crate::domain::id::ChannelId;
+use crate::domain::model::{Action, Limit, LimitRule, LimitScope, Otherwise, QuietHours};
+use crate::domain::time::{Moment, Period, TimeOfDay};
+use crate::domain::view::Scene;
+
+/// Drops an action that would be too much now; `besides` are actions chosen in the same answer.
+pub(crate) fn drop<'r>(
+    action: &'r Action,
+    scene: &'r Scene<'_>,
+    channel: ChannelId,
+    besides: &[&Action],
+) -> Option<Judgement<'r>> {
+    let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+    let own = action.limits.iter().filter(|limit| covers(limit));
+    let own = own.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
+    let pooled = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
+    let pooled = pooled.filter_map(|(limit, alone)| {
+        let count = || used_up(limit, scene, channel, besides);
+        // What was said before counts alike for all that a limit covers.
+        Some((limit, if besides.is_empty() { *alone.get_or_init(count) } else { count() }?))
+    });
+    if let Some((limit, until)) = own.chain(pooled).max_by_key(|(_, until)| *until) {
+        let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
+        return Some(Judgement::dropped(action, gate, Why::Limit(limit, until)));
+    }
+    let quiet = quiet_until(scene, channel)?;
+    Some(Judgement::dropped(action, Gate::QuietHours, Why::Quiet(quiet)))
+}
+
+/// How much of a limit is used, and when a used-up one lets the next contact through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Counted in the window that ends now.
+    pub used: u32,
+    /// When the oldest one that counts leaves the window.
+    pub refills: Option<Moment>,
+}
+
+/// How much of a limit is used now.
+#[must_use]
+pub fn usage(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> Usage {
+    let ends = ends(scope, (outcome, per), scene);
+    Usage { used: u32::try_from(ends.clone().count()).unwrap_or(u32::MAX), refills: ends.min() }
+}
+
+/// Until when a limit stops, if it does.
+fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
+    let (LimitRule::AtMost { per: back, .. } | LimitRule::After { wait: back, .. }) = limit.rule;
+    // What is not known any more may have used it up.
+    let lost = scene.subject.state.relation().lost.map(|lost| lost + back).filter(|until| *until > scene.now);
+    lost.max(known_to_be_used_up(limit, scene, channel, besides))
+}
+
+fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
+    match limit.rule {
+        LimitRule::AtMost { count, per, outcome } => {
+            let ends = ends(&limit.scope, (outcome, per), scene);
+            let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+            let extra = if outcome == Outcome::Presented { besides.iter().filter(covers).count() } else { 0 };
+            let over = (ends.clone().count() + extra).checked_sub(count as usize)?;
+            let mut ends: SmallVec<[Moment; 8]> = ends.collect();
+            ends.sort_unstable();
+            Some(ends.get(over).copied().unwrap_or(scene.now + per))
+        }
+        LimitRule::After { outcome, wait } => {
+            let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+            if outcome == Outcome::Presented && besides.iter().any(|action| covers(&action)) {
+                return Some(scene.now + wait);
+            }
+            let ends = occurrences(&limit.scope, outcome, scene).map(|(at, lapses)| (at + wait).min(lapses));
+            ends.max().filter(|until| *until > scene.now)
+        }
+    }
+}
+
+/// When each counted occurrence leaves the window.
+fn ends<'s>(
+    scope: &'s LimitScope,
+    (outcome, per): (Outcome, Period),
+    scene: &'s Scene<'_>,
+) -> impl Iterator<Item = Moment> + Clone + 's {
+    let counted = occurrences(scope, outcome, scene).map(move |(at, lapses)| (at + per).min(lapses));
+    counted.filter(|end| *end > scene.now)
+}
+
+/// Every occurrence of an outcome within a scope, with the moment at which it lapses by itself.
+fn occurrences<'s>(
+    scope: &'s LimitScope,
+    outcome: Outcome,
+    scene: &'s Scene<'_>,
+) -> impl Iterator<Item = (Moment, Moment)> + Clone + 's {
+    let now = scene.now;
+    let presented = outcome == Outcome::Presented;
+    let contacts =
+        scene.subject.state.relation().contacts.iter().filter(move |contact| presented && contact.counts(now));
+    let contacts = contacts
+        .filter(|contact| scope.covers(contact.action, contact.kind, contact.group, contact.channel))
+        .map(|contact| match contact.state {
+            ContactState::Reserved { until } => (contact.at, until),
+            ContactState::Counted => (contact.at, Moment::DISTANT_FUTURE),
+        });
+    let outcomes =
+        scene.subject.state.relation().outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
+    let outcomes = outcomes
+        .filter(|entry| scope.covers(entry.action, entry.kind, entry.group, entry.channel))
+        .map(|entry| (entry.at, Moment::DISTANT_FUTURE));
+    contacts.chain(outcomes)
+}
+
+/// Within quiet hours: when they end, if waiting helps.
+fn quiet_until(scene: &Scene<'_>, channel: ChannelId) -> Option<Option<Moment>> {
+    let quiet = quiet_hours(scene, channel)?;
+    let local = scene.local();
+    if !quiet.cover(TimeOfDay { hour: local.hour, minute: local.minute }) {
+        return None;
+    }
+    Some((quiet.otherwise == Otherwise::Wait).then(|| quiet.next_change(scene.now, scene.zone())))
+}
+
+/// The channel's quiet hours.
+pub(crate) fn quiet_hours(scene: &Scene<'_>, channel: ChannelId) -> Option<QuietHours> {
+    scene.rules.declared.channels.get(channel)?.quiet_hours
+}

@@ -1,0 +1,234 @@
+//! Engagement policy: may we ever, does it fit now, is it good for them; and, before that, whether the
+//! action is asked for at all and its purpose may be served.
+
+use smallvec::SmallVec;
+
+use super::{Gate, Judgement, Request, Why};
+use crate::domain::consent::{Denial, Stage};
+use crate::domain::expr::{Fact, FactId, Facts, Node, evaluate};
+use crate::domain::id::PurposeId;
+use crate::domain::index::Offer;
+use crate::domain::model::{Action, Condition};
+use crate::domain::value::{Operand, Truth};
+use crate::domain::view::{Scene, View};
+
+/// The gates of the three questions, in the order in which they are asked.
+pub(crate) const GATES: [Gate; 3] = [Gate::Eligible, Gate::Applicable, Gate::Suitable];
+
+/// The views of one scene, made when first needed.
+pub(crate) struct Views<'a> {
+    scene: &'a Scene<'a>,
+    made: SmallVec<[(PurposeId, View<'a>); 4]>,
+    uses: usize,
+}
+
+impl<'a> Views<'a> {
+    pub(crate) fn new(scene: &'a Scene<'a>) -> Self {
+        Self { scene, made: SmallVec::new(), uses: 0 }
+    }
+
+    /// The view of a purpose.
+    pub(crate) fn of(&mut self, purpose: PurposeId) -> &View<'a> {
+        self.uses += 1;
+        let index = self.made.iter().position(|(known, _)| *known == purpose).unwrap_or_else(|| {
+            self.made.push((purpose, self.scene.view(purpose)));
+            self.made.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the index was found or made one line above")]
+        &self.made[index].1
+    }
+
+    pub(crate) fn scene(&self) -> &'a Scene<'a> {
+        self.scene
+    }
+
+    /// How often a view was asked for, which is a measure of the work done.
+    pub(crate) fn uses(&self) -> usize {
+        self.uses
+    }
+}
+
+/// An action that passed the engagement policy.
+pub(crate) struct Engaged {
+    /// The highest sensitivity among the facts that this rests on.
+    pub sensitivity: f64,
+}
+
+/// Drops what is not asked for, not on this channel, not in season, or not lawful.
+pub(crate) fn drop_early<'r>(action: &'r Action, scene: &Scene<'_>, request: &Request<'_>) -> Option<Judgement<'r>> {
+    let consent = |denial| Judgement::dropped(action, Gate::Consent, Why::Consent(denial));
+    out_of_question(action, scene, request).or_else(|| denial(action.purpose, scene).map(consent))
+}
+
+/// Drops what is not asked for, not on this channel or not in season.
+pub(crate) fn out_of_question<'r>(
+    action: &'r Action,
+    scene: &Scene<'_>,
+    request: &Request<'_>,
+) -> Option<Judgement<'r>> {
+    let on_channel = action.treatments.get(request.channel).is_some();
+    let (gate, why) = not_offered(Offer::of(action), on_channel, scene, request)?;
+    Some(Judgement::dropped(action, gate, why))
+}
+
+/// Why an action is not asked for, not on this channel or not in season.
+pub(crate) fn not_offered(
+    offer: Offer,
+    on_channel: bool,
+    scene: &Scene<'_>,
+    request: &Request<'_>,
+) -> Option<(Gate, Why<'static>)> {
+    if !request.groups.is_empty() && !offer.group.is_some_and(|group| request.groups.contains(&group)) {
+        return Some((Gate::Group, Why::Group));
+    }
+    if !on_channel {
+        return Some((Gate::Channel, Why::Channel));
+    }
+    if let Some(from) = offer.from.filter(|from| scene.now < *from) {
+        return Some((Gate::Dates, Why::NotYet(from)));
+    }
+    offer.until.is_some_and(|until| scene.now >= until).then_some((Gate::Dates, Why::Over))
+}
+
+/// Why an action of this purpose may not be taken.
+///
+/// Where nobody has to be asked, a restriction of processing or an untrusted ledger takes away the personal
+/// data, not the action: it goes on with every personal fact unknown.
+pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
+    if scene.lawful.contains(purpose) {
+        return None;
+    }
+    let denial = scene.verdict(purpose, Stage::Disclosure).denial()?;
+    let masked = matches!(denial, Denial::Restricted | Denial::LedgerUnavailable);
+    let needs_nobody = scene
+        .rules
+        .purpose(purpose)
+        .is_some_and(|terms| !(terms.basis.needs_consent() || terms.direct_marketing || terms.gpc_objects));
+    (!(masked && needs_nobody)).then_some(denial)
+}
+
+/// Asks the three questions in turn; the first condition that does not hold drops the action.
+pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged, Judgement<'r>> {
+    let mut sensitivity = 0.0_f64;
+    for (gate, conditions) in policy(action) {
+        for condition in conditions {
+            let found = condition.evaluate(view);
+            if !found.truth.holds() {
+                return Err(Judgement::dropped(action, gate, Why::Condition(condition, found.truth)));
+            }
+            sensitivity = sensitivity.max(found.sensitivity);
+        }
+    }
+    Ok(Engaged { sensitivity })
+}
+
+/// Whether the engagement policy could hold if what is withheld were known.
+pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> {
+    let mut sensitivity = 0.0_f64;
+    for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
+        let possible = possible(condition, view);
+        if !possible.holds {
+            return None;
+        }
+        sensitivity = sensitivity.max(possible.sensitivity);
+    }
+    Some(Engaged { sensitivity })
+}
+
+/// What a condition can come to, whatever the withheld facts turn out to be.
+#[derive(Debug, Clone, Copy)]
+struct Possible {
+    /// It can be true.
+    holds: bool,
+    /// It can be false.
+    fails: bool,
+    /// How personal it is where it is true.
+    sensitivity: f64,
+}
+
+impl Possible {
+    const TRUE: Self = Self { holds: true, fails: false, sensitivity: 0.0 };
+
+    fn not(self) -> Self {
+        Self { holds: self.fails, fails: self.holds, ..self }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            holds: self.holds && other.holds,
+            fails: self.fails || other.fails,
+            sensitivity: self.sensitivity.max(other.sensitivity),
+        }
+    }
+}
+
+fn possible(condition: &Condition, view: &View<'_>) -> Possible {
+    let every = |parts: &[Condition], look: fn(Possible) -> Possible| {
+        parts.iter().map(|part| look(possible(part, view))).fold(Possible::TRUE, Possible::and)
+    };
+    match condition {
+        Condition::Expression(program) => {
+            Possible { sensitivity: program.sensitivity, ..possible_truths(&program.node, view) }
+        }
+        Condition::All(parts, _) => every(parts, |part| part),
+        Condition::None(parts, _) => {
+            Possible { sensitivity: condition.most_sensitive(), ..every(parts, Possible::not) }
+        }
+        Condition::Any(parts, _) => {
+            let hold = parts.iter().map(|part| possible(part, view)).filter(|part| part.holds);
+            let least = hold.map(|part| part.sensitivity).reduce(f64::min);
+            Possible { sensitivity: least.unwrap_or(0.0), ..every(parts, Possible::not).not() }
+        }
+    }
+}
+
+/// What an expression can come to. A part that rests on a fact which no consent brings, and which is not known, can be
+/// neither true nor false.
+fn possible_truths(node: &Node, view: &View<'_>) -> Possible {
+    let part = |part| possible_truths(part, view);
+    match node {
+        Node::Not(inner) => part(inner).not(),
+        Node::And(parts) => parts.iter().map(part).fold(Possible::TRUE, Possible::and),
+        Node::Or(parts) => parts.iter().map(|inner| part(inner).not()).fold(Possible::TRUE, Possible::and).not(),
+        leaf => {
+            let truth = evaluate(leaf, view).truth();
+            let open = truth == Truth::Unknown && could_be_told(leaf, view);
+            Possible { holds: open || truth == Truth::True, fails: open || truth == Truth::False, sensitivity: 0.0 }
+        }
+    }
+}
+
+/// Whether all that is not known in it is personal, so that a consent may bring it.
+fn could_be_told(leaf: &Node, view: &View<'_>) -> bool {
+    let (mut withheld, mut missing) = (false, false);
+    leaf.visit_facts(&mut |fact| {
+        if view.read(fact) == Operand::Unknown {
+            if is_personal(fact, view.scene) { withheld = true } else { missing = true }
+        }
+    });
+    withheld && !missing
+}
+
+/// Whether a fact is about the customer, and so may be withheld.
+pub(crate) fn is_personal(fact: FactId, scene: &Scene<'_>) -> bool {
+    match scene.rules.facts.get(fact).map(|entry| &entry.fact) {
+        Some(Fact::Attribute(id)) => {
+            scene.rules.declared.attributes.get(*id).is_some_and(|attribute| attribute.purposes.is_some())
+        }
+        Some(
+            Fact::EventCount { .. }
+            | Fact::EventLast { .. }
+            | Fact::OutcomeCount { .. }
+            | Fact::OutcomeLast { .. }
+            | Fact::Stage(_)
+            | Fact::Entered(_)
+            | Fact::InStageFor(_),
+        ) => true,
+        _ => false,
+    }
+}
+
+fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {
+    let [eligible, applicable, suitable] = GATES;
+    [(eligible, &action.eligible), (applicable, &action.applicable), (suitable, &action.suitable)]
+}

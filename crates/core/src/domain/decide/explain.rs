@@ -1,0 +1,200 @@
+//! Every loser has a reason that names the gate and the place in the rules, and the smallest change that
+//! would flip it.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+use super::engagement::Views;
+use super::{Gate, Judgement, Request, Score, Weighed, Why, flip, weigh};
+use crate::domain::id::{ActionId, PurposeSet};
+use crate::domain::sources::Location;
+use crate::domain::value::Truth;
+use crate::domain::view::Scene;
+
+/// How much to explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Explain {
+    /// Reasons of the chosen actions only.
+    #[default]
+    Chosen,
+    /// Counts for each gate, and the nearest loser.
+    Funnel,
+    /// Every action.
+    Full,
+}
+
+/// Reasons, as far as they were asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// How many actions entered each gate, and how many were left behind it.
+    pub funnel: Vec<(Gate, u32, u32)>,
+    /// Every action with its reason, the best first.
+    pub candidates: Vec<Loser>,
+}
+
+/// One action and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loser {
+    /// Which action.
+    pub action: ActionId,
+    /// Where it dropped out, or `chosen`.
+    pub gate: Gate,
+    /// Why, in words.
+    pub reason: String,
+    /// The place in the rules that decided it.
+    pub rule: Location,
+    /// Its score, where it got that far.
+    pub score: Option<Score>,
+    /// The smallest change found that would have chosen it; verified by deciding again.
+    pub flip: Option<String>,
+    /// Purposes it waits for.
+    pub needs_purposes: PurposeSet,
+    /// The places of the points that counted for its relevance.
+    pub fired: Vec<Location>,
+}
+
+/// For how many actions a flip is looked for; those that came furthest come first.
+const MOST_FLIPS: usize = 64;
+/// No other flip is looked for once so many actions were evaluated for flips: a few milliseconds at most.
+const MOST_EVALUATIONS: usize = 20_000;
+
+/// Explains an outcome.
+pub(crate) fn explain<'r>(
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    outcome: &Weighed<'r>,
+    views: &mut Views<'r>,
+) -> Option<Explanation> {
+    let candidates = match request.explain {
+        Explain::Chosen => return None,
+        Explain::Funnel => {
+            let nearest = nearest(scene, request, outcome, views);
+            nearest.map(|judgement| told(&judgement, None, views)).into_iter().collect()
+        }
+        Explain::Full => candidates(request, outcome, views),
+    };
+    Some(Explanation { funnel: funnel(outcome), candidates })
+}
+
+fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
+    let mut dropped = outcome.counted.gates;
+    for judgement in &outcome.judgements {
+        if let Some(count) = dropped.get_mut(judgement.gate as usize) {
+            *count += 1;
+        }
+    }
+    let mut left: u32 = dropped.iter().sum();
+    let mut funnel = Vec::with_capacity(Gate::ALL.len());
+    for (gate, dropped) in Gate::ALL.into_iter().zip(dropped).filter(|(gate, _)| *gate != Gate::Chosen) {
+        funnel.push((gate, left, left - dropped));
+        left -= dropped;
+    }
+    funnel
+}
+
+/// The loser that came furthest.
+fn nearest<'r>(
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    outcome: &Weighed<'r>,
+    views: &mut Views<'r>,
+) -> Option<Judgement<'r>> {
+    let counted = outcome.counted.nearest.and_then(|(_, id)| scene.rules.actions.get(id));
+    let counted = counted.map(|action| weigh::evaluate(action, (scene, request), views, None));
+    let losers = outcome.judgements.iter().filter(|judgement| judgement.gate != Gate::Chosen);
+    losers.cloned().chain(counted).max_by(|a, b| nearer(a, b, scene))
+}
+
+/// Every action, the one that came furthest first. The judgements are in the order of ids, and those that came equally
+/// far stay in it.
+fn candidates<'r>(request: &Request<'_>, outcome: &Weighed<'r>, views: &mut Views<'r>) -> Vec<Loser> {
+    let mut at_gate: [Vec<&Judgement<'r>>; Gate::ALL.len()] = Default::default();
+    for judgement in &outcome.judgements {
+        if let Some(same) = at_gate.get_mut(judgement.gate as usize) {
+            same.push(judgement);
+        }
+    }
+    at_gate.iter_mut().for_each(|same| same.sort_by(|a, b| points(b).total_cmp(&points(a))));
+    let order = at_gate.into_iter().rev().flatten();
+    let cost = Cell::new(0);
+    let mut losers = Vec::with_capacity(outcome.judgements.len());
+    for (index, judgement) in order.enumerate() {
+        let sought = index < MOST_FLIPS && cost.get() < MOST_EVALUATIONS;
+        let flip = sought.then(|| flip::find(judgement, views, request, &cost)).flatten();
+        losers.push(told(judgement, flip, views));
+    }
+    losers
+}
+
+fn told<'r>(judgement: &Judgement<'r>, flip: Option<String>, views: &mut Views<'r>) -> Loser {
+    let scene = views.scene();
+    Loser {
+        action: judgement.action.id,
+        gate: judgement.gate,
+        reason: reason(judgement, scene),
+        rule: scene.rules.locate(judgement.span()),
+        score: judgement.score,
+        flip,
+        needs_purposes: needs(judgement),
+        fired: fired(judgement, views),
+    }
+}
+
+fn fired<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Location> {
+    let Judgement { action, score: Some(_), .. } = judgement else { return Vec::new() };
+    let view = views.of(action.purpose);
+    let counted = action.relevance.add.iter().filter(|points| points.when.evaluate(view).truth.holds());
+    counted.map(|points| view.scene.rules.locate(points.when.span())).collect()
+}
+
+/// Who came nearer to being chosen: who passed more gates, then who has more points, then the id.
+fn nearer(a: &Judgement<'_>, b: &Judgement<'_>, scene: &Scene<'_>) -> Ordering {
+    let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
+    a.gate.cmp(&b.gate).then(points(a).total_cmp(&points(b))).then_with(|| name(b).cmp(name(a)))
+}
+
+fn points(judgement: &Judgement<'_>) -> f64 {
+    judgement.score.map_or(f64::NEG_INFINITY, |score| score.total)
+}
+
+fn needs(judgement: &Judgement<'_>) -> PurposeSet {
+    match judgement.why {
+        Why::Consent(_) => PurposeSet::of(judgement.action.purpose),
+        _ => PurposeSet::EMPTY,
+    }
+}
+
+/// The reason in words. It names what the rules say, never what a withheld fact holds.
+pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
+    let rules = scene.rules;
+    let name = |id: ActionId| rules.vocabulary.name(id).to_owned();
+    match judgement.why {
+        Why::Group => "not one of the groups asked for".to_owned(),
+        Why::Channel => "no treatment for this channel".to_owned(),
+        Why::NotYet(from) => format!("begins at {from}"),
+        Why::Over => "is over".to_owned(),
+        Why::Consent(denial) => {
+            let purpose = rules.vocabulary.name(judgement.action.purpose);
+            format!("the purpose `{purpose}` may not be served: {}", denial.name().replace('_', " "))
+        }
+        Why::Condition(condition, truth) => {
+            let state = if truth == Truth::Unknown { "cannot be told" } else { "does not hold" };
+            format!("`{}` {state}", condition.text())
+        }
+        Why::AlreadyGiven => "the customer has already agreed".to_owned(),
+        Why::AskedBefore(until) => format!("the customer said no; not before {until}"),
+        Why::Asking(_) | Why::NothingToGain => "there is nothing to gain by it now".to_owned(),
+        Why::NeverAskAgain => "the customer must not be asked".to_owned(),
+        Why::Limit(limit, until) if judgement.gate == Gate::CoolDown => {
+            format!("quiet for `{}`, until {until}", limit.label)
+        }
+        Why::Limit(limit, until) => format!("limit `{}` is used up until {until}", limit.label),
+        Why::Quiet(Some(until)) => format!("quiet hours until {until}"),
+        Why::Quiet(None) => "quiet hours".to_owned(),
+        Why::Text(fact) => format!("its text needs `{fact}`, which is not known here"),
+        Why::Gap(gap) => format!("lacked {gap:.1} points"),
+        Why::Excluded(other) => format!("does not go together with `{}`", name(other)),
+        Why::Outranked(gap) => format!("outranked by {gap:.1} points"),
+        Why::Chosen => "chosen".to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! The smallest change that would have chosen an action, found gate by gate and verified by deciding again.
+//!
+//! A change supposes other facts, another moment or more relevance, never a consent and never withheld data. What is
+//! told is what was supposed when the action was chosen, no more and no less.
+
+use std::cell::Cell;
+
+use super::engagement::Views;
+use super::suppose::{Change, World};
+use super::{Gate, Judgement, Request, Why, solve, weigh};
+use crate::domain::model::Action;
+use crate::domain::view::Scene;
+
+/// How many changes one flip may hold.
+const MOST_CHANGES: usize = 4;
+/// How many ways to pass one gate are tried.
+const MOST_WAYS: usize = 8;
+
+/// Looks for the smallest change that chooses the action, in words. `cost` grows by the actions evaluated.
+pub(crate) fn find<'r>(
+    judgement: &Judgement<'r>,
+    views: &mut Views<'r>,
+    request: &Request<'_>,
+    cost: &Cell<usize>,
+) -> Option<String> {
+    let action = judgement.action;
+    let mut ways = ways(judgement, views);
+    if ways.is_empty() {
+        return None;
+    }
+    let search = Search { action, request, cost };
+    let mut world = World::new(views.scene(), action.purpose);
+    for _ in 0..MOST_CHANGES {
+        let (next, now) = search.first_possible(world, ways)?;
+        match now {
+            Again::Chosen => return Some(next.words()),
+            Again::Dropped(more) => (world, ways) = (next, more),
+        }
+    }
+    None
+}
+
+/// What becomes of an action in a world that is supposed.
+enum Again {
+    Chosen,
+    /// It was not chosen; these changes may bring it further.
+    Dropped(Vec<Change>),
+}
+
+/// The search for one flip.
+struct Search<'s> {
+    action: &'s Action,
+    request: &'s Request<'s>,
+    /// Actions evaluated so far, for all flips.
+    cost: &'s Cell<usize>,
+}
+
+impl Search<'_> {
+    /// Tries changes in a world until one is possible; tells what becomes of the action then.
+    fn first_possible<'w>(&self, world: World<'w>, ways: Vec<Change>) -> Option<(World<'w>, Again)> {
+        let mut kept = Some(world);
+        let mut ways = ways.into_iter().take(MOST_WAYS).peekable();
+        while let Some(change) = ways.next() {
+            // The world is copied only where another change may have to be tried in it.
+            let world = if ways.peek().is_some() { kept.clone() } else { kept.take() };
+            let Some(next) = world.and_then(|world| world.supposing(change, self.cost)) else { continue };
+            if let Some(now) = self.evaluate_again(&next) {
+                return Some((next, now));
+            }
+        }
+        None
+    }
+
+    /// Decides again, with all other actions that may do better. Nothing if what is supposed does not hold there.
+    fn evaluate_again(&self, world: &World<'_>) -> Option<Again> {
+        let Self { action, request, cost } = self;
+        let scene = world.scene();
+        let mut views = Views::new(&scene);
+        if !world.holds(views.of(action.purpose)) {
+            return None;
+        }
+        let outcome = weigh::score_candidates(&scene, request, &mut views, Some((action.id, world.points())));
+        cost.set(cost.get() + outcome.judgements.len() + views.uses());
+        let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action.id)?;
+        Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views)) })
+    }
+}
+
+/// Changes that each pass the gate at which the action dropped out, or bring it nearer to that.
+fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
+    match judgement.why {
+        Why::Condition(condition, _) => {
+            let values = solve::satisfy(condition, views.of(judgement.action.purpose));
+            values.into_iter().map(|(fact, value)| Change::Fact(fact, value)).collect()
+        }
+        Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) | Why::Quiet(Some(at)) => vec![Change::Moment(at)],
+        Why::Gap(gap) | Why::Outranked(gap) => {
+            points(judgement, views.scene(), gap).map(Change::Points).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The points of relevance that close a gap, in tenths.
+fn points(judgement: &Judgement<'_>, scene: &Scene<'_>, gap: f64) -> Option<f64> {
+    let discount = scene.rules.policy.arbitration.personal_discount * judgement.score?.personal;
+    let factor = judgement.action.worth * (1.0 - discount);
+    // A tenth of a point more than the gap, so that a tie is not taken for a win.
+    Some((((gap / factor) * 10.0).floor() + 1.0) / 10.0)
+}

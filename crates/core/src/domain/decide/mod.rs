@@ -1,0 +1,296 @@
+//! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
+//!
+//! `weigh` evaluates the candidates, or all actions where all are to be explained: `engagement` asks whether an action
+//! may, fits and is good; `contact` whether it is too much; `arbitrate` what it scores; `ask` what a consent would gain;
+//! `choose` picks; `silence` says why nothing was picked; `explain` tells every loser why, and `flip` what would have
+//! changed it, in a world that `suppose` makes from values that `solve` finds.
+
+pub mod arbitrate;
+mod ask;
+mod choose;
+pub mod contact;
+mod engagement;
+pub mod explain;
+mod flip;
+mod silence;
+mod solve;
+mod suppose;
+mod weigh;
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
+use crate::domain::model::{Action, Condition, Limit};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::sources::Span;
+use crate::domain::time::Moment;
+use crate::domain::value::Truth;
+use crate::domain::view::{Scene, Situation, Subject};
+
+pub use arbitrate::Score;
+pub use explain::{Explain, Explanation, Loser};
+pub use silence::{Silence, SilenceReason};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Where the conversation takes place.
+    pub channel: ChannelId,
+    /// The question's own facts.
+    pub situation: Situation<'a>,
+    /// Only actions of these groups; empty means all.
+    pub groups: &'a [GroupId],
+    /// At most this many actions.
+    pub max_actions: usize,
+    /// How much to explain.
+    pub explain: Explain,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The actions to take, best first.
+    pub actions: SmallVec<[Chosen; 1]>,
+    /// Why nothing is said; there exactly when no action is.
+    pub silence: Option<Silence>,
+    /// Purposes whose data the chosen actions relied on.
+    pub purposes_used: PurposeSet,
+    /// The standing was at least as new as this record.
+    pub ledger_position: u64,
+    /// Ask again from here on.
+    pub valid_until: Moment,
+    /// A bounded history forgot something that a rule could still ask for.
+    pub history_truncated: bool,
+    /// Reasons, as far as they were asked for.
+    pub explanation: Option<Explanation>,
+}
+
+/// One action to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Which.
+    pub action: ActionId,
+    /// Key to content that is kept elsewhere.
+    pub content: Arc<str>,
+    /// Text to show or say.
+    pub text: Arc<str>,
+    /// How it came out.
+    pub score: Score,
+    /// Reasons that a person can say aloud.
+    pub because: SmallVec<[Arc<str>; 1]>,
+}
+
+/// Where actions drop out, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gate {
+    /// The request asked for other groups.
+    Group,
+    /// No treatment for the channel.
+    Channel,
+    /// Before its start or after its end.
+    Dates,
+    /// Its purpose may not be served.
+    Consent,
+    /// May we ever?
+    Eligible,
+    /// Does it fit now?
+    Applicable,
+    /// Is it good for them?
+    Suitable,
+    /// A limit is used up.
+    Limit,
+    /// Too soon after an outcome.
+    CoolDown,
+    /// The customer's night.
+    QuietHours,
+    /// A consent ask that is not to be made now.
+    Ask,
+    /// Its text holds a fact that is not known.
+    Text,
+    /// Not relevant enough for what it intrudes.
+    BelowThreshold,
+    /// It does not go together with a better one.
+    Excluded,
+    /// Better ones filled the answer.
+    Outranked,
+    /// It was chosen.
+    Chosen,
+}
+
+impl Gate {
+    /// Every gate, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Group,
+        Self::Channel,
+        Self::Dates,
+        Self::Consent,
+        Self::Eligible,
+        Self::Applicable,
+        Self::Suitable,
+        Self::Limit,
+        Self::CoolDown,
+        Self::QuietHours,
+        Self::Ask,
+        Self::Text,
+        Self::BelowThreshold,
+        Self::Excluded,
+        Self::Outranked,
+        Self::Chosen,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Channel => "channel",
+            Self::Dates => "dates",
+            Self::Consent => "consent",
+            Self::Eligible => "eligible",
+            Self::Applicable => "applicable",
+            Self::Suitable => "suitable",
+            Self::Ask => "ask",
+            Self::Limit => "limit",
+            Self::CoolDown => "cool_down",
+            Self::QuietHours => "quiet_hours",
+            Self::Text => "text",
+            Self::BelowThreshold => "below_threshold",
+            Self::Excluded => "excluded",
+            Self::Outranked => "outranked",
+            Self::Chosen => "chosen",
+        }
+    }
+
+    /// The gate with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|gate| gate.name() == name)
+    }
+}
+
+/// Why an action dropped out, before anybody put it in words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Why<'r> {
+    Group,
+    Channel,
+    NotYet(Moment),
+    Over,
+    Consent(crate::domain::consent::Denial),
+    Condition(&'r Condition, Truth),
+    AlreadyGiven,
+    AskedBefore(Moment),
+    NeverAskAgain,
+    NothingToGain,
+    /// A consent ask whose gain is not known yet, and how personal its conditions are.
+    Asking(f64),
+    Limit(&'r Limit, Moment),
+    Quiet(Option<Moment>),
+    Text(&'r str),
+    Gap(f64),
+    Excluded(ActionId),
+    Outranked(f64),
+    Chosen,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone)]
+pub(crate) struct Judgement<'r> {
+    pub action: &'r Action,
+    pub gate: Gate,
+    pub why: Why<'r>,
+    pub score: Option<Score>,
+}
+
+impl<'r> Judgement<'r> {
+    pub(crate) fn dropped(action: &'r Action, gate: Gate, why: Why<'r>) -> Self {
+        Self { action, gate, why, score: None }
+    }
+
+    /// The place in the rules that decided it.
+    pub(crate) fn span(&self) -> Span {
+        match self.why {
+            Why::Condition(condition, _) => condition.span(),
+            Why::Limit(limit, _) => limit.span,
+            _ => self.action.span,
+        }
+    }
+}
+
+/// A decision before it is put in words.
+pub(crate) struct Weighed<'r> {
+    pub judgements: Vec<Judgement<'r>>,
+    /// Places of the chosen ones in `judgements`, best first.
+    pub chosen: SmallVec<[usize; 4]>,
+    /// Actions that are not among the judgements.
+    pub counted: Counted,
+}
+
+/// Actions of which only the gate is known at which they dropped out.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    gates: [u32; Gate::ALL.len()],
+    /// The one that came furthest, and of equals the first that was added.
+    pub nearest: Option<(Gate, ActionId)>,
+}
+
+impl Counted {
+    fn add(&mut self, gate: Gate, action: ActionId) {
+        if let Some(count) = self.gates.get_mut(gate as usize) {
+            *count += 1;
+        }
+        if self.nearest.is_none_or(|(nearest, _)| gate > nearest) {
+            self.nearest = Some((gate, action));
+        }
+    }
+
+    /// One of them has been judged.
+    fn take(&mut self, gate: Gate) {
+        if let Some(count) = self.gates.get_mut(gate as usize) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+/// Picks the next best actions for one customer now, or silence.
+#[must_use]
+pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
+    let situation = Situation { channel: Some(request.channel), ..request.situation };
+    let scene = Scene::new(rules, subject, situation, now);
+    let mut views = engagement::Views::new(&scene);
+    let mut outcome = match request.explain {
+        Explain::Chosen => weigh::score_candidates(&scene, request, &mut views, None),
+        Explain::Funnel | Explain::Full => weigh::score_all(&scene, request, &mut views),
+    };
+    let mut purposes_used = PurposeSet::EMPTY;
+    let mut actions = SmallVec::with_capacity(outcome.chosen.len());
+    for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
+        let view = views.of(judgement.action.purpose);
+        actions.extend(choose::put_in_words(judgement, request.channel, view));
+        if scene.lawful.contains(judgement.action.purpose) {
+            purposes_used = purposes_used.with(judgement.action.purpose);
+        }
+    }
+    let silence = actions.is_empty().then(|| {
+        weigh::add_runners_up(&mut outcome, &scene, request, &mut views);
+        silence::explain(&scene, &outcome)
+    });
+    let retry_after = silence.as_ref().and_then(|silence| silence.retry_after).unwrap_or(Moment::DISTANT_FUTURE);
+    Decision {
+        silence,
+        purposes_used,
+        ledger_position: subject.standing.position(),
+        valid_until: choose::valid_until(&scene, request.channel, &outcome).min(retry_after),
+        history_truncated: truncated(&scene),
+        explanation: explain::explain(&scene, request, &outcome, &mut views),
+        actions,
+    }
+}
+
+fn truncated(scene: &Scene<'_>) -> bool {
+    let oldest_asked = scene.now - scene.rules.horizon;
+    let relation = scene.subject.state.relation();
+    let events = relation.forgotten_events.filter(|(_, purposes)| !purposes.intersection(scene.lawful).is_empty());
+    events.map(|(at, _)| at).max(relation.forgotten).is_some_and(|forgotten| forgotten > oldest_asked)
+}

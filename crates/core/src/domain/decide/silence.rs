@@ -1,0 +1,156 @@
+//! Silence: why nothing is said, what came nearest, and when to ask again.
+
+use super::choose::{better, threshold};
+use super::explain::reason;
+use super::{Gate, Judgement, Score, Weighed, Why};
+use crate::domain::id::ActionId;
+use crate::domain::model::Action;
+use crate::domain::time::{Moment, Period};
+use crate::domain::view::Scene;
+
+/// Why nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SilenceReason {
+    /// No action may, fits and is good.
+    NothingEligible,
+    /// Something would fit, but it intrudes more than it matters.
+    BelowThreshold,
+    /// Something would fit, but a limit or a cool-down stops it.
+    ContactLimit,
+    /// Something would fit, but it is the customer's night.
+    QuietHours,
+    /// Something might fit, but the customer has not agreed to it.
+    NoConsent,
+    /// The customer's data may only be stored.
+    Restricted,
+    /// The ledger cannot be trusted now.
+    Degraded,
+}
+
+impl SilenceReason {
+    /// The words that rule tests use.
+    pub const NAMES: [(&'static str, Self); 7] = [
+        ("nothing_eligible", Self::NothingEligible),
+        ("below_threshold", Self::BelowThreshold),
+        ("contact_limit", Self::ContactLimit),
+        ("quiet_hours", Self::QuietHours),
+        ("no_consent", Self::NoConsent),
+        ("restricted", Self::Restricted),
+        ("degraded", Self::Degraded),
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, reason)| *reason == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// The answer when nothing is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silence {
+    /// Why.
+    pub reason: SilenceReason,
+    /// The same in words.
+    pub detail: String,
+    /// The action that came nearest, and the points it lacked where it came to points.
+    pub nearest: Option<(ActionId, f64)>,
+    /// The next moment at which an input changes by itself.
+    pub retry_after: Option<Moment>,
+}
+
+/// Explains a silence by the action that came furthest.
+pub(crate) fn explain(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Silence {
+    let nearest = outcome.judgements.iter().max_by(|a, b| {
+        let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
+        let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
+        rank(a.gate).cmp(&rank(b.gate)).then(points(a).total_cmp(&points(b))).then(name(b).cmp(name(a)))
+    });
+    let reason_code = overall(scene, nearest.map(|judgement| judgement.gate));
+    let said = nearest.filter(|judgement| judgement.gate > Gate::Dates);
+    let detail = said.map_or_else(
+        || "no action is offered on this channel now".to_owned(),
+        |judgement| {
+            format!("nearest was `{}`: {}", scene.rules.vocabulary.name(judgement.action.id), reason(judgement, scene))
+        },
+    );
+    let gap = |judgement: &Judgement<'_>| match judgement.why {
+        Why::Gap(gap) => gap,
+        _ => 0.0,
+    };
+    Silence {
+        reason: reason_code,
+        detail,
+        nearest: said.map(|judgement| (judgement.action.id, gap(judgement))),
+        retry_after: retry_after(scene, outcome),
+    }
+}
+
+/// What came to points came furthest; then what only the contact policy stopped; then what lacks consent.
+fn rank(gate: Gate) -> u8 {
+    match gate {
+        Gate::BelowThreshold | Gate::Excluded | Gate::Outranked | Gate::Chosen => 6,
+        Gate::Limit | Gate::CoolDown => 5,
+        Gate::QuietHours => 4,
+        Gate::Consent => 3,
+        Gate::Text | Gate::Ask => 2,
+        Gate::Eligible | Gate::Applicable | Gate::Suitable => 1,
+        Gate::Group | Gate::Channel | Gate::Dates => 0,
+    }
+}
+
+fn overall(scene: &Scene<'_>, furthest: Option<Gate>) -> SilenceReason {
+    if !scene.subject.ledger_trusted {
+        return SilenceReason::Degraded;
+    }
+    if scene.subject.standing.is_restricted() {
+        return SilenceReason::Restricted;
+    }
+    match furthest {
+        Some(Gate::BelowThreshold) => SilenceReason::BelowThreshold,
+        Some(Gate::Limit | Gate::CoolDown) => SilenceReason::ContactLimit,
+        Some(Gate::QuietHours) => SilenceReason::QuietHours,
+        Some(Gate::Consent) => SilenceReason::NoConsent,
+        _ => SilenceReason::NothingEligible,
+    }
+}
+
+/// For how many of the best that came to points the fading is looked at.
+const BEST: usize = 8;
+
+/// The earliest of: a limit refills, a cool-down or quiet hours end, a season begins, and pressure and hurt
+/// have faded enough for one of the best of those that came to points.
+fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
+    let waits = outcome.judgements.iter().filter_map(|judgement| match judgement.why {
+        Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) => Some(at),
+        Why::Quiet(at) => at,
+        _ => None,
+    });
+    let below = outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold);
+    let mut scored: Vec<_> = below.filter_map(|judgement| Some((judgement.score?, judgement.action))).collect();
+    scored.sort_by(|a, b| better(*a, *b, scene));
+    let faded = scored.into_iter().take(BEST).filter_map(|(score, action)| faded(scene, score, action));
+    waits.chain(faded).filter(|at| *at > scene.now).min()
+}
+
+/// When pressure and hurt will have faded enough for an action, if everything else stays. They only fall, so
+/// the moment is found by halving the time that twenty half-lives take.
+fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
+    let weights = scene.rules.policy.arbitration;
+    let rest = score.total + score.pressure + score.hurt;
+    let threshold = threshold(scene);
+    let enough = |at: Moment| {
+        let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
+        rest - weights.pressure * scene.pressure_at(at) - hurt > threshold
+    };
+    let half_life = scene.rules.policy.pressure.half_life.0.max(scene.rules.policy.hurt.half_life.0);
+    let (mut early, mut late) = (0_i64, half_life.saturating_mul(20));
+    if !enough(scene.now + Period(late)) {
+        return None;
+    }
+    while late - early > 1 {
+        let middle = early + (late - early) / 2;
+        if enough(scene.now + Period(middle)) { late = middle } else { early = middle }
+    }
+    Some(scene.now + Period(late))
+}

@@ -1,0 +1,194 @@
+//! Evaluates actions and hands them on to be chosen from.
+//!
+//! An answer without an explanation needs no reason for every loser: only the actions that the index leaves are
+//! evaluated. Both ways give the same answer, silence and its reason included (`tests/behaviour/index.rs`).
+
+use super::engagement::{self, Engaged, GATES, Views};
+use super::{Counted, Explain, Gate, Judgement, Request, Score, Weighed, Why, arbitrate, ask, choose, contact};
+use crate::domain::consent::Denial;
+use crate::domain::id::{ActionId, IdMap, PurposeId};
+use crate::domain::index::{Failure, Truths};
+use crate::domain::model::Action;
+use crate::domain::view::Scene;
+
+/// Room for judgements at the start.
+const EXPECTED: usize = 8;
+
+/// Points added to the relevance of one action, for "what if".
+pub(crate) type Boost = Option<(ActionId, f64)>;
+
+/// Evaluates every action and chooses, so that it can be said of each why it was not chosen.
+///
+/// For a full explanation there is a judgement of every action, in the order of ids; for a funnel, what dropped out
+/// before the contact policy is only counted.
+pub(crate) fn score_all<'r>(scene: &'r Scene<'r>, request: &Request<'_>, views: &mut Views<'r>) -> Weighed<'r> {
+    let (rules, full) = (scene.rules, request.explain == Explain::Full);
+    let mut denials: IdMap<PurposeId, Denial> = IdMap::default();
+    for purpose in rules.index.purposes.iter().map(|index| index.purpose) {
+        if let Some(denial) = engagement::denial(purpose, scene) {
+            denials.insert(purpose, denial);
+        }
+    }
+    let mut truths = Truths::new(&rules.index.scan);
+    let mut judgements = Vec::with_capacity(if full { rules.actions.len() } else { EXPECTED });
+    let mut counted = Counted::default();
+    for (entry, on_channel) in rules.index.scan.entries(request.channel) {
+        let consent = || denials.get(entry.purpose).map(|denial| (Gate::Consent, Why::Consent(*denial)));
+        let early = engagement::not_offered(entry.offer, on_channel, scene, request).or_else(consent);
+        let failure = if early.is_some() { None } else { truths.first_failure(entry, views.of(entry.purpose)) };
+        let gate = early.map(|(gate, _)| gate).or(failure.and_then(|failure| GATES.get(failure.part).copied()));
+        if let Some(gate) = gate.filter(|_| !full) {
+            counted.add(gate, entry.action);
+            continue;
+        }
+        let Some(action) = rules.actions.get(entry.action) else { continue };
+        let early = early.map(|(gate, why)| Judgement::dropped(action, gate, why));
+        let dropped = early.or_else(|| failed(action, failure?));
+        judgements.push(dropped.unwrap_or_else(|| evaluate(action, (scene, request), views, None)));
+    }
+    ask::score_asks(&mut judgements, (scene, request), views, None);
+    Weighed { counted, ..choose::choose(judgements, scene, request.max_actions) }
+}
+
+/// The judgement of an action one of whose conditions does not hold.
+fn failed(action: &Action, failure: Failure) -> Option<Judgement<'_>> {
+    let (gate, condition) = (GATES.get(failure.part)?, action.conditions().nth(failure.place)?);
+    Some(Judgement::dropped(action, *gate, Why::Condition(condition, failure.truth)))
+}
+
+/// Evaluates the actions that the index does not rule out, and chooses.
+///
+/// Branch and bound, where one action is wanted: an action's promise is an upper bound of its score, the highest bounds
+/// come first, and what cannot reach the best score found so far is not evaluated. On a tie the lower id wins, so of
+/// equal promises the first by id that keeps it stands for all.
+///
+/// An action that is supposed to be more relevant is evaluated first; where it drops out before it comes to points, the
+/// others are not asked.
+pub(crate) fn score_candidates<'r>(
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    views: &mut Views<'r>,
+    boost: Boost,
+) -> Weighed<'r> {
+    let mut judgements = Vec::with_capacity(EXPECTED);
+    let (threshold, common) = (choose::threshold(scene), arbitrate::common_intrusiveness(scene));
+    let mut found = f64::NEG_INFINITY;
+    let boosted = boost.and_then(|(id, _)| scene.rules.actions.get(id));
+    if let Some(action) = boosted {
+        let judgement = evaluate(action, (scene, request), views, boost);
+        found = sayable(&judgement, request, threshold).map_or(found, |score| score.total);
+        let dropped = judgement.gate < Gate::BelowThreshold;
+        judgements.push(judgement);
+        if dropped {
+            return choose::choose(judgements, scene, request.max_actions);
+        }
+    }
+    for index in &scene.rules.index.purposes {
+        if index.lineups.get(request.channel).is_none() || engagement::denial(index.purpose, scene).is_some() {
+            continue;
+        }
+        let view = views.of(index.purpose);
+        let mut kept = None;
+        for survivor in index.shard.survivors(request.channel, view) {
+            if survivor.promise.points - common < found {
+                break;
+            }
+            if kept == Some(survivor.promise) || boost.is_some_and(|(id, _)| id == survivor.action) {
+                continue;
+            }
+            let Some(action) = scene.rules.actions.get(survivor.action) else { continue };
+            let judgement = engagement::out_of_question(action, scene, request).unwrap_or_else(|| {
+                let known = survivor.holds.map(|sensitivity| Ok(Engaged { sensitivity }));
+                evaluate_candidate(
+                    action,
+                    known.unwrap_or_else(|| engagement::engage(action, view)),
+                    (scene, request),
+                    view,
+                    None,
+                )
+            });
+            if let Some(score) = sayable(&judgement, request, threshold) {
+                found = found.max(score.total);
+                kept = survivor.promise.is_kept(score.relevance, score.personal).then_some(survivor.promise).or(kept);
+            }
+            judgements.push(judgement);
+        }
+    }
+    ask::score_asks(&mut judgements, (scene, request), views, boost);
+    choose::choose(judgements, scene, request.max_actions)
+}
+
+/// The score that others have to reach: where one action is wanted, that of one that may be said.
+fn sayable(judgement: &Judgement<'_>, request: &Request<'_>, threshold: f64) -> Option<Score> {
+    judgement.score.filter(|score| request.max_actions == 1 && score.total > threshold)
+}
+
+/// Evaluates what a silence is explained by, where it is not evaluated yet: of each purpose the first action by id,
+/// and the next one that begins.
+///
+/// An action that consent or a condition ruled out came no further than others of the same purpose, and of these the
+/// first by id counts as the nearest.
+pub(crate) fn add_runners_up<'r>(
+    outcome: &mut Weighed<'r>,
+    scene: &'r Scene<'r>,
+    request: &Request<'_>,
+    views: &mut Views<'r>,
+) {
+    let rules = scene.rules;
+    let action = |id: &ActionId| rules.actions.get(*id);
+    let in_question = |action: &&'r Action| engagement::out_of_question(action, scene, request).is_none();
+    let lineups = rules.index.purposes.iter().filter_map(|index| index.lineups.get(request.channel));
+    let first = lineups.filter_map(|lineup| lineup.by_name.iter().filter_map(action).find(in_question));
+    let later = rules.index.starts.partition_point(|(from, _)| *from <= scene.now);
+    let starting = rules.index.starts.get(later..).unwrap_or(&[]).iter().filter_map(|(_, id)| action(id));
+    let next = starting.filter(|action| {
+        matches!(engagement::out_of_question(action, scene, request), Some(Judgement { why: Why::NotYet(_), .. }))
+    });
+    for action in first.chain(next.take(1)).collect::<Vec<_>>() {
+        if !outcome.judgements.iter().any(|judgement| judgement.action.id == action.id) {
+            let judgement = evaluate(action, (scene, request), views, None);
+            outcome.counted.take(judgement.gate);
+            outcome.judgements.push(judgement);
+        }
+    }
+}
+
+/// What becomes of an action by itself, whatever the others come to.
+pub(crate) fn evaluate<'r>(
+    action: &'r Action,
+    (scene, request): (&'r Scene<'r>, &Request<'_>),
+    views: &mut Views<'r>,
+    boost: Boost,
+) -> Judgement<'r> {
+    if let Some(dropped) = engagement::drop_early(action, scene, request) {
+        return dropped;
+    }
+    let view = views.of(action.purpose);
+    evaluate_candidate(action, engagement::engage(action, view), (scene, request), view, boost)
+}
+
+/// Evaluates what comes after the engagement policy.
+fn evaluate_candidate<'r>(
+    action: &'r Action,
+    engaged: Result<Engaged, Judgement<'r>>,
+    (scene, request): (&'r Scene<'r>, &Request<'_>),
+    view: &crate::domain::view::View<'r>,
+    boost: Boost,
+) -> Judgement<'r> {
+    let engaged = match engaged {
+        Ok(engaged) => engaged,
+        Err(dropped) => return dropped,
+    };
+    if let Some(dropped) = contact::drop(action, scene, request.channel, &[]) {
+        return dropped;
+    }
+    if action.asks.is_some() {
+        return ask::pending(action, scene, engaged.sensitivity);
+    }
+    let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(view));
+    if let Some(fact) = text {
+        return Judgement::dropped(action, Gate::Text, Why::Text(fact));
+    }
+    let score = arbitrate::score(action, view, (request.channel, engaged.sensitivity), boost);
+    Judgement { action, gate: Gate::BelowThreshold, why: Why::Gap(0.0), score: Some(score) }
+}

@@ -1,0 +1,217 @@
+//! The facts that expressions read, each once for the whole rule set.
+//!
+//! A decision computes a fact at most once for each purpose, however many rules ask for it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use compact_str::CompactString;
+
+use crate::domain::action::Outcome;
+use crate::domain::expr::Node;
+use crate::domain::id::{ActionId, AttributeId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
+use crate::domain::time::Period;
+use crate::domain::value::Type;
+
+/// The stage of a journey that has not begun.
+pub const NO_STAGE: &str = "none";
+
+/// A fact's place in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactId(pub u32);
+
+/// Where a fact comes from.
+#[derive(Debug, Clone)]
+pub enum Fact {
+    /// `customer.age`
+    Attribute(AttributeId),
+    /// `context.topic`
+    Context(ContextId),
+    /// `event.page`, inside a journey's condition or a filter
+    EventField(FieldId),
+    /// `events.count(TYPE, WINDOW[, FILTER])`
+    EventCount {
+        /// Which events.
+        event: EventTypeId,
+        /// Within this time before now.
+        window: Period,
+        /// Only those for which this is true.
+        filter: Option<Box<Node>>,
+    },
+    /// `events.last(TYPE[, FILTER])`
+    EventLast {
+        /// Which events.
+        event: EventTypeId,
+        /// Only those for which this is true.
+        filter: Option<Box<Node>>,
+    },
+    /// `outcomes.count(ACTION, OUTCOME, WINDOW)`
+    OutcomeCount {
+        /// Of which action.
+        action: ActionId,
+        /// Which outcome.
+        outcome: Outcome,
+        /// Within this time before now.
+        window: Period,
+    },
+    /// `outcomes.last(ACTION, OUTCOME)`
+    OutcomeLast {
+        /// Of which action.
+        action: ActionId,
+        /// Which outcome.
+        outcome: Outcome,
+    },
+    /// `journey.ID.stage`
+    Stage(JourneyId),
+    /// `journey.ID.entered`
+    Entered(JourneyId),
+    /// `journey.ID.in_stage_for`
+    InStageFor(JourneyId),
+    /// `consent.given(PURPOSE)`
+    ConsentGiven(PurposeId),
+    /// `pressure`
+    Pressure,
+    /// `hurt`
+    Hurt,
+    /// `channel`
+    Channel,
+    /// `now`
+    Now,
+    /// `local.hour`
+    LocalHour,
+    /// `local.month`
+    LocalMonth,
+    /// `local.weekday`
+    LocalWeekday,
+    /// `local.date`
+    LocalDate,
+    /// `action.kind`, in a lint of the policy
+    Action(Property),
+}
+
+/// What a lint of the policy may read of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// Its id.
+    Id,
+    /// Its title.
+    Title,
+    /// What it is to the customer.
+    Kind,
+    /// Its group, or nothing.
+    Group,
+    /// The purpose that it serves.
+    Purpose,
+    /// The purpose that it asks for, or nothing.
+    Asks,
+    /// Points of relevance that it always has.
+    Base,
+    /// The most points of relevance that it can have.
+    MostRelevance,
+    /// Factor on relevance.
+    Worth,
+    /// Points against it, of its own.
+    Intrusiveness,
+    /// Where it has a treatment.
+    Channels,
+    /// How many conditions it has.
+    Conditions,
+    /// How many limits and cool-downs of its own.
+    Limits,
+    /// Whether it has an end.
+    HasEnd,
+    /// Whether a test expects something of it.
+    HasTest,
+}
+
+impl Property {
+    /// The names that lints use, behind `action.`.
+    pub const NAMES: [(&'static str, Self, Type); 15] = [
+        ("id", Self::Id, Type::Text),
+        ("title", Self::Title, Type::Text),
+        ("kind", Self::Kind, Type::Text),
+        ("group", Self::Group, Type::Text),
+        ("purpose", Self::Purpose, Type::Text),
+        ("asks", Self::Asks, Type::Text),
+        ("relevance.base", Self::Base, Type::Number),
+        ("relevance.most", Self::MostRelevance, Type::Number),
+        ("worth", Self::Worth, Type::Number),
+        ("intrusiveness", Self::Intrusiveness, Type::Number),
+        ("channels", Self::Channels, Type::List),
+        ("conditions", Self::Conditions, Type::Number),
+        ("limits", Self::Limits, Type::Number),
+        ("has_end", Self::HasEnd, Type::Flag),
+        ("has_test", Self::HasTest, Type::Flag),
+    ];
+}
+
+/// A fact with what is known of it at load.
+#[derive(Debug, Clone)]
+pub struct FactEntry {
+    /// Where it comes from.
+    pub fact: Fact,
+    /// Its type.
+    pub kind: Type,
+    /// The only texts it may be, if they are listed.
+    pub one_of: Option<Vec<CompactString>>,
+    /// How personal it is to use it, from 0 to 1.
+    pub sensitivity: f64,
+    /// As it is written in rules, for explanations.
+    pub text: String,
+}
+
+/// Every fact that the rule set reads.
+#[derive(Clone, Default)]
+pub struct FactTable {
+    entries: Vec<FactEntry>,
+    by_key: HashMap<String, FactId>,
+}
+
+impl fmt::Debug for FactTable {
+    /// The entries alone: the keys say the same, in no order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.entries).finish()
+    }
+}
+
+impl FactTable {
+    /// The purposes of which some fact says whether there is a yes.
+    #[must_use]
+    pub fn consents_read(&self) -> PurposeSet {
+        let read = |fact: &Fact| if let Fact::ConsentGiven(purpose) = fact { Some(*purpose) } else { None };
+        self.iter().filter_map(|(_, entry)| read(&entry.fact)).collect()
+    }
+
+    /// The place of a fact; `key` tells equal facts from different ones.
+    pub fn intern(&mut self, key: String, entry: FactEntry) -> FactId {
+        let next = FactId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        let id = *self.by_key.entry(key).or_insert(next);
+        if id == next {
+            self.entries.push(entry);
+        }
+        id
+    }
+
+    /// What is known of a fact.
+    #[must_use]
+    pub fn get(&self, id: FactId) -> Option<&FactEntry> {
+        self.entries.get(id.0 as usize)
+    }
+
+    /// Every fact with its place.
+    pub fn iter(&self) -> impl Iterator<Item = (FactId, &FactEntry)> {
+        (0..).map(FactId).zip(&self.entries)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

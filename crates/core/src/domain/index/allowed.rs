@@ -1,0 +1,180 @@
+//! The values of one fact under which a condition holds.
+//!
+//! Numbers, flags, moments and durations stand on one line; a set of them is cut out of it at places just
+//! before or just after a value, so that no case for open and closed ends is needed.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
+
+use crate::domain::expr::Comparison;
+use crate::domain::value::{Operand, Value};
+
+/// A place on the line of numbers: just before a value, or just after it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    value: f64,
+    after: bool,
+}
+
+impl Cut {
+    const START: Self = Self { value: f64::NEG_INFINITY, after: false };
+    const END: Self = Self { value: f64::INFINITY, after: true };
+
+    fn before(value: f64) -> Self {
+        Self { value, after: false }
+    }
+
+    fn after(value: f64) -> Self {
+        Self { value, after: true }
+    }
+
+    /// Whether a value lies behind this place.
+    pub fn is_passed_by(self, value: f64) -> bool {
+        self.value < value || (self.value == value && !self.after)
+    }
+}
+
+impl Eq for Cut {}
+
+impl PartialOrd for Cut {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Cut {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.total_cmp(&other.value).then(self.after.cmp(&other.after))
+    }
+}
+
+/// A set of values of one fact. The unknown is in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// These texts.
+    Texts(BTreeSet<CompactString>),
+    /// Every text but these.
+    OtherTexts(BTreeSet<CompactString>),
+    /// What lies between these cuts: in order, and apart.
+    Numbers(Vec<(Cut, Cut)>),
+}
+
+impl Allowed {
+    /// The values for which a comparison holds; nothing where they cannot be told apart so.
+    pub fn comparison(how: Comparison, with: &Value) -> Option<Self> {
+        if let Value::Text(text) = with {
+            let one = BTreeSet::from([text.clone()]);
+            return match how {
+                Comparison::Equal => Some(Self::Texts(one)),
+                Comparison::NotEqual => Some(Self::OtherTexts(one)),
+                _ => None,
+            };
+        }
+        let value = number(with.operand())?;
+        let (before, after) = (Cut::before(value), Cut::after(value));
+        Some(Self::Numbers(match how {
+            Comparison::Equal => vec![(before, after)],
+            Comparison::NotEqual => vec![(Cut::START, before), (after, Cut::END)],
+            Comparison::Less => vec![(Cut::START, before)],
+            Comparison::LessOrEqual => vec![(Cut::START, after)],
+            Comparison::Greater => vec![(after, Cut::END)],
+            Comparison::GreaterOrEqual => vec![(before, Cut::END)],
+        }))
+    }
+
+    /// These values.
+    pub fn any_of(values: &[Value]) -> Option<Self> {
+        if let Some(texts) = values.iter().map(text).collect() {
+            return Some(Self::Texts(texts));
+        }
+        let values: Option<Vec<f64>> = values.iter().map(|value| number(value.operand())).collect();
+        Some(Self::Numbers(joined(values?.into_iter().map(|value| (Cut::before(value), Cut::after(value))).collect())))
+    }
+
+    /// Every value but these.
+    pub fn none_of(values: &[Value]) -> Option<Self> {
+        Some(match Self::any_of(values)? {
+            Self::Texts(texts) => Self::OtherTexts(texts),
+            Self::OtherTexts(texts) => Self::Texts(texts),
+            Self::Numbers(ranges) => Self::Numbers(between(&ranges)),
+        })
+    }
+
+    /// What either holds; nothing if they are of different types.
+    pub fn union(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Texts(a), Self::Texts(b)) => Self::Texts(a | b),
+            (Self::Texts(a), Self::OtherTexts(b)) | (Self::OtherTexts(b), Self::Texts(a)) => Self::OtherTexts(b - a),
+            (Self::OtherTexts(a), Self::OtherTexts(b)) => Self::OtherTexts(a & b),
+            (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(joined([a.as_slice(), b].concat())),
+            _ => return None,
+        })
+    }
+
+    /// What both hold; nothing if they are of different types.
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Texts(a), Self::Texts(b)) => Self::Texts(a & b),
+            (Self::Texts(a), Self::OtherTexts(b)) | (Self::OtherTexts(b), Self::Texts(a)) => Self::Texts(a - b),
+            (Self::OtherTexts(a), Self::OtherTexts(b)) => Self::OtherTexts(a | b),
+            (Self::Numbers(a), Self::Numbers(b)) => Self::Numbers(overlaps(a, b)),
+            _ => return None,
+        })
+    }
+
+    /// Whether no value is in it.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Texts(texts) => texts.is_empty(),
+            Self::OtherTexts(_) => false,
+            Self::Numbers(ranges) => ranges.is_empty(),
+        }
+    }
+}
+
+/// Where a value lies on the line of numbers.
+pub fn number(operand: Operand<'_>) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "rounding keeps the order, and milliseconds of dates are exact")]
+    let value = match operand {
+        Operand::Number(number) => number,
+        Operand::Flag(flag) => f64::from(u8::from(flag)),
+        Operand::Moment(moment) => moment.0 as f64,
+        Operand::Duration(period) => period.0 as f64,
+        Operand::Unknown | Operand::Text(_) | Operand::List(_) => return None,
+    };
+    // Both zeros are one number.
+    Some(value + 0.0)
+}
+
+fn text(value: &Value) -> Option<CompactString> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The gaps that ranges leave.
+fn between(ranges: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
+    let starts = std::iter::once(Cut::START).chain(ranges.iter().map(|(_, to)| *to));
+    let ends = ranges.iter().map(|(from, _)| *from).chain(std::iter::once(Cut::END));
+    starts.zip(ends).filter(|(from, to)| from < to).collect()
+}
+
+fn overlaps(a: &[(Cut, Cut)], b: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
+    let pairs = a.iter().flat_map(|left| b.iter().map(move |right| (left.0.max(right.0), left.1.min(right.1))));
+    pairs.filter(|(from, to)| from < to).collect()
+}
+
+fn joined(mut ranges: Vec<(Cut, Cut)>) -> Vec<(Cut, Cut)> {
+    ranges.sort_unstable();
+    let mut apart: Vec<(Cut, Cut)> = Vec::with_capacity(ranges.len());
+    for (from, to) in ranges {
+        match apart.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => apart.push((from, to)),
+        }
+    }
+    apart
+}

@@ -1,0 +1,133 @@
+//! The predicate index: which actions may fit, found by combining sets of rows instead of asking every action.
+//!
+//! Conditions become alternatives of plain demands on single facts (`clause`, `allowed`); for every value that
+//! rules tell apart, a dimension holds the set of rows that allow it (`column`); a decision combines these sets
+//! (`shard`). A withheld fact leaves only the rows that demand nothing of it. The index never rules out an action
+//! whose conditions hold; where it cannot tell, it leaves the action to evaluation.
+
+mod allowed;
+mod bits;
+mod clause;
+mod column;
+mod promise;
+mod scan;
+mod shard;
+
+pub use allowed::Allowed;
+pub use clause::{Clause, Dimension, alternatives};
+pub use scan::{Failure, Offer, Scan, ScanEntry, Truths};
+
+use promise::Promise;
+use shard::{Entry, Shard};
+
+use crate::domain::expr::FactTable;
+use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
+use crate::domain::model::{Action, Arbitration};
+use crate::domain::time::Moment;
+
+/// The actions of a rule set, in the orders in which decisions look for them.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    /// Purpose by purpose.
+    pub purposes: Vec<PurposeIndex>,
+    /// Actions that begin at a moment, earliest first.
+    pub starts: Vec<(Moment, ActionId)>,
+    /// All of them, for decisions that explain every loser.
+    pub scan: Scan,
+}
+
+/// The actions of one purpose.
+#[derive(Debug, Clone)]
+pub struct PurposeIndex {
+    /// Which.
+    pub purpose: PurposeId,
+    /// Which of them may fit; those that promise most first.
+    pub shard: Shard,
+    /// All of them by the channels on which they have a treatment.
+    pub lineups: IdMap<ChannelId, Lineup>,
+}
+
+/// The actions of one purpose on one channel.
+#[derive(Debug, Clone, Default)]
+pub struct Lineup {
+    /// In the order of their names.
+    pub by_name: Vec<ActionId>,
+    /// Offers to the customer, consent asks aside, with the most points that each can ever have; the most first.
+    pub by_promise: Vec<(ActionId, f64)>,
+}
+
+impl Index {
+    /// Builds the index over checked actions.
+    #[must_use]
+    pub fn new(
+        actions: &IdMap<ActionId, Action>,
+        weights: Arbitration,
+        facts: &FactTable,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let mut by_name: Vec<&Action> = actions.iter().map(|(_, action)| action).collect();
+        by_name.sort_by_key(|action| vocabulary.name(action.id));
+        let mut starts: Vec<_> = by_name.iter().filter_map(|action| Some((action.from?, action.id))).collect();
+        starts.sort_unstable();
+        let scan = Scan::new(&by_name);
+        let mut purposes: Vec<PurposeId> = by_name.iter().map(|action| action.purpose).collect();
+        purposes.sort_unstable();
+        purposes.dedup();
+        let of = |purpose| by_name.iter().copied().filter(|action| action.purpose == purpose).collect::<Vec<_>>();
+        let purposes = purposes.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), (weights, facts)));
+        Self { purposes: purposes.collect(), starts, scan }
+    }
+
+    /// The actions of a purpose.
+    #[must_use]
+    pub fn of(&self, purpose: PurposeId) -> Option<&PurposeIndex> {
+        self.purposes.iter().find(|index| index.purpose == purpose)
+    }
+}
+
+impl PurposeIndex {
+    fn new(purpose: PurposeId, by_name: &[&Action], (weights, facts): (Arbitration, &FactTable)) -> Self {
+        let mut lineups: IdMap<ChannelId, Lineup> = IdMap::default();
+        for action in by_name {
+            for channel in action.treatments.ids() {
+                if lineups.get(channel).is_none() {
+                    lineups.insert(channel, Lineup::default());
+                }
+                let Some(lineup) = lineups.get_mut(channel) else { continue };
+                lineup.by_name.push(action.id);
+                if action.asks.is_none() {
+                    lineup.by_promise.push((action.id, promise(action, weights).points));
+                }
+            }
+        }
+        let channels: Vec<ChannelId> = lineups.ids().collect();
+        for channel in channels {
+            if let Some(lineup) = lineups.get_mut(channel) {
+                lineup.by_promise.sort_by(|a, b| b.1.total_cmp(&a.1));
+            }
+        }
+        let mut entries: Vec<Entry> = by_name.iter().map(|action| entry(action, weights, facts)).collect();
+        // Those of one promise stay in the order of their names.
+        entries.sort_by(|a, b| b.promise.points.total_cmp(&a.promise.points));
+        Self { purpose, shard: Shard::new(&entries, facts), lineups }
+    }
+}
+
+fn entry(action: &Action, weights: Arbitration, facts: &FactTable) -> Entry {
+    Entry {
+        action: action.id,
+        channels: action.treatments.ids().collect(),
+        alternatives: alternatives(action.conditions(), facts),
+        sensitivity: sensitivity(action),
+        promise: promise(action, weights),
+    }
+}
+
+/// How personal the facts are on which the engagement policy rests, if it is the same whenever it holds.
+fn sensitivity(action: &Action) -> Option<f64> {
+    action.conditions().try_fold(0.0_f64, |most, one| Some(most.max(one.constant_sensitivity()?)))
+}
+
+fn promise(action: &Action, weights: Arbitration) -> Promise {
+    Promise::new(action, sensitivity(action), weights)
+}

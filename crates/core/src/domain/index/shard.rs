@@ -1,0 +1,167 @@
+//! The index over the actions of one purpose.
+//!
+//! All of them read through the same view, so that one value of a fact counts for all.
+
+use std::collections::BTreeMap;
+
+use super::allowed::Allowed;
+use super::bits::{self, Survivors};
+use super::clause::{Alternatives, Dimension};
+use super::column::Column;
+use super::promise::Promise;
+use crate::domain::expr::{Fact, FactTable, Facts};
+use crate::domain::id::{ActionId, ChannelId, IdMap};
+
+/// One action, as the index is built from it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which.
+    pub action: ActionId,
+    /// The channels on which it has a treatment.
+    pub channels: Vec<ChannelId>,
+    /// When its engagement policy holds.
+    pub alternatives: Alternatives,
+    /// How personal the facts are on which that rests, if it is the same whenever it holds.
+    pub sensitivity: Option<f64>,
+    /// What it can come to at its best.
+    pub promise: Promise,
+}
+
+/// An action that the index does not rule out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Survivor<'s> {
+    /// Which.
+    pub action: ActionId,
+    /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
+    /// be evaluated.
+    pub holds: Option<f64>,
+    /// What it can come to at its best.
+    pub promise: &'s Promise,
+}
+
+/// The index over the actions of one purpose. A row is one alternative of one action.
+#[derive(Debug, Clone, Default)]
+pub struct Shard {
+    rows: Vec<Row>,
+    exact: Vec<u64>,
+    channels: IdMap<ChannelId, Vec<u64>>,
+    columns: Vec<Column>,
+}
+
+/// Whose alternative a row is.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    action: ActionId,
+    sensitivity: f64,
+    promise: Promise,
+}
+
+/// What an index may take.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// A dimension that fewer rows than this share of all constrain is left to evaluation.
+    worth_a_column: usize,
+    /// The most memory that all sets may take, in words.
+    words: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { worth_a_column: 64, words: 1 << 23 }
+    }
+}
+
+impl Shard {
+    /// Builds the index. Survivors come in the order of the entries.
+    pub fn new(entries: &[Entry], facts: &FactTable) -> Self {
+        Self::within(Budget::default(), entries, facts)
+    }
+
+    fn within(budget: Budget, entries: &[Entry], facts: &FactTable) -> Self {
+        let rows: Vec<_> =
+            entries.iter().flat_map(|entry| entry.alternatives.iter().map(move |row| (entry, row))).collect();
+        let mut shard = Self { exact: vec![0; bits::words(rows.len())], ..Self::default() };
+        let mut demands: BTreeMap<Dimension, Vec<(usize, &Allowed)>> = BTreeMap::new();
+        for (row, (entry, clause)) in rows.iter().enumerate() {
+            let sensitivity = entry.sensitivity.unwrap_or(0.0);
+            shard.rows.push(Row { action: entry.action, sensitivity, promise: entry.promise });
+            if clause.exact && entry.sensitivity.is_some() {
+                bits::set(&mut shard.exact, row);
+            }
+            for channel in &entry.channels {
+                shard.on_channel(*channel, row, rows.len());
+            }
+            for (dimension, allowed) in &clause.demands {
+                demands.entry(*dimension).or_default().push((row, allowed));
+            }
+        }
+        let (common, rare): (Vec<_>, Vec<_>) =
+            demands.into_iter().partition(|(_, demands)| demands.len() * budget.worth_a_column >= rows.len());
+        let most_groups = budget.words / (common.len() * bits::words(rows.len())).max(1);
+        let mut inexact: Vec<usize> = rare.into_iter().flat_map(|(_, demands)| demands).map(|(row, _)| row).collect();
+        for (dimension, demands) in common {
+            let (column, shared) = Column::new(dimension, &demands, rows.len(), most_groups);
+            shard.columns.push(column);
+            inexact.extend(shared);
+        }
+        inexact.into_iter().for_each(|row| bits::clear(&mut shard.exact, row));
+        // What costs nothing to read comes first, then what most rows ask about: little is left for the rest.
+        shard.columns.sort_by_key(|column| {
+            let constrained: u32 = column.constrained.iter().map(|word| word.count_ones()).sum();
+            (is_history(column.dimension, facts), std::cmp::Reverse(constrained))
+        });
+        shard
+    }
+
+    fn on_channel(&mut self, channel: ChannelId, row: usize, rows: usize) {
+        if self.channels.get(channel).is_none() {
+            self.channels.insert(channel, vec![0; bits::words(rows)]);
+        }
+        if let Some(set) = self.channels.get_mut(channel) {
+            bits::set(set, row);
+        }
+    }
+
+    /// Every action on the channel whose engagement policy may hold, in the order of the entries; a fact is read only
+    /// while a row that is left asks for it.
+    pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor<'_>> {
+        let mut left = self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default();
+        for column in &self.columns {
+            if bits::meet(&left, &column.constrained) {
+                bits::keep(&mut left, column.rows(column.dimension.read(facts)));
+            }
+        }
+        let mut rows = bits::rows(left).filter_map(|place| Some((place, self.rows.get(place)?))).peekable();
+        std::iter::from_fn(move || {
+            let (place, row) = rows.next()?;
+            let mut holds = self.is_exact(place);
+            while let Some((place, _)) = rows.next_if(|(_, next)| next.action == row.action) {
+                holds |= self.is_exact(place);
+            }
+            let holds = holds.then_some(row.sensitivity);
+            Some(Survivor { action: row.action, holds, promise: &row.promise })
+        })
+    }
+
+    fn is_exact(&self, row: usize) -> bool {
+        bits::contains(&self.exact, row)
+    }
+}
+
+/// Whether a dimension has to be found by looking through what happened.
+fn is_history(dimension: Dimension, facts: &FactTable) -> bool {
+    matches!(
+        facts.get(dimension.fact()).map(|entry| &entry.fact),
+        Some(
+            Fact::EventCount { .. }
+                | Fact::EventLast { .. }
+                | Fact::OutcomeCount { .. }
+                | Fact::OutcomeLast { .. }
+                | Fact::Pressure
+                | Fact::Hurt
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests;

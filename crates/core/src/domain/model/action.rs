@@ -1,0 +1,88 @@
+//! `actions:` what could be said or done.
+
+use std::sync::Arc;
+
+use crate::domain::action::ActionKind;
+use crate::domain::id::{ActionId, ChannelId, GroupId, IdMap, PurposeId};
+use crate::domain::model::{Condition, Limit, Template};
+use crate::domain::sources::Span;
+use crate::domain::time::Moment;
+
+/// A compiled action.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// Its id.
+    pub id: ActionId,
+    /// A title for people.
+    pub title: String,
+    /// What it is to the customer.
+    pub kind: ActionKind,
+    /// Its group.
+    pub group: Option<GroupId>,
+    /// The purpose it serves and whose facts it may read.
+    pub purpose: PurposeId,
+    /// The purpose it asks consent for.
+    pub asks: Option<PurposeId>,
+    /// May we ever?
+    pub eligible: Vec<Condition>,
+    /// Does it fit now?
+    pub applicable: Vec<Condition>,
+    /// Is it good for them?
+    pub suitable: Vec<Condition>,
+    /// How much it matters to the customer now.
+    pub relevance: Relevance,
+    /// Factor on relevance: what it is worth to both sides.
+    pub worth: f64,
+    /// Points of intrusiveness of its own.
+    pub intrusiveness: f64,
+    /// Limits and cool-downs of its own.
+    pub limits: Vec<Limit>,
+    /// How it looks on each channel.
+    pub treatments: IdMap<ChannelId, Treatment>,
+    /// Not before.
+    pub from: Option<Moment>,
+    /// Not from here on.
+    pub until: Option<Moment>,
+    /// Actions that do not go together with it in one answer.
+    pub excludes: Vec<ActionId>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+impl Action {
+    /// The engagement policy: all of it must hold.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.eligible.iter().chain(&self.applicable).chain(&self.suitable)
+    }
+}
+
+/// Points of relevance.
+#[derive(Debug, Clone, Default)]
+pub struct Relevance {
+    /// Always.
+    pub base: f64,
+    /// Under conditions.
+    pub add: Vec<Points>,
+}
+
+/// Points that count when a condition holds.
+#[derive(Debug, Clone)]
+pub struct Points {
+    /// How many; they may be below zero.
+    pub points: f64,
+    /// When.
+    pub when: Condition,
+    /// The reason in words that a person can say aloud.
+    pub because: Option<Template>,
+}
+
+/// How an action looks on one channel.
+#[derive(Debug, Clone)]
+pub struct Treatment {
+    /// A key to content that is kept elsewhere.
+    pub content: Arc<str>,
+    /// A text to show or say.
+    pub text: Template,
+    /// Where its channel is written.
+    pub span: Span,
+}

@@ -1,0 +1,109 @@
+//! `channels:` where a conversation takes place, and how much it interrupts.
+
+use compact_str::CompactString;
+use jiff::tz::TimeZone;
+
+use crate::domain::sources::Span;
+use crate::domain::time::{Moment, Period, TimeOfDay};
+
+/// The context fact that says what the customer is doing.
+pub const ACTIVITY: &str = "activity";
+
+/// Who began the contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The customer came to us.
+    Inbound,
+    /// We go to the customer.
+    Outbound,
+}
+
+/// A declared channel.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Who began the contact.
+    pub direction: Direction,
+    /// What it costs the customer to be interrupted here.
+    pub interruption: Interruption,
+    /// When nothing is said here.
+    pub quiet_hours: Option<QuietHours>,
+    /// How long an unconfirmed contact counts; for ever on outbound channels.
+    pub reserve_for: Option<Period>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Points of interruption by what the customer is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interruption {
+    /// Where the activity is not listed or not known: the `default`, else the highest listed.
+    pub otherwise: f64,
+    /// By value of `context.activity`.
+    pub by_activity: Vec<(CompactString, f64)>,
+}
+
+impl Interruption {
+    /// The points for an activity; the strict value where it is unknown.
+    #[must_use]
+    pub fn points(&self, activity: Option<&str>) -> f64 {
+        let listed = activity.and_then(|now| self.by_activity.iter().find(|(name, _)| name == now));
+        listed.map_or(self.otherwise, |(_, points)| *points)
+    }
+}
+
+/// A daily span of silence on local clocks; it may run past midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietHours {
+    /// Silence from here.
+    pub from: TimeOfDay,
+    /// To here (exclusive).
+    pub to: TimeOfDay,
+    /// What becomes of a step that falls into it.
+    pub otherwise: Otherwise,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What becomes of a step that falls into quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Ask again when they end.
+    Wait,
+    /// It is dropped; no later moment is named.
+    Drop,
+}
+
+/// How many times an edge of quiet hours is looked for, one a day at most.
+const EDGES: usize = 4;
+
+impl QuietHours {
+    /// Whether a time of day falls into them.
+    #[must_use]
+    pub fn cover(&self, time: TimeOfDay) -> bool {
+        if self.from <= self.to { self.from <= time && time < self.to } else { time >= self.from || time < self.to }
+    }
+
+    /// The next moment at which they begin, or end if it is quiet now. A change of the clocks may do either.
+    #[must_use]
+    pub fn next_change(&self, now: Moment, zone: &TimeZone) -> Moment {
+        let quiet = self.cover(now.time_of_day(zone));
+        let edge = if quiet { self.to } else { self.from };
+        let changes = |at: Moment| self.cover(at.time_of_day(zone)) != quiet;
+        let (mut from, mut clocks) = (now, now.next_clock_change(zone));
+        // Where clocks skip an edge, it may change nothing until the next day.
+        for _ in 0..EDGES {
+            let usual = from.next_local(edge, zone);
+            while let Some(change) = clocks.filter(|change| *change < usual) {
+                if changes(change) {
+                    return change;
+                }
+                clocks = change.next_clock_change(zone);
+            }
+            if changes(usual) {
+                return usual;
+            }
+            from = usual;
+        }
+        from
+    }
+}

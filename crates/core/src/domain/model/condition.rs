@@ -1,0 +1,145 @@
+//! Conditions: a list in which all must hold, with `any:`, `all:` and `none:` inside.
+
+use std::borrow::Cow;
+
+use crate::domain::expr::{Facts, Program, evaluate};
+use crate::domain::sources::Span;
+use crate::domain::value::Truth;
+
+/// A condition with its place.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// One expression.
+    Expression(Program),
+    /// All must hold.
+    All(Vec<Self>, Span),
+    /// One must hold.
+    Any(Vec<Self>, Span),
+    /// None may hold.
+    None(Vec<Self>, Span),
+}
+
+/// What a condition came to, and how personal were the facts that made it so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finding {
+    /// Whether it holds.
+    pub truth: Truth,
+    /// The highest sensitivity among the facts that the result rests on.
+    pub sensitivity: f64,
+}
+
+impl Condition {
+    /// Where it is written.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Expression(program) => program.span,
+            Self::All(_, span) | Self::Any(_, span) | Self::None(_, span) => *span,
+        }
+    }
+
+    /// Whether it holds, and what that rests on.
+    ///
+    /// Of several true branches under `any`, the least personal one carries the result.
+    pub fn evaluate(&self, facts: &impl Facts) -> Finding {
+        match self {
+            Self::Expression(program) => {
+                Finding { truth: evaluate(&program.node, facts).truth(), sensitivity: program.sensitivity }
+            }
+            Self::All(parts, _) => all(parts, facts),
+            Self::Any(parts, _) => any(parts, facts),
+            Self::None(parts, _) => {
+                let found = any(parts, facts);
+                let sensitivity = parts.iter().map(Self::most_sensitive).fold(0.0, f64::max);
+                Finding { truth: found.truth.not(), sensitivity }
+            }
+        }
+    }
+
+    /// As it is written, for explanations.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let join = |parts: &[Self]| parts.iter().map(Self::text).collect::<Vec<_>>().join("; ");
+        Cow::Owned(match self {
+            Self::Expression(program) => return Cow::Borrowed(&program.text),
+            Self::All(parts, _) => format!("all of: {}", join(parts)),
+            Self::Any(parts, _) => format!("any of: {}", join(parts)),
+            Self::None(parts, _) => format!("none of: {}", join(parts)),
+        })
+    }
+
+    /// Appends what tells it from other conditions of the same purpose: equal keys mean the same.
+    pub fn write_key(&self, key: &mut String) {
+        let (group, parts) = match self {
+            Self::Expression(program) => return key.push_str(&program.text),
+            Self::All(parts, _) => ("\0all", parts),
+            Self::Any(parts, _) => ("\0any", parts),
+            Self::None(parts, _) => ("\0none", parts),
+        };
+        key.push_str(group);
+        for part in parts {
+            key.push('\0');
+            part.write_key(key);
+        }
+        key.push_str("\0end");
+    }
+
+    /// Visits every expression inside.
+    pub fn visit(&self, visit: &mut impl FnMut(&Program)) {
+        match self {
+            Self::Expression(program) => visit(program),
+            Self::All(parts, _) | Self::Any(parts, _) | Self::None(parts, _) => {
+                parts.iter().for_each(|part| part.visit(visit));
+            }
+        }
+    }
+
+    /// How personal the facts are that it rests on, if that is the same whenever it holds.
+    #[must_use]
+    pub fn constant_sensitivity(&self) -> Option<f64> {
+        match self {
+            Self::Expression(_) | Self::None(..) => Some(self.most_sensitive()),
+            Self::All(parts, _) => {
+                parts.iter().try_fold(0.0_f64, |most, part| Some(most.max(part.constant_sensitivity()?)))
+            }
+            Self::Any(..) => None,
+        }
+    }
+
+    /// How personal the most personal fact in it is.
+    #[must_use]
+    pub fn most_sensitive(&self) -> f64 {
+        let mut most = 0.0_f64;
+        self.visit(&mut |program| most = most.max(program.sensitivity));
+        most
+    }
+}
+
+/// Whether all hold; the result rests on every part.
+pub fn all(parts: &[Condition], facts: &impl Facts) -> Finding {
+    let mut result = Finding { truth: Truth::True, sensitivity: 0.0 };
+    for part in parts {
+        let found = part.evaluate(facts);
+        result.truth = result.truth.and(found.truth);
+        result.sensitivity = result.sensitivity.max(found.sensitivity);
+        if result.truth == Truth::False {
+            break;
+        }
+    }
+    result
+}
+
+fn any(parts: &[Condition], facts: &impl Facts) -> Finding {
+    let mut result = Finding { truth: Truth::False, sensitivity: f64::INFINITY };
+    for part in parts {
+        let found = part.evaluate(facts);
+        result.truth = result.truth.or(found.truth);
+        if found.truth.holds() {
+            result.sensitivity = result.sensitivity.min(found.sensitivity);
+        }
+    }
+    if !result.sensitivity.is_finite() {
+        result.sensitivity = 0.0;
+    }
+    result
+}

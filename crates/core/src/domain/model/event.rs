@@ -1,0 +1,38 @@
+//! `events:` what a customer can do or suffer, for which purposes it is kept and for how long.
+
+use crate::domain::id::{EventTypeId, FieldId, PurposeSet};
+use crate::domain::model::Shape;
+use crate::domain::sources::Span;
+use crate::domain::time::Period;
+
+/// A declared event type.
+#[derive(Debug, Clone)]
+pub struct EventType {
+    /// Its fields.
+    pub fields: Vec<FieldId>,
+    /// The purposes it may be kept for.
+    pub purposes: PurposeSet,
+    /// How long it is kept.
+    pub keep: Period,
+    /// How bad an experience it is, in points of hurt.
+    pub hurt: f64,
+    /// Event types whose hurt it ends.
+    pub repairs: Vec<EventTypeId>,
+    /// How personal it is to use it, from 0 to 1.
+    pub sensitivity: f64,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A field of an event type.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type and allowed values.
+    pub shape: Shape,
+    /// The purposes it may serve: the event's, or fewer.
+    pub purposes: PurposeSet,
+    /// Where it is declared.
+    pub span: Span,
+}

@@ -1,0 +1,80 @@
+//! `journeys:` the way a customer goes with us, in stages.
+
+use crate::domain::id::{EventTypeId, StageId};
+use crate::domain::model::Condition;
+use crate::domain::sources::Span;
+use crate::domain::time::Period;
+
+/// A compiled journey.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// What begins it: any of these.
+    pub starts: Vec<Trigger>,
+    /// Its stages in the order written; the first is where it starts.
+    pub stages: Vec<Stage>,
+    /// How long after its end it may begin again; never, if it does not say.
+    pub again_after: Option<Period>,
+}
+
+/// An event that counts, perhaps under a condition.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// The event; any event at all if there is none.
+    pub event: Option<EventTypeId>,
+    /// What must hold.
+    pub when: Option<Condition>,
+}
+
+/// One stage.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its id.
+    pub id: StageId,
+    /// Ways out, tried in the order written.
+    pub moves: Vec<Move>,
+    /// The journey's aim.
+    pub goal: bool,
+    /// The journey ends here.
+    pub end: bool,
+    /// Where its name is written.
+    pub span: Span,
+}
+
+/// A way from one stage to another.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// Where it leads.
+    pub to: StageId,
+    /// What makes it.
+    pub on: MoveOn,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What makes a move.
+#[derive(Debug, Clone)]
+pub enum MoveOn {
+    /// An event or a condition, looked at when something is recorded.
+    Trigger(Trigger),
+    /// Time spent in the stage.
+    After(Period),
+}
+
+impl Journey {
+    /// Whether it can move without an event, because a condition alone begins it or leads on.
+    #[must_use]
+    pub fn follows_conditions(&self) -> bool {
+        let moves = self.stages.iter().flat_map(|stage| &stage.moves);
+        let leads_on = moves.filter_map(|step| match &step.on {
+            MoveOn::Trigger(trigger) => Some(trigger),
+            MoveOn::After(_) => None,
+        });
+        self.starts.iter().chain(leads_on).any(|trigger| trigger.event.is_none())
+    }
+
+    /// A stage by its id.
+    #[must_use]
+    pub fn stage(&self, id: StageId) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.id == id)
+    }
+}

@@ -1,0 +1,28 @@
+//! Compiled rules: what decides, without a trace of how it is read.
+//!
+//! Names are numbers, conditions are programs over facts, and every part knows the span where it is written, so that
+//! reasons can name a file and a line.
+
+mod action;
+mod attribute;
+mod channel;
+pub mod condition;
+mod context;
+mod declarations;
+mod event;
+mod journey;
+mod limit;
+mod policy;
+mod template;
+
+pub use action::{Action, Points, Relevance, Treatment};
+pub use attribute::{Attribute, Shape};
+pub use channel::{ACTIVITY, Channel, Direction, Interruption, Otherwise, QuietHours};
+pub use condition::{Condition, Finding};
+pub use context::ContextFact;
+pub use declarations::{ActionHead, Declarations, JourneyHead};
+pub use event::{EventType, Field};
+pub use journey::{Journey, Move, MoveOn, Stage, Trigger};
+pub use limit::{Limit, LimitRule, LimitScope};
+pub use policy::{Arbitration, Hurt, Policy, Pressure};
+pub use template::Template;

@@ -1,0 +1,64 @@
+//! `policy:` what holds for all actions: arbitration, pressure, hurt, limits and the time zone.
+
+use jiff::tz::TimeZone;
+
+use crate::domain::action::Outcome;
+use crate::domain::id::{ChannelId, IdMap};
+use crate::domain::model::Limit;
+use crate::domain::time::Period;
+
+/// What holds for all actions.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How relevance is weighed against intrusiveness.
+    pub arbitration: Arbitration,
+    /// How contacts add up.
+    pub pressure: Pressure,
+    /// How bad experiences add up.
+    pub hurt: Hurt,
+    /// Limits over many actions.
+    pub limits: Vec<Limit>,
+    /// The clock of customers whose own is not known.
+    pub zone: TimeZone,
+    /// Its name.
+    pub zone_name: String,
+}
+
+/// Weights of the score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arbitration {
+    /// How much of the relevance is lost on the most personal fact, from 0 to 1.
+    pub personal_discount: f64,
+    /// Points of intrusiveness of the most personal fact.
+    pub personal: f64,
+    /// Points of intrusiveness for each point of pressure.
+    pub pressure: f64,
+    /// Points of intrusiveness for each point of hurt.
+    pub hurt: f64,
+    /// A score must be above this, and above silence, which scores 0.
+    pub threshold: f64,
+}
+
+impl Default for Arbitration {
+    fn default() -> Self {
+        Self { personal_discount: 0.5, personal: 20.0, pressure: 1.0, hurt: 1.0, threshold: 0.0 }
+    }
+}
+
+/// How contacts add up to pressure and fade.
+#[derive(Debug, Clone)]
+pub struct Pressure {
+    /// A contact weighs half as much after this time.
+    pub half_life: Period,
+    /// What one contact weighs.
+    pub per_contact: IdMap<ChannelId, f64>,
+}
+
+/// How bad experiences add up to hurt and fade.
+#[derive(Debug, Clone)]
+pub struct Hurt {
+    /// An experience weighs half as much after this time.
+    pub half_life: Period,
+    /// What an outcome weighs, as `complained`.
+    pub per_outcome: Vec<(Outcome, f64)>,
+}

@@ -1,0 +1,121 @@
+//! Journeys move when something is recorded, and when time runs out in a stage.
+//!
+//! One event makes at most one step in each journey; a journey follows only what its purpose may read.
+
+use smallvec::SmallVec;
+
+use super::Terms;
+use crate::domain::customer::{CustomerState, JourneyState, StoredEvent};
+use crate::domain::id::{JourneyId, PurposeSet, StageId};
+use crate::domain::model::{Journey, MoveOn, Trigger};
+use crate::domain::time::{Moment, Period};
+use crate::domain::view::{Scene, Situation, Subject};
+
+/// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
+pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
+    let waits = |(_, journey): (JourneyId, &Journey)| journey.follows_conditions();
+    if event.is_none() && !terms.rules.journeys.iter().any(waits) {
+        return;
+    }
+    let at = event.map_or(terms.now, |event| event.at);
+    let steps: Vec<JourneyState> = {
+        let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
+        let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
+        {
+            let journeys = terms.rules.journeys.iter();
+            journeys.filter_map(|(id, journey)| step((id, journey), event, (at, readers), &scene)).collect()
+        }
+    };
+    steps.into_iter().for_each(|step| state.relation_mut().set_journey(step));
+}
+
+fn step(
+    (id, journey): (JourneyId, &Journey),
+    event: Option<StoredEvent<'_>>,
+    (at, readers): (Moment, PurposeSet),
+    scene: &Scene<'_>,
+) -> Option<JourneyState> {
+    let purpose = scene.rules.declared.journeys.get(id)?.purpose;
+    if !scene.lawful.intersection(readers).contains(purpose) {
+        return None;
+    }
+    let known = |state: &&JourneyState| journey.stage(state.stage).is_some() && state.purpose == purpose;
+    let now = scene.subject.state.relation().journey(id).filter(known);
+    let fires = |trigger: &Trigger| fires(trigger, event, scene, purpose);
+    let stage = match now {
+        None => journey.starts.iter().any(fires).then(|| first(journey))??,
+        Some(state) => {
+            let ended = journey.stage(state.stage).is_some_and(|stage| stage.end || stage.goal);
+            let again = ended && journey.again_after.is_some_and(|wait| at >= state.entered + wait);
+            if again && journey.starts.iter().any(fires) {
+                first(journey)?
+            } else {
+                let moves = &journey.stage(state.stage)?.moves;
+                let step = moves.iter().find(|step| matches!(&step.on, MoveOn::Trigger(trigger) if fires(trigger)))?;
+                return Some(JourneyState { stage: step.to, entered: at, ..*state });
+            }
+        }
+    };
+    Some(JourneyState { journey: id, stage, started: at, entered: at, purpose })
+}
+
+fn first(journey: &Journey) -> Option<StageId> {
+    journey.stages.first().map(|stage| stage.id)
+}
+
+fn fires(
+    trigger: &Trigger,
+    event: Option<StoredEvent<'_>>,
+    scene: &Scene<'_>,
+    purpose: crate::domain::id::PurposeId,
+) -> bool {
+    if trigger.event.is_some() && trigger.event != event.map(|event| event.kind) {
+        return false;
+    }
+    let Some(when) = &trigger.when else { return trigger.event.is_some() };
+    let view = scene.view(purpose);
+    match event.filter(|_| trigger.event.is_some()) {
+        Some(event) => when.evaluate(&view.at_event(event)).truth.holds(),
+        None => when.evaluate(&view).truth.holds(),
+    }
+}
+
+/// Moves every journey whose time in a stage has run out, at the moment at which it ran out. Gives the moment at which
+/// the next one does.
+pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
+    let mut next = Moment::DISTANT_FUTURE;
+    state.change_relation(|relation| {
+        for held in &mut relation.journeys {
+            let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
+            time_out(journey, held, terms.now);
+            next = next.min(timeout(journey, held).map_or(next, |(_, due)| due));
+        }
+    });
+    next
+}
+
+/// Leaves every stage whose time has run out. Of a circle of stages, whole rounds are left out.
+fn time_out(journey: &Journey, held: &mut JourneyState, now: Moment) {
+    let mut entered: SmallVec<[(StageId, Moment); 8]> = SmallVec::new();
+    while let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= now) {
+        held.stage = to;
+        held.entered = due;
+        match entered.iter().find(|(stage, _)| *stage == to) {
+            None => entered.push((to, due)),
+            Some((_, before)) => {
+                let round = due.since(*before).0.max(1);
+                held.entered = due + Period(now.since(due).0 / round * round);
+                entered.clear();
+            }
+        }
+    }
+}
+
+/// The earliest way out of the stage by time alone.
+fn timeout(journey: &Journey, state: &JourneyState) -> Option<(StageId, Moment)> {
+    let timed = journey.stage(state.stage)?.moves.iter().filter_map(|step| match step.on {
+        MoveOn::After(wait) => Some((step.to, state.entered + wait)),
+        MoveOn::Trigger(_) => None,
+    });
+    timed.min_by_key(|(_, due)| *due)
+}

@@ -1,0 +1,235 @@
+//! What time does: grants run out, facts grow too old, stages time out, reservations lapse.
+//!
+//! It is done when a customer is next touched, with the moments at which it was due, so that nobody can
+//! tell whether it was done at once or late.
+
+use std::cell::Cell;
+
+use super::{Terms, journey};
+use crate::domain::consent::{Stage, Verdict, lawful};
+use crate::domain::customer::{CustomerState, Relation, StoredEvent};
+use crate::domain::id::{EventTypeId, PurposeSet};
+use crate::domain::rule_set::{GRACE, RuleSet};
+use crate::domain::time::{Moment, Period};
+
+/// Contacts and outcomes are kept at least this long, for pressure, cool-downs and the last of something.
+const SHORTEST_MEMORY: Period = Period(400 * 86_400_000);
+
+/// A customer's state, brought up to a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Something may no longer be read that could be read before.
+    pub purged: bool,
+    /// Before this moment, settling again under the same rules does nothing, if nobody has recorded anything.
+    pub until: Moment,
+}
+
+/// Brings a customer's state up to now.
+pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
+    let (kept, kept_until) = kept(terms);
+    let purged = withhold(state, terms.rules, (kept, terms.standing.is_restricted()));
+    forget_what_is_old(state, terms);
+    // While processing is restricted, stages stand still; what was due meanwhile happens when that ends, at its moment.
+    let stage_ends =
+        if terms.standing.is_restricted() { Moment::DISTANT_FUTURE } else { journey::pass_time(state, terms) };
+    let until = stage_ends.min(kept_until).min(oldest_goes(state, terms));
+    Settled { purged, until }
+}
+
+/// The purposes for which facts may be kept, and until when they stay the same if nobody says anything. What the
+/// standing denies is purged whether or not the ledger can be trusted: a denial needs no proof. Purposes that the rules
+/// have dropped are withheld for a while: nothing is used for them, and nothing is purged yet.
+fn kept(terms: Terms<'_>) -> (PurposeSet, Moment) {
+    let declared = terms.rules.declared.purposes.iter().map(|(id, purpose)| (id, purpose, Moment::DISTANT_FUTURE));
+    let withheld = terms.rules.dropped.iter().filter(|(_, dropped)| dropped.is_withheld(terms.now));
+    let withheld = withheld.map(|(id, dropped)| (id, &dropped.terms, dropped.since + GRACE));
+    declared.chain(withheld).fold((PurposeSet::EMPTY, Moment::DISTANT_FUTURE), |(kept, until), (id, purpose, ends)| {
+        match lawful(terms.standing, id, purpose, Stage::Storage, terms.now) {
+            Verdict::Allow { until: granted, .. } => (kept.with(id), until.min(granted).min(ends)),
+            Verdict::Deny(_) => (kept, until),
+        }
+    })
+}
+
+/// Clears every purpose but the lawful ones, and those that a fact is no longer declared for; what has none left is
+/// gone for good, unless processing is restricted: then it stays, for nobody to read, until that ends. True if that took
+/// anything away.
+pub fn withhold(state: &mut CustomerState, rules: &RuleSet, (lawful, restricted): (PurposeSet, bool)) -> bool {
+    let declared = &rules.declared;
+    let dropped: PurposeSet = rules.dropped.ids().collect();
+    let purged = Cell::new(false);
+    let narrow = |purposes: PurposeSet, allowed: PurposeSet| {
+        let left = purposes.intersection(allowed);
+        purged.set(purged.get() || left != purposes);
+        (restricted || !left.is_empty()).then_some(left)
+    };
+    state.retain_attributes(|id, purposes| match declared.attributes.get(id).map(|attribute| attribute.purposes) {
+        Some(None) => Some(purposes),
+        Some(Some(now)) => narrow(purposes, lawful.intersection(now.union(dropped))),
+        None => narrow(purposes, PurposeSet::EMPTY),
+    });
+    let of_event = |event: StoredEvent<'_>| {
+        let now = declared.events.get(event.kind).map_or(PurposeSet::EMPTY, |kind| kind.purposes.union(dropped));
+        narrow(event.purposes, lawful.intersection(now))
+    };
+    let of_field = |id, purposes| {
+        let now = declared.fields.get(id).map_or(PurposeSet::EMPTY, |field| field.purposes.union(dropped));
+        narrow(purposes, lawful.intersection(now))
+    };
+    state.retain_events(of_event, of_field);
+    state.change_relation(|relation| {
+        relation.forgotten_events.take_if(|(_, purposes)| purposes.intersection(lawful).is_empty());
+        let contacts = relation.contacts.iter_mut().map(|contact| &mut contact.readable);
+        for readable in contacts.chain(relation.outcomes.iter_mut().map(|entry| &mut entry.readable)) {
+            let left = readable.intersection(lawful);
+            purged.set(purged.get() || left != *readable);
+            *readable = left;
+        }
+        let journeys = relation.journeys.len();
+        relation.journeys.retain(|journey| lawful.contains(journey.purpose));
+        purged.set(purged.get() || relation.journeys.len() < journeys);
+    });
+    purged.get()
+}
+
+fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
+    let restricted = terms.standing.is_restricted();
+    let young = |event: StoredEvent<'_>| restricted || terms.now.since(event.at) < keep(event.kind, terms);
+    state.retain_events(|event| young(event).then_some(event.purposes), |_, purposes| Some(purposes));
+    let oldest = terms.now - memory(terms);
+    state.change_relation(|relation| {
+        relation.contacts.retain(|contact| (restricted || contact.at > oldest) && contact.counts(terms.now));
+        relation.outcomes.retain(|entry| restricted || entry.at > oldest);
+    });
+}
+
+/// When the next of what is left grows too old, or what is recorded from now on may do so. Contacts that lapse are not
+/// waited for: they count for nothing by themselves.
+fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
+    if terms.standing.is_restricted() {
+        return Moment::DISTANT_FUTURE;
+    }
+    let events = state.events().newest_first();
+    let events = events.map(|event| event.at + keep(event.kind, terms));
+    let Relation { contacts, outcomes, .. } = state.relation();
+    let said = contacts.iter().map(|contact| contact.at).chain(outcomes.iter().map(|entry| entry.at));
+    let said = said.chain([terms.now]).map(|at| at + memory(terms));
+    events.chain(said).min().unwrap_or(terms.now)
+}
+
+/// How long events of a type are kept.
+fn keep(kind: EventTypeId, terms: Terms<'_>) -> Period {
+    terms.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep)
+}
+
+/// How long contacts and outcomes are kept.
+fn memory(terms: Terms<'_>) -> Period {
+    terms.rules.contact_horizon.max(SHORTEST_MEMORY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::action::Outcome;
+    use crate::domain::consent::record::ConsentSource;
+    use crate::domain::consent::{ConsentRecord, ConsentStatus, Standing};
+    use crate::domain::customer::contact::DecisionKey;
+    use crate::domain::id::Vocabulary;
+    use crate::domain::sources::{SourceFile, Sources};
+    use crate::domain::transition::{NewEvent, NewOutcome, record_event, record_outcome, reserve, set_attributes};
+    use crate::domain::value::Value;
+    use crate::rules::load;
+
+    const RULES: &str = r#"
+purposes:
+  care:   {basis: contract}
+  advice: {basis: consent, expires_after: 10 days}
+attributes:
+  customer.plan: {type: text, purposes: [advice]}
+events:
+  visit: {purposes: [care, advice], keep: 20 days}
+channels:
+  web: {direction: inbound, interruption: 0, reserve_for: 1 day}
+journeys:
+  trip:
+    purpose: care
+    start: {event: visit}
+    stages:
+      begun: {moves: [{to: late, after: 2 days}]}
+      late:  {moves: [{to: over, after: 3 days}]}
+      over:  {end: true}
+actions:
+  - {id: hello, title: T, kind: service, purpose: care, relevance: {base: 9}, intrusiveness: 1, treatments: {web: {text: T}}}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 1}}
+  hurt: {half_life: 30 days}
+  time_zone: UTC
+"#;
+
+    fn rules() -> RuleSet {
+        let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
+        load(sources, &Vocabulary::default()).rule_set.unwrap()
+    }
+
+    fn grant(rules: &RuleSet) -> Standing {
+        let record = ConsentRecord {
+            record_id: "r1".into(),
+            customer: "c".into(),
+            purpose: "advice".into(),
+            version: 1,
+            basis: None,
+            status: ConsentStatus::Given,
+            received: Moment(0),
+            sequence: 1,
+            claimed: None,
+            deferred: false,
+            valid_until: None,
+            notice: String::new(),
+            language: String::new(),
+            expression: String::new(),
+            source: ConsentSource::default(),
+        };
+        let mut standing = Standing::default();
+        standing.apply(rules.vocabulary.find("advice"), &record, 1);
+        standing
+    }
+
+    /// What is settled stays settled until the very moment that was said: one after another, everything has its end.
+    #[test]
+    fn every_end_is_foreseen() {
+        let rules = rules();
+        let standing = grant(&rules);
+        let terms = |now| Terms { rules: &rules, standing: &standing, ledger_trusted: true, now };
+        let mut state = CustomerState::default();
+        let visit =
+            NewEvent { id: None, kind: rules.vocabulary.find("visit").unwrap(), at: Moment(0), fields: Vec::new() };
+        record_event(&mut state, visit, terms(Moment(0)));
+        let plan = rules.vocabulary.find("customer.plan").unwrap();
+        set_attributes(&mut state, vec![(plan, Some(Value::Text("basic".into())))], terms(Moment(0)));
+        let (hello, web) = (rules.vocabulary.find("hello").unwrap(), rules.vocabulary.find("web").unwrap());
+        reserve(&mut state, DecisionKey(1), std::iter::once(hello), web, terms(Moment(0)));
+        let clicked = NewOutcome {
+            id: None,
+            decision: DecisionKey::default(),
+            action: hello,
+            channel: None,
+            outcome: Outcome::Clicked,
+            at: Moment(Period::DAY.0),
+            decided: None,
+        };
+        record_outcome(&mut state, clicked, terms(Moment(Period::DAY.0)));
+        let (mut now, mut ends) = (Moment(Period::DAY.0), Vec::new());
+        while ends.len() < 5 {
+            let until = settle(&mut state, terms(now)).until;
+            let mut later = state.clone();
+            settle(&mut later, terms(until - Period(1)));
+            assert_eq!(later, state, "settled at {now}, not until {until}");
+            settle(&mut later, terms(until));
+            assert_ne!(later, state, "something ends at {until}");
+            ends.push(until.0 / Period::DAY.0);
+            now = until;
+        }
+        // The journey moves twice, the grant ends and takes the plan, the visit and the click are kept no longer.
+        assert_eq!(ends, [2, 5, 10, 20, 401]);
+    }
+}

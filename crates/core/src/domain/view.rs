@@ -1,0 +1,427 @@
+//! What may be read of a customer for one purpose at one moment.
+//!
+//! Rules never see a customer; they see a view. What the purpose may not read is unknown there, and nothing
+//! in a view depends on it: not a value, not its absence, not the work done.
+
+use std::cell::{Cell, OnceCell};
+
+use smallvec::SmallVec;
+
+use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
+use crate::domain::customer::{CustomerState, Held, StoredEvent};
+use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
+use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
+use crate::domain::model::ACTIVITY;
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::{Local, Moment, Period};
+use crate::domain::value::{Operand, Truth, Value};
+
+/// One customer as a decision or a record finds them.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What is held.
+    pub state: &'a CustomerState,
+    /// What the ledger says.
+    pub standing: &'a Standing,
+    /// Whether the ledger can be trusted now; if not, no personal data is read.
+    pub ledger_trusted: bool,
+}
+
+/// The question's own facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Situation<'a> {
+    /// Declared context facts.
+    pub context: &'a [(ContextId, Value)],
+    /// Where the conversation takes place.
+    pub channel: Option<ChannelId>,
+}
+
+/// Everything that views of one customer at one moment share.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// The rules.
+    pub rules: &'a RuleSet,
+    /// The customer.
+    pub subject: Subject<'a>,
+    /// The question.
+    pub situation: Situation<'a>,
+    /// The one reading of the clock.
+    pub now: Moment,
+    /// The purposes that may be served now.
+    pub lawful: PurposeSet,
+    local: OnceCell<Local>,
+    interruption: OnceCell<f64>,
+    pressure: OnceCell<f64>,
+    hurt: OnceCell<f64>,
+    /// Until when each limit of the policy stops what it covers, counted when first asked for.
+    pub(crate) pooled: SmallVec<[OnceCell<Option<Moment>>; 4]>,
+}
+
+impl<'a> Scene<'a> {
+    /// Asks the gate once for every purpose.
+    #[must_use]
+    pub fn new(rules: &'a RuleSet, subject: Subject<'a>, situation: Situation<'a>, now: Moment) -> Self {
+        let mut scene = Self::where_lawful(PurposeSet::EMPTY, rules, subject, situation, now);
+        scene.lawful =
+            rules.declared.purposes.ids().filter(|id| scene.verdict(*id, Stage::Evaluation).allows()).collect();
+        scene
+    }
+
+    /// A scene at a moment when it is known which purposes may be served: the gate is not asked.
+    pub(crate) fn where_lawful(
+        lawful: PurposeSet,
+        rules: &'a RuleSet,
+        subject: Subject<'a>,
+        situation: Situation<'a>,
+        now: Moment,
+    ) -> Self {
+        Self {
+            rules,
+            subject,
+            situation,
+            now,
+            lawful,
+            local: OnceCell::new(),
+            interruption: OnceCell::new(),
+            pressure: OnceCell::new(),
+            hurt: OnceCell::new(),
+            pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
+        }
+    }
+
+    /// The gate's answer for a purpose.
+    #[must_use]
+    pub fn verdict(&self, id: PurposeId, stage: Stage) -> Verdict {
+        let verdict = match self.rules.purpose(id) {
+            Some(purpose) => lawful(self.subject.standing, id, purpose, stage, self.now),
+            None => Verdict::Deny(Denial::Retired),
+        };
+        if self.subject.ledger_trusted { verdict } else { verdict.distrusted() }
+    }
+
+    /// What may be read for a purpose.
+    #[must_use]
+    pub fn view(&'a self, purpose: PurposeId) -> View<'a> {
+        View {
+            scene: self,
+            granted: None,
+            purpose,
+            lawful: self.lawful.contains(purpose),
+            pages: (0..self.rules.facts.len().div_ceil(PAGE)).map(|_| OnceCell::new()).collect(),
+        }
+    }
+
+    /// A context fact, if the channel gave it.
+    #[must_use]
+    pub fn context(&self, id: ContextId) -> Option<&'a Value> {
+        self.situation.context.iter().find(|(known, _)| *known == id).map(|(_, value)| value)
+    }
+
+    /// Calendar and clock where the customer is; the policy's zone if that is not known.
+    pub fn local(&self) -> &Local {
+        self.local.get_or_init(|| self.now.local(self.zone()))
+    }
+
+    /// Where the customer's clock is.
+    #[must_use]
+    pub fn zone(&self) -> &'a jiff::tz::TimeZone {
+        self.subject.state.relation().zone.as_ref().unwrap_or(&self.rules.policy.zone)
+    }
+
+    /// What it costs the customer to be interrupted here and now.
+    pub fn interruption(&self) -> f64 {
+        *self.interruption.get_or_init(|| {
+            let channel = self.situation.channel.and_then(|id| self.rules.declared.channels.get(id));
+            let activity = self.rules.vocabulary.find(ACTIVITY).and_then(|id| self.context(id));
+            let activity = match activity {
+                Some(Value::Text(text)) => Some(text.as_str()),
+                _ => None,
+            };
+            channel.map_or(0.0, |channel| channel.interruption.points(activity))
+        })
+    }
+
+    /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
+    pub fn pressure(&self) -> f64 {
+        *self.pressure.get_or_init(|| self.pressure_at(self.now))
+    }
+
+    /// Contact pressure at another moment, if nothing else happens until then.
+    #[must_use]
+    pub fn pressure_at(&self, at: Moment) -> f64 {
+        let policy = &self.rules.policy.pressure;
+        let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(at));
+        let heaviest = policy.per_contact.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
+        let weigh = |channel: Option<ChannelId>| match channel {
+            Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
+            None => heaviest,
+        };
+        total(counted.map(|contact| weigh(contact.channel) * fade(at.since(contact.at), policy.half_life)))
+    }
+
+    /// Hurt: Σ points × 2^(−age / half-life) over bad experiences that nothing has repaired since.
+    pub fn hurt(&self) -> f64 {
+        *self.hurt.get_or_init(|| self.hurt_at(self.now))
+    }
+
+    /// Hurt at another moment, if nothing else happens until then. What is forgotten by then counts no more.
+    #[must_use]
+    pub fn hurt_at(&self, at: Moment) -> f64 {
+        let policy = &self.rules.policy.hurt;
+        let events = self.readable_events().filter_map(|event| {
+            let kind = self.rules.declared.events.get(event.kind)?;
+            let counts = kind.hurt > 0.0 && at.since(event.at) < kind.keep && !self.repaired(&event);
+            counts.then_some((event.at, kind.hurt))
+        });
+        let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
+            let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
+            Some((entry.at, *points))
+        });
+        total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
+    }
+
+    /// Whether an experience was repaired when it was recorded or since; by rules that came later, an event that is held
+    /// repairs what was before it, too.
+    fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
+        hurt.repaired
+            || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
+                self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
+            })
+    }
+
+    /// Events that some purpose may still use, newest first.
+    fn readable_events(&self) -> impl Iterator<Item = StoredEvent<'a>> {
+        let lawful = self.lawful;
+        self.subject.state.events().newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
+    }
+}
+
+/// The sum, which for nothing is 0 and not −0.
+fn total(points: impl Iterator<Item = f64>) -> f64 {
+    points.fold(0.0, |sum, points| sum + points)
+}
+
+/// What is left of a weight after a time.
+fn fade(age: Period, half_life: Period) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a lifetime are far below 2^52")]
+    let halves = age.0.max(0) as f64 / half_life.0.max(1) as f64;
+    (-halves).exp2()
+}
+
+/// The facts that one purpose may read; each is computed at most once.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// What it is a view of.
+    pub scene: &'a Scene<'a>,
+    /// Through whose eyes.
+    pub purpose: PurposeId,
+    /// A purpose to which a yes is supposed; what it would let the view read stays unknown.
+    granted: Option<PurposeId>,
+    lawful: bool,
+    pages: SmallVec<[OnceCell<Box<Page<'a>>>; 4]>,
+}
+
+/// How many facts remember what they are together, from when the first of them is read. Of thousands, few are read.
+const PAGE: usize = 32;
+
+type Page<'a> = [Cell<Option<Operand<'a>>>; PAGE];
+
+impl Facts for View<'_> {
+    fn read(&self, fact: FactId) -> Operand<'_> {
+        let place = fact.0 as usize;
+        let page =
+            self.pages.get(place / PAGE).map(|page| page.get_or_init(|| Box::new([const { Cell::new(None) }; PAGE])));
+        let slot = page.and_then(|page| page.get(place % PAGE));
+        if let Some(known) = slot.and_then(Cell::get) {
+            return known;
+        }
+        let found = self.compute(fact);
+        if let Some(slot) = slot {
+            slot.set(Some(found));
+        }
+        found
+    }
+
+    fn has(&self, fact: FactId) -> Truth {
+        match self.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
+            Some(Fact::Attribute(id)) => self.has_attribute(*id),
+            Some(Fact::Context(id)) => self.scene.context(*id).is_some().into(),
+            _ => Truth::Unknown,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The same, if there were a yes to the purpose.
+    #[must_use]
+    pub fn granting(self, purpose: PurposeId) -> Self {
+        Self { granted: Some(purpose), ..self }
+    }
+
+    /// Looks at one event through this view, as filters and journeys do.
+    #[must_use]
+    pub fn at_event<'v>(&'v self, event: StoredEvent<'v>) -> EventView<'v, 'a> {
+        EventView { view: self, event }
+    }
+
+    fn compute(&self, fact: FactId) -> Operand<'a> {
+        let scene = self.scene;
+        let Some(entry) = scene.rules.facts.get(fact) else { return Operand::Unknown };
+        match &entry.fact {
+            Fact::Attribute(id) => self.attribute(*id),
+            Fact::Context(id) => scene.context(*id).map_or(Operand::Unknown, Value::operand),
+            Fact::EventField(_) | Fact::Action(_) => Operand::Unknown,
+            Fact::EventCount { event, window, filter } => self.event_count(*event, *window, filter.as_deref()),
+            Fact::EventLast { event, filter } => self.event_last(*event, filter.as_deref()),
+            Fact::OutcomeCount { action, outcome, window } => {
+                let since = scene.now - *window;
+                self.history(|| {
+                    count(
+                        scene
+                            .subject
+                            .state
+                            .relation()
+                            .outcome_times((*action, *outcome), self.purpose, scene.now)
+                            .filter(|at| *at > since),
+                    )
+                })
+            }
+            Fact::OutcomeLast { action, outcome } => self.history(|| {
+                last(scene.subject.state.relation().outcome_times((*action, *outcome), self.purpose, scene.now).max())
+            }),
+            Fact::Stage(id) => self.history(|| Operand::Text(self.stage(*id))),
+            Fact::Entered(id) => self.history(|| last(self.entered(*id))),
+            Fact::InStageFor(id) => self.history(|| {
+                Operand::Duration(self.entered(*id).map_or(Period::ZERO, |entered| scene.now.since(entered)))
+            }),
+            Fact::ConsentGiven(id) => Operand::Flag(scene.lawful.contains(*id) || self.granted == Some(*id)),
+            Fact::Pressure => Operand::Number(scene.pressure()),
+            Fact::Hurt => Operand::Number(scene.hurt()),
+            Fact::Channel => {
+                scene.situation.channel.map_or(Operand::Unknown, |id| Operand::Text(scene.rules.vocabulary.name(id)))
+            }
+            Fact::Now => Operand::Moment(scene.now),
+            Fact::LocalHour => Operand::Number(f64::from(scene.local().hour)),
+            Fact::LocalMonth => Operand::Number(f64::from(scene.local().month)),
+            Fact::LocalWeekday => Operand::Text(scene.local().weekday),
+            Fact::LocalDate => Operand::Text(&scene.local().date),
+        }
+    }
+
+    /// A history that may not be read is unknown; one that may is never.
+    fn history(&self, known: impl FnOnce() -> Operand<'a>) -> Operand<'a> {
+        if self.lawful { known() } else { Operand::Unknown }
+    }
+
+    fn attribute(&self, id: AttributeId) -> Operand<'a> {
+        let declared = self.scene.rules.declared.attributes.get(id);
+        let held = self.scene.subject.state.attribute(id);
+        let personal = declared.is_none_or(|declared| declared.purposes.is_some());
+        let may_read = |purposes: PurposeSet| !personal || (self.lawful && purposes.contains(self.purpose));
+        held.filter(|held| may_read(held.purposes)).map_or(Operand::Unknown, |held| held.value())
+    }
+
+    /// Absence is certain only to a purpose from which nothing can be hidden: one that alone may hold the
+    /// fact, or one that was lawful at every moment at which the fact may have been collected.
+    fn has_attribute(&self, id: AttributeId) -> Truth {
+        let Some(declared) = self.scene.rules.declared.attributes.get(id) else { return Truth::Unknown };
+        let held = self.scene.subject.state.attribute(id);
+        let Some(purposes) = declared.purposes else { return held.is_some().into() };
+        if !self.lawful {
+            return Truth::Unknown;
+        }
+        if held.is_some_and(|held| held.purposes.contains(self.purpose)) {
+            return Truth::True;
+        }
+        let alone = purposes == PurposeSet::of(self.purpose);
+        if alone || self.always_lawful() { Truth::False } else { Truth::Unknown }
+    }
+
+    fn always_lawful(&self) -> bool {
+        let standing = self.scene.subject.standing;
+        let never_denied = |id| standing.restriction(id).is_none();
+        self.scene.rules.purpose(self.purpose).is_some_and(|purpose| {
+            // An erasure is an objection until the customer says yes.
+            let objected = purpose.stops_on_objection() && standing.was_erased();
+            let never_asked = !purpose.basis.needs_consent() && !objected;
+            never_asked && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
+        })
+    }
+
+    fn event_count(&self, kind: EventTypeId, window: Period, filter: Option<&'a Node>) -> Operand<'a> {
+        let since = self.scene.now - window;
+        self.history(|| count(self.events(kind, filter).take_while(|event| event.at > since)))
+    }
+
+    fn event_last(&self, kind: EventTypeId, filter: Option<&'a Node>) -> Operand<'a> {
+        self.history(|| last(self.events(kind, filter).next().map(|event| event.at)))
+    }
+
+    /// Events of a type that this purpose may read and the filter keeps, newest first.
+    fn events(&self, kind: EventTypeId, filter: Option<&'a Node>) -> impl Iterator<Item = StoredEvent<'a>> {
+        let readable = move |event: &StoredEvent<'a>| event.kind == kind && event.purposes.contains(self.purpose);
+        let passes = move |event: &StoredEvent<'a>| {
+            filter.is_none_or(|filter| evaluate(filter, &EventView { view: self, event: *event }).truth().holds())
+        };
+        self.scene.subject.state.events().newest_first().filter(readable).filter(passes)
+    }
+
+    fn stage(&self, id: JourneyId) -> &'a str {
+        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
+        let name = state.map(|state| self.scene.rules.vocabulary.name(state.stage));
+        name.and_then(|name| name.split_once('/')).map_or(NO_STAGE, |(_, stage)| stage)
+    }
+
+    fn entered(&self, id: JourneyId) -> Option<Moment> {
+        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
+        state.map(|state| state.entered)
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> Operand<'static> {
+    #[expect(clippy::cast_precision_loss, reason = "histories are bounded by a few hundred")]
+    Operand::Number(items.count() as f64)
+}
+
+/// The last of nothing is the distant past.
+fn last(at: Option<Moment>) -> Operand<'static> {
+    Operand::Moment(at.unwrap_or(Moment::DISTANT_PAST))
+}
+
+/// A view with one event at hand: `event.` reads from it.
+#[derive(Debug)]
+pub struct EventView<'v, 'a> {
+    view: &'v View<'a>,
+    event: StoredEvent<'v>,
+}
+
+impl EventView<'_, '_> {
+    fn field(&self, id: FieldId) -> Option<Held<'_>> {
+        let found = self.event.fields.get(id);
+        found.filter(|held| self.view.lawful && held.purposes.contains(self.view.purpose))
+    }
+
+    fn field_of(&self, fact: FactId) -> Option<FieldId> {
+        match self.view.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
+            Some(Fact::EventField(id)) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl Facts for EventView<'_, '_> {
+    fn read(&self, fact: FactId) -> Operand<'_> {
+        match self.field_of(fact) {
+            Some(id) => self.field(id).map_or(Operand::Unknown, |held| held.value()),
+            None => self.view.read(fact),
+        }
+    }
+
+    fn has(&self, fact: FactId) -> Truth {
+        match self.field_of(fact) {
+            Some(id) if self.field(id).is_some() => Truth::True,
+            Some(_) => Truth::Unknown,
+            None => self.view.has(fact),
+        }
+    }
+}

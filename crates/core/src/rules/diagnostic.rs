@@ -1,0 +1,86 @@
+//! What is wrong in a rule file: where, what, and how to mend it.
+//!
+//! Diagnostics are data; `cli::render` draws them. A span is a byte range in one file, so a line and a
+//! column are computed only when somebody looks.
+
+use crate::domain::sources::Span;
+use std::fmt;
+
+/// A stable name for a kind of mistake, shown as `T0102`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub u16);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "T{:04}", self.0)
+    }
+}
+
+/// How bad it is: an error keeps the rule set from loading, a warning does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The rule set cannot be used.
+    Error,
+    /// The rule set works; something in it is probably not meant.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// Where.
+    pub span: Span,
+    /// What is wrong: lowercase, no full stop, input in backticks.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// Text that would replace the span, where that is obvious.
+    pub replacement: Option<String>,
+    /// A second place that explains the first, with a note.
+    pub related: Option<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            span,
+            message: message.into(),
+            help: None,
+            replacement: None,
+            related: None,
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    /// Adds how to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the text that should stand in the span.
+    #[must_use]
+    pub fn replace(mut self, replacement: impl Into<String>) -> Self {
+        self.replacement = Some(replacement.into());
+        self
+    }
+
+    /// Adds a second place.
+    #[must_use]
+    pub fn related(mut self, span: Span, note: impl Into<String>) -> Self {
+        self.related = Some((span, note.into()));
+        self
+    }
+}

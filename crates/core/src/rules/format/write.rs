@@ -1,0 +1,272 @@
+//! Puts entries down: order, indentation, blank lines, columns, and what fits into one line.
+
+use super::layout::{Collection, Comment, Piece, Value};
+use crate::rules::shape::Form;
+use crate::rules::source::Style;
+
+/// A list or map in brackets stays in them where it fits into so many columns.
+const WIDTH: usize = 120;
+/// How much deeper entries stand than what holds them.
+const STEP: usize = 2;
+
+/// The whole file.
+pub(super) fn document(mut whole: Collection<'_>, form: &Form) -> String {
+    let mut writer = Writer { out: String::new(), lead: None, fresh: true };
+    let first = whole.pieces.first().and_then(|piece| piece.key);
+    let parted = whole.pieces.first().is_some_and(|piece| piece.blank);
+    sort(&mut whole, Some(form));
+    let moved = whole.pieces.first().and_then(|piece| piece.key) != first;
+    let head = std::mem::take(&mut whole.head);
+    writer.comments(&head, 0);
+    if let Some(first) = whole.pieces.first_mut() {
+        *first.top() = !head.is_empty() && (moved || parted);
+    }
+    let place = Place { indent: 0, column: whole.column };
+    writer.entries(whole, place);
+    writer.out
+}
+
+/// Puts keys into the order of the table; what is not in it comes last, as it stood.
+fn sort(collection: &mut Collection<'_>, form: Option<&Form>) {
+    for piece in &mut collection.pieces {
+        let form = form.and_then(|form| match piece.key {
+            Some((_, name)) => form.behind(name),
+            None => form.item(),
+        });
+        if let Value::Collection(inner) = &mut piece.value {
+            sort(inner, form);
+        }
+    }
+    if let Some(shape) = form.and_then(Form::shape).filter(|_| collection.map) {
+        let rank = |name: &str| shape.names().position(|known| known == name).unwrap_or(usize::MAX);
+        collection.pieces.sort_by_key(|piece| piece.key.map(|(_, name)| rank(name)));
+    }
+}
+
+/// Where entries go.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Where they begin.
+    indent: usize,
+    /// Where they began before.
+    column: usize,
+}
+
+struct Writer {
+    out: String,
+    /// What stands before the next line instead of blanks: the dashes of items.
+    lead: Option<String>,
+    /// Whether nothing stands yet where a blank line would be the first.
+    fresh: bool,
+}
+
+impl Writer {
+    fn blank(&mut self) {
+        if !self.fresh {
+            self.out.push('\n');
+        }
+    }
+
+    fn line(&mut self, indent: usize, text: &str) {
+        let lead = self.lead.take().unwrap_or_else(|| " ".repeat(indent));
+        self.out.extend([lead.as_str(), text]);
+        self.out.truncate(self.out.trim_end_matches(' ').len());
+        self.out.push('\n');
+        self.fresh = false;
+    }
+
+    fn comments(&mut self, comments: &[Comment<'_>], indent: usize) {
+        for comment in comments {
+            if comment.blank {
+                self.blank();
+            }
+            // The marks of a document stand at the beginning of the line, and only there.
+            let indent = if comment.text.starts_with('#') { indent } else { 0 };
+            self.line(indent, comment.text);
+        }
+    }
+
+    fn collection(&mut self, mut collection: Collection<'_>, place: Place) {
+        self.fresh = true;
+        if !collection.head.is_empty() {
+            self.comments(&std::mem::take(&mut collection.head), place.indent);
+            if let Some(first) = collection.pieces.first_mut() {
+                *first.top() = true;
+            }
+        }
+        let column = collection.column;
+        self.entries(collection, Place { column, ..place });
+    }
+
+    fn entries(&mut self, collection: Collection<'_>, place: Place) {
+        let width = column(&collection.pieces, place.indent);
+        for mut piece in collection.pieces {
+            if piece.key.is_none() {
+                hoist(&mut piece, place.indent);
+            }
+            self.comments(&piece.above, place.indent);
+            if piece.blank {
+                self.blank();
+            }
+            match piece.key {
+                Some((key, _)) => self.entry((key, width), piece, place),
+                None => self.item(piece, place),
+            }
+        }
+        self.comments(&collection.tail, place.indent);
+    }
+
+    fn item(&mut self, piece: Piece<'_>, place: Place) {
+        let lead = self.lead.take().unwrap_or_else(|| " ".repeat(place.indent));
+        self.lead = Some(lead + "- ");
+        match inline(&piece.value, place.indent + STEP) {
+            Some(text) => self.line(0, &beside(text, piece.beside)),
+            None => self.deeper("", piece, place),
+        }
+    }
+
+    fn entry(&mut self, (key, width): (&str, usize), piece: Piece<'_>, place: Place) {
+        let length = key.chars().count();
+        match inline(&piece.value, place.indent + length + STEP) {
+            Some(text) => {
+                let blanks = " ".repeat(width.saturating_sub(length).max(1));
+                self.line(place.indent, &beside(format!("{key}:{blanks}{text}"), piece.beside));
+            }
+            None => self.deeper(key, piece, place),
+        }
+    }
+
+    /// What needs more than one line.
+    fn deeper(&mut self, key: &str, piece: Piece<'_>, place: Place) {
+        match piece.value {
+            Value::Scalar(raw, style) => {
+                let begin = if key.is_empty() { String::new() } else { format!("{key}: ") };
+                self.scalar(&begin, (raw, style), place);
+                if let Some(comment) = piece.beside {
+                    self.out.pop();
+                    self.out.extend([" ", comment, "\n"]);
+                }
+            }
+            Value::Collection(collection) => {
+                if !key.is_empty() {
+                    self.line(place.indent, &beside(format!("{key}:"), piece.beside));
+                }
+                self.collection(collection, Place { indent: place.indent + STEP, ..place });
+            }
+        }
+    }
+
+    /// A scalar of several lines: the first as it stands, the others moved to their new place.
+    fn scalar(&mut self, begin: &str, (raw, style): (&str, Style), place: Place) {
+        let mut lines = raw.split('\n').map(|line| line.trim_end_matches('\r'));
+        let first = lines.next().unwrap_or("");
+        self.line(place.indent, &format!("{begin}{first}"));
+        let rest: Vec<&str> = lines.collect();
+        let (before, after) = match style {
+            Style::Block => block_indent(first, &rest, place),
+            _ => (usize::MAX, place.indent + STEP),
+        };
+        for line in &rest {
+            let blanks = line.len() - line.trim_start_matches(' ').len();
+            let content = line.get(blanks.min(before)..).unwrap_or("");
+            let content = if style == Style::Plain { content.trim_end() } else { content };
+            let indent = if content.is_empty() { 0 } else { after };
+            self.out.extend([&" ".repeat(indent), content, "\n"]);
+        }
+        if raw.ends_with('\n') {
+            self.out.pop();
+        }
+    }
+}
+
+/// How far the lines of a text block are indented, and how far they will be.
+fn block_indent(header: &str, lines: &[&str], place: Place) -> (usize, usize) {
+    let header = header.split('#').next().unwrap_or("");
+    if header.contains(|c: char| c.is_ascii_digit()) {
+        // The header says how far, counted from the entries.
+        return (place.column, place.indent);
+    }
+    let first = lines.iter().find(|line| !line.trim().is_empty());
+    (first.map_or(0, |line| line.len() - line.trim_start_matches(' ').len()), place.indent + STEP)
+}
+
+/// A comment cannot stand between a dash and the entry behind it: it moves above the dash.
+fn hoist(piece: &mut Piece<'_>, indent: usize) {
+    let fits = inline(&piece.value, indent + STEP).is_some();
+    let Value::Collection(collection) = &mut piece.value else { return };
+    if fits {
+        return;
+    }
+    let mut moved = std::mem::take(&mut collection.head);
+    moved.extend(piece.beside.take().map(Comment::moved));
+    if let Some(first) = collection.pieces.first_mut() {
+        if first.key.is_none() {
+            hoist(first, indent + STEP);
+        }
+        moved.append(&mut first.above);
+    }
+    if let Some(top) = moved.first_mut() {
+        top.blank = std::mem::take(&mut piece.blank);
+    }
+    piece.above.append(&mut moved);
+}
+
+fn beside(text: String, comment: Option<&str>) -> String {
+    match comment {
+        Some(comment) => format!("{text} {comment}"),
+        None => text,
+    }
+}
+
+/// Where the values of a map begin, behind the keys' indentation; 1 where each follows its key.
+///
+/// They are set in a column if somebody began to: if the values behind two keys of different length do.
+fn column(pieces: &[Piece<'_>], indent: usize) -> usize {
+    let length = |piece: &Piece<'_>| piece.key.map_or(0, |(key, _)| key.chars().count());
+    let mut set: Vec<(usize, usize)> = pieces.iter().filter_map(|piece| Some((piece.column?, length(piece)))).collect();
+    set.sort_unstable();
+    let in_column = set.windows(2).any(|pair| matches!(pair, [(one, a), (two, b)] if one == two && a != b));
+    if !in_column {
+        return 1;
+    }
+    let fits = |piece: &Piece<'_>| inline(&piece.value, indent + length(piece) + STEP).filter(|text| !text.is_empty());
+    pieces.iter().filter(|piece| fits(piece).is_some()).map(length).max().unwrap_or(0) + 1
+}
+
+/// A value that fits on the line of its key or dash, which takes so many columns already.
+fn inline(value: &Value<'_>, taken: usize) -> Option<String> {
+    let mut text = String::new();
+    match value {
+        Value::Scalar(raw, _) if raw.contains('\n') => return None,
+        Value::Scalar(raw, _) => text.push_str(raw),
+        Value::Collection(collection) => flow(collection, WIDTH.saturating_sub(taken), &mut text)?,
+    }
+    Some(text)
+}
+
+/// Writes a collection in brackets; nothing if it does not fit, has comments, or was not in brackets on one line.
+fn flow(collection: &Collection<'_>, room: usize, text: &mut String) -> Option<()> {
+    let (open, close) = if collection.map { ('{', '}') } else { ('[', ']') };
+    text.push(open);
+    let commented = !collection.head.is_empty() || !collection.tail.is_empty();
+    if !collection.pieces.is_empty() && (!collection.flow || commented) {
+        return None;
+    }
+    for (index, piece) in collection.pieces.iter().enumerate() {
+        if !piece.above.is_empty() || piece.beside.is_some() || text.chars().count() > room {
+            return None;
+        }
+        if index > 0 {
+            text.push_str(", ");
+        }
+        if let Some((key, _)) = piece.key {
+            text.extend([key, ": "]);
+        }
+        match &piece.value {
+            Value::Scalar(raw, _) => text.push_str(raw),
+            Value::Collection(inner) => flow(inner, room, text)?,
+        }
+    }
+    text.push(close);
+    (collection.pieces.is_empty() || text.chars().count() <= room).then_some(())
+}

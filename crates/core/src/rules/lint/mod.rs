@@ -1,0 +1,65 @@
+//! Warnings about rules that load and work, but hold something that is probably not meant. One file a family.
+//!
+//! A lint that says "never" is sure of it: what it cannot tell, it leaves alone. An action may silence one with `allow`.
+
+mod ask;
+mod contradiction;
+mod custom;
+mod limit;
+mod score;
+mod stage;
+mod tested;
+mod twin;
+mod unused;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::source::Node;
+use crate::domain::id::{ActionId, IdMap};
+use crate::domain::rule_set::RuleSet;
+use crate::rules::diagnostic::Code;
+use crate::rules::section::lint::Lints;
+
+/// A warning, and the action that it is about, if it is about one.
+struct Found {
+    action: Option<ActionId>,
+    diagnostic: Diagnostic,
+}
+
+impl Found {
+    fn of(action: ActionId, diagnostic: Diagnostic) -> Self {
+        Self { action: Some(action), diagnostic }
+    }
+}
+
+impl From<Diagnostic> for Found {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { action: None, diagnostic }
+    }
+}
+
+/// What rule files say about warnings: it matters to lints alone.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The policy's own lints.
+    pub lints: Lints,
+    /// The codes of the warnings that each action allows.
+    pub allowed: IdMap<ActionId, Vec<Code>>,
+}
+
+/// Every warning about a rule set and the test files beside it, but for those that actions allow.
+#[must_use]
+pub fn lint(rules: &RuleSet, notes: &Notes, tests: &[Node]) -> Vec<Diagnostic> {
+    let families =
+        [unused::lint, stage::lint, contradiction::lint, score::lint, ask::lint, limit::lint, twin::lint].into_iter();
+    let found = families.flat_map(|family| family(rules));
+    let found = found.chain(tested::lint(rules, tests)).chain(custom::lint(rules, &notes.lints, tests));
+    let allowed = |found: &Found| {
+        let codes = found.action.and_then(|id| notes.allowed.get(id));
+        let diagnostic = &found.diagnostic;
+        diagnostic.severity == Severity::Warning && codes.is_some_and(|codes| codes.contains(&diagnostic.code))
+    };
+    found.filter(|found| !allowed(found)).map(|found| found.diagnostic).collect()
+}
+
+#[cfg(test)]
+mod tests;

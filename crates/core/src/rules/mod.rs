@@ -1,0 +1,23 @@
+//! Rules: files become documents, documents become one checked, immutable rule set.
+//!
+//! `source` reads YAML with places, `reader` and `section` turn it into what it means, `expr` checks and
+//! compiles expressions, `load` puts everything together and reports every mistake of every file at once.
+
+mod character;
+pub mod code;
+pub mod diagnostic;
+pub mod expr;
+pub mod format;
+mod lint;
+pub mod load;
+pub mod reader;
+pub mod schema;
+pub mod section;
+pub mod shape;
+pub mod sink;
+pub mod size;
+pub mod source;
+pub mod succession;
+pub mod unseen;
+
+pub use load::{Loaded, load};

@@ -1,0 +1,65 @@
+//! `purposes:` why personal data may be used.
+
+use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::purpose::{Basis, Purpose};
+use crate::rules::reader::{self, Fields};
+use crate::rules::sink::Sink;
+use crate::rules::source::Entry;
+use crate::rules::{code, shape};
+
+/// What a Global Privacy Control signal may mean to a purpose.
+const GPC: [(&str, bool); 1] = [("objects", true)];
+
+/// Reads one purpose; its ancestors are set by [`link`] when all are known.
+pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
+    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    let fields = Fields::of(&entry.value, &shape::PURPOSE, sink)?;
+    let basis = fields.required("basis").and_then(|node| reader::one_of(node, &Basis::NAMES, sink));
+    let purpose = Purpose {
+        basis: basis.unwrap_or(Basis::Consent),
+        version: fields.optional("version").and_then(|node| reader::whole(node, (1, 1_000_000), sink)).unwrap_or(1),
+        direct_marketing: fields
+            .optional("direct_marketing")
+            .and_then(|node| reader::flag(node, sink))
+            .unwrap_or(false),
+        gpc_objects: fields.optional("gpc").and_then(|node| reader::one_of(node, &GPC, sink)).unwrap_or(false),
+        retired: fields.optional("retired").and_then(|node| reader::flag(node, sink)).unwrap_or(false),
+        expires_after: fields.optional("expires_after").and_then(|node| reader::period(node, sink)),
+        cooling_off: fields.optional("cooling_off").and_then(|node| reader::period(node, sink)),
+        notice: fields.optional("notice").and_then(|node| reader::text(node, sink)).map(str::to_owned),
+        ancestors: PurposeSet::EMPTY,
+    };
+    for key in ["expires_after", "cooling_off"] {
+        if basis.is_some_and(|basis| !basis.needs_consent())
+            && let Some(node) = fields.optional(key)
+        {
+            let help = format!("remove `{key}`, or make the basis `consent`");
+            let message =
+                format!("`{key}` means nothing where nobody is asked: the basis is `{}`", purpose.basis.name());
+            reader::refuse::<()>(node.span, code::CONTRADICTION, message, &help, sink);
+        }
+    }
+    if let Some(node) = fields.optional("gpc")
+        && basis.is_some_and(|basis| !basis.needs_consent() && !basis.can_be_objected_to())
+    {
+        let message =
+            format!("nothing that rests on `{}` sells or shares data, so `gpc` means nothing", purpose.basis.name());
+        let help = "remove `gpc`, or give the selling and sharing a purpose of its own that rests on consent";
+        reader::refuse::<()>(node.span, code::CONTRADICTION, message, help, sink);
+    }
+    fields.finish();
+    basis.map(|_| purpose)
+}
+
+/// Sets each purpose's ancestors: `marketing` is one of `marketing.email`, never of `marketingx`. One that is no longer
+/// declared is one still: a "no" to it that is on record must not end with a line in a file.
+pub fn link(purposes: &mut IdMap<PurposeId, Purpose>, vocabulary: &Vocabulary) {
+    let ids: Vec<PurposeId> = purposes.ids().collect();
+    for id in ids {
+        let name = vocabulary.name(id);
+        let ancestors = name.match_indices('.').filter_map(|(at, _)| vocabulary.find(name.get(..at)?)).collect();
+        if let Some(purpose) = purposes.get_mut(id) {
+            purpose.ancestors = ancestors;
+        }
+    }
+}

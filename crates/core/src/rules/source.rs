@@ -1,0 +1,172 @@
+//! Reads the YAML of one rule file into nodes that know their place; what the keys mean is not known here.
+//!
+//! Four steps, each a child module: `guard` looks at the bytes, `tree` builds nodes from the events of
+//! saphyr-parser within limits of depth and number, `value` lets serde_yaml say which plain scalars are
+//! numbers, flags or nothing, `traps` finds what parses and is probably not meant; `end` sees whether the text
+//! is whole, and `mistake` puts the parser's errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
+
+mod end;
+mod guard;
+mod line;
+mod mistake;
+mod offset;
+mod place;
+mod recovery;
+mod traps;
+mod tree;
+mod value;
+
+use crate::domain::sources::{FileId, Span};
+use crate::rules::diagnostic::Diagnostic;
+use crate::rules::shape::Form;
+use mistake::Stop;
+use recovery::Recovery;
+
+pub use end::opens;
+pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
+pub use line::{comment_behind, quoted, words_around, words_in};
+pub use tree::MAX_DEPTH;
+
+/// At most so many mistakes are reported of one file.
+const MAX_PROBLEMS: usize = 100;
+/// At most so often is a file read again to find the mistakes behind the first one.
+const MAX_PASSES: usize = 16;
+/// At most so many bytes are read over all passes, so that a large broken file is refused quickly.
+const MAX_BYTES_REREAD: usize = 1 << 19;
+
+/// One value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it stands; of a block list or map, from its first entry to the end of its last.
+    pub span: Span,
+    /// What it is.
+    pub kind: NodeKind,
+    /// How it is written.
+    pub style: Style,
+}
+
+/// The kinds of values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeKind {
+    /// `~`, `null`, or nothing at all.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// Any number.
+    Number(f64),
+    /// Text, decoded.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map in the order it is written; no key stands twice.
+    Map(Vec<Entry>),
+}
+
+/// One line of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The value.
+    pub value: Node,
+}
+
+/// A key with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key's text, decoded.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// How a value is written: scalars in any style but `Flow`; lists and maps in `Block` or `Flow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// In `'...'`.
+    SingleQuoted,
+    /// In `"..."`.
+    DoubleQuoted,
+    /// A text after `|` or `>`; a list or map by indentation.
+    Block,
+    /// In `[...]` or `{...}`.
+    Flow,
+}
+
+/// What came of reading one file.
+#[derive(Debug)]
+pub struct Reading {
+    /// What could be lowered.
+    pub node: Option<Node>,
+    /// Lines that were not looked at, because of mistakes of which nobody can tell how far they reach.
+    pub lost: Vec<Span>,
+    /// Every mistake that was found.
+    pub found: Vec<Diagnostic>,
+}
+
+/// Reads one file. Gives nothing where nothing can be lowered; pushes every mistake it can find.
+///
+/// Beside mistakes the node is what could be saved: it stands for the file so that names declared in it stay
+/// known. Whatever is wrong within the span of a T00xx mistake is only its echo.
+pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    let mut reading = read_as(file, text, None);
+    diagnostics.append(&mut reading.found);
+    reading.node
+}
+
+/// As [`read`], of a file of a known form: where a key takes a text, no flag is offered as a fix.
+pub fn read_as(file: FileId, text: &str, form: Option<&Form>) -> Reading {
+    let refused = guard::check(file, text);
+    if refused.iter().any(|problem| guard::ENDS_READING.contains(&problem.code)) {
+        return Reading { node: None, lost: Vec::new(), found: refused };
+    }
+    let passes = (MAX_BYTES_REREAD / text.len().max(1)).clamp(1, MAX_PASSES);
+    let mut recovery = Recovery::new(file, text, line::without_last_blanks(text), refused);
+    for _ in 0..passes {
+        let mut problems = Vec::new();
+        let outcome = tree::build(file, &recovery.patched, &mut problems).map(|mut node| {
+            value::decide(&mut node, &mut problems);
+            traps::check(&recovery.patched, &node, form, &mut problems);
+            node
+        });
+        match outcome {
+            Ok(node) => {
+                recovery.add(problems);
+                if recovery.found.is_empty() {
+                    recovery.found.extend(end::check(file, text));
+                }
+                return recovery.finish(Some(node));
+            }
+            Err(stop) => {
+                let stop = guard::hidden_indent(file, &recovery.patched).map_or(stop, Stop::here);
+                if !recovery.pass_over(stop) {
+                    break;
+                }
+            }
+        }
+    }
+    recovery.finish(None)
+}
+
+/// Reads one file with a second YAML reader besides, and reports where the two disagree. Takes three times as long
+/// as [`read`]; of a file with mistakes nothing more is said.
+pub fn read_twice(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let mut mistakes = Vec::new();
+    if let Some(node) = read(file, text, &mut mistakes).filter(|_| mistakes.is_empty()) {
+        value::compare_readers(text, &node, diagnostics);
+    }
+}
+
+impl Node {
+    /// Maps a byte range within this scalar's text to the file, where `source` is the file's text. Exact
+    /// unless the scalar is double-quoted with escapes, or not a scalar; then the whole node.
+    #[must_use]
+    pub fn inner_span(&self, source: &str, start: usize, end: usize) -> Span {
+        place::inner(self, source, start, end).unwrap_or(self.span)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Looks at raw lines the way a person does, where the parser gave up: which value stands at an offset, and
+//! how far an expression reaches. Only diagnostics depend on it.
+
+use crate::domain::sources::Span;
+use std::ops::Range;
+
+/// How many words around a mistake are looked at.
+const WORDS: usize = 64;
+/// How many words of lines that were not looked at are remembered.
+const WORDS_LOST: usize = 20_000;
+/// No expression is longer than this, and nobody reads further on one line.
+const REACH: usize = 4_096;
+
+/// A value as somebody probably meant it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    /// Byte range, without blanks around it and without a comment behind it.
+    pub range: Range<usize>,
+    /// Whether it stands inside `[...]` or `{...}`.
+    pub flow: bool,
+}
+
+/// The line around an offset, without its line break.
+pub(super) fn line_at(text: &str, at: usize) -> Range<usize> {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let rest = text.get(start..).unwrap_or("");
+    let line = rest.get(..rest.find('\n').unwrap_or(rest.len())).unwrap_or(rest);
+    start..start + line.trim_end_matches('\r').len()
+}
+
+/// The last line before `start`, the beginning of a line, that is neither blank nor a comment.
+pub(super) fn line_before(text: &str, start: usize) -> Option<Range<usize>> {
+    let mut start = start;
+    while start > 0 {
+        let line = line_at(text, start - 1);
+        let content = text.get(line.clone()).unwrap_or("").trim_start();
+        if !content.is_empty() && !content.starts_with('#') {
+            return Some(line);
+        }
+        start = line.start;
+    }
+    None
+}
+
+/// The text without blanks behind its last line break, where readers differ about text blocks.
+pub(super) fn without_last_blanks(text: &str) -> &str {
+    Some(text.trim_end_matches(' ')).filter(|rest| rest.ends_with('\n')).unwrap_or(text)
+}
+
+/// The range without the blanks at its beginning and its end.
+pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let content = text.get(range.clone()).unwrap_or("");
+    let start = range.start + (content.len() - content.trim_start().len());
+    start..start + content.trim().len()
+}
+
+/// The words on the lines of a place, as far as somebody would read.
+pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
+    let start = line_at(text, boundary(text, span.start as usize)).start;
+    let end = line_at(text, boundary(text, span.end as usize)).end;
+    words(reach(text, &(start..end))).take(WORDS)
+}
+
+/// The comment that follows a scalar on its last line.
+pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
+    // Not the whole line is looked at: of a long one, that would be done for each of its scalars.
+    let rest = text.get(scalar.end as usize..)?;
+    let behind = rest.trim_start_matches([' ', '\t']);
+    let comment = behind.starts_with('#').then(|| behind.lines().next()).flatten()?;
+    let start = text.len() - behind.len();
+    Some(start..start + comment.trim_end().len())
+}
+
+/// Every word of a place, up to a bound that no rule file needs.
+pub fn words_in(text: &str, span: Span) -> impl Iterator<Item = &str> {
+    let content = text.get(span.start as usize..span.end as usize).unwrap_or("");
+    words(content).take(WORDS_LOST)
+}
+
+fn words(content: &str) -> impl Iterator<Item = &str> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    content.split(move |c| !inside(c)).filter(|word| !word.is_empty())
+}
+
+/// How many blanks a line begins with.
+pub(super) fn indent(text: &str, line: &Range<usize>) -> usize {
+    trimmed(text, line.clone()).start - line.start
+}
+
+/// A line with the deeper lines below it, from its first character that is no plain space.
+pub(super) fn with_children(text: &str, line: Range<usize>) -> Range<usize> {
+    let own = indent(text, &line);
+    let content = text.get(line.clone()).unwrap_or("");
+    let start = line.start + (content.len() - content.trim_start_matches(' ').len());
+    let mut end = line.end;
+    while end < text.len() {
+        let next = line_at(text, end + 1);
+        let blank = text.get(next.clone()).unwrap_or("").trim().is_empty();
+        if next.start > text.len() || next.end <= end || !blank && indent(text, &next) <= own {
+            break;
+        }
+        end = next.end;
+    }
+    start..end
+}
+
+/// The value on the line of `at` whose range, taken as one expression, holds `at`.
+pub(super) fn value_at(text: &str, at: usize) -> Option<Value> {
+    let line = line_at(text, at);
+    let start = block_value(text, &line);
+    if start > at || at - start > 4 * REACH {
+        return None;
+    }
+    if text.get(start..).is_some_and(|rest| rest.starts_with(['{', '[']))
+        && let Some(value) = flow_value(text, start..line.end, at)
+    {
+        return Some(value);
+    }
+    let range = start..expression_end(text, start..line.end, false);
+    Some(Value { range, flow: false })
+}
+
+/// Where the value of a block line begins: behind the dashes and behind the first `key:`.
+pub(super) fn block_value(text: &str, line: &Range<usize>) -> usize {
+    let mut at = trimmed(text, line.clone()).start;
+    while text.get(at..line.end).is_some_and(|rest| rest.starts_with("- ")) {
+        at = trimmed(text, at + 1..line.end).start;
+    }
+    if text.get(at..).is_some_and(|rest| rest.starts_with(['{', '['])) {
+        return at;
+    }
+    match key_end(text, at..line.end) {
+        Some(colon) => trimmed(text, colon + 1..line.end).start,
+        None => at,
+    }
+}
+
+/// The offset of the colon that ends a key at the beginning of the range.
+pub(super) fn key_end(text: &str, range: Range<usize>) -> Option<usize> {
+    let content = reach(text, &range);
+    let quoted = content.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let skip = match quoted {
+        Some(quote) => 2 + content.get(1..)?.find(quote)?,
+        None => 0,
+    };
+    let rest = content.get(skip..)?;
+    let colon = rest
+        .match_indices(':')
+        .map(|(place, _)| place)
+        .find(|place| rest.get(place + 1..).is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t'])))?;
+    Some(range.start + skip + colon)
+}
+
+/// Walks a flow collection that begins at the range's start and stops at the value that holds `at`.
+fn flow_value(text: &str, range: Range<usize>, at: usize) -> Option<Value> {
+    let mut here = range.start;
+    let mut in_map = Vec::new();
+    while here < range.end && here <= at {
+        here = trimmed(text, here..range.end).start;
+        match text.get(here..range.end)?.chars().next()? {
+            bracket @ ('{' | '[') => in_map.push(bracket == '{'),
+            '}' | ']' => {
+                in_map.pop();
+            }
+            ',' => {}
+            _ if in_map.is_empty() => return None,
+            _ => {
+                let start = match key_end(text, here..range.end).filter(|_| in_map.last() == Some(&true)) {
+                    Some(colon) => trimmed(text, colon + 1..range.end).start,
+                    None => here,
+                };
+                if text.get(start..).is_some_and(|rest| start > here && rest.starts_with(['{', '['])) {
+                    here = start;
+                    continue;
+                }
+                let end = expression_end(text, start..range.end, true);
+                if (start..=end).contains(&at) {
+                    return Some(Value { range: start..end, flow: true });
+                }
+                here = end.max(here + 1);
+                continue;
+            }
+        }
+        here += 1;
+    }
+    None
+}
+
+/// Where an expression at the range's start ends: inside brackets and quotes nothing ends it; outside them
+/// a ` #` does, and in flow style a `,`, `]` or `}`.
+pub(super) fn expression_end(text: &str, range: Range<usize>, flow: bool) -> usize {
+    let content = reach(text, &range);
+    let mut scan = Scan::default();
+    let mut end = content.len();
+    for (place, c) in content.char_indices() {
+        let closes = matches!(c, ',' | ']' | '}') && flow || c == '#' && scan.after_blank;
+        if closes && scan.is_balanced() {
+            end = place;
+            break;
+        }
+        scan.step(c);
+    }
+    range.start + content.get(..end).unwrap_or("").trim_end().len()
+}
+
+/// The range's text, cut at [`REACH`] so that a hostile line costs no more than a long one.
+fn reach<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
+    let near = range.start..range.end.min(boundary(text, range.start.saturating_add(REACH)));
+    text.get(near).unwrap_or("")
+}
+
+/// The last character boundary that is not behind `at`.
+pub(super) fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Whether a text opens a bracket or a quote that it does not close; only brackets and quotes of
+/// expressions count, not the apostrophe in `today's`.
+pub(super) fn is_cut(content: &str) -> bool {
+    let mut scan = Scan::default();
+    content.chars().for_each(|c| scan.step(c));
+    !scan.is_balanced()
+}
+
+/// How deep in brackets and quotes a walk over an expression is.
+#[derive(Default)]
+struct Scan {
+    depth: usize,
+    quote: Option<char>,
+    escaped: bool,
+    after_blank: bool,
+    /// Whether something stands before that a quote cannot directly follow.
+    after_word: bool,
+    word: String,
+}
+
+impl Scan {
+    fn is_balanced(&self) -> bool {
+        self.depth == 0 && self.quote.is_none()
+    }
+
+    fn step(&mut self, c: char) {
+        if let Some(quote) = self.quote {
+            if c == quote && !self.escaped {
+                self.quote = None;
+                self.after_word = true;
+            }
+            self.escaped = c == '\\' && !self.escaped;
+            return;
+        }
+        match c {
+            '"' | '\'' if !self.after_word || matches!(self.word.as_str(), "in" | "r") => self.quote = Some(c),
+            '(' | '[' | '{' => self.depth += 1,
+            ')' | ']' | '}' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        self.remember(c);
+    }
+
+    fn remember(&mut self, c: char) {
+        if c.is_alphanumeric() || c == '_' {
+            if self.after_blank {
+                self.word.clear();
+            }
+            self.word.push(c);
+            self.after_word = true;
+        } else if !c.is_whitespace() {
+            self.word.clear();
+            self.after_word = matches!(c, ')' | ']' | '}' | '.' | '%');
+        }
+        self.after_blank = c.is_whitespace();
+    }
+}
+
+/// The text as one quoted YAML scalar.
+pub fn quoted(content: &str) -> String {
+    if content.contains('\'') && !content.contains(['"', '\\']) {
+        return format!("\"{content}\"");
+    }
+    format!("'{}'", content.replace('\'', "''"))
+}
