@@ -168,7 +168,7 @@ impl Told {
             if random.percent(10) {
                 pair.sweep(step.at);
             }
-            let looks = random.percent(10) || place + 1 == length;
+            let looks = random.percent(25) || place + 1 == length;
             let reply: Outcome = pair.play(&step, &self.story.rule_sets, looks);
             self.teller.heard(&step, &reply?);
         }

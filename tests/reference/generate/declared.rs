@@ -92,6 +92,8 @@ pub struct Declared {
     pub zone: String,
     /// Times of day at which quiet hours begin or end.
     pub quiet: Vec<String>,
+    /// How long journeys may stay in a stage.
+    pub waits: Vec<i64>,
     /// Every length of time that is written somewhere.
     pub periods: Vec<i64>,
     /// Every moment that is written somewhere.
@@ -119,6 +121,11 @@ impl Declared {
             let times = quiet.flat_map(|quiet| ["from", "to"].map(|key| string(quiet, key).map(str::to_owned)));
             declared.quiet.extend(times.flatten());
         }
+        let journeys = entries(rules, "journeys").into_iter();
+        let stages = journeys.flat_map(|(_, journey)| entries(journey, "stages"));
+        let moves = stages.flat_map(|(_, stage)| items(stage, "moves"));
+        let waits = moves.filter_map(|way| Period::parse(string(way, "after")?).ok());
+        declared.waits = waits.map(|wait| wait.0).collect();
         declared.collect(rules);
         declared
     }

@@ -113,10 +113,9 @@ impl<'d> Writer<'d> {
             30..42 => self.has(random),
             42..52 => {
                 let purposes: Vec<&str> = self.declared.purposes.iter().map(|purpose| purpose.name.as_str()).collect();
-                Code::new(
-                    format!("consent.given({})", super::values::quoted(random.one_of(&purposes), random)),
-                    PRIMARY,
-                )
+                // What an ask would open may wait for the very yes that is asked for.
+                let purpose = if random.percent(40) { self.purpose } else { random.one_of(&purposes) };
+                Code::new(format!("consent.given({})", super::values::quoted(purpose, random)), PRIMARY)
             }
             52..54 => Code { constant: true, ..Code::new(random.one_of(&["true", "false"]), PRIMARY) },
             _ => self.comparison(0, random),

@@ -213,6 +213,10 @@ impl Teller {
         if let Some(at) = occurred {
             self.times.note(at);
         }
+        // A journey that it moves may leave the stage then.
+        if let Some(wait) = random.some_of(&declared.waits) {
+            self.times.hint(occurred.unwrap_or(self.times.now) + wait);
+        }
         What::Event { id, kind, occurred, fields }
     }
 
