@@ -66,7 +66,7 @@ pub const UNREADABLE_FILE: Code = Code(25);
 pub const NO_RULE_FILES: Code = Code(26);
 /// A `: ` inside an unquoted value makes YAML see a second key.
 pub const COLON_IN_VALUE: Code = Code(27);
-/// A blank is missing after a `:` or a `-`, or before a `#`.
+/// A space is missing after a `:` or a `-`, or before a `#`.
 pub const MISSING_BLANK: Code = Code(28);
 /// The file begins with `---` and does not end with `...`.
 pub const CUT_OFF: Code = Code(29);
@@ -211,7 +211,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (UNREADABLE_FILE, "unreadable file", yaml::UNREADABLE_FILE),
     (NO_RULE_FILES, "no rule files", yaml::NO_RULE_FILES),
     (COLON_IN_VALUE, "colon inside a value", yaml::COLON_IN_VALUE),
-    (MISSING_BLANK, "missing blank", yaml::MISSING_BLANK),
+    (MISSING_BLANK, "missing space", yaml::MISSING_BLANK),
     (CUT_OFF, "file cut off", yaml::CUT_OFF),
     (OPEN_END, "end of the file not marked", yaml::OPEN_END),
     (COMMENT_BEHIND_TEXT, "comment behind a text", unseen::COMMENT_BEHIND_TEXT),

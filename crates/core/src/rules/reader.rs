@@ -107,7 +107,7 @@ pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
         NodeKind::List(items) => Some(items),
         NodeKind::Text(text) if text.starts_with('-') && node.style == Style::Plain => {
             let dash = Span { end: node.span.start + 1, ..node.span };
-            let problem = Diagnostic::error(code::MISSING_BLANK, dash, "a blank is missing after the `-`");
+            let problem = Diagnostic::error(code::MISSING_BLANK, dash, "missing space after `-`");
             sink.push(problem.help("write `- `").replace("- "));
             None
         }

@@ -90,7 +90,7 @@ impl Sink {
         let (errors, warnings) = (self.errors.get() > MOST_MISTAKES, self.warnings.get() > MOST_MISTAKES);
         let errors = errors.then(|| Diagnostic::error(code::TOO_MANY, place, more("errors")));
         let warnings = warnings.then(|| Diagnostic::warning(code::TOO_MANY, place, more("warnings")));
-        list.extend(errors.into_iter().chain(warnings).map(|note| note.help("mend these first")));
+        list.extend(errors.into_iter().chain(warnings).map(|note| note.help("fix these first")));
         list
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Each says what is wrong and why it is refused, then shows it wrong and right.
 
-pub(super) const UNKNOWN_KEY: &str = r"A key has no meaning where it stands. Nothing is skipped in silence,
-because a misspelt restriction would then be no restriction. Look for a slip, or
-for a key that is indented to the wrong place.
+pub(super) const UNKNOWN_KEY: &str = r"A key has no meaning where it stands. Unknown keys are not skipped,
+because a misspelt restriction would then not restrict. Look for a misspelling,
+or for a key with the wrong indentation.
 
 Wrong:
 
@@ -19,8 +19,8 @@ Right:
         suitable: [customer.age >= 18]
 ";
 
-pub(super) const MISSING_KEY: &str = r"A key is missing that must be there. What restricts has no default in
-rule files, so that nothing becomes allowed by being forgotten.
+pub(super) const MISSING_KEY: &str = r"A required key is missing. Restrictions have no default in rule files,
+so that forgetting one does not allow anything.
 
 Wrong:
 
@@ -36,8 +36,8 @@ Right:
         purpose: personalisation
 ";
 
-pub(super) const WRONG_TYPE: &str = r"A value is of another type than its key needs: a text where a list is
-due, a list where a map is due, and so on.
+pub(super) const WRONG_TYPE: &str = r"A value has another type than its key needs: a text instead of a list,
+a list instead of a map, and so on.
 
 Wrong:
 
@@ -61,8 +61,8 @@ Right:
 ";
 
 pub(super) const UNKNOWN_NAME: &str = r"A name is used that no rule file declares: a purpose, a channel, an
-event, a journey, a stage, an attribute or an action. Declare it, or mend the
-slip.
+event, a journey, a stage, an attribute or an action. Declare it, or fix the
+spelling.
 
 Wrong:
 
@@ -91,7 +91,7 @@ Right:
 ";
 
 pub(super) const BAD_NUMBER: &str = r"A number is outside the range that makes sense for its key, has a
-fraction where a whole one is due, or is not finite.
+fraction where a whole number is needed, or is not finite.
 
 Wrong:
 
@@ -102,8 +102,8 @@ Right:
     sensitivity: 0.3     # from 0 to 1
 ";
 
-pub(super) const BAD_DURATION: &str = r"A length of time is a number and a unit: `30 minutes`, `12 hours`,
-`7 days`, `13 months`, `2 years`. A number without a unit says nothing.
+pub(super) const BAD_DURATION: &str = r"A duration is a number and a unit: `30 minutes`, `12 hours`, `7 days`,
+`13 months`, `2 years`. A number without a unit is ambiguous.
 
 Wrong:
 
@@ -114,7 +114,7 @@ Right:
     half_life: 7 days
 ";
 
-pub(super) const BAD_TIME: &str = r#"A date or a time cannot be read. A time of day is written `"21:00"`, in
+pub(super) const BAD_TIME: &str = r#"A date or a time is not valid. A time of day is written `"21:00"`, in
 quotes; a moment in time carries its offset: `2026-03-02T10:00:00+01:00`.
 
 Wrong:
@@ -139,9 +139,9 @@ Right:
     time_zone: Europe/Berlin
 ";
 
-pub(super) const NO_DEFAULT_ALLOWED: &str = r"Something that restricts was left to a default. An attribute
-must say `personal: false` or name its purposes; an action must name its
-purpose. Nothing about people is allowed by saying nothing.
+pub(super) const NO_DEFAULT_ALLOWED: &str = r"A restriction was left out, and restrictions have no default. An
+attribute must say `personal: false` or name its purposes; an action must name
+its purpose. Personal data is never allowed by omission.
 
 Wrong:
 
@@ -167,8 +167,8 @@ Right:
     - id: fibre-upgrade
 ";
 
-pub(super) const TOO_MANY: &str = r"There are more things of one kind than the limit. The limits keep
-decisions fast and memory small; no ordinary rule set comes near them.
+pub(super) const TOO_MANY: &str = r"There are more things of one kind than the limit allows. The
+limits keep decisions fast and memory small; ordinary rule sets stay far below.
 
 Wrong:
 
@@ -180,8 +180,8 @@ Right:
 ";
 
 pub(super) const EMPTY_LIST: &str = r#"A list or map needs at least one entry here. An empty condition would
-always hold, and an empty list of allowed values would never: neither is
-probably meant. Remove the key, or fill it.
+always hold, and an empty list of allowed values would allow none: probably
+neither is meant. Remove the key, or fill it.
 
 Wrong:
 
@@ -207,7 +207,7 @@ Right:
 
 pub(super) const BAD_TEMPLATE: &str = r#"A text holds facts in braces, as in `{customer.contract}`. A brace
 is not closed, or the fact is unknown, or the action's purpose may not disclose
-it. A brace that is meant as such is doubled: `{{`.
+it. A literal brace is doubled: `{{`.
 
 Wrong:
 
@@ -218,9 +218,9 @@ Right:
     text: "You have {customer.contract}."
 "#;
 
-pub(super) const MISSING_SECTION: &str = r"A section is missing that every rule set needs, over all files of
-the folder together. Without purposes no data may be used; without channels and
-actions there is nothing to say.
+pub(super) const MISSING_SECTION: &str = r"A section that every rule set needs is missing from all files of
+the folder. Without purposes no data may be used; without channels and
+actions there is nothing to offer.
 
 Wrong:
 

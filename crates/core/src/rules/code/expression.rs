@@ -17,8 +17,8 @@ Right:
 "#;
 
 pub(super) const EXPRESSION_UNKNOWN_NAME: &str = r"The expression names a fact that no rule file declares.
-Facts are `customer.*` and `context.*` as declared, `event.*` where an event is
-at hand, `journey.ID.*`, `events`, `outcomes`, `pressure`, `hurt`, `channel`,
+Facts are `customer.*` and `context.*` as declared, `event.*` where there is an
+event, `journey.ID.*`, `events`, `outcomes`, `pressure`, `hurt`, `channel`,
 `now`, `local.*` and `consent`.
 
 Wrong:
@@ -80,7 +80,7 @@ Right:
 "#;
 
 pub(super) const EXPRESSION_PURPOSE: &str = r"The expression reads a fact that is not collected for the
-purpose of this action or journey, so it would be unknown always. Add the
+purpose of this action or journey, so it would always be unknown. Add the
 purpose to the fact if the customer's consent covers it, or drop the condition.
 
 Wrong:
@@ -94,8 +94,8 @@ Right:
     customer.age: {type: number, purposes: [service, personalisation]}
 ";
 
-pub(super) const EXPRESSION_WINDOW: &str = r#"The expression looks further back than the events are kept, so
-it would count less than it says. Keep the events longer, or look back less far.
+pub(super) const EXPRESSION_WINDOW: &str = r#"The window is longer than the events are kept, so the expression
+would count too few. Keep the events longer, or shorten the window.
 
 Wrong:
 
@@ -108,8 +108,8 @@ Right:
     - events.count("page_view", "90d") >= 3
 "#;
 
-pub(super) const EXPRESSION_ZERO: &str = r"The expression divides by something that is zero. What could fail
-while a customer waits is refused when the rules load.
+pub(super) const EXPRESSION_ZERO: &str = r"The expression divides by zero. Everything that could fail during a
+decision is refused when the rules load.
 
 Wrong:
 
@@ -135,9 +135,9 @@ Right:
 
 pub(super) const EXPRESSION_TOO_COSTLY: &str = r"An expression may have 2,048 bytes, 512 parts, 32 levels of
 brackets and 128 operators one upon another, and take 100,000 steps, so that
-every decision stays fast. A filter counts 256 times and what stands in `exists`
-or `all` 64 times. Split it: a condition is a list, and all entries of it must
-hold; `any:` and `none:` nest.
+every decision stays fast. A filter counts 256 times, the body of `exists` or
+`all` 64 times. Split it: a condition is a list, and all its entries must hold;
+`any:` and `none:` nest.
 
 Wrong:
 
@@ -174,7 +174,7 @@ Right:
 "#;
 
 pub(super) const EXPRESSION_NOT_HERE: &str = r#"The fact exists, but not in this place: `event.*` is known
-only where an event is at hand, in journeys and in the filter of `events.count`.
+only where there is an event: in journeys and in the filter of `events.count`.
 
 Wrong:
 
@@ -188,8 +188,8 @@ Right:
 "#;
 
 pub(super) const EXPRESSION_CONSTANT: &str = r#"A part of the expression comes out the same whatever the facts:
-always true, so that it can go, or always false, so that the rule never fires.
-That is a warning; a number that is always too large to be one is an error.
+always true, so that it can be removed, or always false, so that the rule never
+fires. This is a warning; a number that is always out of bounds is an error.
 
 Wrong:
 

@@ -3,8 +3,8 @@
 //! Each says what is wrong and why it is refused, then shows it wrong and right.
 
 pub(super) const UNUSED_PURPOSE: &str = r"A purpose is declared, and no attribute, event, journey or action
-uses it. People would be asked for a consent that does nothing. Remove it, or
-use it.
+uses it. People would be asked for a consent that has no effect. Remove it,
+or use it.
 
 Wrong:
 
@@ -19,7 +19,7 @@ Right:
 ";
 
 pub(super) const UNUSED_ATTRIBUTE: &str = r"A personal attribute is declared, and no rule or template reads
-it. Data that nobody needs should not be collected (GDPR Art. 5(1)(c)). Remove
+it. Data that is not needed should not be collected (GDPR Art. 5(1)(c)). Remove
 it, or use it.
 
 Wrong:
@@ -46,8 +46,8 @@ Right:
     intrusiveness: 10
 ";
 
-pub(super) const UNREACHABLE_STAGE: &str = r"No move leads to the stage, and the journey does not begin
-there. What depends on it never happens.
+pub(super) const UNREACHABLE_STAGE: &str = r"No move leads to the stage, and the journey does not start there.
+What depends on it never happens.
 
 Wrong:
 
@@ -65,8 +65,8 @@ Right:
       ordered:   {goal: true}
 ";
 
-pub(super) const SAME_TEST_NAME: &str = r"Two tests have the same name. Reports name tests, and so does
-`tactful test --run`: nobody could tell which of the two failed.
+pub(super) const SAME_TEST_NAME: &str = r"Two tests have the same name. Reports and `tactful test --run`
+name tests, so it would be unclear which of the two failed.
 
 Wrong:
 
@@ -81,9 +81,9 @@ Right:
       - name: a complaint is answered on the phone
 ";
 
-pub(super) const UNTESTED_ACTION: &str = r"Tests stand beside the rules, and none of them expects anything of this
-action: nobody would notice if a change to the rules silenced it, or let it be
-said where it should not be. This is reported only where there are tests.
+pub(super) const UNTESTED_ACTION: &str = r"There are tests beside the rules, and none of them expects anything of this
+action: it would go unnoticed if a change to the rules silenced it, or let it be
+offered where it should not be. This is reported only where there are tests.
 
 Wrong:
 
@@ -93,13 +93,13 @@ Wrong:
 Right:
 
     tests:
-      - name: the newsletter goes to who wants it
+      - name: a customer who wants the newsletter gets it
         expect: {action: newsletter}
 ";
 
 pub(super) const UNUSED_EVENT: &str = r"No rule counts the event, no journey follows it, and it neither hurts nor
 repairs; or no rule reads the field. What customers do is personal data, and
-data that nobody needs should not be collected (GDPR Art. 5(1)(c)).
+data that is not needed should not be collected (GDPR Art. 5(1)(c)).
 
 Wrong:
 
@@ -116,8 +116,8 @@ Right:
 pub(super) const CONTRADICTORY_CONDITIONS: &str = r"The conditions of the action can never all be true, so it is never
 chosen; or the points, the start or the move never happen. Ranges of numbers and
 times, listed values, flags, the channels on which the action has a treatment and
-the stages that a journey reaches are looked at. What cannot be told is left
-alone, so where this is reported, it is so.
+the stages that a journey reaches are compared. Where this cannot be decided,
+nothing is reported; where it is reported, it is certain.
 
 Wrong:
 
@@ -134,9 +134,8 @@ Right:
       - customer.age < 30
 ";
 
-pub(super) const IDLE_LIMIT: &str = r"The limit never stops anything: another one covers the same steps and always
-stops at least as early, or no action is said on its channels, with its kinds and
-groups.
+pub(super) const IDLE_LIMIT: &str = r"The limit never stops anything: another limit covers the same actions and always
+stops them at least as early, or no action has its channels, kinds and groups.
 
 Wrong:
 
@@ -151,8 +150,8 @@ Right:
 ";
 
 pub(super) const NOTHING_TO_GAIN: &str = r"The action asks for a consent that would change no answer: no action serves
-the purpose and no rule asks whether it is given; or nothing that serves it is
-said on the channels of the ask, which has no points of its own either. An ask is
+the purpose and no rule asks whether it is given; or no action that serves it
+has a treatment on the channels of the ask, which has no points of its own either. An ask is
 worth what it would gain on its own channel.
 
 Wrong:
@@ -191,7 +190,7 @@ Right:
 ";
 
 pub(super) const POLICY_LINT: &str = r"A lint of your own, under `lints` in the policy, holds for this action. Its
-message says what you agreed on. docs/lints.md says how lints are written.
+message is yours. docs/lints.md explains how to write lints.
 
 Wrong:
 

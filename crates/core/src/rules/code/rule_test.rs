@@ -1,8 +1,8 @@
 //! Long explanations: rule tests (T04xx).
 
-pub(super) const FAILED_TEST: &str = r"A rule test (`*.test.yaml`) expects something else than what is decided.
-The server does not put such rules in force: those before stay, or it does not
-start. Mend the rule, or the test if the rule is meant. `tactful test` shows
+pub(super) const FAILED_TEST: &str = r"A rule test (`*.test.yaml`) expects another decision than the rules give.
+The server does not put such rules in force: the previous rules stay, or it does
+not start. Fix the rule, or the test if the rule is right. `tactful test` shows
 every test; `tactful serve --skip-tests` does not run them.
 
 Wrong:

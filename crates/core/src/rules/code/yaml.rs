@@ -17,12 +17,12 @@ Right:
     rules/actions/mobile.yaml
 ";
 
-pub(super) const CONTROL_CHARACTER: &str = r#"A character stands in the file that nobody can see: a NUL byte,
+pub(super) const CONTROL_CHARACTER: &str = r#"The file holds a character that is invisible: a NUL byte,
 a control character, a lone carriage return, a line separator that only some
 YAML readers take for a line break, or a sign that reverses the direction of
-text and so hides what a rule really says. They usually come in by copying from
-another program. Remove it; where a text needs one, write its escape inside
-"...".
+text and so hides what a rule really says. They usually come from text that
+was copied from another program. Remove it; where a text needs one, write its
+escape inside "...".
 
 Wrong:
 
@@ -48,9 +48,9 @@ Right:
       service: {basis: contract}
 ";
 
-pub(super) const EMPTY_FILE: &str = r"The file holds nothing, or comments only. An empty file is often one
-that was cut off while it was written, so it is not taken for a file without
-rules. Fill it or remove it.
+pub(super) const EMPTY_FILE: &str = r"The file holds nothing, or comments only. An empty file was often cut off
+while it was written, so it does not count as a file without rules. Fill it or
+remove it.
 
 Wrong:
 
@@ -64,8 +64,8 @@ Right:
 ";
 
 pub(super) const SEVERAL_DOCUMENTS: &str = r"A line `---` begins a second YAML document. Many tools read
-only the first one and drop the rest without a word. Put each document into a
-file of its own.
+only the first one and drop the rest silently. Put each document into a file of
+its own.
 
 Wrong:
 
@@ -106,8 +106,7 @@ Right:
 pub(super) const ANCHOR: &str = r"An anchor (`&name`) marks a value so that an alias (`*name`) can repeat
 it. Rule files have neither: a reader of a rule should see all of it in one
 place, and a few nested aliases can stand for billions of values. Write the
-value out wherever it is needed. If an expression was meant, quote the whole of
-it.
+value out wherever it is needed. If an expression was meant, quote all of it.
 
 Wrong:
 
@@ -121,7 +120,7 @@ Right:
 pub(super) const ALIAS: &str = r"An alias (`*name`) repeats the value marked by an anchor (`&name`). Rule
 files have neither: a reader of a rule should see all of it in one place, and a
 few nested aliases can stand for billions of values. Write the value out
-wherever it is needed. If an expression was meant, quote the whole of it.
+wherever it is needed. If an expression was meant, quote all of it.
 
 Wrong:
 
@@ -134,7 +133,7 @@ Right:
 
 pub(super) const TAG: &str = r#"A tag (`!name`, `!!str`) tells a YAML reader the type of a value, and differs
 between readers. Rule files have no tags: a text is marked by quotes. If an
-expression was meant, quote the whole of it.
+expression was meant, quote all of it.
 
 Wrong:
 
@@ -161,9 +160,9 @@ Right:
       interruption: 5
 ";
 
-pub(super) const DUPLICATE_KEY: &str = r"A key stands twice in one map. Some YAML readers keep the first
-value, some the last, some refuse: what a rule means would depend on who reads
-it. Remove one of the two, or merge their values.
+pub(super) const DUPLICATE_KEY: &str = r"A key occurs twice in one map. Some YAML readers keep the first
+value, some the last, some refuse: the meaning of a rule would depend on its
+reader. Remove one of the two, or merge their values.
 
 Wrong:
 
@@ -223,7 +222,7 @@ Right:
 
 pub(super) const AMBIGUOUS_BOOLEAN: &str = r#"`on`, `off`, `yes`, `no`, `y` and `n` are true or false to a
 YAML 1.1 reader and text to a YAML 1.2 reader (Norway's `NO` is the famous
-case). A key that looks like true, false or null is no better. Rule files mean
+case). A key that looks like true, false or null has the same fault. Rule files mean
 the same in every reader, so such words must be quoted. A flag is written `true`
 or `false`.
 
@@ -257,7 +256,7 @@ Right:
       - '"dsl" == customer.contract'
 "#;
 
-pub(super) const COMMENT_CUT: &str = r#"A blank and a `#` begin a comment, even in the middle of an
+pub(super) const COMMENT_CUT: &str = r#"A space and a `#` begin a comment, even in the middle of an
 expression: the value ends before them, inside an open bracket or quote. Quote
 the whole expression.
 
@@ -298,9 +297,9 @@ Right:
     - {points: 5, when: 'context.topic in ["speed", "price"]'}
 "#;
 
-pub(super) const READERS_DISAGREE: &str = r#"Two independent YAML readers were asked, and they read different
-things from this text. It uses a corner of YAML that should not decide who is
-shown what. Write it more simply; put text in quotes.
+pub(super) const READERS_DISAGREE: &str = r#"Two independent YAML readers read this text differently. It uses
+a corner of YAML that rules should not depend on. Write it more simply; put text
+in quotes.
 
 Wrong:
 
@@ -381,7 +380,7 @@ Right:
     rules/actions.yaml
 ";
 
-pub(super) const COLON_IN_VALUE: &str = r#"A colon followed by a blank separates a key from its value, so a
+pub(super) const COLON_IN_VALUE: &str = r#"A colon followed by a space separates a key from its value, so a
 second one inside a value makes YAML see a second key. Quote the whole value.
 
 Wrong:
@@ -396,7 +395,7 @@ Right:
 "#;
 
 pub(super) const MISSING_BLANK: &str = r"A `:` separates a key from its value, and a `-` begins a list item,
-only if a blank follows; a `#` begins a comment only if a blank comes before.
+only if a space follows; a `#` begins a comment only after a space.
 
 Wrong:
 
@@ -414,8 +413,8 @@ Right:
 ";
 
 pub(super) const CUT_OFF: &str = r"The file begins with `---`, the mark that opens a YAML document, and
-does not end with `...`, the mark that closes it. Perhaps a copy was broken off or
-the disk was full: what is left of a file is often sound YAML that lacks the last
+does not end with `...`, the mark that closes it. Perhaps a copy was interrupted
+or the disk was full: the rest of a file is often valid YAML that lacks the last
 limits and conditions. See whether something is missing, then close it.
 
 Wrong:
@@ -435,10 +434,10 @@ Right:
     ...
 ";
 
-pub(super) const OPEN_END: &str = r"Nothing in the file shows where it ends, so nobody would notice if a
-broken copy or a full disk cut off its last lines. That is a warning: the rules
-work. Begin the file with a line `---` and end it with a line `...`, and one that
-was cut off is refused, wherever the cut is.
+pub(super) const OPEN_END: &str = r"Nothing in the file shows where it ends, so it would go unnoticed if
+an interrupted copy or a full disk cut off its last lines. This is a warning: the
+rules work. Begin the file with a line `---` and end it with a line `...`; then a
+file that was cut off is refused, wherever the cut is.
 
 Wrong:
 

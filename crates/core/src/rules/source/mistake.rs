@@ -129,7 +129,7 @@ pub(super) fn nothing(file: FileId) -> Diagnostic {
 fn missing_blank_before_comment(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     let hash = failure.slice(failure.at..line.end).find('#').map_or(failure.at, |place| failure.at + place);
-    let problem = failure.error(MISSING_BLANK, hash..hash + 1, "a blank is missing before the `#`");
+    let problem = failure.error(MISSING_BLANK, hash..hash + 1, "missing space before `#`");
     Stop::here(problem.help("a comment begins with ` #`").replace(" #"))
 }
 
@@ -137,8 +137,8 @@ fn missing_blank_before_comment(failure: &Failure<'_>) -> Stop {
 fn tab(failure: &Failure<'_>) -> Option<Stop> {
     let line = line_at(failure.text, failure.at);
     let place = line.start + failure.slice(line.start..failure.at.min(line.end)).rfind('\t')?;
-    let problem = failure.error(TAB_INDENT, place..place + 1, "a tab stands where YAML wants blanks");
-    Some(Stop { diagnostic: problem.help("write a blank").replace(" "), blank: Some((place..place + 1, " ")) })
+    let problem = failure.error(TAB_INDENT, place..place + 1, "a tab stands where YAML needs spaces");
+    Some(Stop { diagnostic: problem.help("write a space").replace(" "), blank: Some((place..place + 1, " ")) })
 }
 
 fn other(failure: &Failure<'_>) -> Stop {

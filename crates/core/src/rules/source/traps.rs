@@ -92,8 +92,7 @@ impl<'t> Walk<'t, '_> {
         let lonely = flow && entry.value.kind == NodeKind::Null && entry.value.span.start == entry.value.span.end;
         if let Some(place) = key.text.find(':').filter(|_| lonely && entry.value.span.start >= key.span.end) {
             let at = key.span.start as usize + place;
-            let problem =
-                Diagnostic::error(MISSING_BLANK, span(key.span.file, at, at + 1), "a blank is missing after the `:`");
+            let problem = Diagnostic::error(MISSING_BLANK, span(key.span.file, at, at + 1), "missing space after `:`");
             self.problems.push(problem.help("write `: `").replace(": "));
         } else if lonely {
             self.cut(key.span);

@@ -212,7 +212,7 @@ impl Builder<'_, '_> {
 /// Nested deeper than [`MAX_DEPTH`].
 pub(super) fn too_deep(place: Span) -> Diagnostic {
     Diagnostic::error(NESTED_TOO_DEEP, place, format!("lists and maps nest more than {MAX_DEPTH} levels deep"))
-        .help("no rule needs so many: look for brackets that are not meant")
+        .help("no rule needs more: look for brackets that are not meant")
 }
 
 fn bad_key(place: Span, nothing: bool) -> Diagnostic {

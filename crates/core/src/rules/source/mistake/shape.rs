@@ -89,7 +89,7 @@ fn without_colon(failure: &Failure<'_>, line: Range<usize>) -> Stop {
     let content = trimmed(failure.text, line.clone());
     let written = failure.slice(content.clone());
     let blank = |sign: &str, place: usize| {
-        let message = format!("a blank is missing after the `{sign}`");
+        let message = format!("missing space after `{sign}`");
         let problem = failure.error(MISSING_BLANK, place..place + 1, message);
         problem.help(format!("write `{sign} `")).replace(format!("{sign} "))
     };
@@ -193,7 +193,7 @@ pub(super) fn list_on_line(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     let range = trimmed(failure.text, failure.at..line.end);
     let item = failure.slice(range.clone()).trim_start_matches('-').trim_start();
-    let help = format!("put `- {item}` on the next line, or write `[{item}]`; a negative number has no blank");
+    let help = format!("put `- {item}` on the next line, or write `[{item}]`; a negative number has no space");
     Stop::word(
         failure.error(YAML_SYNTAX, range.clone(), "a list cannot begin on the line of its key").help(help),
         range,
