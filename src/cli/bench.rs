@@ -27,10 +27,10 @@ pub(super) struct Bench {
     /// A file of ghz; several are run at once
     #[arg(long, required = true, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// The server, instead of the one that the file names
+    /// The server; overrides the file
     #[arg(long, value_name = "HOST:PORT")]
     host: Option<String>,
-    /// How long calls are sent, instead of as long as the file says, such as 10s
+    /// How long calls are sent, such as 10s; overrides the file
     #[arg(long, value_name = "TIME")]
     duration: Option<String>,
     /// The most that a percentile of each run may be, as p99=20ms; may be repeated
@@ -169,7 +169,7 @@ fn counted_calls(count: u64) -> String {
 }
 
 fn budget(text: &str) -> Result<Budget, String> {
-    let wrong = || format!("`{text}` is no budget; write it as p99=20ms");
+    let wrong = || format!("`{text}` is not a budget; write it as p99=20ms");
     let (percentile, most) = text.split_once('=').ok_or_else(wrong)?;
     let percent = percentile.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok());
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(wrong)?;

@@ -12,7 +12,7 @@ use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::{Loaded, code, source};
 use crate::scenario::test;
 
-/// Check rule files: every mistake of every file, with its place and its fix
+/// Check rule files: every mistake in every file, with its place and its fix
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful check rules\n  tactful check rules --format json\n  tactful check rules --format github\n\n\
@@ -90,7 +90,7 @@ fn open_end(loaded: &Loaded) -> Option<Diagnostic> {
     let open: Vec<FileId> = rules.filter(|(_, file)| !source::opens(&file.text)).map(|(id, _)| id).collect();
     let (first, others) = open.split_first()?;
     let others = if others.is_empty() { String::new() } else { format!(", or any of {} others", others.len()) };
-    let message = format!("nobody would notice if this file were cut off{others}");
+    let message = format!("it would go unnoticed if this file were cut off{others}");
     let place = Span { file: *first, ..Span::default() };
     let help = "begin every rule file with a line `---`, and end it with a line `...`";
     Some(Diagnostic::warning(code::OPEN_END, place, message).help(help))

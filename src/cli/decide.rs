@@ -24,7 +24,7 @@ pub(super) struct Decide {
     /// The channel
     #[arg(long)]
     channel: String,
-    /// A fact of the moment, as NAME=VALUE; may be repeated. Digits are a number: write 'zip="10115"' for a text of them
+    /// A context fact, as NAME=VALUE; may be repeated. Digits are a number: write 'zip="10115"' for a text of digits
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     context: Vec<(String, proto::Value)>,
     /// Only actions of this group; may be repeated
@@ -36,7 +36,7 @@ pub(super) struct Decide {
     /// How much to explain
     #[arg(long, value_enum, default_value = "none")]
     explain: Level,
-    /// Decide, but reserve, count and record nothing
+    /// Decide without reserving, counting or recording anything
     #[arg(long)]
     dry_run: bool,
     /// Print the answer as JSON
@@ -53,7 +53,7 @@ enum Level {
     None,
     /// How many actions passed each gate
     Funnel,
-    /// Every action, why it lost and what would have changed it
+    /// Every action, why it lost and what would have let it win
     Full,
 }
 

@@ -21,7 +21,7 @@ use crate::scenario::shape::TEST_FILE;
 #[command(after_help = "Examples:\n  tactful fmt rules\n  tactful fmt --check rules\n  \
     tactful fmt --stdin rules/offers/fibre.yaml < rules/offers/fibre.yaml\n\n\
     A file with mistakes in its YAML is left as it is, and so is one whose meaning would change.\n\
-    Exit code 0 if all is laid out, 1 with `--check` if something would change or if a file has mistakes, 2 on bad usage.")]
+    Exit code 0 if every file is laid out, 1 with `--check` if something would change or if a file has mistakes, 2 on bad usage.")]
 pub(super) struct Fmt {
     /// Folders with rule files (`*.yaml`), or single files
     #[arg(default_value = "rules")]
@@ -106,8 +106,11 @@ fn laid_out((id, file): (FileId, &SourceFile), sources: &Sources) -> Option<Stri
         Ok(text) => return Some(text),
         Err(Refusal::Broken(diagnostics)) => show(sources, &diagnostics),
         Err(Refusal::Changed) => {
-            let help = "please report it with the file; `tactful check` tells whether the file itself is sound";
-            eprintln!("error: `{}` is left as it is: laid out, it would not mean the same\nhelp: {help}", file.path);
+            let help = "please report it with the file; `tactful check` shows whether the file itself is valid";
+            eprintln!(
+                "error: `{}` is left unchanged: the new layout would change its meaning\nhelp: {help}",
+                file.path
+            );
         }
     }
     None

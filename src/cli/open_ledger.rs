@@ -110,8 +110,8 @@ fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedSt
 /// What an operator can do if customers cannot be read.
 fn store_way_out(folder: &Path) -> String {
     format!(
-        "restore the data folder from a copy, or move `{}` away: the server then knows nobody, and what was said to \
-         customers before counts towards no limit",
+        "restore the data folder from a copy, or move `{}` away: the server then knows no customers, and earlier contacts \
+         count towards no limit",
         folder.display()
     )
 }
@@ -121,7 +121,7 @@ fn way_out(error: &OpenError) -> &'static str {
     match error {
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
         OpenError::OtherHead { .. } => {
-            "restore the newest backup; `tactful restore --help` says how to go on from an older one knowingly"
+            "restore the newest backup; `tactful restore --help` says how to continue from an older one"
         }
         _ => "restore them from a copy, or move them away",
     }

@@ -321,8 +321,8 @@ mod tests {
     #[test]
     fn names_places_that_it_cannot_draw() {
         let mistake = Diagnostic::error(Code(14), span(1, 600, 700), "this is not valid YAML");
-        let expected = ["error[T0014]: this is not valid YAML", "--> rules/b.yaml:103:189", " = help: mend it"];
-        check(&mistake.help("mend it").replace("y"), &expected);
+        let expected = ["error[T0014]: this is not valid YAML", "--> rules/b.yaml:103:189", " = help: fix it"];
+        check(&mistake.help("fix it").replace("y"), &expected);
         check(&Diagnostic::error(Code(25), span(9, 0, 0), "no such file"), &["error[T0025]: no such file"]);
         let empty = ["error[T0004]: this file is empty", " --> rules/c.yaml:1:1", "  |", "1 |", "  | ^"];
         check(&Diagnostic::error(Code(4), span(2, 0, 0), "this file is empty"), &empty);

@@ -10,27 +10,27 @@ use crate::backup::{BackupError, RestoreSummary, restore};
 use crate::ledger::{LedgerSettings, OpenError, Repair};
 use crate::store::StoreRecovery;
 
-/// Put a backup into a data folder
+/// Restore a backup into a data folder
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful restore backups/2026-03-02\n  tactful restore backups/2026-03-02 --data data --replace\n\n\
-    Stop the server first. Every file is checked, and all of it is opened with the keys folder, before anything is put in \
-    place. Whoever was erased since stays erased: the keys folder of now says who, so give the newest that you have.\n\n\
-    A backup that is older than what the ledger signed last is refused: what was recorded since would be lost, among it \
-    who said no. --accept-older goes on from it knowingly. The ledger is then a new log with a new key; head and key of the \
-    old log are kept in KEYS/earlier.\n\n\
+    Stop the server first. Every file is checked, and decrypted with the keys folder, before anything is put in place. \
+    Customers who were erased since the backup stay erased: the keys folder lists them, so use your newest one.\n\n\
+    A backup that is older than what the ledger signed last is refused: everything recorded since would be lost, including \
+    refusals of consent. --accept-older continues from it all the same. The ledger is then a new log with a new key; the head \
+    and the key of the old log are kept in KEYS/earlier.\n\n\
     To rehearse a restore, give another data folder, and a copy of the keys folder.\n\n\
-    Exit code 0 if it was put back, 2 if not: then the data folder is as it was."
+    Exit code 0 if it was restored, 2 if not: then the data folder is unchanged."
 )]
 pub(super) struct Restore {
     /// Folder with the backup
     backup: PathBuf,
     #[command(flatten)]
     place: LedgerPlace,
-    /// Put what is in the data folder now aside, into a folder inside it
+    /// Move the current content of the data folder into a folder inside it
     #[arg(long)]
     replace: bool,
-    /// Go on from a backup that is older than what the ledger signed last
+    /// Continue from a backup that is older than what the ledger signed last
     #[arg(long)]
     accept_older: bool,
 }
@@ -55,29 +55,29 @@ impl Restore {
         }
         if let Some(replaced) = replaced {
             let place = replaced.display();
-            say(&format!("replaced   what was there is in {place}; remove it when you do not need it any more"));
+            say(&format!("replaced   what was there is in {place}; remove it when you no longer need it"));
         }
-        say(&format!("restored   {}, ready to be served", settings.data.display()));
+        say(&format!("restored   {}, ready to serve", settings.data.display()));
         Ok(Verdict::InOrder)
     }
 }
 
 fn refused(error: BackupError) -> Failure {
     let help = match &error {
-        BackupError::NotEmpty(_) => "choose another folder with --data, or say --replace to put what is there aside",
+        BackupError::NotEmpty(_) => "choose another folder with --data, or pass --replace to move what is there aside",
         BackupError::NotABackup(_) => "name a folder that `tactful backup` wrote",
-        BackupError::Damaged(_) | BackupError::Outside(_) => "take another backup; nothing was changed",
+        BackupError::Damaged(_) | BackupError::Outside(_) => "use another backup; nothing was changed",
         BackupError::Ledger(OpenError::InUse(_)) => {
             "stop the server first; to rehearse a restore beside it, give another data folder and a copy of the keys"
         }
         BackupError::Rotating(_) => "start the server once on its data folder, which ends the rotation; then restore",
         BackupError::Ledger(OpenError::KeysMissing(_)) => "name the folder that holds the keys with --keys",
         BackupError::Ledger(OpenError::OtherHead { .. } | OpenError::Head { .. }) => {
-            "restore a newer backup, or say --accept-older to go on without what was recorded since, among it who said \
-             no; nothing was changed"
+            "restore a newer backup, or pass --accept-older to continue without what was recorded since, including \
+             refusals of consent; nothing was changed"
         }
         BackupError::Ledger(OpenError::Damaged { .. }) => {
-            "give the keys folder that belongs to it with --keys, or take another backup; nothing was changed"
+            "give the keys folder that belongs to it with --keys, or use another backup; nothing was changed"
         }
         _ => "nothing was changed",
     };

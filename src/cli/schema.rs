@@ -23,7 +23,7 @@ use crate::scenario::shape::TEST_FILE;
     Then name it in the first line of a file:\n  # yaml-language-server: $schema=../.schema/rules.schema.json\n\n\
     Exit code 0 if it was printed, 1 if the YAML of a rule file has mistakes, 2 on bad usage.")]
 pub(super) struct Schema {
-    /// Folder with rule files: the names it declares are completed, and no others taken
+    /// Folder with rule files: only the names it declares are completed and accepted
     rules: Option<PathBuf>,
     /// The schema of test files (`*.test.yaml`) instead
     #[arg(long)]

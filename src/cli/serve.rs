@@ -30,22 +30,22 @@ use crate::telemetry::{self, LogFormat};
 /// Start the server
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful serve\n  tactful serve --rules my-rules --listen 127.0.0.1:6000\n\n\
-    The rule folder is watched: a change is checked and tested, then put in force whole, or not at all.\n\
+    The rule folder is watched: a change is checked and tested, then applied completely or not at all.\n\
     Stops on Ctrl-C or SIGTERM, letting calls under way finish.\n\n\
-    Exit code 0 when it was told to stop, 2 if it cannot start or go on.")]
+    Exit code 0 if it was stopped, 2 if it cannot start or continue.")]
 pub(super) struct Serve {
     /// Folder with rule files
     #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
     rules: PathBuf,
     #[command(flatten)]
     ledger: LedgerPlace,
-    /// File with a checkpoint that the ledger must contain, kept somewhere else
+    /// File with a checkpoint that the ledger must contain, kept in another place
     #[arg(long, env = "TACTFUL_EXPECT_HEAD", value_name = "FILE")]
     expect_head: Option<PathBuf>,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:50051", env = "TACTFUL_LISTEN")]
     listen: SocketAddr,
-    /// Listen on another address than loopback, though there is no TLS and no token
+    /// Listen on an address other than loopback, although there is no TLS and no token
     #[arg(long)]
     allow_insecure: bool,
     /// How many threads answer calls; one for each core if left out
@@ -57,8 +57,8 @@ pub(super) struct Serve {
     /// How many decisions stay readable by id
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     keep_decisions: usize,
-    /// How much memory the process may take, such as 512MiB or 4GiB: beyond, the customers whom nobody asked for longest
-    /// wait on disk; no bound if left out. On Linux
+    /// How much memory the process may use, such as 512MiB or 4GiB: above this, the least recently used customers are
+    /// evicted to disk; no limit if left out. On Linux
     #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY")]
     max_memory: Option<Size>,
     /// Read the rules once: do not watch their folder
@@ -70,7 +70,7 @@ pub(super) struct Serve {
     /// Address to serve Prometheus metrics on, at /metrics; none if left out
     #[arg(long, value_name = "ADDRESS", env = "TACTFUL_METRICS")]
     metrics: Option<SocketAddr>,
-    /// How the log on standard error looks
+    /// Format of the log on standard error
     #[arg(long, value_enum, default_value = "human", env = "TACTFUL_LOG_FORMAT")]
     log_format: Format,
 }
@@ -81,7 +81,7 @@ impl Serve {
         if let Some(address) = [Some(self.listen), self.metrics].into_iter().flatten().find(reachable) {
             let message = format!("`{address}` can be reached from other machines, and there is no TLS and no token");
             return Err(Failure::new(message)
-                .help("choose an address of 127.0.0.1, or say --allow-insecure if something else protects it"));
+                .help("choose an address of 127.0.0.1, or pass --allow-insecure if something else protects it"));
         }
         let format = match self.log_format {
             Format::Human => LogFormat::Human { color: color() },
@@ -111,7 +111,7 @@ impl Serve {
             report(&Loaded { diagnostics: mistakes.collect(), ..loaded });
             let message = format!("the rules in `{}` have {}", path.display(), counted(errors, "error"));
             return Err(Failure::new(message).help(format!(
-                "mend them; `tactful test {}` shows them again, and --skip-tests leaves rule tests out",
+                "fix them; `tactful test {}` shows them again, and --skip-tests skips rule tests",
                 path.display()
             )));
         };
@@ -186,7 +186,7 @@ impl Serve {
         }
         let (folder, most) = (self.ledger.data.join(CUSTOMERS), self.max_memory);
         say(&match (&ledger.store, most) {
-            (None, _) => "customers  NOT AVAILABLE: nobody is known, and every limit counts as used up".to_owned(),
+            (None, _) => "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned(),
             (Some(_), None) => format!("customers  {}, in memory as they come", folder.display()),
             (Some(_), Some(most)) => format!("customers  {}, in memory as they come, up to {most}", folder.display()),
         });

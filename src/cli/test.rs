@@ -30,10 +30,10 @@ pub(super) struct Test {
     /// Run only the tests whose name matches
     #[arg(long, value_name = "REGEX")]
     run: Option<Regex>,
-    /// Show what of the rules the tests exercised, and the places of what they did not
+    /// Show how much of the rules the tests exercised, and the places of the rest
     #[arg(long)]
     coverage: bool,
-    /// Fail if less of the rules is exercised; shows the coverage
+    /// Fail if the tests exercise less of the rules than this; shows the coverage
     #[arg(long, value_name = "PERCENT", value_parser = coverage::percent)]
     fail_under: Option<f64>,
     /// Write the results to this file as JUnit XML, for CI

@@ -116,7 +116,7 @@ impl std::fmt::Display for Repair {
             }
             Self::NewLog(earlier) => write!(
                 formatter,
-                "the ledger goes on from an older copy, as a new log with a new key; the old log's are kept in `{}`",
+                "the ledger continues from an older copy, as a new log with a new key; the old log's are kept in `{}`",
                 earlier.display()
             ),
         }

@@ -65,7 +65,7 @@ pub enum InspectError {
     #[error("no record that can be read is called `{0}`")]
     NoRecord(String),
     /// The customer of the record at this position was erased.
-    #[error("record {0} is an erased customer's, and only a receipt that they kept still shows it")]
+    #[error("record {0} is an erased customer's; only a receipt that they kept still shows it")]
     Erased(u64),
     /// The record at this position cannot be decrypted without the keys folder.
     #[error("record {0} cannot be read without the keys folder")]

@@ -170,7 +170,7 @@ impl PartContent {
     fn add_record(&mut self, frame: &FrameRef<'_>, keys: &Keys) -> Result<(), OpenError> {
         let Header { key: name, position, .. } = frame.header;
         let Some(key) = keys.get(&name) else {
-            let damaged = || frame.damaged("the key of a record is missing, and nobody erased it");
+            let damaged = || frame.damaged("the key of a record is missing, and its customer was not erased");
             self.without_key.entry(name).or_insert_with(damaged);
             return Ok(());
         };

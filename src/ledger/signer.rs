@@ -163,7 +163,7 @@ impl Signer {
                 Err(LedgerError::Full("the disk is full: what was written is signed as soon as there is room".into()))
             }
             Err(error) => {
-                let failure = format!("a checkpoint could not be kept: {error}");
+                let failure = format!("a checkpoint could not be stored: {error}");
                 self.latest.lock().failure = Some(failure.clone());
                 Err(LedgerError::Unavailable(failure))
             }

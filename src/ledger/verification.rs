@@ -153,7 +153,7 @@ impl<'i> Verifier<'i> {
             if frame.header.position < last { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         for (position, file, offset) in std::mem::take(&mut self.without_key) {
-            self.report(&file, offset, position, "has no key, and nobody erased its customer");
+            self.report(&file, offset, position, "has no key, and its customer was not erased");
         }
         read.map(drop)
     }

@@ -26,7 +26,7 @@ pub static TEST: Shape = Shape {
         must("at", Form::Moment, "the moment of the question"),
         may("given", Form::List(&Form::Map(&GIVEN), 0), "what happened before, a list"),
         must("decide", Form::Map(&QUESTION), "the question: `{channel, context, groups, max_actions}`"),
-        must("expect", Form::Map(&EXPECTATION), "what must come of it"),
+        must("expect", Form::Map(&EXPECTATION), "the expected answer"),
     ],
     needs: Needs::Nothing,
 };

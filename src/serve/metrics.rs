@@ -40,9 +40,9 @@ pub fn exposition(engine: &Engine) -> String {
     page.labelled("decision_duration_seconds_bucket", ("le", "+Inf"), float(took.count));
     page.value("decision_duration_seconds_sum", took.sum);
     page.value("decision_duration_seconds_count", float(took.count));
-    page.metric("decisions_truncated_total", "counter", "Decisions without something that a full history forgot.");
+    page.metric("decisions_truncated_total", "counter", "Decisions that lacked data which a full history had dropped.");
     page.value("decisions_truncated_total", float(meter.truncated()));
-    page.gauge("customers", "Customers of whom something is held.", float(engine.customer_count() as u64));
+    page.gauge("customers", "Customers with stored data.", float(engine.customer_count() as u64));
     store(&mut page, engine);
     page.metric("facts_dropped_total", "counter", "Facts that were not kept, because no purpose covered them.");
     page.value("facts_dropped_total", float(engine.dropped_facts()));
@@ -70,7 +70,7 @@ fn store(page: &mut Page, engine: &Engine) {
     counter("customers_loaded_total", "Customers read from the store.", &counts.loaded);
     counter("customers_written_total", "Customers written to the store.", &counts.written);
     counter("customers_evicted_total", "Customers who left memory.", &counts.evicted);
-    counter("customers_damaged_total", "Customers whose bytes are not as they were written.", &counts.damaged);
+    counter("customers_damaged_total", "Customers whose stored bytes are damaged.", &counts.damaged);
     page.gauge(
         "store_waiting",
         "Customers who wait to be written.",

@@ -70,7 +70,7 @@ impl Hints {
         let watcher = match watcher {
             Ok(Ok(watcher)) => Some(watcher),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "no word of changes to the rule files; looking every {} s", POLL.as_secs());
+                tracing::warn!(%error, "the rule folder cannot be watched; polling every {} s", POLL.as_secs());
                 None
             }
             Err(_) => None,

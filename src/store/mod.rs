@@ -52,7 +52,7 @@ pub enum StoreError {
         known: u8,
     },
     /// Flushes that were durable are missing.
-    #[error("the customers in `{path}` have lost their end: they were written up to {written}, and go up to {found}")]
+    #[error("the customers in `{path}` are incomplete: they were written up to {written}, and end at {found}")]
     Truncated {
         /// The folder of the store.
         path: PathBuf,

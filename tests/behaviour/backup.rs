@@ -126,7 +126,7 @@ async fn a_backup_taken_under_load_has_everything_that_was_answered_before() {
     let (folder, address) = (path.to_owned(), server.address.clone());
     let backup = move || said(&folder, 0, &["backup", "backups/one", "--server", &address]);
     let text = tokio::task::spawn_blocking(backup).await.unwrap();
-    assert!(text.contains("verified with tactful-ledger-") && text.contains("keys       not in it"), "{text}");
+    assert!(text.contains("verified with tactful-ledger-") && text.contains("keys       not included"), "{text}");
     second.store(true, Ordering::SeqCst);
     for speaker in during {
         assert!(!speaker.await.unwrap().0.is_empty());

@@ -138,11 +138,11 @@ fn verify_works_without_the_keys_and_says_so() {
     let folder = written(5);
     fs::rename(folder.path().join("data-keys"), folder.path().join("elsewhere")).unwrap();
     let text = printed(folder.path(), &["verify"]);
-    assert!(text.contains("5 records not opened") && text.ends_with("verified\n"), "{text}");
+    assert!(text.contains("5 records not decrypted") && text.ends_with("verified\n"), "{text}");
     assert!(said(folder.path(), 2, &["receipt", "--position", "1"]).contains("--keys"));
     assert!(said(folder.path(), 2, &["export"]).contains("--keys"));
     let text = printed(folder.path(), &["verify", "--keys", "elsewhere"]);
-    assert!(text.contains("5 records opened"), "{text}");
+    assert!(text.contains("5 records decrypted"), "{text}");
 }
 
 /// Damages a ledger of 300 records in one way, and what `verify` says of it.
@@ -189,7 +189,7 @@ fn every_kind_of_damage_is_found_and_named_with_its_file() {
             fs::remove_file(folder.join("data/ledger/keys").join(name)).unwrap();
         }
     });
-    assert!(keys.contains("record 1 has no key, and nobody erased its customer"), "{keys}");
+    assert!(keys.contains("record 1 has no key, and its customer was not erased"), "{keys}");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_checkpoint_of_another_key_counts_for_nothing() {
 fn what_was_written_before_still_verifies() {
     let fixture = super::support::folder("tests/fixtures/ledger/version-2");
     let text = printed(&fixture, &["verify"]);
-    assert!(text.contains("9 records opened") && text.contains("2 records of erased customers"), "{text}");
+    assert!(text.contains("9 records decrypted") && text.contains("2 records of erased customers"), "{text}");
     assert!(text.ends_with("11 records, head /x0pHB6eet+xp0yZ0mjBMndM2hFKyx8rbBnfbJpex6A=, verified\n"), "{text}");
     let key = printed(&fixture, &["checkpoint", "--key"]);
     let receipt = fs::read_to_string(fixture.join("record-1.tlog-proof")).unwrap();

@@ -96,7 +96,7 @@ impl Config {
     /// When its options are inconsistent or do not fit the server's protocol.
     pub(super) fn load(&self) -> Result<Load, String> {
         if !self.insecure {
-            return Err("TLS is not there yet; say `\"insecure\": true`".into());
+            return Err("TLS is not supported yet; write `\"insecure\": true`".into());
         }
         if self.duration_stop != "wait" {
             let found = &self.duration_stop;
@@ -120,14 +120,15 @@ impl Config {
 
     fn address(&self) -> Result<SocketAddr, String> {
         let found = self.host.to_socket_addrs().ok().and_then(|mut found| found.next());
-        found.ok_or_else(|| format!("`{}` is no address; write it as 127.0.0.1:50051", self.host))
+        found.ok_or_else(|| format!("`{}` is not an address; write it as 127.0.0.1:50051", self.host))
     }
 
     fn pace(&self) -> Result<Pace, String> {
         let lasting = self.duration.as_ref().map(|text| duration("duration", text)).transpose()?;
         match (self.rate(), self.r#async) {
             (Some(_), false) => {
-                Err("`rps` without `\"async\": true` asks a slow server less, which makes it look fast".into())
+                Err("`rps` without `\"async\": true` sends fewer calls to a slow server, which makes it look fast"
+                    .into())
             }
             (Some(rate), true) => {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]

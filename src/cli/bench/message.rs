@@ -53,7 +53,7 @@ impl Messages {
         let turn = number.checked_rem(self.messages.len() as u64).and_then(|turn| usize::try_from(turn).ok());
         let node = turn.and_then(|turn| self.messages.get(turn)).ok_or("there is no message")?;
         DynamicMessage::deserialize(self.descriptor.clone(), node.fill(number)?)
-            .map_err(|error| format!("`data` is no {}: {error}", self.descriptor.full_name()))
+            .map_err(|error| format!("`data` is not a {}: {error}", self.descriptor.full_name()))
     }
 }
 
@@ -75,7 +75,7 @@ fn method(call: &str) -> Result<MethodDescriptor, String> {
     });
     match found {
         Some(method) if !method.is_client_streaming() && !method.is_server_streaming() => Ok(method),
-        Some(_) => Err(format!("`{call}` is a stream, which has no time of its own")),
+        Some(_) => Err(format!("`{call}` is a stream, whose calls cannot be timed")),
         None => {
             let name = |method: MethodDescriptor| method.full_name().to_owned();
             let of = |service: ServiceDescriptor| service.methods().map(name).collect::<Vec<_>>();

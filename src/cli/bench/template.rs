@@ -81,7 +81,7 @@ impl Template {
                     Value::Number(number) => filled += &number.to_string(),
                     Value::Text(text) => filled += &text,
                     Value::Moment(at) => filled += &at.to_string(),
-                    Value::List(_) => return Err("a list is no text: take one of it with `index`".into()),
+                    Value::List(_) => return Err("a list is not a text: take an item with `index`".into()),
                 },
             }
         }
@@ -230,7 +230,7 @@ fn numbers(values: &[Value]) -> Result<Vec<i64>, String> {
 pub(super) fn duration(text: &str) -> Result<Period, String> {
     let parsed: Result<jiff::SignedDuration, _> = text.parse();
     let milliseconds = parsed.ok().and_then(|period| i64::try_from(period.as_millis()).ok());
-    milliseconds.map(Period).ok_or_else(|| format!("`{text}` is no length of time; write it as 20s, 500ms or 1m30s"))
+    milliseconds.map(Period).ok_or_else(|| format!("`{text}` is not a duration; write it as 20s, 500ms or 1m30s"))
 }
 
 /// A random UUID (RFC 9562, version 4).

@@ -45,7 +45,7 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
 /// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and the parts of intrusiveness.
 fn sum(score: &proto::Score) -> String {
     let own = score.intrusiveness - score.interruption - score.pressure - score.hurt;
-    let own_name = if score.personal > 0.0 { "own and personal" } else { "own" };
+    let own_name = if score.personal > 0.0 { "base and personal" } else { "base" };
     let parts =
         [(own_name, own), ("interruption", score.interruption), ("pressure", score.pressure), ("hurt", score.hurt)];
     let named: Vec<String> =
@@ -54,7 +54,7 @@ fn sum(score: &proto::Score) -> String {
     let factor = if before > 0.0 { (score.total + score.intrusiveness) / before } else { 1.0 };
     let personal = if score.personal > 0.0 { format!(" × {factor:.2} personal") } else { String::new() };
     format!(
-        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness\n           of it {}",
+        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness\n           of which {}",
         score.total,
         score.relevance,
         score.worth,

@@ -6,7 +6,7 @@ use super::{LedgerPlace, say, verifying_key};
 use crate::cli::{Failure, Verdict};
 use crate::ledger::proof;
 
-/// Print the newest signed head of the ledger, to keep somewhere else
+/// Print the newest signed head of the ledger, to keep in another place
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger checkpoint > kept/checkpoint\n  tactful ledger checkpoint --key > kept/vkey"

@@ -13,7 +13,7 @@ use crate::domain::consent::json_ld;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger export > consents.jsonl\n  tactful ledger export --customer anna\n\n\
-    Records of erased customers are not among them: their keys are gone from the ledger and from every older copy that\nis opened beside this keys folder."
+    Records of erased customers are left out: their keys are deleted, also for every older copy of the data folder\nthat is opened with this keys folder."
 )]
 pub(super) struct Export {
     #[command(flatten)]

@@ -6,7 +6,7 @@ use super::{LedgerPlace, say, unproved, verifying_key};
 use crate::cli::{Failure, Verdict};
 use crate::ledger::proof::Checkpoint;
 
-/// Prove that the ledger still begins with what an earlier checkpoint signed
+/// Prove that the ledger still contains everything that an earlier checkpoint signed
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger proof --from 1000\n  tactful ledger proof --from 1000 --to 2000\n\n\

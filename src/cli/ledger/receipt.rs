@@ -8,7 +8,7 @@ use super::{LedgerPlace, say, unproved, verifying_key};
 use crate::cli::{Failure, Verdict};
 use crate::ledger::{InspectError, Inspection};
 
-/// Print the receipt of a record: a file that proves, to whom has the ledger's key, that the record is in the ledger
+/// Print the receipt of a record: with the ledger's key, it proves that the record is in the ledger
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger receipt --position 17 > anna-17.tlog-proof\n  tactful ledger receipt --record r-6d10e5c2-1"

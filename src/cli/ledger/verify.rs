@@ -13,15 +13,15 @@ use crate::ledger::{Inspection, Verification, verify};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger verify\n  tactful ledger verify --expect-head kept/checkpoint --key \"$(cat kept/vkey)\"\n\n\
-    Exit code 0 if the ledger is what it says, 1 if anything is not, 2 if it could not be read."
+    Exit code 0 if everything holds, 1 if anything does not, 2 if the ledger could not be read."
 )]
 pub(super) struct Verify {
     #[command(flatten)]
     place: LedgerPlace,
-    /// Key of the ledger, from somewhere else than the data folder [default: the one in DATA/log/vkey]
+    /// Key of the ledger, not taken from the data folder [default: the one in DATA/log/vkey]
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
-    /// File with a checkpoint that the ledger must contain, kept somewhere else; may be repeated
+    /// File with a checkpoint that the ledger must contain, kept in another place; may be repeated
     #[arg(long, value_name = "FILE")]
     expect_head: Vec<PathBuf>,
 }
@@ -49,17 +49,17 @@ impl Verify {
 
 /// Prints what was checked.
 fn describe(found: &Verification, inspection: &Inspection, (key, source): (&VerifyingKey, &str)) {
-    say("frames       each record's checksum and hash were computed again, and that it follows the one before");
+    say("frames       the checksum and the hash of each record were recomputed, and the chain of hashes checked");
     if inspection.has_keys() {
         let erased = match found.erased {
             0 => String::new(),
-            count => format!("; {} of erased customers, which nobody can open", counted(count as usize, "record")),
+            count => format!("; {} of erased customers, which cannot be decrypted", counted(count as usize, "record")),
         };
         let opened = counted(found.opened as usize, "record");
-        say(&format!("records      {opened} opened and compared with what the tree says of them{erased}"));
+        say(&format!("records      {opened} decrypted and compared with their leaves in the tree{erased}"));
     } else {
         let sealed = counted(found.sealed as usize, "record");
-        say(&format!("records      {sealed} not opened: there is no keys folder"));
+        say(&format!("records      {sealed} not decrypted: there is no keys folder"));
     }
     for (path, size) in &found.checkpoints {
         let size = counted(*size as usize, "record");

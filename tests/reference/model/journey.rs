@@ -64,7 +64,7 @@ fn next<'r>(
     journey.stages.iter().find(|stage| fits.is_some_and(|a_move| a_move.to == stage.id))
 }
 
-/// `again_after`: "how long after its end it may begin anew"; without it, never again.
+/// `again_after`: "how long after its end it may start again"; without it, never again.
 fn may_begin_again(journey: &Journey, progress: &Progress, now: i64) -> bool {
     match (progress.ended, journey.again_after) {
         (Some(ended), Some(again_after)) => now >= ended + again_after,
@@ -79,7 +79,7 @@ fn enter(customer: &mut Customer, (name, journey): (&str, &Journey), stage: &Sta
     customer.journeys.insert(name.to_string(), progress);
 }
 
-/// `after`: so long after the stage was entered, each move at the moment at which it is due.
+/// `after`: this long after the stage was entered, each move at the moment at which it is due.
 pub fn time_out(world: &World, customer: &mut Customer) {
     for (name, journey) in &world.rules.journeys {
         while let Some((stage, due)) = due(journey, customer.journeys.get(name), world.now) {

@@ -5,7 +5,7 @@ use super::rules::{DAY, MINUTE};
 
 /// `30 days`, `2h 30m`, `13 months`: a day is 24 hours, a month 30 days, a year 365 days; `m` is minutes.
 pub fn length(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no length of time");
+    let wrong = || format!("`{text}` is not a duration");
     let mut total = 0.0;
     let mut rest = text.trim();
     while !rest.is_empty() {

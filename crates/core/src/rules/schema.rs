@@ -45,7 +45,7 @@ const VISIBLE_PATTERN: &str = concat!(
     r"^[^\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f",
     r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]*$",
 );
-const VISIBLE: &str = "a character that nobody sees stands here: remove it";
+const VISIBLE: &str = "remove the invisible character here";
 const TIME_OF_DAY_PATTERN: &str = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$";
 const ZONE_PATTERN: &str = "^[A-Za-z0-9_+/-]+$";
 

@@ -1,4 +1,4 @@
-//! Stages of a journey that nobody can reach, or nobody can leave.
+//! Stages of a journey that cannot be reached, or cannot be left.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ fn of_journey(journey: &Journey, rules: &RuleSet) -> Vec<Diagnostic> {
     let stuck = |stage: &&Stage| !stage.goal && !stage.end && stage.moves.iter().all(|step| step.to == stage.id);
     let stuck = journey.stages.iter().filter(stuck).map(|stage| {
         let help = "add a move to another stage, or say `end: true` or `goal: true`";
-        warn(stage, format!("nobody can leave the stage `{}`", name(stage)), help)
+        warn(stage, format!("no move leaves the stage `{}`", name(stage)), help)
     });
     lost.chain(stuck).collect()
 }

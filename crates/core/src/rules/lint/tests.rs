@@ -94,7 +94,7 @@ fn nothing_is_said_about_rules_in_order() {
 fn what_nobody_uses_is_named() {
     check(
         ("  service:         {basis: contract}", "  research: {basis: consent}\n  service: {basis: contract}"),
-        &["3 T0301 nobody uses the purpose `research`"],
+        &["3 T0301 nothing uses the purpose `research`"],
     );
     check(
         ("attributes:\n", "attributes:\n  customer.name: {type: text, purposes: [service]}\n"),
@@ -129,7 +129,7 @@ fn what_can_never_happen_is_named() {
     );
     check(
         ("moves: [{to: over, after: 3 days}]", "moves: [{to: begun, event: visit}]"),
-        &["18 T0305 nobody can leave the stage `begun`", "19 T0305 no move leads to the stage `over`"],
+        &["18 T0305 no move leaves the stage `begun`", "19 T0305 no move leads to the stage `over`"],
     );
 }
 

@@ -62,7 +62,7 @@ fn purposes(rules: &RuleSet) -> Vec<Diagnostic> {
     let used = kept.fold(served.collect::<PurposeSet>(), PurposeSet::union);
     let unused = declared.purposes.iter().filter(|(id, terms)| !used.contains(*id) && !terms.retired).map(|(id, _)| {
         let span = declared.purpose_spans.get(id).copied().unwrap_or_default();
-        let message = format!("nobody uses the purpose `{}`", rules.vocabulary.name(id));
+        let message = format!("nothing uses the purpose `{}`", rules.vocabulary.name(id));
         let help =
             "remove it, or name it where data is declared; asking for a consent that serves nothing wears people out";
         Diagnostic::warning(code::UNUSED_PURPOSE, span, message).help(help)

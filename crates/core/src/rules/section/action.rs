@@ -106,7 +106,7 @@ pub fn read(
 
 /// A list of conditions that says something.
 fn conditions(key: &str, node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Condition>> {
-    let message = format!("an empty `{key}` keeps nobody out");
+    let message = format!("an empty `{key}` excludes no customer");
     reader::filled(node, &message, "list the conditions; or remove it, if it is for everybody", scope.sink)?;
     condition::read_list(node, scope, facts)
 }

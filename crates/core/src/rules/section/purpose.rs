@@ -34,8 +34,7 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
             && let Some(node) = fields.optional(key)
         {
             let help = format!("remove `{key}`, or make the basis `consent`");
-            let message =
-                format!("`{key}` means nothing where nobody is asked: the basis is `{}`", purpose.basis.name());
+            let message = format!("`{key}` has no effect without consent: the basis is `{}`", purpose.basis.name());
             reader::refuse::<()>(node.span, code::CONTRADICTION, message, &help, sink);
         }
     }
@@ -43,7 +42,7 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
         && basis.is_some_and(|basis| !basis.needs_consent() && !basis.can_be_objected_to())
     {
         let message =
-            format!("nothing that rests on `{}` sells or shares data, so `gpc` means nothing", purpose.basis.name());
+            format!("nothing that rests on `{}` sells or shares data, so `gpc` has no effect", purpose.basis.name());
         let help = "remove `gpc`, or give the selling and sharing a purpose of its own that rests on consent";
         reader::refuse::<()>(node.span, code::CONTRADICTION, message, help, sink);
     }

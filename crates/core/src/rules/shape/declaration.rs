@@ -54,15 +54,15 @@ pub static PURPOSE: Shape = Shape {
         must("basis", Form::Word(|| words(&Basis::NAMES)), "why it is lawful"),
         may("direct_marketing", Form::Flag, "an objection stops it, whatever the basis"),
         may("expires_after", Form::Period, "how long a yes lasts; only with consent"),
-        may("cooling_off", Form::Period, "how long nobody asks again after a no; only with consent"),
+        may("cooling_off", Form::Period, "how long after a no the customer is not asked again; only with consent"),
         may("version", Form::Whole(1, 1_000_000), "a yes to another version does not cover this one"),
-        may("notice", Form::Exact, "where the text is that the customer is shown"),
+        may("notice", Form::Exact, "where to find the text that the customer is shown"),
         may(
             "gpc",
             Form::Word(|| vec!["objects"]),
             "it sells or shares data: a browser's `Sec-GPC: 1` is an objection to it",
         ),
-        may("retired", Form::Flag, "it is over: what was kept for it alone goes, and nothing may name it"),
+        may("retired", Form::Flag, "it has ended: data kept for it alone is deleted, and no rule may name it"),
     ],
     needs: Needs::Nothing,
 };
@@ -103,14 +103,14 @@ pub static EVENT: Shape = Shape {
             Form::NewNames(Name::Field, &Form::Either(&[TYPE, Form::Map(&FIELD)])),
             "name: type, or name: `{type, one_of, purposes}` with fewer purposes",
         ),
-        must("purposes", PURPOSES, "who may count it"),
+        must("purposes", PURPOSES, "the purposes that may count it"),
         may("hurt", POINTS, "how bad an experience it is, in points"),
         may(
             "repairs",
             Form::Either(&[Form::Name(Name::Event), Form::List(&Form::Name(Name::Event), 0)]),
             "the other events whose hurt it ends for good, if they came before it",
         ),
-        must("keep", Form::Period, "then it is forgotten"),
+        must("keep", Form::Period, "how long it is kept"),
         may("sensitivity", SENSITIVITY, "how personal it feels to be shown that you know it"),
     ],
     needs: Needs::Nothing,
@@ -123,7 +123,7 @@ pub static FIELD: Shape = Shape {
     keys: &[
         must("type", TYPE, "what kind of value it has"),
         may("one_of", ONE_OF, "the only values; for `text` and `list`"),
-        may("purposes", PURPOSES, "who may read it: the event's purposes, or fewer"),
+        may("purposes", PURPOSES, "the purposes that may read it: the event's, or fewer"),
     ],
     needs: Needs::Nothing,
 };
@@ -133,14 +133,14 @@ pub static CHANNEL: Shape = Shape {
     what: "a channel",
     alone: "direction",
     keys: &[
-        must("direction", Form::Word(|| vec!["inbound", "outbound"]), "who began it: the customer, or we"),
+        must("direction", Form::Word(|| vec!["inbound", "outbound"]), "who starts it: the customer, or we"),
         must(
             "interruption",
             Form::Either(&[POINTS, Form::Names(Name::Activity, &POINTS)]),
             "by value of `context.activity`, or `default`",
         ),
-        may("quiet_hours", Form::Map(&QUIET_HOURS), "nothing is said here, on the customer's clock"),
-        may("reserve_for", Form::Period, "inbound: so long an unconfirmed step counts"),
+        may("quiet_hours", Form::Map(&QUIET_HOURS), "when nothing is said here, by the customer's clock"),
+        may("reserve_for", Form::Period, "inbound: how long an unconfirmed step counts"),
     ],
     needs: Needs::Nothing,
 };

@@ -21,10 +21,10 @@ pub static JOURNEY: Shape = Shape {
         must(
             "start",
             Form::Either(&[Form::Map(&START), Form::List(&Form::Map(&START), 1)]),
-            "any of these begins it; `when` is optional",
+            "any of these starts it; `when` is optional",
         ),
-        may("again_after", Form::Period, "how long after its end it may begin anew"),
-        must("stages", Form::NewNames(Name::Stage, &Form::Map(&STAGE)), "the first one is where it begins"),
+        may("again_after", Form::Period, "how long after its end it may start again"),
+        must("stages", Form::NewNames(Name::Stage, &Form::Map(&STAGE)), "it starts in the first one"),
     ],
     needs: Needs::Nothing,
 };
@@ -46,8 +46,8 @@ pub static STAGE: Shape = Shape {
     alone: "",
     keys: &[
         may("moves", Form::List(&Form::Map(&MOVE), 0), "ways out, tried in the order written"),
-        may("goal", Form::Flag, "what the journey is for; it has ended"),
-        may("end", Form::Flag, "it has ended otherwise"),
+        may("goal", Form::Flag, "the journey has reached its goal, and ended"),
+        may("end", Form::Flag, "the journey has ended without its goal"),
     ],
     needs: Needs::Nothing,
 };
@@ -57,10 +57,10 @@ pub static MOVE: Shape = Shape {
     what: "a move",
     alone: "to",
     keys: &[
-        must("to", Form::Name(Name::Stage), "the stage where it leads"),
+        must("to", Form::Name(Name::Stage), "the stage it leads to"),
         may("event", Form::Name(Name::Event), "when this event is recorded"),
-        may("when", Form::Condition, "and this is true; alone, looked at whenever something is recorded"),
-        may("after", Form::Period, "so long after the stage was entered"),
+        may("when", Form::Condition, "and this is true; alone, checked whenever something is recorded"),
+        may("after", Form::Period, "this long after the stage was entered"),
     ],
     needs: Needs::AnyOf(&[&["event"], &["when"], &["after"]]),
 };
@@ -71,17 +71,21 @@ pub static ACTION: Shape = Shape {
     alone: "",
     keys: &[
         must("id", Form::NewName(Name::Action), "how rules, answers and tests name it"),
-        must("title", Form::Text, "for people; facts cannot stand in it"),
+        must("title", Form::Text, "for people; it cannot contain facts"),
         must("kind", KIND, "what it is to the customer"),
         may("group", Form::NewName(Name::Group), "to ask for some actions only, and for limits over several"),
-        must("purpose", Form::Name(Name::Purpose), "whose facts it may read; without it the action is not taken"),
+        must(
+            "purpose",
+            Form::Name(Name::Purpose),
+            "whose facts it may read; without its lawful basis the action is not taken",
+        ),
         may("asks", Form::Name(Name::Purpose), "the consent it asks for; required for `consent_ask`, only there"),
         may("eligible", CONDITIONS, "may we ever?"),
         may("applicable", CONDITIONS, "does it fit now?"),
         may("suitable", CONDITIONS, "is it good for them?"),
         may("relevance", Form::Map(&RELEVANCE), "how much it matters to the customer now"),
         may("worth", Form::Number(0.0, 100.0), "factor on relevance"),
-        must("intrusiveness", POINTS, "points against it, of its own"),
+        must("intrusiveness", POINTS, "points against it, whatever the channel and the moment"),
         may("limits", Form::List(&Form::Map(&ACTION_LIMIT), 0), "of this action alone"),
         may("from", Form::Moment, "its season begins"),
         may("until", Form::Moment, "its season ends; this moment is not included"),
@@ -89,9 +93,9 @@ pub static ACTION: Shape = Shape {
         must(
             "treatments",
             Form::Names(Name::Channel, &Form::Map(&TREATMENT)),
-            "how it looks; where it has none, it is not said",
+            "how it looks; it is not said on a channel without one",
         ),
-        may("allow", Form::List(&Form::Word(|| words(&ALLOWABLE)), 0), "warnings about it that are meant so"),
+        may("allow", Form::List(&Form::Word(|| words(&ALLOWABLE)), 0), "warnings about it that are intended"),
     ],
     needs: Needs::AnyOf(&[&["relevance"], &["asks"]]),
 };
@@ -114,7 +118,7 @@ pub static ADDED: Shape = Shape {
     keys: &[
         must("points", Form::Number(-1_000.0, 1_000.0), "how many; they may be below zero"),
         must("when", Form::Condition, "while this is true"),
-        may("because", Form::Text, "the reason in words that a person can say aloud; facts may stand in it"),
+        may("because", Form::Text, "the reason in words that a person can say aloud; it may contain facts"),
     ],
     needs: Needs::Nothing,
 };
@@ -125,7 +129,7 @@ pub static TREATMENT: Shape = Shape {
     alone: "text",
     keys: &[
         may("content", Form::Exact, "a key to content kept elsewhere"),
-        may("text", Form::Text, "a text to show or say; facts may stand in it, as `{customer.contract}`"),
+        may("text", Form::Text, "a text to show or say; it may contain facts, as `{customer.contract}`"),
     ],
     needs: Needs::AnyOf(&[&["content"], &["text"]]),
 };
@@ -137,12 +141,12 @@ pub static CONDITION_GROUP: Shape = Shape {
     keys: &[
         may("all", Form::List(&Form::Condition, 1), "every one of these must be true"),
         may("any", Form::List(&Form::Condition, 1), "at least one of these must be true"),
-        may("none", Form::List(&Form::Condition, 1), "none of these may be true, or not known"),
+        may("none", Form::List(&Form::Condition, 1), "none of these may be true or unknown"),
     ],
     needs: Needs::OneOf(&[&["all"], &["any"], &["none"]]),
 };
 
-const AT_MOST: Key = may("at_most", Form::Whole(1, 100), "so many contacts are allowed");
+const AT_MOST: Key = may("at_most", Form::Whole(1, 100), "how many contacts are allowed");
 const PER: Key = may("per", Form::Period, "within any span of this length");
 const COUNTING: Key = may("outcome", OUTCOME, "counting these instead of contacts");
 const AFTER: Key = may("after", OUTCOME, "nothing after this outcome");
@@ -192,7 +196,7 @@ pub static POLICY: Shape = Shape {
         may("hurt", Form::Map(&HURT), "how bad experiences add up, and fade"),
         may("limits", Form::List(&Form::Map(&POLICY_LIMIT), 0), "over many actions"),
         may("time_zone", Form::Zone, "for customers who have not told you theirs"),
-        may("lints", Form::List(&Form::Map(&LINT), 0), "what you agreed on, held against every action"),
+        may("lints", Form::List(&Form::Map(&LINT), 0), "your own checks of every action"),
     ],
     needs: Needs::Nothing,
 };
@@ -202,8 +206,8 @@ pub static LINT: Shape = Shape {
     what: "a lint",
     alone: "when",
     keys: &[
-        must("when", Form::Condition, "what is wrong, said of `action.*`"),
-        must("message", Form::Text, "what you agreed on, as `check` says it"),
+        must("when", Form::Condition, "what is wrong, in terms of `action.*`"),
+        must("message", Form::Text, "what `check` prints"),
         may("severity", Form::Word(|| words(&SEVERITIES)), "whether such rules still load"),
     ],
     needs: Needs::Nothing,
@@ -250,7 +254,7 @@ pub static HURT: Shape = Shape {
     alone: "",
     keys: &[
         must("half_life", Form::Period, "after this time an experience weighs half"),
-        may("per_outcome", Form::Words(|| words(&COUNTED), &POINTS), "as `{complained: 40}`; only time ends it"),
+        may("per_outcome", Form::Words(|| words(&COUNTED), &POINTS), "as `{complained: 40}`; only time reduces it"),
     ],
     needs: Needs::Nothing,
 };
