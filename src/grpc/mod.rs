@@ -37,9 +37,9 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful
 /// What every service needs: the engine, a clock and the shutdown signal.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// The engine.
+    /// Answers every call.
     pub engine: Arc<Engine>,
-    /// The clock.
+    /// The only source of the current time.
     pub clock: Clock,
     /// Becomes true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,

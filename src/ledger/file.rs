@@ -76,7 +76,7 @@ impl LedgerSettings {
 /// A ledger with what was read when it was opened.
 #[derive(Debug)]
 pub struct OpenedLedger {
-    /// The ledger.
+    /// The ledger, ready for appends.
     pub ledger: FileLedger,
     /// A summary of its records.
     pub summary: RecordSummary,
@@ -140,7 +140,7 @@ pub enum OpenError {
     /// A file is damaged.
     #[error("`{path}` is damaged at byte {at}, after {records} whole records: {what}")]
     Damaged {
-        /// The file.
+        /// The damaged file.
         path: PathBuf,
         /// The offset of the damage, in bytes.
         at: usize,

@@ -29,7 +29,7 @@ struct Counts {
 /// Calls that failed with the same status.
 #[derive(Debug, Clone)]
 pub struct Failures {
-    /// The status.
+    /// The gRPC status of these calls.
     pub code: Code,
     /// How many calls failed with it.
     pub count: u64,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// An estimate of the reward per decision, with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Estimate {
-    /// The estimate.
+    /// The estimated reward per decision.
     pub value: f64,
     /// The lower end of the interval.
     pub low: f64,

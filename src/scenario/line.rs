@@ -134,7 +134,7 @@ pub struct Logged {
     pub action: Option<String>,
     /// The outcome, if it is known.
     pub outcome: Option<String>,
-    /// The reward.
+    /// What the outcome was worth, in any unit; 0 if left out.
     #[serde(default)]
     pub reward: f64,
     /// The probability with which the logged policy chose it, above 0 and at most 1.

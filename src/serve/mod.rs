@@ -52,9 +52,9 @@ pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
 /// The parts of a server.
 #[derive(Debug)]
 pub struct Parts {
-    /// The engine.
+    /// Answers every call.
     pub engine: Arc<Engine>,
-    /// The clock.
+    /// The only source of the current time.
     pub clock: Clock,
     /// Reloads the rule folder.
     pub reloader: Arc<Reloader>,

@@ -80,7 +80,7 @@ impl Reloader {
         Self { folder, engine, clock, taken: Mutex::new(taken) }
     }
 
-    /// The folder.
+    /// The folder that is reloaded.
     #[must_use]
     pub fn folder(&self) -> &RuleFolder {
         &self.folder

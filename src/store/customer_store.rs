@@ -66,7 +66,7 @@ pub struct CustomerFlush<'c> {
     pub id: &'c str,
     /// The position of the customer's last erasure in the ledger; 0 if there was none.
     pub erased_at: u64,
-    /// The write.
+    /// What is written.
     pub op: FlushOp,
 }
 
@@ -88,7 +88,7 @@ pub struct StoreCounts {
 /// A store with what was read when it was opened.
 #[derive(Debug)]
 pub struct OpenedStore {
-    /// The store.
+    /// The store, ready for reads and writes.
     pub store: CustomerStore,
     /// The names that stored customers refer to, under the same ids.
     pub vocabulary: Vocabulary,

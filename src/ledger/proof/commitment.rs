@@ -70,7 +70,7 @@ impl Leaf {
         leaf.starts_with(&[VERSION]).then_some(Self(leaf))
     }
 
-    /// The bytes.
+    /// The commitment as it is stored in a leaf.
     #[must_use]
     pub fn bytes(&self) -> &[u8; Self::SIZE] {
         &self.0

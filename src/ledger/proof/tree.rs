@@ -27,7 +27,7 @@ pub struct LogFile {
     /// The path below the folder of the log. Once a full tile is written, the folder `PATH.p` of its partial tiles may
     /// be removed.
     pub path: String,
-    /// The content.
+    /// The whole content of the file.
     pub bytes: Vec<u8>,
 }
 

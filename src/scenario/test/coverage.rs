@@ -55,7 +55,7 @@ impl Exercise {
 /// One thing that tests can exercise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// Its kind.
+    /// The kind of thing that a test can exercise.
     pub kind: Exercise,
     /// The message if it was not exercised: "`gigabit` was never chosen".
     pub missed: String,

@@ -11,7 +11,7 @@ pub struct FileId(pub u16);
 /// A byte range in one rule file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
-    /// The file.
+    /// The file, as numbered in its [`Sources`].
     pub file: FileId,
     /// First byte.
     pub start: u32,

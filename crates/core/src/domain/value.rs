@@ -71,7 +71,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Its type.
+    /// The type of the value.
     #[must_use]
     pub fn kind(&self) -> Type {
         self.operand().kind().unwrap_or(Type::Text)

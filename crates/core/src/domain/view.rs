@@ -39,11 +39,11 @@ pub struct Situation<'a> {
 /// Everything that views of one customer at one moment share.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    /// The rules.
+    /// The rules in force.
     pub rules: &'a RuleSet,
-    /// The customer.
+    /// The customer's state and standing.
     pub subject: Subject<'a>,
-    /// The question.
+    /// The question's own facts.
     pub situation: Situation<'a>,
     /// The one reading of the clock.
     pub now: Moment,

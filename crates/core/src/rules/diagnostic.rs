@@ -1,4 +1,4 @@
-//! What is wrong in a rule file: where, what, and how to mend it.
+//! What is wrong in a rule file: where, what, and how to fix it.
 //!
 //! Diagnostics are data; `cli::render` draws them. A span is a byte range in one file, so a line and a
 //! column are computed only when somebody looks.
@@ -28,15 +28,15 @@ pub enum Severity {
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What kind.
+    /// The kind of mistake, as `tactful explain` knows it.
     pub code: Code,
-    /// How bad.
+    /// Whether the rules still load.
     pub severity: Severity,
-    /// Where.
+    /// The place of the mistake; an empty span points between two characters.
     pub span: Span,
     /// What is wrong: lowercase, no full stop, input in backticks.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub help: Option<String>,
     /// Text that would replace the span, where that is obvious.
     pub replacement: Option<String>,
@@ -63,7 +63,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 
-    /// Adds how to mend it.
+    /// Adds how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -26,7 +26,7 @@ pub struct Loaded {
     pub tests: Vec<Node>,
     /// Every mistake, by file and place.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files.
+    /// The files that were read; diagnostics point into them.
     pub sources: Sources,
 }
 

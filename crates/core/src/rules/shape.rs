@@ -27,7 +27,7 @@ pub struct Shape {
 /// One key of a map.
 #[derive(Debug)]
 pub struct Key {
-    /// Its name.
+    /// The key as it is written.
     pub name: &'static str,
     /// What stands behind it.
     pub form: Form,

@@ -65,9 +65,9 @@ pub enum NodeKind {
 /// One line of a map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The key.
+    /// The key and its place.
     pub key: Key,
-    /// The value.
+    /// What the key holds; `Null` if the line ends after the key.
     pub value: Node,
 }
 

@@ -58,18 +58,18 @@ impl Contact {
 /// One outcome other than the bare presentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeEntry {
-    /// What it came of.
+    /// The action that was presented.
     pub action: ActionId,
-    /// What kind of step that was.
+    /// The kind of that action.
     pub kind: ActionKind,
     /// The action's group.
     pub group: Option<GroupId>,
     /// The purposes whose rules may read it: what was lawful when it came, less what was denied since.
     pub readable: PurposeSet,
-    /// Where.
+    /// The channel, if it is known.
     pub channel: Option<ChannelId>,
-    /// What happened.
+    /// What the customer did.
     pub outcome: Outcome,
-    /// When.
+    /// The moment of the outcome, not of its arrival.
     pub at: Moment,
 }

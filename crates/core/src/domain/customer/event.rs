@@ -22,9 +22,9 @@ const _: () = assert!(EventTypeId::LIMIT <= 1 << TYPE_BITS, "a head has room for
 /// One event as it is kept. Only fields that a purpose covers are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredEvent<'a> {
-    /// What happened.
+    /// The declared type of the event.
     pub kind: EventTypeId,
-    /// When.
+    /// The moment of the event, not of its arrival.
     pub at: Moment,
     /// The purposes it was lawfully collected for and is still lawfully kept for.
     pub purposes: PurposeSet,

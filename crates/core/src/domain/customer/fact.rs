@@ -16,7 +16,7 @@ pub struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// The fact.
+    /// The value, read in place.
     #[must_use]
     pub fn value(&self) -> Operand<'a> {
         self.value.operand()

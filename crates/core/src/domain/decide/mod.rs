@@ -70,9 +70,9 @@ pub struct Decision {
 /// One action to take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
-    /// Which.
+    /// The chosen action.
     pub action: ActionId,
-    /// Key to content that is kept elsewhere.
+    /// Key to content in another system.
     pub content: Arc<str>,
     /// Text to show or say.
     pub text: Arc<str>,

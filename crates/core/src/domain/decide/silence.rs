@@ -49,9 +49,9 @@ impl SilenceReason {
 /// The answer when nothing is said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Silence {
-    /// Why.
+    /// The kind of reason, for programs.
     pub reason: SilenceReason,
-    /// The same in words.
+    /// The reason in words, for people.
     pub detail: String,
     /// The action that came nearest, and the points it lacked where it came to points.
     pub nearest: Option<(ActionId, f64)>,

@@ -92,9 +92,9 @@ pub enum Fact {
 /// What a lint of the policy may read of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Property {
-    /// Its id.
+    /// The action's id.
     Id,
-    /// Its title.
+    /// The action's title.
     Title,
     /// What it is to the customer.
     Kind,
@@ -145,12 +145,12 @@ impl Property {
     ];
 }
 
-/// A fact with what is known of it at load.
+/// A fact with its properties that are known when the rules load.
 #[derive(Debug, Clone)]
 pub struct FactEntry {
     /// Where it comes from.
     pub fact: Fact,
-    /// Its type.
+    /// The type of its values.
     pub kind: Type,
     /// The only texts it may be, if they are listed.
     pub one_of: Option<Vec<CompactString>>,

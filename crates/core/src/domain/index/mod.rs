@@ -39,9 +39,9 @@ pub struct Index {
 /// The actions of one purpose.
 #[derive(Debug, Clone)]
 pub struct PurposeIndex {
-    /// Which.
+    /// The purpose of all these actions.
     pub purpose: PurposeId,
-    /// Which of them may fit; those that promise most first.
+    /// Finds the actions that may fit, those with the highest upper bound first.
     pub shard: Shard,
     /// All of them by the channels on which they have a treatment.
     pub lineups: IdMap<ChannelId, Lineup>,

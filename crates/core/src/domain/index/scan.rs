@@ -25,11 +25,11 @@ pub struct Scan {
 /// One action, as far as it can drop out before the contact policy.
 #[derive(Debug, Clone)]
 pub struct ScanEntry {
-    /// The action.
+    /// The action of this entry.
     pub action: ActionId,
     /// The purpose it serves.
     pub purpose: PurposeId,
-    /// When it is offered, and to whom.
+    /// Its group and its dates.
     pub offer: Offer,
     steps: Range<u32>,
     /// How many of its conditions stand under `eligible`, and how many under that and `applicable`.
@@ -59,7 +59,7 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// When an action is offered, and to whom.
+    /// The group and the dates of an action.
     #[must_use]
     pub fn of(action: &Action) -> Self {
         Self { group: action.group, from: action.from, until: action.until }

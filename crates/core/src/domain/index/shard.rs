@@ -15,7 +15,7 @@ use crate::domain::id::{ActionId, ChannelId, IdMap};
 /// One action, as the index is built from it.
 #[derive(Debug)]
 pub struct Entry {
-    /// Which.
+    /// The indexed action.
     pub action: ActionId,
     /// The channels on which it has a treatment.
     pub channels: Vec<ChannelId>,
@@ -23,19 +23,19 @@ pub struct Entry {
     pub alternatives: Alternatives,
     /// How personal the facts are on which that rests, if it is the same whenever it holds.
     pub sensitivity: Option<f64>,
-    /// What it can come to at its best.
+    /// The upper bound of its score.
     pub promise: Promise,
 }
 
 /// An action that the index does not rule out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Survivor<'s> {
-    /// Which.
+    /// The action that may fit.
     pub action: ActionId,
     /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
     /// be evaluated.
     pub holds: Option<f64>,
-    /// What it can come to at its best.
+    /// The upper bound of its score.
     pub promise: &'s Promise,
 }
 

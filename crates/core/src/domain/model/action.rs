@@ -11,13 +11,13 @@ use crate::domain::time::Moment;
 /// A compiled action.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// Its id.
+    /// How rules, answers and tests name it.
     pub id: ActionId,
     /// A title for people.
     pub title: String,
     /// What it is to the customer.
     pub kind: ActionKind,
-    /// Its group.
+    /// The group that requests and limits can name; none if it is in no group.
     pub group: Option<GroupId>,
     /// The purpose it serves and whose facts it may read.
     pub purpose: PurposeId,
@@ -70,7 +70,7 @@ pub struct Relevance {
 pub struct Points {
     /// How many; they may be below zero.
     pub points: f64,
-    /// When.
+    /// The points count while this is true.
     pub when: Condition,
     /// The reason in words that a person can say aloud.
     pub because: Option<Template>,

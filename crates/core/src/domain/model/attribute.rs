@@ -22,7 +22,7 @@ pub struct Attribute {
 /// What values a fact may have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
-    /// Its type.
+    /// The type of every value.
     pub kind: Type,
     /// The only texts it may be, if they are listed.
     pub one_of: Option<Vec<CompactString>>,

@@ -8,7 +8,7 @@ use crate::domain::time::Period;
 /// A declared event type.
 #[derive(Debug, Clone)]
 pub struct EventType {
-    /// Its fields.
+    /// The declared fields; an event may leave any of them out.
     pub fields: Vec<FieldId>,
     /// The purposes it may be kept for.
     pub purposes: PurposeSet,
@@ -27,7 +27,7 @@ pub struct EventType {
 /// A field of an event type.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Its name.
+    /// The name after `event.` in expressions.
     pub name: String,
     /// Its type and allowed values.
     pub shape: Shape,

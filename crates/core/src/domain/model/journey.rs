@@ -28,7 +28,7 @@ pub struct Trigger {
 /// One stage.
 #[derive(Debug, Clone)]
 pub struct Stage {
-    /// Its id.
+    /// The stage, unique over all journeys: `journey/stage`.
     pub id: StageId,
     /// Ways out, tried in the order written.
     pub moves: Vec<Move>,

@@ -20,7 +20,7 @@ pub struct Policy {
     pub limits: Vec<Limit>,
     /// The clock of customers whose own is not known.
     pub zone: TimeZone,
-    /// Its name.
+    /// The IANA name of `zone`.
     pub zone_name: String,
 }
 

@@ -12,11 +12,11 @@ use crate::domain::value::Value;
 pub struct NewEvent {
     /// Hash of its id; nothing if it has none.
     pub id: Option<u64>,
-    /// What happened.
+    /// The declared type of the event.
     pub kind: EventTypeId,
-    /// When.
+    /// The moment of the event, not of its arrival.
     pub at: Moment,
-    /// Its fields.
+    /// The fields that were sent, each checked against its declaration.
     pub fields: Vec<(FieldId, Value)>,
 }
 

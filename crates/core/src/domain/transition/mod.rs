@@ -21,7 +21,7 @@ pub use settle::{Settled, settle, withhold};
 /// What a change to a customer is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// The rules.
+    /// The rules in force.
     pub rules: &'a RuleSet,
     /// What the ledger says of the customer.
     pub standing: &'a Standing,

@@ -1,4 +1,4 @@
-//! What was decided, and what came of it.
+//! Records decisions as contacts, and outcomes.
 
 use super::Terms;
 use crate::domain::action::Outcome;
@@ -13,15 +13,15 @@ use crate::domain::time::{Moment, Period};
 pub struct NewOutcome {
     /// Hash of its id; nothing if it has none.
     pub id: Option<u64>,
-    /// The decision it came of; zero if another system decided.
+    /// The decision that presented the action; zero if another system decided.
     pub decision: DecisionKey,
-    /// Of which action.
+    /// The action that was presented.
     pub action: ActionId,
-    /// On which channel, if that is known.
+    /// The channel, if it is known.
     pub channel: Option<ChannelId>,
-    /// What happened.
+    /// What the customer did.
     pub outcome: Outcome,
-    /// When.
+    /// The moment of the outcome, not of its arrival.
     pub at: Moment,
     /// When it was decided, if that is known: a contact counts from then, whether it had lapsed or not.
     pub decided: Option<Moment>,

@@ -14,7 +14,7 @@ pub enum Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    /// The texts.
+    /// The texts in the order in which they were given.
     pub fn iter(self) -> impl Iterator<Item = &'a str> + Clone {
         let (given, mut packed) = match self {
             Self::Given(items) => (items, Reader::default()),

@@ -40,7 +40,7 @@ pub(super) struct Piece<'t> {
     pub beside: Option<&'t str>,
     /// Where the value begins, if all of it stands on the line of its key.
     pub column: Option<usize>,
-    /// Its value.
+    /// The value, laid out.
     pub value: Value<'t>,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Collection<'t> {
     pub column: usize,
     /// Comments at its beginning that belong to no entry.
     pub head: Vec<Comment<'t>>,
-    /// Its entries.
+    /// The entries, in the order of the file.
     pub pieces: Vec<Piece<'t>>,
     /// Comments at its end.
     pub tail: Vec<Comment<'t>>,

@@ -20,13 +20,12 @@ pub(super) use sign::sign;
 
 /// Where and why the parser stopped.
 pub(super) struct Failure<'t> {
-    /// The file.
     pub file: FileId,
-    /// Its text.
+    /// The whole text of the file.
     pub text: &'t str,
-    /// The parser's words.
+    /// The parser's own message.
     pub info: &'t str,
-    /// The parser's place.
+    /// The byte at which the parser stopped.
     pub at: usize,
     /// Where the innermost `[` or `{` that is not yet closed stands.
     pub open: Option<usize>,
@@ -34,7 +33,6 @@ pub(super) struct Failure<'t> {
 
 /// A mistake that ends the reading.
 pub(super) struct Stop {
-    /// The mistake.
     pub diagnostic: Diagnostic,
     /// What to blank out to read on, and with what.
     pub blank: Option<(Range<usize>, &'static str)>,
