@@ -64,7 +64,7 @@ const REFUSALS: [(&str, Fits); 20] = [
         list && (said.contains("expected a text, found") || said.contains("a text is compared with a"))
     }),
     (
-        "lengths of time that are not above zero or below a millisecond, moments as numbers or at the end of 9999",
+        "durations that are not above zero or below a millisecond, moments as numbers or at the end of 9999",
         |_, said| ["T0213", "T0109", "expected a moment in quotes"].iter().any(|part| said.contains(part)),
     ),
     ("the empty list behind `in`", |_, said| said.contains("T0114")),

@@ -1,4 +1,4 @@
-//! What rule files and timelines may not say, and what loading them makes of names, links and lengths of time.
+//! What rule files and timelines may not say, and what loading them makes of names, links and durations.
 
 use std::fs;
 use std::path::Path;

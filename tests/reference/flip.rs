@@ -62,7 +62,7 @@ fn value(words: &str) -> Option<(Value, &str)> {
     Some((value, rest))
 }
 
-/// A length of time as people read it: `2 days 3 h`, perhaps with a minus.
+/// A duration as people read it: `2 days 3 h`, perhaps with a minus.
 fn length(words: &str) -> Option<i64> {
     match words {
         "0 s" => Some(0),

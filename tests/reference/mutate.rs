@@ -1,6 +1,6 @@
 //! Whether the comparison would notice a mistake: each key of the rules is read otherwise by the model, and only by it.
 //!
-//! What is changed is the text of the rules that the model is given: a key is left out, a number or a length of time is
+//! What is changed is the text of the rules that the model is given: a key is left out, a number or a duration is
 //! another, a word is swapped, a condition is turned around. The share of changes that shows in some answer is printed for
 //! each key.
 

@@ -75,7 +75,7 @@ impl<'r> Known<'r> {
             (Some(node), None) => (reader::moment(node, self.sink)?, node),
             (None, Some(node)) => (test - reader::period(node, self.sink)?, node),
             (Some(_), Some(node)) => {
-                let help = "keep one: `at` is a moment, `ago` a length of time before the test's own moment";
+                let help = "keep one: `at` is a moment, `ago` a duration before the test's own moment";
                 let message = "an entry has `at` or `ago`, not both".to_owned();
                 return reader::refuse(node.span, code::CONTRADICTION, message, help, self.sink);
             }

@@ -94,7 +94,7 @@ pub struct Declared {
     pub quiet: Vec<String>,
     /// How long journeys may stay in a stage.
     pub waits: Vec<i64>,
-    /// Every length of time that is written somewhere.
+    /// Every duration that is written somewhere.
     pub periods: Vec<i64>,
     /// Every moment that is written somewhere.
     pub moments: Vec<i64>,

@@ -14,7 +14,7 @@ const LONGEST: i64 = 6 * 365 * DAY;
 pub struct Times {
     pub begins: i64,
     pub now: i64,
-    /// Moments from which lengths of time count.
+    /// Moments from which durations count.
     pub past: Vec<i64>,
     /// Moments at which something is said to end.
     pub hints: Vec<i64>,
@@ -62,7 +62,7 @@ impl Times {
         self.now
     }
 
-    /// A length of time after something that happened.
+    /// A duration after something that happened.
     fn end_of_a_period(&self, declared: &Declared, random: &mut Random) -> Option<i64> {
         let from = random.some_of(&self.past)?;
         let mut ends: Vec<i64> =
@@ -107,7 +107,7 @@ impl Times {
     }
 }
 
-/// A length of time in milliseconds.
+/// A duration in milliseconds.
 pub fn length(text: &str) -> i64 {
     Period::parse(text).map_or(DAY, |period| period.0)
 }

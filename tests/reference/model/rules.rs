@@ -1,4 +1,4 @@
-//! The rule files as plain structs: docs/rules.md, section by section. Lengths of time are milliseconds.
+//! The rule files as plain structs: docs/rules.md, section by section. Durations are milliseconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -52,7 +52,7 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// A length of time with its two largest units, `2 days 3 h`.
+/// A duration with its two largest units, `2 days 3 h`.
 fn duration(length: i64) -> String {
     let mut words = Vec::new();
     let mut rest = length.unsigned_abs();

@@ -1,4 +1,4 @@
-//! Lengths of time, moments and times of day, as rules write them: docs/rules.md, "How files work", and
+//! Durations, moments and times of day, as rules write them: docs/rules.md, "How files work", and
 //! docs/expressions.md, "Units".
 
 use super::rules::{DAY, MINUTE};

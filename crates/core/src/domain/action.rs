@@ -1,4 +1,4 @@
-//! The words for what can be said and for what came of it.
+//! The kinds of actions and of outcomes.
 
 /// What an action is to the customer; contact policy and hurt treat the kinds differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -7,9 +7,9 @@ pub enum ActionKind {
     Offer,
     /// Helps with what the customer has.
     Service,
-    /// Mends a bad experience.
+    /// Makes up for a bad experience.
     Repair,
-    /// Tells something worth knowing.
+    /// Says something worth knowing.
     Information,
     /// Asks whether a purpose may be served.
     ConsentAsk,
@@ -31,7 +31,7 @@ impl ActionKind {
         Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 
-    /// What it does, as docs/rules.md says it.
+    /// What it does, in the words of docs/rules.md.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl ActionKind {
         }
     }
 
-    /// Service and repair go through: hurt does not dampen them, pooled limits do not count them.
+    /// Service and repair are exempt: hurt does not dampen them, pooled limits do not count them.
     #[must_use]
     pub fn helps(self) -> bool {
         matches!(self, Self::Service | Self::Repair)
@@ -61,11 +61,11 @@ pub enum Outcome {
     Accepted,
     /// Said no.
     Rejected,
-    /// Said maybe later.
+    /// Said "maybe later".
     NotNow,
     /// Has it already.
     AlreadyDone,
-    /// Waved it away.
+    /// Closed it without an answer.
     Dismissed,
     /// Complained about it.
     Complained,

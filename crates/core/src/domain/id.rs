@@ -1,4 +1,4 @@
-//! Small numbers that stand for the names in rule files, and the vocabulary that hands them out.
+//! Ids: small numbers for the names in rule files, and the vocabulary that assigns them.
 //!
 //! A name keeps its number for as long as the process lives, across reloads, so that customer state holds
 //! numbers and never has to be rewritten when rules change.
@@ -9,9 +9,9 @@ use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// A number that stands for a name of one kind.
+/// The number of a name of one kind.
 pub trait Id: Copy + Eq + Hash + fmt::Debug {
-    /// Which table of the vocabulary it belongs to.
+    /// Its table in the vocabulary.
     const KIND: Kind;
     /// How many names of this kind there can be.
     const LIMIT: usize;
@@ -45,13 +45,13 @@ macro_rules! ids {
     };
 }
 
-// Their order is part of what is stored of customers: new kinds go to the end.
+// The order is part of the format of the customer store: append new kinds.
 ids! {
     /// A reason for using personal data. At most 64, so that a set of them is one machine word.
     PurposeId(u8) = 64;
     /// A declared customer attribute.
     AttributeId(u16) = 4_096;
-    /// A declared fact of the moment.
+    /// A declared context fact.
     ContextId(u16) = 4_096;
     /// A declared event type.
     EventTypeId(u16) = 4_096;
@@ -85,19 +85,19 @@ impl PurposeSet {
         Self(1 << (purpose.0 & 63))
     }
 
-    /// The set with one purpose more.
+    /// The set with one more purpose.
     #[must_use]
     pub fn with(self, purpose: PurposeId) -> Self {
         Self(self.0 | Self::of(purpose).0)
     }
 
-    /// What either set holds.
+    /// The union of the sets.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What both sets hold.
+    /// The intersection of the sets.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -137,7 +137,7 @@ impl FromIterator<PurposeId> for PurposeSet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {limit} names of this kind, counting those that rules before these declared")]
 pub struct VocabularyFull {
-    /// How many there can be.
+    /// The most names that this kind can have.
     pub limit: usize,
 }
 
@@ -160,7 +160,7 @@ impl Default for Vocabulary {
 }
 
 impl Vocabulary {
-    /// The number of a name, new or old.
+    /// The number of a name, which is assigned if the name is new.
     ///
     /// # Errors
     /// When the kind has used up its numbers.
@@ -202,7 +202,7 @@ impl Vocabulary {
         self.tables.iter().map(|table| u32::try_from(table.names.len()).unwrap_or(u32::MAX)).collect()
     }
 
-    /// Takes a name back in. From entries in their order comes a vocabulary with the same numbers.
+    /// Adds a stored name. Adding all entries in their order restores the same numbers.
     pub fn restore(&mut self, kind: u8, name: &str) {
         if let Some(table) = self.tables.get_mut(usize::from(kind)) {
             table.numbers.insert(name.into(), table.names.len());
@@ -217,7 +217,7 @@ impl Vocabulary {
     }
 }
 
-/// What the running rule set says about each id; ids it no longer declares have nothing.
+/// A map from ids to what the rule set says of them; ids that it no longer declares have no entry.
 #[derive(Debug, Clone)]
 pub struct IdMap<I, T> {
     slots: Vec<Option<T>>,
@@ -231,7 +231,7 @@ impl<I, T> Default for IdMap<I, T> {
 }
 
 impl<I: Id, T> IdMap<I, T> {
-    /// Sets what an id means; gives back what it meant before.
+    /// Sets the entry of an id; returns the previous one.
     pub fn insert(&mut self, id: I, value: T) -> Option<T> {
         let index = id.index();
         if index >= self.slots.len() {
@@ -240,34 +240,34 @@ impl<I: Id, T> IdMap<I, T> {
         self.slots.get_mut(index).and_then(|slot| slot.replace(value))
     }
 
-    /// What an id means.
+    /// The entry of an id.
     #[must_use]
     pub fn get(&self, id: I) -> Option<&T> {
         self.slots.get(id.index()).and_then(Option::as_ref)
     }
 
-    /// What an id means, to change it.
+    /// The entry of an id, to change.
     pub fn get_mut(&mut self, id: I) -> Option<&mut T> {
         self.slots.get_mut(id.index()).and_then(Option::as_mut)
     }
 
-    /// Everything declared, in id order.
+    /// The entries in order of ids.
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| Some((I::at(index), slot.as_ref()?)))
     }
 
-    /// The ids declared, in order.
+    /// The ids with an entry, in order.
     pub fn ids(&self) -> impl Iterator<Item = I> + '_ {
         self.iter().map(|(id, _)| id)
     }
 
-    /// How many are declared.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.iter().flatten().count()
     }
 
-    /// Whether nothing is declared.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.iter().all(Option::is_none)

@@ -1,7 +1,7 @@
-//! The kernel: what a rule set means, what is known of a customer, what the law allows, and the decision that follows.
+//! The kernel: the compiled rule set, the state of a customer, the consent gate, and the decision.
 //!
-//! `model` (compiled rules), `customer` and `consent` do not see each other; `view`, `decide` and `record` stand above them
-//! and bring them together.
+//! `model` (compiled rules), `customer` and `consent` do not depend on each other; `view`, `transition` and `decide`
+//! combine them.
 
 pub mod action;
 pub mod consent;

@@ -1,6 +1,6 @@
-//! Numbers as few bytes, and bytes read one after the other.
+//! Compact encodings of numbers, and a reader of bytes.
 //!
-//! What is packed here lives in memory only as long as this process, or goes through a format that says its version.
+//! Packed bytes stay in the memory of this process, or are stored in a format with a version.
 
 /// Appends a number, seven bits a byte, lowest first; the top bit says that more follow.
 pub fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -11,7 +11,7 @@ pub fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
-/// A whole number in as few bytes as it needs, lowest first; none for zero.
+/// A whole number in the fewest bytes, lowest first; zero takes none.
 #[must_use]
 pub fn whole(number: i64) -> ([u8; 8], usize) {
     let needed = 65 - number.unsigned_abs().leading_zeros() as usize;
@@ -27,7 +27,7 @@ pub fn read_whole(bytes: &[u8]) -> i64 {
     i64::from_le_bytes(all)
 }
 
-/// What is left to read. Where bytes are missing there is nothing: reading ends, and what was not read is unknown.
+/// The bytes that are left to read. If bytes are missing, reads return `None`, and the values are unknown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reader<'a>(pub &'a [u8]);
 
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         Some(bytes.iter().rev().fold(0, |number, byte| (number << 7) | u64::from(byte & 0x7f)))
     }
 
-    /// The next so many bytes.
+    /// The next `length` bytes.
     #[inline]
     pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// The next bytes, whose number stands before them.
+    /// The next bytes, preceded by their number.
     #[inline]
     pub fn counted(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;

@@ -8,13 +8,13 @@ use crate::domain::time::Period;
 pub enum Basis {
     /// The customer said yes.
     Consent,
-    /// The customer said yes expressly, as special categories need.
+    /// Explicit consent, which special categories of data need.
     ExplicitConsent,
     /// Needed for a contract with the customer.
     Contract,
     /// Required by law.
     LegalObligation,
-    /// Needed to protect somebody's life.
+    /// Needed to protect a person's life.
     VitalInterest,
     /// A task in the public interest.
     PublicTask,
@@ -46,7 +46,7 @@ impl Basis {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, basis)| *basis)
     }
 
-    /// Whether it rests on the customer's yes.
+    /// Whether it requires the customer's consent.
     #[must_use]
     pub fn needs_consent(self) -> bool {
         matches!(self, Self::Consent | Self::ExplicitConsent)
@@ -62,23 +62,23 @@ impl Basis {
 /// A declared purpose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Purpose {
-    /// Why processing is lawful at all.
+    /// The lawful basis of the processing.
     pub basis: Basis,
-    /// A grant of an older version does not cover this one.
+    /// The version; a grant of an older one does not cover it.
     pub version: u32,
-    /// Direct marketing: an objection is absolute (Article 21(2)).
+    /// Whether it is direct marketing, where an objection is absolute (Article 21(2)).
     pub direct_marketing: bool,
-    /// It sells or shares data: a Global Privacy Control signal is an objection to it.
+    /// Whether it sells or shares data, so that a Global Privacy Control signal is an objection.
     pub gpc_objects: bool,
-    /// It is over: nothing is kept for it, and its name is never used again.
+    /// Whether it is retired: no data is stored for it, and its name is never used again.
     pub retired: bool,
     /// How long a grant lasts at most.
     pub expires_after: Option<Period>,
-    /// How long after a "no" nobody asks again.
+    /// How long after a "no" the customer is not asked again.
     pub cooling_off: Option<Period>,
     /// The notice that the customer is shown.
     pub notice: Option<String>,
-    /// Wider purposes whose denial covers this one: `marketing` for `marketing.email`, still declared or not.
+    /// Wider purposes whose denial covers this one, such as `marketing` for `marketing.email`, whether declared or not.
     pub ancestors: PurposeSet,
 }
 

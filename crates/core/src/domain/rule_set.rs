@@ -20,36 +20,36 @@ pub struct RuleSet {
     pub vocabulary: Vocabulary,
     /// What is declared.
     pub declared: Declarations,
-    /// Purposes that the rules before declared and these do not.
+    /// Purposes that earlier rules declared and these do not.
     pub dropped: IdMap<PurposeId, DroppedPurpose>,
     /// Journeys.
     pub journeys: IdMap<JourneyId, Journey>,
     /// Actions.
     pub actions: IdMap<ActionId, Action>,
-    /// What holds for all actions.
+    /// The settings for all actions.
     pub policy: Policy,
     /// Every fact that rules read.
     pub facts: FactTable,
-    /// The purposes of which rules ask whether there is a yes.
+    /// The purposes that some `consent.given` asks about.
     pub consents_read: PurposeSet,
-    /// Which actions may fit.
+    /// The index of actions that may fit.
     pub index: Index,
     /// How far back a rule may ask.
     pub horizon: Period,
     /// How far back a limit or a rule may ask for contacts and outcomes.
     pub contact_horizon: Period,
-    /// The files, to name lines in reasons.
+    /// The rule files, so that reasons can name lines.
     pub sources: Sources,
 }
 
 impl RuleSet {
-    /// The beginning of the hash, for people.
+    /// The first digits of the hash, as a name for people.
     #[must_use]
     pub fn name(&self) -> &str {
         self.hash.get(..8).unwrap_or(&self.hash)
     }
 
-    /// What a purpose is; nothing if it is no longer declared.
+    /// The declaration of a purpose; `None` if it is no longer declared.
     #[must_use]
     pub fn purpose(&self, id: PurposeId) -> Option<&Purpose> {
         self.declared.purposes.get(id)
@@ -83,7 +83,7 @@ pub fn is_test(path: &str) -> bool {
     path.ends_with(".test.yaml") || path.ends_with(".test.yml")
 }
 
-/// How far back rules and limits may ask, and what hurts may weigh.
+/// How far back rules and limits look, and how long experiences hurt.
 #[must_use]
 pub fn horizon(
     facts: &FactTable,
@@ -117,21 +117,21 @@ fn limits<'a>(actions: &'a IdMap<ActionId, Action>, policy: &'a Policy) -> impl 
     })
 }
 
-/// How long data is withheld rather than purged when its purpose is gone from the rules, so that a misspelt name can be
-/// mended. What is to go at once is declared `retired: true`.
+/// How long data is withheld, not purged, after its purpose disappears from the rules, so that a misspelt name can be
+/// fixed. `retired: true` purges it at once.
 pub const GRACE: Period = Period(30 * Period::DAY.0);
 
 /// A purpose that earlier rules declared and those in force do not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DroppedPurpose {
-    /// What it was.
+    /// Its last declaration.
     pub terms: Purpose,
-    /// Since when it is not declared.
+    /// When it was first missing.
     pub since: Moment,
 }
 
 impl DroppedPurpose {
-    /// Whether what was kept for it is still withheld rather than purged.
+    /// Whether its data is still withheld, not purged.
     #[must_use]
     pub fn is_withheld(&self, now: Moment) -> bool {
         now.since(self.since) < GRACE

@@ -1,6 +1,6 @@
 //! The texts of rule files, and places in them.
 //!
-//! A span is a byte range in one file; line and column are computed only when a person reads them.
+//! A span is a byte range in one file; line and column are computed only when they are printed.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct Span {
 /// One file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Path as the user would name it, with `/` between folders.
+    /// Path as the user named it, with `/` between folders.
     pub path: String,
     /// Contents.
     pub text: String,

@@ -1,6 +1,6 @@
-//! Moments and periods in milliseconds, and what the clock says where the customer is.
+//! Moments and periods in milliseconds, and local times.
 //!
-//! The domain never reads a clock; it is told what time it is.
+//! The domain never reads a clock: the current moment is an argument.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -12,18 +12,18 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(pub i64);
 
-/// A length of time in milliseconds. A day is 24 hours, a month 30 days, a year 365 days.
+/// A duration in milliseconds. A day is 24 hours, a month 30 days, a year 365 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Period(pub i64);
 
-/// Why a text is not a length of time.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// A number alone.
     #[error("`{0}` has no unit")]
     NoUnit(String),
     /// Anything else.
-    #[error("`{0}` is not a length of time")]
+    #[error("`{0}` is not a duration")]
     Unreadable(String),
     /// Zero or less.
     #[error("`{0}` is not longer than nothing")]
@@ -31,9 +31,9 @@ pub enum PeriodError {
 }
 
 impl Moment {
-    /// The distant past: when something that never happened last happened.
+    /// The distant past: the last time of an event that never happened.
     pub const DISTANT_PAST: Self = Self(-62_135_596_800_000);
-    /// The distant future: when something that never ends ends.
+    /// The distant future: the end of something without an end.
     pub const DISTANT_FUTURE: Self = Self(253_402_300_799_000);
 
     /// Reads an RFC 3339 time such as `2026-03-02T10:00:00+01:00`.
@@ -44,7 +44,7 @@ impl Moment {
         text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond())).map_err(|error| error.to_string())
     }
 
-    /// How long after another moment this one is; negative before it.
+    /// The time since another moment; negative if this one is earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Period {
         Period(self.0.saturating_sub(earlier.0))
@@ -63,8 +63,8 @@ impl Moment {
         }
     }
 
-    /// The next moment, after this one, at which local clocks in the zone show a time of day; where they are put forward
-    /// over it, the moment at which they are.
+    /// The next moment after this one at which local clocks in the zone show a time of day; if they skip it, the moment
+    /// at which they are put forward.
     #[must_use]
     pub fn next_local(self, at: TimeOfDay, zone: &TimeZone) -> Self {
         let now = self.timestamp().to_zoned(zone.clone());
@@ -73,7 +73,7 @@ impl Moment {
         moments.min().unwrap_or(self + Period::DAY)
     }
 
-    /// When the clocks of a zone are changed next, if they ever are.
+    /// The next change of the clocks in a zone, if there is one.
     #[must_use]
     pub fn next_clock_change(self, zone: &TimeZone) -> Option<Self> {
         zone.following(self.timestamp()).next().map(|change| Self(change.timestamp().as_millisecond()))
@@ -94,8 +94,8 @@ impl Moment {
     }
 }
 
-/// When clocks show a time of day: twice where they are put back over it; where they are put forward over it, when they
-/// are.
+/// The moments at which clocks show a time of day: two if they are put back over it; if they skip it, the moment at
+/// which they are put forward.
 fn moments(at: TimeOfDay, date: jiff::civil::Date, zone: &TimeZone) -> impl Iterator<Item = Moment> {
     let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
     let at = || zone.to_ambiguous_timestamp(civil);
@@ -131,12 +131,12 @@ impl Sub<Period> for Moment {
 }
 
 impl Period {
-    /// No time at all.
+    /// Zero milliseconds.
     pub const ZERO: Self = Self(0);
     /// 24 hours.
     pub const DAY: Self = Self(86_400_000);
 
-    /// As long, the other way.
+    /// The negated duration.
     #[must_use]
     pub fn opposite(self) -> Self {
         Self(self.0.saturating_neg())
@@ -145,7 +145,7 @@ impl Period {
     /// Reads `7 days`, `2h 30m`, `13 months`.
     ///
     /// # Errors
-    /// When the unit is missing, the text is not a length of time, or it is not above zero.
+    /// When the unit is missing, the text is not a duration, or the duration is not above zero.
     pub fn parse(text: &str) -> Result<Self, PeriodError> {
         let trimmed = text.trim();
         if trimmed.parse::<f64>().is_ok() {
@@ -192,7 +192,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// What calendar and clock show in one place.
+/// Local date and time of day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
     /// 0 to 23.

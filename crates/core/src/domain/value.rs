@@ -17,7 +17,7 @@ pub use normal::normal;
 pub use packed::PackedValue;
 pub use texts::Texts;
 
-/// What a fact can be.
+/// The types of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {
     /// A text.
@@ -28,7 +28,7 @@ pub enum Type {
     Flag,
     /// A moment in time.
     Moment,
-    /// A length of time.
+    /// A duration.
     Duration,
     /// A list of texts.
     List,
@@ -53,7 +53,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A value that is kept.
+/// An owned value.
 #[derive(Clone, PartialEq)]
 pub enum Value {
     /// A text.
@@ -64,7 +64,7 @@ pub enum Value {
     Flag(bool),
     /// A moment.
     Moment(Moment),
-    /// A length of time.
+    /// A duration.
     Duration(Period),
     /// Texts.
     List(Arc<[CompactString]>),
@@ -92,7 +92,7 @@ impl Value {
 }
 
 impl fmt::Debug for Value {
-    /// Says the type only: values are personal data, and logs are not the place for them.
+    /// Shows the type only: values are personal data and must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{}>", self.kind())
     }
@@ -117,14 +117,14 @@ pub enum Operand<'a> {
     Flag(bool),
     /// A moment.
     Moment(Moment),
-    /// A length of time.
+    /// A duration.
     Duration(Period),
     /// Texts.
     List(Texts<'a>),
 }
 
 impl Operand<'_> {
-    /// Its type; nothing for the unknown.
+    /// The type; `None` for the unknown.
     #[must_use]
     pub fn kind(&self) -> Option<Type> {
         Some(match self {
@@ -138,7 +138,7 @@ impl Operand<'_> {
         })
     }
 
-    /// The same value, kept; nothing for the unknown.
+    /// The owned value; `None` for the unknown.
     #[must_use]
     pub fn to_value(&self) -> Option<Value> {
         Some(match *self {
@@ -164,7 +164,7 @@ impl Operand<'_> {
 }
 
 impl fmt::Display for Operand<'_> {
-    /// As a person would read it in a sentence.
+    /// The value as shown in a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("unknown"),
@@ -181,11 +181,11 @@ impl fmt::Display for Operand<'_> {
 /// Kleene's three-valued truth. A condition fires on [`Truth::True`] alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Truth {
-    /// Holds.
+    /// The condition holds.
     True,
-    /// Does not hold.
+    /// The condition does not hold.
     False,
-    /// Cannot be told from what may be read.
+    /// Depends on facts that are unknown.
     Unknown,
 }
 
@@ -212,7 +212,7 @@ impl Truth {
         self.not().and(other.not()).not()
     }
 
-    /// The opposite; the unknown stays unknown.
+    /// The negation; the unknown stays unknown.
     #[expect(clippy::should_implement_trait, reason = "`!` on a truth would hide that it has three values")]
     #[must_use]
     pub fn not(self) -> Self {
@@ -223,7 +223,7 @@ impl Truth {
         }
     }
 
-    /// Whether it fires a condition.
+    /// Whether a condition with this result holds.
     #[must_use]
     pub fn holds(self) -> bool {
         self == Self::True

@@ -1,7 +1,7 @@
-//! What may be read of a customer for one purpose at one moment.
+//! The facts of a customer that may be read for one purpose at one moment.
 //!
-//! Rules never see a customer; they see a view. What the purpose may not read is unknown there, and nothing
-//! in a view depends on it: not a value, not its absence, not the work done.
+//! Rules never read a customer directly, only through a view. A fact that the purpose may not read is unknown there,
+//! and a view does not depend on it: neither on its value, nor on its absence, nor does the work done.
 
 use std::cell::{Cell, OnceCell};
 
@@ -16,12 +16,12 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
 
-/// One customer as a decision or a record finds them.
+/// One customer at the beginning of a decision or a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// What is held.
+    /// The stored state.
     pub state: &'a CustomerState,
-    /// What the ledger says.
+    /// The standing by the ledger.
     pub standing: &'a Standing,
     /// Whether the ledger can be trusted now; if not, no personal data is read.
     pub ledger_trusted: bool,
@@ -32,11 +32,11 @@ pub struct Subject<'a> {
 pub struct Situation<'a> {
     /// Declared context facts.
     pub context: &'a [(ContextId, Value)],
-    /// Where the conversation takes place.
+    /// The channel of the conversation, if there is one.
     pub channel: Option<ChannelId>,
 }
 
-/// Everything that views of one customer at one moment share.
+/// The data that all views of one customer at one moment share.
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// The rules in force.
@@ -53,7 +53,7 @@ pub struct Scene<'a> {
     interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
     hurt: OnceCell<f64>,
-    /// Until when each limit of the policy stops what it covers, counted when first asked for.
+    /// Until when each limit of the policy stops actions, computed when first needed.
     pub(crate) pooled: SmallVec<[OnceCell<Option<Moment>>; 4]>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    /// A scene at a moment when it is known which purposes may be served: the gate is not asked.
+    /// A scene with known lawful purposes, so that the gate is not asked.
     pub(crate) fn where_lawful(
         lawful: PurposeSet,
         rules: &'a RuleSet,
@@ -99,7 +99,7 @@ impl<'a> Scene<'a> {
         if self.subject.ledger_trusted { verdict } else { verdict.distrusted() }
     }
 
-    /// What may be read for a purpose.
+    /// The view for a purpose.
     #[must_use]
     pub fn view(&'a self, purpose: PurposeId) -> View<'a> {
         View {
@@ -117,12 +117,12 @@ impl<'a> Scene<'a> {
         self.situation.context.iter().find(|(known, _)| *known == id).map(|(_, value)| value)
     }
 
-    /// Calendar and clock where the customer is; the policy's zone if that is not known.
+    /// The customer's local time; that of the policy's zone if theirs is unknown.
     pub fn local(&self) -> &Local {
         self.local.get_or_init(|| self.now.local(self.zone()))
     }
 
-    /// Where the customer's clock is.
+    /// The customer's time zone.
     #[must_use]
     pub fn zone(&self) -> &'a jiff::tz::TimeZone {
         self.subject.state.relation().zone.as_ref().unwrap_or(&self.rules.policy.zone)
@@ -164,7 +164,7 @@ impl<'a> Scene<'a> {
         *self.hurt.get_or_init(|| self.hurt_at(self.now))
     }
 
-    /// Hurt at another moment, if nothing else happens until then. What is forgotten by then counts no more.
+    /// Hurt at another moment, if nothing else happens until then. Events that expire by then do not count.
     #[must_use]
     pub fn hurt_at(&self, at: Moment) -> f64 {
         let policy = &self.rules.policy.hurt;
@@ -180,8 +180,8 @@ impl<'a> Scene<'a> {
         total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
     }
 
-    /// Whether an experience was repaired when it was recorded or since; by rules that came later, an event that is held
-    /// repairs what was before it, too.
+    /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
+    /// repair it.
     fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
         hurt.repaired
             || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
@@ -196,12 +196,12 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The sum, which for nothing is 0 and not −0.
+/// The sum, with 0 instead of −0 for no terms.
 fn total(points: impl Iterator<Item = f64>) -> f64 {
     points.fold(0.0, |sum, points| sum + points)
 }
 
-/// What is left of a weight after a time.
+/// A weight decayed over a time.
 fn fade(age: Period, half_life: Period) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a lifetime are far below 2^52")]
     let halves = age.0.max(0) as f64 / half_life.0.max(1) as f64;
@@ -211,17 +211,17 @@ fn fade(age: Period, half_life: Period) -> f64 {
 /// The facts that one purpose may read; each is computed at most once.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// What it is a view of.
+    /// The customer and the moment.
     pub scene: &'a Scene<'a>,
-    /// Through whose eyes.
+    /// The purpose that reads.
     pub purpose: PurposeId,
-    /// A purpose to which a yes is supposed; what it would let the view read stays unknown.
+    /// A purpose to which consent is supposed; the facts that it would open stay unknown.
     granted: Option<PurposeId>,
     lawful: bool,
     pages: SmallVec<[OnceCell<Box<Page<'a>>>; 4]>,
 }
 
-/// How many facts remember what they are together, from when the first of them is read. Of thousands, few are read.
+/// Facts per block of the cache; a block is allocated when its first fact is read. Of thousands of facts, few are read.
 const PAGE: usize = 32;
 
 type Page<'a> = [Cell<Option<Operand<'a>>>; PAGE];
@@ -252,7 +252,7 @@ impl Facts for View<'_> {
 }
 
 impl<'a> View<'a> {
-    /// The same, if there were a yes to the purpose.
+    /// The same view, if there were consent to the purpose.
     #[must_use]
     pub fn granting(self, purpose: PurposeId) -> Self {
         Self { granted: Some(purpose), ..self }
@@ -308,7 +308,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A history that may not be read is unknown; one that may is never.
+    /// A history that may not be read is unknown; one that may be read is always known.
     fn history(&self, known: impl FnOnce() -> Operand<'a>) -> Operand<'a> {
         if self.lawful { known() } else { Operand::Unknown }
     }
@@ -341,7 +341,7 @@ impl<'a> View<'a> {
         let standing = self.scene.subject.standing;
         let never_denied = |id| standing.restriction(id).is_none();
         self.scene.rules.purpose(self.purpose).is_some_and(|purpose| {
-            // An erasure is an objection until the customer says yes.
+            // An erasure counts as an objection until the customer says yes.
             let objected = purpose.stops_on_objection() && standing.was_erased();
             let never_asked = !purpose.basis.needs_consent() && !objected;
             never_asked && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
@@ -383,7 +383,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> Operand<'static> {
     Operand::Number(items.count() as f64)
 }
 
-/// The last of nothing is the distant past.
+/// Without an event, the last one is in the distant past.
 fn last(at: Option<Moment>) -> Operand<'static> {
     Operand::Moment(at.unwrap_or(Moment::DISTANT_PAST))
 }

@@ -177,19 +177,19 @@ pub fn flag(node: &Node, sink: &Sink) -> Option<bool> {
     }
 }
 
-/// A length of time such as `30 days`.
+/// A duration such as `30 days`.
 pub fn period(node: &Node, sink: &Sink) -> Option<Period> {
     let written = match &node.kind {
         NodeKind::Text(text) => text.clone(),
         NodeKind::Number(number) => number.to_string(),
-        _ => return wrong(node, "expected a length of time such as `30 days`", sink),
+        _ => return wrong(node, "expected a duration such as `30 days`", sink),
     };
     match Period::parse(&written) {
         Ok(period) => Some(period),
         Err(error) => {
             let help = match &error {
                 PeriodError::NoUnit(number) => format!("say the unit: `{number} days`, `{number} hours`"),
-                _ => "write a length of time such as `30 days`, `2h 30m`, `13 months`".to_owned(),
+                _ => "write a duration such as `30 days`, `2h 30m`, `13 months`".to_owned(),
             };
             let diagnostic = Diagnostic::error(code::BAD_DURATION, node.span, error.to_string()).help(help);
             sink.push(match &error {

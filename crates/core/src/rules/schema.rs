@@ -28,7 +28,7 @@ const PERIOD: &str = "length_of_time";
 const MOMENT: &str = "moment";
 const CONDITION: &str = "condition";
 
-/// What a length of time looks like: `2h 30m`, `13 months`, `01:30:00`, `P30D`.
+/// What a duration looks like: `2h 30m`, `13 months`, `01:30:00`, `P30D`.
 const PERIOD_PATTERN: &str = concat!(
     r"^\s*(\+?\s*(([0-9]+([.,][0-9]+)?\s*",
     "(years?|yrs?|y|months?|mos?|weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s",

@@ -65,7 +65,7 @@ pub enum Form {
     Number(f64, f64),
     /// A whole number between two bounds, both included.
     Whole(u32, u32),
-    /// A length of time.
+    /// A duration.
     Period,
     /// A moment with its offset.
     Moment,

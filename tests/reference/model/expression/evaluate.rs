@@ -165,7 +165,7 @@ fn literal(arguments: &[Expr], place: usize) -> Option<&str> {
     }
 }
 
-/// A length of time as a window: `"7d"` or `duration("7d")`.
+/// A duration as a window: `"7d"` or `duration("7d")`.
 pub fn window(argument: &Expr) -> Option<i64> {
     match argument {
         Expr::Literal(Value::Text(text)) => length(text).ok(),

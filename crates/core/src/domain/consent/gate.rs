@@ -6,31 +6,31 @@ use crate::domain::id::PurposeId;
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::time::Moment;
 
-/// What is about to happen to personal data.
+/// A stage in the life of personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It arrives.
+    /// It is collected.
     Collection,
-    /// It is kept.
+    /// It is stored.
     Storage,
     /// A rule reads it.
     Evaluation,
-    /// It leaves.
+    /// It is disclosed.
     Disclosure,
 }
 
 /// Why a purpose may not be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Denial {
-    /// Nobody ever said yes.
+    /// There is no record of a yes.
     NoRecord,
     /// The customer was asked and said no.
     Refused,
-    /// The customer took it back.
+    /// The customer withdrew the grant.
     Withdrawn,
-    /// Somebody else ended it.
+    /// The grant was ended, not by the customer.
     Revoked,
-    /// It ran out.
+    /// The grant expired.
     Expired,
     /// The customer objected.
     Objected,
@@ -40,7 +40,7 @@ pub enum Denial {
     Erased,
     /// The grant was for another version of the purpose, or for one that rested on another basis.
     Superseded,
-    /// The purpose is over, or the rule set does not declare it.
+    /// The purpose is retired, or the rule set does not declare it.
     Retired,
     /// The ledger cannot be trusted now.
     LedgerUnavailable,
@@ -69,27 +69,27 @@ impl Denial {
 /// The gate's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Go on.
+    /// The purpose may be served.
     Allow {
-        /// The basis it rests on.
+        /// The lawful basis.
         basis: Basis,
-        /// The ledger record it rests on; zero where none is needed.
+        /// Position of the ledger record that grants it; zero where none is needed.
         position: u64,
         /// It holds until here (exclusive).
         until: Moment,
     },
-    /// Stop.
+    /// The purpose may not be served.
     Deny(Denial),
 }
 
 impl Verdict {
-    /// Whether it allows.
+    /// Whether the purpose may be served.
     #[must_use]
     pub fn allows(self) -> bool {
         matches!(self, Self::Allow { .. })
     }
 
-    /// The reason it does not allow.
+    /// Why the purpose may not be served.
     #[must_use]
     pub fn denial(self) -> Option<Denial> {
         match self {
@@ -101,11 +101,11 @@ impl Verdict {
 
 /// Whether personal data of one customer may be used for a purpose now.
 ///
-/// The strongest denial is the answer: erased, then retired, then the purpose's own "no", and only where the purpose could
-/// be served otherwise the restriction of processing. So a restriction never hides an objection, and lifting it frees
-/// nothing that was denied meanwhile. An expiry is a half-open interval: at its end the grant is gone. What the customer
-/// agreed to have kept may still be stored while processing is restricted, or while the purpose has a version not yet
-/// agreed to.
+/// The strongest denial is returned: erased, then retired, then the purpose's own "no", then the restriction of
+/// processing, which is returned only if nothing else denies. So a restriction never hides an objection, and lifting it
+/// frees nothing that was denied meanwhile. An expiry is a half-open interval: at its end the grant is gone. Data
+/// collected under a grant may still be stored while processing is restricted, or while the customer has not yet agreed
+/// to the purpose's new version.
 #[must_use]
 pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
     if standing.is_gone() {
@@ -122,8 +122,8 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
 }
 
 impl Verdict {
-    /// The same while the ledger cannot be trusted: what it denies stays denied for its own reason, everything else is
-    /// denied because nobody can tell.
+    /// The verdict while the ledger cannot be trusted: a denial keeps its reason, an allowance becomes a denial because
+    /// it cannot be verified.
     #[must_use]
     pub fn distrusted(self) -> Self {
         match self {
@@ -135,7 +135,7 @@ impl Verdict {
     }
 }
 
-/// What the records of a purpose and of the wider ones say, whatever holds for the whole customer.
+/// The verdict of the records of a purpose and of its wider purposes, without what holds for the whole customer.
 fn permitted(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
     if let Some(no) = binding(standing, id, purpose) {
         return Verdict::Deny(denial(no.status));
@@ -166,10 +166,10 @@ fn consented(grant: Option<Grant>, purpose: &Purpose, (stage, now): (Stage, Mome
 
 /// The latest "no" to a purpose or a wider one that nothing has ended since.
 ///
-/// A later yes ends it, in person or imported. Only one in person ends an objection and, where an objection stops the
-/// purpose, every "no" of the customer's own: an import never brings back who unsubscribed. On a basis that takes neither a
-/// yes nor an objection, what was said to this very version when it rested on consent binds on: another basis does not step
-/// in for a consent that was taken back.
+/// A later yes ends it, in person or imported. Only a yes in person ends an objection and, if objections stop the
+/// purpose, every "no" of the customer's own: an import never resubscribes a customer who unsubscribed. On a basis that
+/// takes neither a yes nor an objection, a "no" to this version from the time when it rested on consent still binds:
+/// another basis does not replace a withdrawn consent.
 #[must_use]
 pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
     let holds = |no: &Restriction| standing.grant(id).is_none_or(|grant| grant.key <= no.key);
@@ -207,7 +207,7 @@ pub fn must_not_be_asked(standing: &Standing, id: PurposeId, purpose: &Purpose) 
     objection.is_some_and(|no| stands(standing, id, &no)) || erasure_binds(standing, id, purpose)
 }
 
-/// Whether no yes in person has come since a "no".
+/// Whether the customer has not said yes in person since a "no".
 fn stands(standing: &Standing, id: PurposeId, no: &Restriction) -> bool {
     standing.registers(id).live_grant.is_none_or(|grant| grant <= no.key)
 }

@@ -1,8 +1,8 @@
 //! A consent record as JSON-LD in the W3C Data Privacy Vocabulary, the profile for ISO/IEC TS 27560 (`dpv-27560`).
 //!
-//! The text depends on nothing but the record, holds every field of it, and is the same for every reader and at every
-//! time: what the ledger commits to, what receipts show and what exports hold is this text. What ISO/IEC TS 27560 wants
-//! and is the same for every customer (controller, recipients, data, storage) stands in the notice that it names.
+//! The text depends on the record alone and contains all its fields, so it is the same for every reader at every time:
+//! the ledger commits to it, receipts show it and exports contain it. What ISO/IEC TS 27560 requires and is the same
+//! for every customer (controller, recipients, data, storage) is in the notice that the record names.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::domain::purpose::Basis;
 /// The record, in one line.
 #[must_use]
 pub fn json_ld(record: &ConsentRecord) -> String {
-    // Texts and whole numbers under text keys always can be written.
+    // Maps of texts and whole numbers can always be serialized.
     serde_json::to_string(&Document::of(record)).unwrap_or_default()
 }
 
@@ -100,7 +100,7 @@ struct Purpose<'r> {
     version: u32,
 }
 
-/// What the customer, or somebody for them, said.
+/// What the customer, or a person acting for them, said.
 #[derive(Serialize)]
 struct Expressed<'r> {
     #[serde(rename = "@type")]
@@ -128,7 +128,7 @@ struct Source<'r> {
     deferred: bool,
     #[serde(rename = "tactful:channel", skip_serializing_if = "str::is_empty")]
     channel: &'r str,
-    /// Whoever acted, where the word for it is the one that stands for the customer.
+    /// The actor's name, if it equals the word that stands for the customer.
     #[serde(rename = "tactful:actor", skip_serializing_if = "Option::is_none")]
     actor: Option<&'r str>,
     #[serde(rename = "tactful:evidence", skip_serializing_if = "str::is_empty")]

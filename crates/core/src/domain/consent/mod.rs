@@ -1,4 +1,4 @@
-//! Consent: the record that is kept, the standing that follows, and the gate that asks the standing.
+//! Consent: the record, the standing that follows from the records, and the gate that decides by the standing.
 
 pub mod gate;
 pub mod json_ld;

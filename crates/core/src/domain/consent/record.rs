@@ -1,4 +1,4 @@
-//! One consent record: one customer, one purpose, one change. The ledger keeps these for ever.
+//! One consent record: one customer, one purpose, one change. Records are never deleted.
 
 use compact_str::CompactString;
 
@@ -14,7 +14,7 @@ pub enum ConsentStatus {
     Refused,
     /// The customer took a yes back.
     Withdrawn,
-    /// Somebody other than the customer ended it.
+    /// The grant was ended, not by the customer.
     Revoked,
     /// The customer objected (Article 21).
     Objected,
@@ -57,7 +57,8 @@ impl ConsentStatus {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
     }
 
-    /// Whether it lets more happen. Such a change waits for the disk; every other binds at once.
+    /// Whether it allows more than before. Such a change takes effect once it is on disk; every other takes effect at
+    /// once.
     #[must_use]
     pub fn permits(self) -> bool {
         matches!(self, Self::Given | Self::RestrictionLifted | Self::Returned)
@@ -70,7 +71,7 @@ impl ConsentStatus {
     }
 }
 
-/// A deferred source's clock is trusted this far and no further.
+/// How far the clock of a deferred source may be wrong.
 pub const DEFERRED_SKEW: Period = Period(5 * 60_000);
 
 /// One change to one purpose, as the ledger keeps it.
@@ -84,7 +85,7 @@ pub struct ConsentRecord {
     pub purpose: CompactString,
     /// Version of the purpose that the customer was shown.
     pub version: u32,
-    /// The basis the purpose rested on then; nothing when it concerns everything, or was written before bases were.
+    /// The lawful basis at that time; none if the record concerns everything, or is older than this field.
     pub basis: Option<Basis>,
     /// What changed.
     pub status: ConsentStatus,

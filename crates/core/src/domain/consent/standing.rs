@@ -11,13 +11,13 @@ use crate::domain::time::Moment;
 /// The latest grant of a purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Where it stands in the history.
+    /// Its place in the customer's history.
     pub key: OrderKey,
     /// Ends here (exclusive), if the customer limited it.
     pub until: Moment,
     /// Version of the purpose that was shown.
     pub version: u32,
-    /// The basis that the purpose rested on then; nothing in records from before bases were written.
+    /// The lawful basis at that time; none if the record is older than this field.
     pub basis: Option<Basis>,
     /// Its place in the ledger.
     pub position: u64,
@@ -26,7 +26,7 @@ pub struct Grant {
 /// The latest restriction of a purpose. The order is that of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Restriction {
-    /// Where it stands in the history.
+    /// Its place in the customer's history.
     pub key: OrderKey,
     /// What it was.
     pub status: ConsentStatus,
@@ -47,7 +47,8 @@ pub struct Registers {
     pub restriction: Option<Restriction>,
     /// The latest objection.
     pub objection: Option<Restriction>,
-    /// The customer's own latest "no": refused, withdrawn or objected. What an objection stops, each of them stops.
+    /// The customer's own latest "no": refused, withdrawn or objected. Each of them stops a purpose that an objection
+    /// stops.
     pub refusal: Option<Restriction>,
     /// When the latest late or imported yes arrived, in the order of arrival; 0 if none did.
     pub late_yes: u64,
@@ -55,8 +56,8 @@ pub struct Registers {
 
 /// One customer's standing for every purpose.
 ///
-/// Nearly every purpose has a grant in person without an end and nothing else: such a grant takes 16 bytes. What more
-/// there is to say of a purpose is kept apart, in full.
+/// Nearly every purpose has one grant in person without an end and nothing else: such a plain grant is packed into 16
+/// bytes. The registers of all other purposes are stored unpacked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The plain grants, by purpose.
@@ -64,7 +65,7 @@ pub struct Standing {
     rest: Option<Box<Rest>>,
 }
 
-/// What few customers have.
+/// The parts that few customers have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rest {
     purposes: Vec<(PurposeId, Registers)>,
@@ -83,7 +84,7 @@ impl Rest {
 }
 
 impl Standing {
-    /// The standing of somebody who was erased, and of whom nothing has been recorded since.
+    /// The standing of a customer who was erased, without later records.
     #[must_use]
     pub fn erased() -> Self {
         Self { plain: Box::default(), rest: Some(Box::new(Rest { erased: true, ..Rest::NONE })) }
@@ -95,8 +96,8 @@ impl Standing {
         self.rest().erased
     }
 
-    /// Whether the customer was erased and has not come back: nothing may be kept or done. Only a yes in person or a record
-    /// that they returned, given since then, is a way back; an import never is.
+    /// Whether the customer was erased and has not returned: nothing may be stored or done. Only a later yes in person
+    /// or a later record of their return ends this; an import never does.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.was_erased()
@@ -181,7 +182,7 @@ impl Standing {
         self.fold_position(newest);
     }
 
-    /// Supposes an objection at a moment; no record says so.
+    /// Adds an objection without a record, for "what if".
     pub fn object(&mut self, purpose: PurposeId, at: Moment) {
         let key = OrderKey { at, sequence: u64::MAX };
         let objection = Restriction { key, status: ConsentStatus::Objected, position: 0, version: 0 };
@@ -190,7 +191,7 @@ impl Standing {
         self.fold_position(newest);
     }
 
-    /// Remembers the newest position folded in, unless a plain grant says it.
+    /// Stores the newest position folded in, unless a plain grant has it.
     fn fold_position(&mut self, newest: u64) {
         let said = self.plain.iter().any(|grant| read(grant).position == newest);
         if !said {
@@ -219,7 +220,7 @@ impl Standing {
         self.rest.as_ref()?.purposes.iter().find(|(id, _)| *id == purpose).map(|(_, found)| found)
     }
 
-    /// Changes the registers of a purpose, and puts them where they belong.
+    /// Changes the registers of a purpose, and stores them packed if they fit.
     fn change(&mut self, purpose: PurposeId, change: impl FnOnce(&mut Registers)) {
         let mut registers = self.registers(purpose);
         change(&mut registers);
@@ -233,7 +234,7 @@ impl Standing {
             let full = &mut self.rest_mut().purposes;
             full.insert(full.partition_point(|(id, _)| *id < purpose), (purpose, registers));
         }
-        // A copy takes as much as there is; a vector that is cut off keeps the block that it has grown into.
+        // A copy allocates its exact length; a truncated vector would keep its capacity.
         self.plain = Box::from(grants.as_slice());
     }
 }
@@ -262,7 +263,7 @@ fn read(plain: &PlainGrant) -> Grant {
 }
 
 impl Registers {
-    /// The registers as a plain grant, if they are no more than that and their numbers are small enough.
+    /// The registers as a plain grant, if they hold nothing else and their numbers fit.
     fn plain(&self, purpose: PurposeId) -> Option<PlainGrant> {
         let grant = self.grant?;
         let place = |basis| Basis::NAMES.iter().position(|(_, known)| *known == basis);
@@ -271,14 +272,14 @@ impl Registers {
         let [g, h, i, j] = u32::try_from(grant.key.sequence).ok()?.to_le_bytes();
         let [k, l, m, n] = u32::try_from(grant.position).ok()?.to_le_bytes();
         let version = u8::try_from(grant.version).ok()?;
-        // What did not fit is not the same when it is read again.
+        // A number that did not fit reads back as another.
         let terms = basis << VERSION_BITS | version;
         let plain = [purpose.0, terms, a, b, c, d, e, f, g, h, i, j, k, l, m, n];
         let only = Self { live_grant: Some(grant.key), grant: Some(read(&plain)), ..Self::default() };
         (*self == only).then_some(plain)
     }
 
-    /// A grant; where the customer was erased, a late one is only remembered to have come: it may be from before.
+    /// Folds a grant. After an erasure, only the arrival of a late grant is recorded: it may be from before.
     fn give(&mut self, record: &ConsentRecord, position: u64, erased: bool) {
         if record.deferred {
             self.late_yes = self.late_yes.max(record.sequence);
@@ -293,7 +294,7 @@ impl Registers {
             basis: record.basis,
             position,
         };
-        // Between two grants with one key the narrower wins, whichever came first.
+        // Of two grants with equal keys the narrower wins, in either order of arrival.
         let rank = |grant: &Grant| (grant.key, std::cmp::Reverse((grant.until, grant.version, grant.position)));
         if self.grant.as_ref().is_none_or(|held| rank(held) < rank(&grant)) {
             self.grant = Some(grant);
@@ -355,8 +356,8 @@ mod tests {
         skew: i64,
     }
 
-    /// Many changes in little time, so that they meet; half of them late, all by clocks that are wrong by up to the skew
-    /// that is allowed for.
+    /// Many changes close together, so that they collide; half of them late, all from clocks that are wrong by up to
+    /// the tolerated skew.
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let purpose = prop_oneof![3 => Just(PURPOSE), 1 => Just(WIDER)];
         let status = prop_oneof![
@@ -373,7 +374,7 @@ mod tests {
         proptest::collection::vec(step, 0..7)
     }
 
-    /// The last word, in the order in which things really happened: yes or no. Knows nothing of registers or keys.
+    /// The last word in the true order of events: yes or no. An oracle without registers or keys.
     fn last_word(steps: &[Step]) -> bool {
         let mut truth: Vec<&Step> = steps.iter().collect();
         truth.sort_by_key(|step| step.at);
@@ -440,7 +441,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// What is packed is what would be kept in full; large numbers, ends, versions and bases with it.
+        /// Packed registers equal unpacked ones, also for large numbers, ends, versions and bases.
         #[test]
         fn packed_registers_are_the_registers(
             steps in steps(),

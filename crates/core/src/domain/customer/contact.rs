@@ -1,13 +1,13 @@
-//! What was said to one customer and what came of it: what limits and pressure count.
+//! The contacts and outcomes of one customer, which limits and pressure count.
 //!
-//! This is kept for the customer's protection, whatever purposes are withdrawn, and holds no personal fact:
-//! only which step was taken on which channel, and when.
+//! They are kept for the customer's protection even when purposes are withdrawn, and hold no personal facts: only which
+//! action was taken on which channel, and when.
 
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
 use crate::domain::time::Moment;
 
-/// Names one decision within this server's life.
+/// Identifies a decision of this server process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct DecisionKey(pub u64);
 
@@ -16,7 +16,7 @@ pub struct DecisionKey(pub u64);
 pub enum ContactState {
     /// Decided, not yet confirmed: counts until it lapses.
     Reserved {
-        /// Counts no longer from here on.
+        /// Does not count from this moment on.
         until: Moment,
     },
     /// Counts.
@@ -28,19 +28,19 @@ pub enum ContactState {
 pub struct Contact {
     /// The decision that reserved it; zero when another system reported it.
     pub decision: DecisionKey,
-    /// What was said.
+    /// The action that was presented.
     pub action: ActionId,
-    /// What kind of step.
+    /// The kind of the action.
     pub kind: ActionKind,
     /// The action's group.
     pub group: Option<GroupId>,
-    /// Where it was said; unknown when another system did not say.
+    /// The channel; none if another system did not report it.
     pub channel: Option<ChannelId>,
     /// When it was decided.
     pub at: Moment,
     /// Whether it counts.
     pub state: ContactState,
-    /// The purposes whose rules may read it. Limits and pressure count it all the same.
+    /// The purposes whose rules may read it. Limits and pressure count it in any case.
     pub readable: PurposeSet,
 }
 
@@ -64,7 +64,7 @@ pub struct OutcomeEntry {
     pub kind: ActionKind,
     /// The action's group.
     pub group: Option<GroupId>,
-    /// The purposes whose rules may read it: what was lawful when it came, less what was denied since.
+    /// The purposes whose rules may read it: those lawful at its arrival, minus those denied since.
     pub readable: PurposeSet,
     /// The channel, if it is known.
     pub channel: Option<ChannelId>,

@@ -1,9 +1,9 @@
 //! The events of one customer, newest first, packed.
 //!
-//! Every event has a head of eight bytes: when (47 bits), whether its hurt is repaired (1), of which type (12), how long its
-//! block is (4). Heads lie one
-//! after the other, so that a history is looked through without a step aside; blocks, in the same order, hold the
-//! purposes of an event and its fields. A block of 15 bytes or more says its length itself.
+//! Every event has a head of eight bytes: the moment (47 bits), whether its hurt is repaired (1), the type (12), the
+//! length of its block (4). Heads are contiguous, so that a scan of the history reads memory in order; the blocks
+//! follow in the same order and hold the purposes and the fields of an event. A block of 15 bytes or more begins with
+//! its length.
 
 use super::fact::{Facts, put_fact};
 use crate::domain::id::{EventTypeId, FieldId, Id, PurposeSet};
@@ -13,13 +13,13 @@ use crate::domain::value::Value;
 
 const TYPE_BITS: u32 = 12;
 const LENGTH_BITS: u32 = 4;
-/// Where the bit stands that says that an event is repaired; above it stands when it was.
+/// The bit that marks an event as repaired; the moment is in the bits above it.
 const REPAIRED: u32 = TYPE_BITS + LENGTH_BITS;
 const AT: u32 = REPAIRED + 1;
 const LONG: u64 = (1 << LENGTH_BITS) - 1;
 const _: () = assert!(EventTypeId::LIMIT <= 1 << TYPE_BITS, "a head has room for every event type");
 
-/// One event as it is kept. Only fields that a purpose covers are in it.
+/// A stored event, with only those fields that a purpose covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredEvent<'a> {
     /// The declared type of the event.
@@ -28,9 +28,9 @@ pub struct StoredEvent<'a> {
     pub at: Moment,
     /// The purposes it was lawfully collected for and is still lawfully kept for.
     pub purposes: PurposeSet,
-    /// Its fields, each with purposes of its own.
+    /// Its fields, each with its own purposes.
     pub fields: Facts<'a, FieldId>,
-    /// A later event has repaired it: its hurt has ended for good.
+    /// Whether a later event has repaired it, which ends its hurt permanently.
     pub repaired: bool,
 }
 
@@ -40,7 +40,7 @@ impl StoredEvent<'_> {
     }
 }
 
-/// An event on its way into a history.
+/// An event to be inserted into a history.
 #[derive(Debug, Clone)]
 pub struct PackedEvent {
     kind: EventTypeId,
@@ -51,7 +51,7 @@ pub struct PackedEvent {
 }
 
 impl PackedEvent {
-    /// An event without fields. Before the year −260 and after 4199 there is no telling moments apart.
+    /// An event without fields. Its moment is clamped to the years −260 to 4199, which 47 bits can hold.
     #[must_use]
     pub fn new(kind: EventTypeId, at: Moment, purposes: PurposeSet) -> Self {
         let furthest = i64::MAX >> AT;
@@ -63,7 +63,7 @@ impl PackedEvent {
         put_fact(&mut self.fields, id, (value, purposes));
     }
 
-    /// Ends its hurt: what repairs it happened later, and arrived before it.
+    /// Marks it as repaired, by an event that happened later and arrived earlier.
     pub fn set_repaired(&mut self) {
         self.repaired = true;
     }
@@ -89,13 +89,13 @@ pub struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// How many there are.
+    /// The number of events.
     #[must_use]
     pub fn len(self) -> usize {
         self.heads.len()
     }
 
-    /// Whether there is none.
+    /// Whether the history is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.heads.is_empty()
@@ -113,8 +113,8 @@ impl<'a> Events<'a> {
         })
     }
 
-    /// The same history with one event more, at its place in time. Those of one moment are in an order of their own, so
-    /// that a history is the same in whatever order it arrived.
+    /// The history with one more event, in order of time. Events of one moment have a fixed order, so that the order of
+    /// arrival does not matter.
     pub(super) fn with(self, new: StoredEvent<'_>) -> Packing {
         let mut packing = Packing::default();
         let younger = self.newest_first().take_while(|held| held.order() > new.order());
@@ -126,7 +126,7 @@ impl<'a> Events<'a> {
         packing
     }
 
-    /// The same history with the events repaired for which the closure says so; nothing if it is for none.
+    /// The history with those events repaired for which the closure is true; `None` if there are none.
     pub(super) fn with_repaired(self, repairs: impl Fn(&StoredEvent<'a>) -> bool) -> Option<Packing> {
         let is_new = |event: &StoredEvent<'a>| !event.repaired && repairs(event);
         if !self.newest_first().any(|event| is_new(&event)) {
@@ -148,7 +148,7 @@ impl<'a> Events<'a> {
         packing
     }
 
-    /// What the closures keep, each for the purposes they give; nothing if that is everything as it is.
+    /// The events and fields that the closures keep, with the purposes they return; `None` if nothing changes.
     pub(super) fn kept(
         self,
         event: impl Fn(StoredEvent<'a>) -> Option<PurposeSet>,
@@ -171,7 +171,7 @@ impl<'a> Events<'a> {
         Some(packing)
     }
 
-    /// The oldest event of the type that there is most of.
+    /// The oldest event of the most frequent type.
     pub(super) fn most_dispensable(self) -> Option<(usize, StoredEvent<'a>)> {
         let mut kinds: Vec<EventTypeId> = self.newest_first().map(|event| event.kind).collect();
         kinds.sort_unstable();

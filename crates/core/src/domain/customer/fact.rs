@@ -1,4 +1,4 @@
-//! Facts as they are kept, one after the other: which, for which purposes, and what.
+//! Packed facts, one after the other: id, purposes and value.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use crate::domain::id::{Id, PurposeSet};
 use crate::domain::packed::{Reader, put_number};
 use crate::domain::value::{Operand, PackedValue, Value};
 
-/// A fact that is held, with the purposes it may serve. Facts that are not personal serve all.
+/// A stored fact, with the purposes it may serve. Facts that are not personal serve all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held<'a> {
     /// The purposes it was lawfully collected for and is still lawfully kept for.
@@ -49,7 +49,7 @@ impl<'a, I: Id> Facts<'a, I> {
         Self { bytes, kind: PhantomData }
     }
 
-    /// What is held of one of them.
+    /// The fact with this id, if it is stored.
     #[must_use]
     pub fn get(self, id: I) -> Option<Held<'a>> {
         self.iter().find(|(known, _)| *known == id).map(|(_, held)| held)
@@ -69,7 +69,7 @@ impl<'a, I: Id> Facts<'a, I> {
         self.bytes
     }
 
-    /// Appends those that the closure keeps, each for the purposes it gives. True if that changed anything.
+    /// Appends the facts that the closure keeps, with the purposes it returns. True if that changed anything.
     pub(super) fn copy_kept(self, keep: impl Fn(I, PurposeSet) -> Option<PurposeSet>, bytes: &mut Vec<u8>) -> bool {
         let mut changed = false;
         for (id, held) in self.iter() {
@@ -83,7 +83,7 @@ impl<'a, I: Id> Facts<'a, I> {
         changed
     }
 
-    /// Appends them with one more, or with one that takes the place of what was held.
+    /// Appends the facts with one added or replaced.
     pub(super) fn copy_with(self, id: I, (value, purposes): (&Value, PurposeSet), bytes: &mut Vec<u8>) {
         self.copy_kept(|known, purposes| (known.index() < id.index()).then_some(purposes), bytes);
         put_fact(bytes, id, (value, purposes));

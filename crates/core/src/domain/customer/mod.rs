@@ -1,6 +1,6 @@
-//! What is held about one customer: attributes, events, journeys, contacts and outcomes.
+//! The state of one customer: attributes, events, journeys, contacts and outcomes.
 //!
-//! Knows nothing of rules or consent: purposes are bits that somebody else sets and clears.
+//! This module does not know rules or consent: purposes are bits that its callers set and clear.
 
 pub mod contact;
 pub mod event;

@@ -1,4 +1,4 @@
-//! How things stand between a customer and us: journeys, contacts and what came of them.
+//! The relation between a customer and us: journeys, contacts and outcomes.
 
 use jiff::tz::TimeZone;
 
@@ -25,28 +25,27 @@ pub struct JourneyState {
     pub purpose: PurposeId,
 }
 
-/// What a customer has who was spoken to or who is on a journey; for others, nothing is kept of it. Most have one or two of
-/// each: lists grow by one.
+/// Allocated only for customers with a contact or a journey. Most have one or two of each, so lists grow by one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Relation {
     /// Journeys begun.
     pub journeys: Vec<JourneyState>,
-    /// What was said, oldest first.
+    /// Contacts, oldest first.
     pub contacts: Vec<Contact>,
-    /// What came of it, oldest first.
+    /// Outcomes, oldest first.
     pub outcomes: Vec<OutcomeEntry>,
-    /// Where the customer's clock is.
+    /// The customer's time zone.
     pub zone: Option<TimeZone>,
-    /// Contacts or outcomes had to be forgotten; the newest of them.
+    /// The moment of the newest contact or outcome that was dropped for lack of room.
     pub forgotten: Option<Moment>,
-    /// What was said before this moment is not known any more: limits count as used up as far as they look back past it.
+    /// Contacts before this moment are lost: a limit whose window reaches back past it counts as used up.
     pub lost: Option<Moment>,
-    /// Events had to be forgotten for want of room: when the newest of them was, and whose it was to read.
+    /// The newest event that was dropped for lack of room: its moment, and the purposes that could read it.
     pub forgotten_events: Option<(Moment, PurposeSet)>,
 }
 
 impl Relation {
-    /// That of somebody who is not known.
+    /// The relation of an unknown customer.
     pub const NONE: Self = Self {
         journeys: Vec::new(),
         contacts: Vec::new(),
@@ -57,7 +56,7 @@ impl Relation {
         forgotten_events: None,
     };
 
-    /// Whether there is nothing to keep.
+    /// Whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::NONE
@@ -90,7 +89,7 @@ impl Relation {
         }
     }
 
-    /// Takes back the contacts of a decision, or that of one of its actions: they count no more.
+    /// Removes the contacts of a decision, or that of one of its actions, so that they no longer count.
     pub fn withdraw(&mut self, decision: DecisionKey, action: Option<ActionId>) {
         let is_meant = |held: &Contact| held.decision == decision && action.is_none_or(|id| held.action == id);
         self.contacts.retain(|held| !is_meant(held));
@@ -138,8 +137,8 @@ impl Relation {
         contacts.map(|contact| contact.at).chain(entries.map(|entry| entry.at))
     }
 
-    /// Drops the oldest contact of the action that has most of them, so that a step said rarely, which a
-    /// limit is likelier to watch, is forgotten last.
+    /// Drops the oldest contact of the action with the most contacts, so that rare actions, which limits are likelier
+    /// to watch, are dropped last.
     fn forget_contact(&mut self) {
         let count = |action: ActionId| self.contacts.iter().filter(|held| held.action == action).count();
         let most = self.contacts.iter().map(|held| (count(held.action), held.action)).max();

@@ -1,7 +1,7 @@
 //! The state of one customer.
 //!
-//! Attributes, events and the ids that were seen lie packed in one run of bytes: a customer with twenty events and ten
-//! attributes takes half a kilobyte. They are read in place; every change writes the run anew.
+//! Attributes, events and seen ids are packed into one byte buffer: a customer with twenty events and ten attributes
+//! takes half a kilobyte. They are read in place; every change rewrites the buffer.
 
 use std::fmt;
 
@@ -18,17 +18,17 @@ pub const MOST_EVENTS: usize = 256;
 /// How many bytes the fields of a customer's events may take.
 pub const MOST_EVENT_BYTES: usize = 1 << 20;
 
-/// How much is kept of the hash of an id. Of 256 ids, another is taken for one of them once in 10¹² times.
+/// The stored part of an id's hash. With 256 stored ids, a new id is mistaken for one of them once in 10¹² times.
 type SeenId = [u8; 6];
 
-/// Everything held about one customer but consent.
+/// Everything stored about one customer except consent.
 #[derive(Clone, Default, PartialEq)]
 pub struct CustomerState {
     packed: Box<[u8]>,
     relation: Option<Box<Relation>>,
 }
 
-/// The parts of the packed run, in order, after a header that says how long they are.
+/// The parts of the packed buffer, in order, after a header with their lengths.
 #[derive(Clone, Copy, Default)]
 struct Parts<'a> {
     attributes: &'a [u8],
@@ -37,21 +37,21 @@ struct Parts<'a> {
 }
 
 impl fmt::Debug for CustomerState {
-    /// Says how much there is: what there is are personal data, and logs are not the place for them.
+    /// Shows only sizes: the content is personal data and must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CustomerState").field("bytes", &self.packed.len()).finish_non_exhaustive()
     }
 }
 
 impl CustomerState {
-    /// The state that was stored in parts; nothing if they are none.
+    /// The state from its stored parts; `None` if they are not valid.
     #[must_use]
     pub fn restored(packed: &[u8], relation: Relation) -> Option<Self> {
         let packed = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
         Some(Self { packed: packed.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
-    /// The state that version 1 of the customer store packed; nothing if the bytes are not one.
+    /// The state as version 1 of the customer store packed it; `None` if the bytes are not valid.
     #[must_use]
     pub fn restored_version_1(packed: &[u8], relation: Relation) -> Option<Self> {
         let parts = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
@@ -60,7 +60,8 @@ impl CustomerState {
         Some(Self { packed: parts.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
-    /// Attributes, events and seen ids, as they are packed and stored: another way to pack is another format of the store.
+    /// Attributes, events and seen ids as they are packed and stored: a change of the packing is a new format of the
+    /// store.
     #[must_use]
     #[inline]
     pub fn packed(&self) -> &[u8] {
@@ -87,7 +88,7 @@ impl CustomerState {
         self.packed = Parts { attributes: &attributes, ..self.parts() }.pack();
     }
 
-    /// Keeps the attributes that the closure keeps, each for the purposes it gives.
+    /// Keeps the attributes that the closure keeps, with the purposes it returns.
     pub fn retain_attributes(&mut self, keep: impl Fn(AttributeId, PurposeSet) -> Option<PurposeSet>) {
         let mut attributes = Vec::new();
         if self.attributes().copy_kept(keep, &mut attributes) {
@@ -95,13 +96,13 @@ impl CustomerState {
         }
     }
 
-    /// What the customer did.
+    /// The customer's events.
     #[must_use]
     pub fn events(&self) -> Events<'_> {
         self.parts().events
     }
 
-    /// Adds an event at its place in time. When there is no room, the oldest of the most frequent type leaves, so
+    /// Adds an event in order of time. When there is no room, the oldest event of the most frequent type is dropped, so
     /// that many events of one type never push out the few of another.
     pub fn add_event(&mut self, event: &PackedEvent) {
         let mut packing = self.events().with(event.read());
@@ -117,13 +118,13 @@ impl CustomerState {
         }
     }
 
-    /// Takes the event at a place out of the history; the newest stands at place 0.
+    /// Removes the event at a place from the history; the newest is at place 0.
     pub fn remove_event(&mut self, place: usize) {
         let packing = self.events().without(place);
         self.put_events(&packing);
     }
 
-    /// Keeps the events and fields that the closures keep, each for the purposes they give.
+    /// Keeps the events and fields that the closures keep, with the purposes they return.
     pub fn retain_events(
         &mut self,
         event: impl Fn(StoredEvent<'_>) -> Option<PurposeSet>,
@@ -134,7 +135,7 @@ impl CustomerState {
         }
     }
 
-    /// Ends the hurt of the events for which the closure says so, for good.
+    /// Marks the events as repaired for which the closure is true.
     pub fn repair_events(&mut self, repairs: impl Fn(&StoredEvent<'_>) -> bool) {
         if let Some(packing) = self.events().with_repaired(repairs) {
             self.put_events(&packing);
@@ -145,19 +146,19 @@ impl CustomerState {
         self.packed = Parts { events: packing.read(), ..self.parts() }.pack();
     }
 
-    /// Journeys, contacts and what came of them.
+    /// Journeys, contacts and outcomes.
     #[must_use]
     pub fn relation(&self) -> &Relation {
         static NONE: Relation = Relation::NONE;
         self.relation.as_deref().unwrap_or(&NONE)
     }
 
-    /// Journeys, contacts and what came of them, to add to.
+    /// Journeys, contacts and outcomes, to change.
     pub fn relation_mut(&mut self) -> &mut Relation {
         self.relation.get_or_insert_default()
     }
 
-    /// Changes journeys, contacts and what came of them, where there are any; what is empty then takes no room.
+    /// Changes journeys, contacts and outcomes, if there are any; frees them if they are empty then.
     pub fn change_relation(&mut self, change: impl FnOnce(&mut Relation)) {
         if let Some(relation) = &mut self.relation {
             change(relation);
@@ -184,12 +185,12 @@ impl CustomerState {
         self.parts().seen.contains(&shorten(id))
     }
 
-    /// What is remembered of the ids that were seen, oldest first.
+    /// The shortened hashes of seen ids, oldest first.
     pub fn seen(&self) -> impl Iterator<Item = u64> {
         self.parts().seen.iter().map(|[a, b, c, d, e, f]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]))
     }
 
-    /// Whether there is nothing to keep.
+    /// Whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts().is_empty() && self.relation.as_deref().is_none_or(Relation::is_empty)
@@ -201,11 +202,11 @@ impl CustomerState {
     }
 }
 
-/// Runs are as long as this, or a multiple: after what is packed, they are filled with bytes that say how many those are.
-/// So runs that grow leave room to other runs, and never a gap among the blocks of other lengths that customers keep.
+/// The length of a buffer is a multiple of this; the rest is padding whose bytes hold its length. So the block that a
+/// growing buffer frees fits other buffers, which avoids fragmentation.
 const STEP: usize = 64;
 
-/// How long attributes and blocks are, and how many events there are.
+/// The lengths of attributes and blocks, and the number of events.
 const HEADER: usize = 4 + 4 + 2;
 
 impl<'a> Parts<'a> {

@@ -9,7 +9,7 @@ use crate::domain::model::Action;
 use crate::domain::value::Truth;
 use crate::domain::view::{Scene, View};
 
-/// How an action came out, in points.
+/// The score of an action and its parts, in points.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Score {
     /// `relevance × worth × (1 − personal_discount × personal) − intrusiveness`
@@ -20,13 +20,13 @@ pub struct Score {
     pub worth: f64,
     /// The highest sensitivity among the facts it used, from 0 to 1.
     pub personal: f64,
-    /// Everything that speaks against it.
+    /// The sum of everything against it.
     pub intrusiveness: f64,
-    /// Of that: what the channel interrupts.
+    /// Part of intrusiveness: what the channel interrupts.
     pub interruption: f64,
-    /// Of that: recent contacts, weighted.
+    /// Part of intrusiveness: recent contacts, weighted.
     pub pressure: f64,
-    /// Of that: bad experiences, weighted; 0 for service and repair.
+    /// Part of intrusiveness: bad experiences, weighted; 0 for service and repair.
     pub hurt: f64,
 }
 
@@ -38,7 +38,7 @@ struct Relevance {
 }
 
 impl Relevance {
-    /// Also as personal as the conditions that hold and the text.
+    /// Raises the sensitivity to that of the conditions that hold and of the text.
     fn with(self, action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64)) -> Self {
         let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(view));
         Self { personal: self.personal.max(sensitivity).max(said), ..self }
@@ -51,7 +51,7 @@ pub(crate) fn score(action: &Action, view: &View<'_>, (channel, sensitivity): (C
     weigh(action, view.scene, relevance.with(action, view, (channel, sensitivity)))
 }
 
-/// The score of a consent ask, to whose relevance its gain is added; nothing if there is no gain and no points speak for it.
+/// The score of a consent ask, whose relevance includes its gain; `None` without a gain and without points.
 pub(crate) fn score_ask(
     action: &Action,
     view: &View<'_>,
@@ -102,7 +102,8 @@ fn weigh(action: &Action, scene: &Scene<'_>, relevance: Relevance) -> Score {
     }
 }
 
-/// What speaks against every action alike, and so lowers every promise; a little less, for sums are rounded.
+/// The part of intrusiveness that all actions share, subtracted from every upper bound; slightly less, because sums are
+/// rounded.
 pub(crate) fn common_intrusiveness(scene: &Scene<'_>) -> f64 {
     scene.interruption() + scene.rules.policy.arbitration.pressure * scene.pressure() - 1e-6
 }

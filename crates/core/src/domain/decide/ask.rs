@@ -1,8 +1,9 @@
-//! Asking for consent is a step like any other: it must be worth it to the customer.
+//! A consent ask is an action like any other: it must be worth it to the customer.
 //!
-//! `gain(P) = best score if P were given − best score now`, never below 0, computed only from what may be
-//! seen: personal facts stay unknown, so a condition that some values of them make true counts as possible, points for
-//! them do not count, and an action whose text lacks a fact that no consent can bring counts for nothing. After a "no" nobody asks again for the purpose's cooling-off time; after an objection, never.
+//! `gain(P) = best score if P were given − best score now`, never below 0, computed without withheld data: personal
+//! facts stay unknown, so a condition that some of their values make true counts as possible, points that depend on
+//! them do not count, and an action whose text needs a fact that no consent can bring is left out. After a "no" the
+//! customer is not asked again for the purpose's cooling-off time; after an objection, never.
 
 use super::arbitrate::{self, Score};
 use super::engagement::{self, Views};
@@ -13,7 +14,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::model::Action;
 use crate::domain::view::{Scene, View};
 
-/// Whether the ask may be made at all; its score follows when all others are known.
+/// Whether the ask may be made at all; it is scored after all other actions.
 pub(crate) fn pending<'r>(action: &'r Action, scene: &Scene<'_>, sensitivity: f64) -> Judgement<'r> {
     let drop = |why| Judgement::dropped(action, Gate::Ask, why);
     let Some(purpose) = action.asks else { return drop(Why::NeverAskAgain) };
@@ -70,8 +71,8 @@ pub(crate) fn score_asks<'r>(
     }
 }
 
-/// The best score if the purpose were given, and at least the best now. Looked for among the most promising first,
-/// and no longer than one that promises more is left.
+/// The best score if the purpose were given, and at least the best score now. Actions with the highest upper bound come
+/// first; the search ends when no upper bound exceeds the best score found.
 fn best_then<'r>(
     purpose: PurposeId,
     best_now: f64,
@@ -99,7 +100,7 @@ fn best_then<'r>(
     best
 }
 
-/// The score an action would have, as far as that can be told without the data it waits for.
+/// The score an action would have, computed without the data that the consent would bring.
 fn possible_score<'r>(
     action: &'r Action,
     (scene, request): (&'r Scene<'r>, &Request<'_>),

@@ -1,4 +1,4 @@
-//! Picks the best actions above silence that go together, and puts them in words.
+//! Picks the best actions that score above silence and do not exclude each other, and fills their texts.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::domain::model::Action;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, View};
 
-/// What an action must score more than.
+/// The score that an action must exceed.
 pub(crate) fn threshold(scene: &Scene<'_>) -> f64 {
     scene.rules.policy.arbitration.threshold.max(0.0)
 }
@@ -86,8 +86,8 @@ pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: 
     })
 }
 
-/// How long the answer may be used: until a reservation lapses, a grant it rests on ends, an action goes out
-/// of season or quiet hours begin or end; a day at most.
+/// How long the answer may be used: until a reservation lapses, a grant it relies on ends, an action's dates end, or
+/// quiet hours begin or end; a day at most.
 pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Weighed<'_>) -> Moment {
     let mut until = scene.now + Period::DAY;
     let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));

@@ -12,7 +12,7 @@ use crate::domain::model::{Action, Limit, LimitRule, LimitScope, Otherwise, Quie
 use crate::domain::time::{Moment, Period, TimeOfDay};
 use crate::domain::view::Scene;
 
-/// Drops an action that would be too much now; `besides` are actions chosen in the same answer.
+/// Drops an action that would exceed a limit now; `besides` are the actions already chosen for this answer.
 pub(crate) fn drop<'r>(
     action: &'r Action,
     scene: &'r Scene<'_>,
@@ -25,7 +25,7 @@ pub(crate) fn drop<'r>(
     let pooled = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
     let pooled = pooled.filter_map(|(limit, alone)| {
         let count = || used_up(limit, scene, channel, besides);
-        // What was said before counts alike for all that a limit covers.
+        // Earlier contacts count the same for every action that the limit covers.
         Some((limit, if besides.is_empty() { *alone.get_or_init(count) } else { count() }?))
     });
     if let Some((limit, until)) = own.chain(pooled).max_by_key(|(_, until)| *until) {
@@ -41,7 +41,7 @@ pub(crate) fn drop<'r>(
 pub struct Usage {
     /// Counted in the window that ends now.
     pub used: u32,
-    /// When the oldest one that counts leaves the window.
+    /// When the oldest counted contact leaves the window.
     pub refills: Option<Moment>,
 }
 
@@ -52,10 +52,10 @@ pub fn usage(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scen
     Usage { used: u32::try_from(ends.clone().count()).unwrap_or(u32::MAX), refills: ends.min() }
 }
 
-/// Until when a limit stops, if it does.
+/// Until when a limit stops the action; `None` if it does not.
 fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
     let (LimitRule::AtMost { per: back, .. } | LimitRule::After { wait: back, .. }) = limit.rule;
-    // What is not known any more may have used it up.
+    // Lost contacts may have used it up.
     let lost = scene.subject.state.relation().lost.map(|lost| lost + back).filter(|until| *until > scene.now);
     lost.max(known_to_be_used_up(limit, scene, channel, besides))
 }
@@ -92,7 +92,7 @@ fn ends<'s>(
     counted.filter(|end| *end > scene.now)
 }
 
-/// Every occurrence of an outcome within a scope, with the moment at which it lapses by itself.
+/// Every occurrence of an outcome within a scope, with the moment at which it lapses, if it does.
 fn occurrences<'s>(
     scope: &'s LimitScope,
     outcome: Outcome,
@@ -116,7 +116,7 @@ fn occurrences<'s>(
     contacts.chain(outcomes)
 }
 
-/// Within quiet hours: when they end, if waiting helps.
+/// Within quiet hours: when they end, if the channel waits for that.
 fn quiet_until(scene: &Scene<'_>, channel: ChannelId) -> Option<Option<Moment>> {
     let quiet = quiet_hours(scene, channel)?;
     let local = scene.local();

@@ -1,5 +1,5 @@
-//! Engagement policy: may we ever, does it fit now, is it good for them; and, before that, whether the
-//! action is asked for at all and its purpose may be served.
+//! Engagement policy: may we ever, does it fit now, is it good for them; and, before that, whether the action is
+//! requested and its purpose may be served.
 
 use smallvec::SmallVec;
 
@@ -12,7 +12,7 @@ use crate::domain::model::{Action, Condition};
 use crate::domain::value::{Operand, Truth};
 use crate::domain::view::{Scene, View};
 
-/// The gates of the three questions, in the order in which they are asked.
+/// The gates of the three questions, in order.
 pub(crate) const GATES: [Gate; 3] = [Gate::Eligible, Gate::Applicable, Gate::Suitable];
 
 /// The views of one scene, made when first needed.
@@ -42,7 +42,7 @@ impl<'a> Views<'a> {
         self.scene
     }
 
-    /// How often a view was asked for, which is a measure of the work done.
+    /// How often a view was used, as a measure of the work done.
     pub(crate) fn uses(&self) -> usize {
         self.uses
     }
@@ -50,17 +50,17 @@ impl<'a> Views<'a> {
 
 /// An action that passed the engagement policy.
 pub(crate) struct Engaged {
-    /// The highest sensitivity among the facts that this rests on.
+    /// The highest sensitivity among the facts that this relies on.
     pub sensitivity: f64,
 }
 
-/// Drops what is not asked for, not on this channel, not in season, or not lawful.
+/// Drops an action that is not requested, not on this channel, outside its dates, or not lawful.
 pub(crate) fn drop_early<'r>(action: &'r Action, scene: &Scene<'_>, request: &Request<'_>) -> Option<Judgement<'r>> {
     let consent = |denial| Judgement::dropped(action, Gate::Consent, Why::Consent(denial));
     out_of_question(action, scene, request).or_else(|| denial(action.purpose, scene).map(consent))
 }
 
-/// Drops what is not asked for, not on this channel or not in season.
+/// Drops an action that is not requested, not on this channel or outside its dates.
 pub(crate) fn out_of_question<'r>(
     action: &'r Action,
     scene: &Scene<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn out_of_question<'r>(
     Some(Judgement::dropped(action, gate, why))
 }
 
-/// Why an action is not asked for, not on this channel or not in season.
+/// The gate of an action that is not requested, not on this channel or outside its dates.
 pub(crate) fn not_offered(
     offer: Offer,
     on_channel: bool,
@@ -92,8 +92,8 @@ pub(crate) fn not_offered(
 
 /// Why an action of this purpose may not be taken.
 ///
-/// Where nobody has to be asked, a restriction of processing or an untrusted ledger takes away the personal
-/// data, not the action: it goes on with every personal fact unknown.
+/// If the basis needs no consent, a restriction of processing or an untrusted ledger does not drop the action: it is
+/// evaluated with every personal fact unknown.
 pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
     if scene.lawful.contains(purpose) {
         return None;
@@ -107,7 +107,7 @@ pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
     (!(masked && needs_nobody)).then_some(denial)
 }
 
-/// Asks the three questions in turn; the first condition that does not hold drops the action.
+/// Evaluates the three questions in order; the first condition that does not hold drops the action.
 pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged, Judgement<'r>> {
     let mut sensitivity = 0.0_f64;
     for (gate, conditions) in policy(action) {
@@ -122,7 +122,7 @@ pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged,
     Ok(Engaged { sensitivity })
 }
 
-/// Whether the engagement policy could hold if what is withheld were known.
+/// Whether the engagement policy could hold if withheld facts were known.
 pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> {
     let mut sensitivity = 0.0_f64;
     for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
@@ -135,14 +135,14 @@ pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> 
     Some(Engaged { sensitivity })
 }
 
-/// What a condition can come to, whatever the withheld facts turn out to be.
+/// The possible results of a condition over all values of the withheld facts.
 #[derive(Debug, Clone, Copy)]
 struct Possible {
     /// It can be true.
     holds: bool,
     /// It can be false.
     fails: bool,
-    /// How personal it is where it is true.
+    /// Its sensitivity where it is true.
     sensitivity: f64,
 }
 
@@ -182,8 +182,8 @@ fn possible(condition: &Condition, view: &View<'_>) -> Possible {
     }
 }
 
-/// What an expression can come to. A part that rests on a fact which no consent brings, and which is not known, can be
-/// neither true nor false.
+/// The possible results of an expression. A part that needs an unknown fact which no consent can bring can be neither
+/// true nor false.
 fn possible_truths(node: &Node, view: &View<'_>) -> Possible {
     let part = |part| possible_truths(part, view);
     match node {
@@ -198,7 +198,7 @@ fn possible_truths(node: &Node, view: &View<'_>) -> Possible {
     }
 }
 
-/// Whether all that is not known in it is personal, so that a consent may bring it.
+/// Whether all its unknown facts are personal, so that a consent may bring them.
 fn could_be_told(leaf: &Node, view: &View<'_>) -> bool {
     let (mut withheld, mut missing) = (false, false);
     leaf.visit_facts(&mut |fact| {

@@ -23,7 +23,7 @@ pub enum Explain {
     Full,
 }
 
-/// Reasons, as far as they were asked for.
+/// Reasons, as far as the question asked for them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
     /// How many actions entered each gate, and how many were left behind it.
@@ -32,10 +32,10 @@ pub struct Explanation {
     pub candidates: Vec<Loser>,
 }
 
-/// One action and what became of it.
+/// One action and the gate at which it stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loser {
-    /// Which action.
+    /// The explained action.
     pub action: ActionId,
     /// Where it dropped out, or `chosen`.
     pub gate: Gate,
@@ -43,19 +43,19 @@ pub struct Loser {
     pub reason: String,
     /// The place in the rules that decided it.
     pub rule: Location,
-    /// Its score, where it got that far.
+    /// Its score, if it was scored.
     pub score: Option<Score>,
-    /// The smallest change found that would have chosen it; verified by deciding again.
+    /// The smallest change found that would have let it win; verified by deciding again.
     pub flip: Option<String>,
-    /// Purposes it waits for.
+    /// Purposes whose consent it needs.
     pub needs_purposes: PurposeSet,
     /// The places of the points that counted for its relevance.
     pub fired: Vec<Location>,
 }
 
-/// For how many actions a flip is looked for; those that came furthest come first.
+/// For how many actions a flip is searched; those that passed the most gates come first.
 const MOST_FLIPS: usize = 64;
-/// No other flip is looked for once so many actions were evaluated for flips: a few milliseconds at most.
+/// The search for flips ends after this many evaluations: a few milliseconds at most.
 const MOST_EVALUATIONS: usize = 20_000;
 
 /// Explains an outcome.
@@ -92,7 +92,7 @@ fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
     funnel
 }
 
-/// The loser that came furthest.
+/// The loser that passed the most gates.
 fn nearest<'r>(
     scene: &'r Scene<'r>,
     request: &Request<'_>,
@@ -105,8 +105,7 @@ fn nearest<'r>(
     losers.cloned().chain(counted).max_by(|a, b| nearer(a, b, scene))
 }
 
-/// Every action, the one that came furthest first. The judgements are in the order of ids, and those that came equally
-/// far stay in it.
+/// Every action, those that passed the most gates first. Judgements come in order of ids, and the sort is stable.
 fn candidates<'r>(request: &Request<'_>, outcome: &Weighed<'r>, views: &mut Views<'r>) -> Vec<Loser> {
     let mut at_gate: [Vec<&Judgement<'r>>; Gate::ALL.len()] = Default::default();
     for judgement in &outcome.judgements {
@@ -147,7 +146,7 @@ fn fired<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Location> 
     counted.map(|points| view.scene.rules.locate(points.when.span())).collect()
 }
 
-/// Who came nearer to being chosen: who passed more gates, then who has more points, then the id.
+/// Which action came nearer to being chosen: more gates passed, then more points, then the id.
 fn nearer(a: &Judgement<'_>, b: &Judgement<'_>, scene: &Scene<'_>) -> Ordering {
     let name = |judgement: &Judgement<'_>| scene.rules.vocabulary.name(judgement.action.id);
     a.gate.cmp(&b.gate).then(points(a).total_cmp(&points(b))).then_with(|| name(b).cmp(name(a)))
@@ -164,7 +163,7 @@ fn needs(judgement: &Judgement<'_>) -> PurposeSet {
     }
 }
 
-/// The reason in words. It names what the rules say, never what a withheld fact holds.
+/// The reason in words. It quotes the rules, never the value of a withheld fact.
 pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
     let rules = scene.rules;
     let name = |id: ActionId| rules.vocabulary.name(id).to_owned();

@@ -1,7 +1,7 @@
 //! The smallest change that would have chosen an action, found gate by gate and verified by deciding again.
 //!
-//! A change supposes other facts, another moment or more relevance, never a consent and never withheld data. What is
-//! told is what was supposed when the action was chosen, no more and no less.
+//! A change supposes other facts, another moment or more relevance, never a consent and never withheld data. The answer
+//! lists exactly what was supposed when the action was chosen.
 
 use std::cell::Cell;
 
@@ -16,7 +16,8 @@ const MOST_CHANGES: usize = 4;
 /// How many ways to pass one gate are tried.
 const MOST_WAYS: usize = 8;
 
-/// Looks for the smallest change that chooses the action, in words. `cost` grows by the actions evaluated.
+/// Searches for the smallest change that chooses the action, and returns it in words. Adds the evaluated actions to
+/// `cost`.
 pub(crate) fn find<'r>(
     judgement: &Judgement<'r>,
     views: &mut Views<'r>,
@@ -40,10 +41,10 @@ pub(crate) fn find<'r>(
     None
 }
 
-/// What becomes of an action in a world that is supposed.
+/// The result for an action in a supposed world.
 enum Again {
     Chosen,
-    /// It was not chosen; these changes may bring it further.
+    /// It was not chosen; these changes may let it pass more gates.
     Dropped(Vec<Change>),
 }
 
@@ -56,12 +57,12 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Tries changes in a world until one is possible; tells what becomes of the action then.
+    /// Applies the first possible change to a world, and returns the result for the action.
     fn first_possible<'w>(&self, world: World<'w>, ways: Vec<Change>) -> Option<(World<'w>, Again)> {
         let mut kept = Some(world);
         let mut ways = ways.into_iter().take(MOST_WAYS).peekable();
         while let Some(change) = ways.next() {
-            // The world is copied only where another change may have to be tried in it.
+            // The world is copied only if another change may have to be tried in it.
             let world = if ways.peek().is_some() { kept.clone() } else { kept.take() };
             let Some(next) = world.and_then(|world| world.supposing(change, self.cost)) else { continue };
             if let Some(now) = self.evaluate_again(&next) {
@@ -71,7 +72,8 @@ impl Search<'_> {
         None
     }
 
-    /// Decides again, with all other actions that may do better. Nothing if what is supposed does not hold there.
+    /// Decides again, with all other actions that may score higher. `None` if a supposition does not hold in this
+    /// world.
     fn evaluate_again(&self, world: &World<'_>) -> Option<Again> {
         let Self { action, request, cost } = self;
         let scene = world.scene();
@@ -86,7 +88,7 @@ impl Search<'_> {
     }
 }
 
-/// Changes that each pass the gate at which the action dropped out, or bring it nearer to that.
+/// Changes that each pass the gate at which the action dropped out, or fulfil a part of it.
 fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
     match judgement.why {
         Why::Condition(condition, _) => {
@@ -105,6 +107,6 @@ fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
 fn points(judgement: &Judgement<'_>, scene: &Scene<'_>, gap: f64) -> Option<f64> {
     let discount = scene.rules.policy.arbitration.personal_discount * judgement.score?.personal;
     let factor = judgement.action.worth * (1.0 - discount);
-    // A tenth of a point more than the gap, so that a tie is not taken for a win.
+    // A tenth of a point more than the gap, so that a tie does not count as a win.
     Some((((gap / factor) * 10.0).floor() + 1.0) / 10.0)
 }

@@ -1,9 +1,9 @@
 //! One decision, from facts to the next step or silence. Pure: no clock, no lock, no randomness.
 //!
-//! `weigh` evaluates the candidates, or all actions where all are to be explained: `engagement` asks whether an action
-//! may, fits and is good; `contact` whether it is too much; `arbitrate` what it scores; `ask` what a consent would gain;
-//! `choose` picks; `silence` says why nothing was picked; `explain` tells every loser why, and `flip` what would have
-//! changed it, in a world that `suppose` makes from values that `solve` finds.
+//! `weigh` evaluates the candidates, or all actions if all are to be explained: `engagement` checks the engagement
+//! policy, `contact` the contact policy; `arbitrate` scores; `ask` computes what a consent would gain; `choose` picks;
+//! `silence` says why nothing was picked; `explain` gives the reason of every loser, and `flip` the change that would
+//! have let it win, in a world that `suppose` builds from values that `solve` finds.
 
 pub mod arbitrate;
 mod ask;
@@ -33,7 +33,7 @@ pub use arbitrate::Score;
 pub use explain::{Explain, Explanation, Loser};
 pub use silence::{Silence, SilenceReason};
 
-/// What is asked.
+/// A question, with names resolved.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Where the conversation takes place.
@@ -48,7 +48,7 @@ pub struct Request<'a> {
     pub explain: Explain,
 }
 
-/// What is answered.
+/// The answer to a question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The actions to take, best first.
@@ -57,13 +57,13 @@ pub struct Decision {
     pub silence: Option<Silence>,
     /// Purposes whose data the chosen actions relied on.
     pub purposes_used: PurposeSet,
-    /// The standing was at least as new as this record.
+    /// Position of the newest ledger record that the decision knew of.
     pub ledger_position: u64,
-    /// Ask again from here on.
+    /// The answer may be used until this moment.
     pub valid_until: Moment,
-    /// A bounded history forgot something that a rule could still ask for.
+    /// Whether a full history had dropped something that a rule could still ask for.
     pub history_truncated: bool,
-    /// Reasons, as far as they were asked for.
+    /// Reasons, as far as the question asked for them.
     pub explanation: Option<Explanation>,
 }
 
@@ -76,13 +76,13 @@ pub struct Chosen {
     pub content: Arc<str>,
     /// Text to show or say.
     pub text: Arc<str>,
-    /// How it came out.
+    /// The score and its parts.
     pub score: Score,
     /// Reasons that a person can say aloud.
     pub because: SmallVec<[Arc<str>; 1]>,
 }
 
-/// Where actions drop out, in the order in which they are asked.
+/// Where actions drop out, in order of evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
     /// The request asked for other groups.
@@ -103,17 +103,17 @@ pub enum Gate {
     Limit,
     /// Too soon after an outcome.
     CoolDown,
-    /// The customer's night.
+    /// The channel's quiet hours.
     QuietHours,
     /// A consent ask that is not to be made now.
     Ask,
-    /// Its text holds a fact that is not known.
+    /// Its text needs an unknown fact.
     Text,
-    /// Not relevant enough for what it intrudes.
+    /// Its score is not above the threshold.
     BelowThreshold,
-    /// It does not go together with a better one.
+    /// A better action excludes it.
     Excluded,
-    /// Better ones filled the answer.
+    /// Better actions filled the answer.
     Outranked,
     /// It was chosen.
     Chosen,
@@ -170,7 +170,7 @@ impl Gate {
     }
 }
 
-/// Why an action dropped out, before anybody put it in words.
+/// Why an action dropped out, as data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Why<'r> {
     Group,
@@ -183,7 +183,7 @@ pub(crate) enum Why<'r> {
     AskedBefore(Moment),
     NeverAskAgain,
     NothingToGain,
-    /// A consent ask whose gain is not known yet, and how personal its conditions are.
+    /// A consent ask that is not scored yet, and the sensitivity of its conditions.
     Asking(f64),
     Limit(&'r Limit, Moment),
     Quiet(Option<Moment>),
@@ -194,7 +194,7 @@ pub(crate) enum Why<'r> {
     Chosen,
 }
 
-/// What became of one action.
+/// The result for one action.
 #[derive(Debug, Clone)]
 pub(crate) struct Judgement<'r> {
     pub action: &'r Action,
@@ -218,20 +218,20 @@ impl<'r> Judgement<'r> {
     }
 }
 
-/// A decision before it is put in words.
+/// A decision without texts and reasons.
 pub(crate) struct Weighed<'r> {
     pub judgements: Vec<Judgement<'r>>,
-    /// Places of the chosen ones in `judgements`, best first.
+    /// Indices of the chosen actions in `judgements`, best first.
     pub chosen: SmallVec<[usize; 4]>,
-    /// Actions that are not among the judgements.
+    /// The actions without a judgement, counted by gate.
     pub counted: Counted,
 }
 
-/// Actions of which only the gate is known at which they dropped out.
+/// Counts of actions of which only the gate is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     gates: [u32; Gate::ALL.len()],
-    /// The one that came furthest, and of equals the first that was added.
+    /// The action that passed the most gates; the first of equals.
     pub nearest: Option<(Gate, ActionId)>,
 }
 
@@ -245,7 +245,7 @@ impl Counted {
         }
     }
 
-    /// One of them has been judged.
+    /// Removes one, because it now has a judgement.
     fn take(&mut self, gate: Gate) {
         if let Some(count) = self.gates.get_mut(gate as usize) {
             *count = count.saturating_sub(1);

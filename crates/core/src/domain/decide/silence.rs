@@ -11,15 +11,15 @@ use crate::domain::view::Scene;
 /// Why nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SilenceReason {
-    /// No action may, fits and is good.
+    /// No action passes the engagement policy.
     NothingEligible,
-    /// Something would fit, but it intrudes more than it matters.
+    /// An action would fit, but intrudes more than it matters.
     BelowThreshold,
-    /// Something would fit, but a limit or a cool-down stops it.
+    /// An action would fit, but a limit or a cool-down stops it.
     ContactLimit,
-    /// Something would fit, but it is the customer's night.
+    /// An action would fit, but the channel has quiet hours.
     QuietHours,
-    /// Something might fit, but the customer has not agreed to it.
+    /// An action might fit, but the customer has not consented.
     NoConsent,
     /// The customer's data may only be stored.
     Restricted,
@@ -53,13 +53,13 @@ pub struct Silence {
     pub reason: SilenceReason,
     /// The reason in words, for people.
     pub detail: String,
-    /// The action that came nearest, and the points it lacked where it came to points.
+    /// The action that came nearest, and the points it lacked if it was scored.
     pub nearest: Option<(ActionId, f64)>,
     /// The next moment at which an input changes by itself.
     pub retry_after: Option<Moment>,
 }
 
-/// Explains a silence by the action that came furthest.
+/// Explains a silence by the action that came nearest.
 pub(crate) fn explain(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Silence {
     let nearest = outcome.judgements.iter().max_by(|a, b| {
         let points = |judgement: &Judgement<'_>| judgement.score.map_or(f64::NEG_INFINITY, |score| score.total);
@@ -86,7 +86,7 @@ pub(crate) fn explain(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Silence {
     }
 }
 
-/// What came to points came furthest; then what only the contact policy stopped; then what lacks consent.
+/// The order of nearness: scored actions, then those that only the contact policy stopped, then those without consent.
 fn rank(gate: Gate) -> u8 {
     match gate {
         Gate::BelowThreshold | Gate::Excluded | Gate::Outranked | Gate::Chosen => 6,
@@ -115,11 +115,11 @@ fn overall(scene: &Scene<'_>, furthest: Option<Gate>) -> SilenceReason {
     }
 }
 
-/// For how many of the best that came to points the fading is looked at.
+/// For how many of the best scored actions the decay is computed.
 const BEST: usize = 8;
 
-/// The earliest of: a limit refills, a cool-down or quiet hours end, a season begins, and pressure and hurt
-/// have faded enough for one of the best of those that came to points.
+/// The earliest of: a limit allows another contact, a cool-down or quiet hours end, an action's dates begin, and
+/// pressure and hurt have decayed enough for one of the best scored actions.
 fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     let waits = outcome.judgements.iter().filter_map(|judgement| match judgement.why {
         Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) => Some(at),
@@ -133,8 +133,8 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     waits.chain(faded).filter(|at| *at > scene.now).min()
 }
 
-/// When pressure and hurt will have faded enough for an action, if everything else stays. They only fall, so
-/// the moment is found by halving the time that twenty half-lives take.
+/// When pressure and hurt will have decayed enough for an action, if everything else stays. They only fall, so the
+/// moment is found by bisection over twenty half-lives.
 fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
     let weights = scene.rules.policy.arbitration;
     let rest = score.total + score.pressure + score.hurt;

@@ -1,7 +1,7 @@
 //! Which value of one fact makes a condition hold.
 //!
-//! Values come from the rule and the clock alone, so they say nothing of the customer; and only values that a fact can
-//! have: one that is listed, a count that is whole, a moment of the past.
+//! Values come from the rule and the clock alone, so they reveal nothing about the customer. Only values that a fact
+//! can have are used: listed texts, whole counts, past moments.
 
 use crate::domain::customer::state::MOST_EVENTS;
 use crate::domain::expr::{Comparison, Fact, FactEntry, FactId, Facts, Node, evaluate};
@@ -17,7 +17,7 @@ const MOST_FIELDS: usize = 4;
 /// A fact and a value it could have.
 pub(super) type Assignment = (FactId, Value);
 
-/// What makes a condition hold, or one part more of it; what comes first is tried first.
+/// Changes that make a condition hold, or one more part of it, in the order in which they are tried.
 pub(super) fn satisfy(condition: &Condition, view: &View<'_>) -> Vec<Assignment> {
     let solver = Solver { scene: view.scene, facts: view, changes: is_about_the_customer };
     solver.satisfy(condition, true)
@@ -75,7 +75,7 @@ impl Facts for Draft<'_, '_> {
     }
 }
 
-/// Facts of the clock, of the channel and of consent are not for supposing, nor is what follows from other facts.
+/// Facts of the clock, the channel and consent are never supposed, nor are facts derived from others.
 fn is_about_the_customer(fact: &Fact) -> bool {
     match fact {
         Fact::Attribute(_) | Fact::Context(_) => true,
@@ -116,7 +116,7 @@ impl<F: Facts> Solver<'_, F> {
         }
     }
 
-    /// What gives an expression the truth wanted.
+    /// Changes that give an expression the wanted truth.
     fn change(&self, node: &Node, want: bool) -> Vec<Assignment> {
         let is = |node: &&Node| evaluate(node, self.facts).truth() == Truth::from(want);
         match node {
@@ -154,14 +154,14 @@ impl<F: Facts> Solver<'_, F> {
             Comparison::Less => vec![stepped(bound, -1)],
             Comparison::Greater => vec![stepped(bound, 1)],
         };
-        // Long ago it may be too long ago to be kept: then it never happened.
+        // An event older than its retention is not stored, so it never happened.
         if is_last(&entry.fact) && matches!(how, Comparison::Less | Comparison::LessOrEqual) {
             values.push(Value::Moment(Moment::DISTANT_PAST));
         }
         self.possible(fact, values)
     }
 
-    /// Values that are none of these.
+    /// Values other than these.
     fn others(&self, fact: FactId, values: &[Value]) -> Vec<Assignment> {
         let Some(entry) = self.entry(fact) else { return Vec::new() };
         let listed = entry.one_of.iter().flatten().map(|text| Value::Text(text.clone()));
@@ -176,7 +176,7 @@ impl<F: Facts> Solver<'_, F> {
         self.possible(fact, listed.filter(|value| !values.contains(value)).chain(other).collect())
     }
 
-    /// Those values that the fact can have, if it is one to suppose.
+    /// The values that the fact can have, if it may be supposed.
     fn possible(&self, fact: FactId, values: Vec<Value>) -> Vec<Assignment> {
         let Some(entry) = self.entry(fact) else { return Vec::new() };
         let values = values.into_iter().filter(|value| self.can_be(entry, value));
@@ -210,7 +210,7 @@ impl<F: Facts> Solver<'_, F> {
         bounded && entry.kind == value.kind() && shape.is_none_or(|shape| shape.refuses(value).is_none())
     }
 
-    /// Whether a value comes from the rule and the clock alone: what is said of it then says nothing of the customer.
+    /// Whether a value comes from the rule and the clock alone, so that naming it reveals nothing about the customer.
     fn says_nothing(&self, node: &Node) -> bool {
         let mut nothing = true;
         let clock = |id| matches!(self.scene.rules.facts.get(id).map(|entry| &entry.fact), Some(Fact::Now));
@@ -227,7 +227,7 @@ fn is_last(fact: &Fact) -> bool {
     matches!(fact, Fact::EventLast { .. } | Fact::OutcomeLast { .. })
 }
 
-/// The whole number nearest to a bound on the side that is wanted.
+/// The whole number nearest to a bound, on the wanted side.
 fn count(how: Comparison, bound: &Value) -> Option<Value> {
     let Value::Number(bound) = bound else { return None };
     Some(Value::Number(match how {

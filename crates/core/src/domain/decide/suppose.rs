@@ -1,9 +1,8 @@
-//! A customer and a moment that are supposed to be otherwise: what a flip is verified in.
+//! A supposed world: the customer and the moment with changes. Flips are verified in it.
 //!
-//! A supposed fact is brought about as a real one is: attributes are set, events and outcomes recorded or taken out of
-//! the history, and until a later moment time passes as it does for every customer. So what follows from a change
-//! follows here too: other counts of the same events, pressure, hurt, limits, journeys. What cannot be brought about
-//! cannot be supposed.
+//! A supposed fact is made true in the way of a real one: attributes are set, events and outcomes are recorded or
+//! removed from the history, and time passes until a later moment. So its consequences follow here too: other counts of
+//! the same events, pressure, hurt, limits, journeys. A fact that cannot be made true in this way cannot be supposed.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -24,14 +23,14 @@ use crate::domain::view::{Scene, Situation, Subject, View};
 /// How many actions could be evaluated in the time that recording one event takes.
 const RECORDING: usize = 8;
 
-/// One thing that is supposed to be otherwise.
+/// One supposed change.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
     /// A fact has this value.
     Fact(FactId, Value),
     /// It is this moment.
     Moment(Moment),
-    /// The action is more relevant by so many points.
+    /// The action has this many more points of relevance.
     Points(f64),
 }
 
@@ -49,14 +48,13 @@ pub(super) struct World<'w> {
 }
 
 impl<'w> World<'w> {
-    /// The world as it is, seen for a purpose.
+    /// The real world, seen for a purpose.
     pub fn new(actual: &'w Scene<'w>, purpose: PurposeId) -> Self {
         let (state, context) = (Cow::Borrowed(actual.subject.state), Cow::Borrowed(actual.situation.context));
         Self { actual, purpose, state, context, now: actual.now, lawful: actual.lawful, changes: Vec::new() }
     }
 
-    /// The same world with one thing more that is otherwise; nothing if that cannot be, or is so already. `cost` grows by
-    /// the work it was.
+    /// The world with one more change; `None` if the change is impossible or already true. Adds the work to `cost`.
     pub fn supposing(mut self, change: Change, cost: &Cell<usize>) -> Option<Self> {
         let known = self.changes.iter_mut().find(|known| match (&**known, &change) {
             (Change::Fact(known, _), Change::Fact(fact, _)) => known == fact,
@@ -86,7 +84,7 @@ impl<'w> World<'w> {
         Scene::where_lawful(self.lawful, actual.rules, subject, situation, self.now)
     }
 
-    /// By how many points the action is supposed to be more relevant.
+    /// The supposed extra points of relevance of the action.
     pub fn points(&self) -> f64 {
         self.changes.iter().map(|change| if let Change::Points(points) = change { *points } else { 0.0 }).sum()
     }
@@ -103,8 +101,8 @@ impl<'w> World<'w> {
         format!("if {}", words.collect::<Vec<_>>().join(" and "))
     }
 
-    /// Whether every supposed fact reads as supposed: it can be that another one of them undid it, or that it could not be
-    /// brought about.
+    /// Whether every supposed fact has its supposed value: another change may have undone it, or it could not be made
+    /// true.
     pub fn holds(&self, view: &View<'_>) -> bool {
         self.changes.iter().all(|change| match change {
             Change::Fact(fact, value) => view.read(*fact) == value.operand(),
@@ -117,7 +115,7 @@ impl<'w> World<'w> {
         Terms { rules, standing: subject.standing, ledger_trusted: subject.ledger_trusted, now: self.now }
     }
 
-    /// Begins again from what is known, lets time pass, and then brings about every supposed fact.
+    /// Starts again from the real state, lets time pass, and then makes every supposed fact true.
     fn pass_time(&mut self, at: Moment, cost: &Cell<usize>) -> Option<()> {
         self.now = at;
         self.state = Cow::Borrowed(self.actual.subject.state);
@@ -170,7 +168,7 @@ impl<'w> World<'w> {
         Some(())
     }
 
-    /// Adds events that happen now, or takes the oldest out of the window.
+    /// Adds events at the current moment, or removes the oldest ones in the window.
     fn set_event_count(&mut self, among: EventsOf<'_>, count: usize, cost: &Cell<usize>) -> Option<()> {
         let places = self.places(among);
         places.iter().skip(count).rev().for_each(|place| self.state.to_mut().remove_event(*place));
@@ -182,7 +180,7 @@ impl<'w> World<'w> {
         Some(())
     }
 
-    /// Lets the last event have happened at this moment, and takes out what happened after it.
+    /// Moves the last event to this moment, and removes the events after it.
     fn set_last_event(&mut self, among: EventsOf<'_>, cost: &Cell<usize>) -> Option<()> {
         let at = among.since;
         let later = self.places(among);
@@ -227,7 +225,7 @@ impl<'w> World<'w> {
         cost: &Cell<usize>,
     ) {
         let terms = self.terms();
-        // What may not be read takes no room here, so that what is forgotten for want of room does not tell of it.
+        // Unreadable events take no room here, so that what is dropped for lack of room does not reveal them.
         let lawful = self.lawful;
         let read = |purposes: PurposeSet| Some(purposes).filter(|purposes| !purposes.intersection(lawful).is_empty());
         self.state.to_mut().retain_events(|event| read(event.purposes), |_, purposes| Some(purposes));
@@ -238,7 +236,7 @@ impl<'w> World<'w> {
         }
     }
 
-    /// Adds outcomes that happen now, or takes the oldest out of the window.
+    /// Adds outcomes at the current moment, or removes the oldest ones in the window.
     fn set_outcome_count(&mut self, of: (ActionId, Outcome), since: Moment, (count, cost): (usize, &Cell<usize>)) {
         let held = self.outcomes(of).filter(|at| *at > since).count();
         let mut surplus = held.saturating_sub(count);
@@ -253,7 +251,7 @@ impl<'w> World<'w> {
         }
     }
 
-    /// Takes out what came after a moment, and lets one outcome come then unless one did.
+    /// Removes the outcomes after a moment, and adds one at that moment unless there is one.
     fn set_last_outcome(&mut self, of: (ActionId, Outcome), last: Moment) {
         self.remove_outcomes(of, |at| at > last);
         if last != Moment::DISTANT_PAST && self.outcomes(of).max() != Some(last) {
@@ -266,7 +264,7 @@ impl<'w> World<'w> {
         self.state.relation().outcome_times(of, self.purpose, self.now)
     }
 
-    /// Takes out the outcomes that the closure names; it is asked about the oldest first.
+    /// Removes the outcomes for which the closure is true, called from the oldest on.
     fn remove_outcomes(&mut self, (action, outcome): (ActionId, Outcome), mut gone: impl FnMut(Moment) -> bool) {
         let (purpose, now) = (self.purpose, self.now);
         self.state.to_mut().change_relation(|relation| {
@@ -291,7 +289,7 @@ impl<'w> World<'w> {
         record_outcome(self.state.to_mut(), outcome, terms);
     }
 
-    /// Puts the customer at a stage: since they entered the one they are at, or since now if that is too long ago.
+    /// Puts the customer at a stage, entered when the current one was, or now if that is too long ago.
     fn set_stage(&mut self, id: JourneyId, stage: &str) -> Option<()> {
         if stage == NO_STAGE {
             self.state.to_mut().change_relation(|relation| relation.journeys.retain(|held| held.journey != id));
@@ -313,7 +311,7 @@ impl<'w> World<'w> {
         None
     }
 
-    /// Lets the customer have entered the stage at another moment.
+    /// Changes the moment at which the customer entered the stage.
     fn set_entered(&mut self, id: JourneyId, at: Moment) -> Option<()> {
         let held = *self.state.relation().journey(id)?;
         let moved = JourneyState { entered: at, started: held.started.min(at), ..held };
@@ -331,7 +329,7 @@ struct EventsOf<'e> {
     since: Moment,
 }
 
-/// A number of events or outcomes that a history has room for.
+/// A number of events or outcomes, limited to the room of a history.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of a few hundred")]
 fn whole(count: f64) -> Option<usize> {
     let fits = count.fract() == 0.0 && (0.0..=solve::whole_number(MOST_EVENTS)).contains(&count);

@@ -1,7 +1,8 @@
-//! Evaluates actions and hands them on to be chosen from.
+//! Evaluates the candidates of a decision.
 //!
-//! An answer without an explanation needs no reason for every loser: only the actions that the index leaves are
-//! evaluated. Both ways give the same answer, silence and its reason included (`tests/behaviour/index.rs`).
+//! An answer without an explanation needs no reason for every loser, so only the actions that the index does not rule
+//! out are evaluated. The answer is the same as with all actions, silence and its reason included
+//! (`tests/behaviour/index.rs`).
 
 use super::engagement::{self, Engaged, GATES, Views};
 use super::{Counted, Explain, Gate, Judgement, Request, Score, Weighed, Why, arbitrate, ask, choose, contact};
@@ -11,13 +12,13 @@ use crate::domain::index::{Failure, Truths};
 use crate::domain::model::Action;
 use crate::domain::view::Scene;
 
-/// Room for judgements at the start.
+/// The initial capacity for judgements.
 const EXPECTED: usize = 8;
 
 /// Points added to the relevance of one action, for "what if".
 pub(crate) type Boost = Option<(ActionId, f64)>;
 
-/// Evaluates every action and chooses, so that it can be said of each why it was not chosen.
+/// Evaluates every action and chooses, so that every loser has a reason.
 ///
 /// For a full explanation there is a judgement of every action, in the order of ids; for a funnel, what dropped out
 /// before the contact policy is only counted.
@@ -50,7 +51,7 @@ pub(crate) fn score_all<'r>(scene: &'r Scene<'r>, request: &Request<'_>, views: 
     Weighed { counted, ..choose::choose(judgements, scene, request.max_actions) }
 }
 
-/// The judgement of an action one of whose conditions does not hold.
+/// The judgement of an action with a condition that does not hold.
 fn failed(action: &Action, failure: Failure) -> Option<Judgement<'_>> {
     let (gate, condition) = (GATES.get(failure.part)?, action.conditions().nth(failure.place)?);
     Some(Judgement::dropped(action, *gate, Why::Condition(condition, failure.truth)))
@@ -59,11 +60,11 @@ fn failed(action: &Action, failure: Failure) -> Option<Judgement<'_>> {
 /// Evaluates the actions that the index does not rule out, and chooses.
 ///
 /// Branch and bound, where one action is wanted: an action's promise is an upper bound of its score, the highest bounds
-/// come first, and what cannot reach the best score found so far is not evaluated. On a tie the lower id wins, so of
-/// equal promises the first by id that keeps it stands for all.
+/// come first, and what cannot reach the best score found so far is not evaluated. On a tie the lower id wins, so among
+/// equal upper bounds the search ends with the first action by id that reaches it.
 ///
-/// An action that is supposed to be more relevant is evaluated first; where it drops out before it comes to points, the
-/// others are not asked.
+/// An action with supposed extra points is evaluated first; if it drops out before it is scored, the others are not
+/// evaluated.
 pub(crate) fn score_candidates<'r>(
     scene: &'r Scene<'r>,
     request: &Request<'_>,
@@ -118,16 +119,16 @@ pub(crate) fn score_candidates<'r>(
     choose::choose(judgements, scene, request.max_actions)
 }
 
-/// The score that others have to reach: where one action is wanted, that of one that may be said.
+/// The score that others have to reach: if one action is wanted, that of the best one so far that may be presented.
 fn sayable(judgement: &Judgement<'_>, request: &Request<'_>, threshold: f64) -> Option<Score> {
     judgement.score.filter(|score| request.max_actions == 1 && score.total > threshold)
 }
 
-/// Evaluates what a silence is explained by, where it is not evaluated yet: of each purpose the first action by id,
-/// and the next one that begins.
+/// Evaluates the actions that explain a silence, unless they have been: of each purpose the first action by id, and the
+/// one whose dates begin next.
 ///
-/// An action that consent or a condition ruled out came no further than others of the same purpose, and of these the
-/// first by id counts as the nearest.
+/// Actions of one purpose that consent or a condition ruled out came equally near, and of these the first by id counts
+/// as the nearest.
 pub(crate) fn add_runners_up<'r>(
     outcome: &mut Weighed<'r>,
     scene: &'r Scene<'r>,
@@ -153,7 +154,7 @@ pub(crate) fn add_runners_up<'r>(
     }
 }
 
-/// What becomes of an action by itself, whatever the others come to.
+/// Evaluates an action independently of all others.
 pub(crate) fn evaluate<'r>(
     action: &'r Action,
     (scene, request): (&'r Scene<'r>, &Request<'_>),
@@ -167,7 +168,7 @@ pub(crate) fn evaluate<'r>(
     evaluate_candidate(action, engagement::engage(action, view), (scene, request), view, boost)
 }
 
-/// Evaluates what comes after the engagement policy.
+/// Evaluates the gates after the engagement policy.
 fn evaluate_candidate<'r>(
     action: &'r Action,
     engaged: Result<Engaged, Judgement<'r>>,

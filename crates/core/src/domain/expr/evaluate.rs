@@ -8,9 +8,9 @@ use crate::domain::value::{Operand, Texts, Truth, Value};
 
 /// Where facts come from.
 pub trait Facts {
-    /// The fact, or unknown.
+    /// The fact's value, or unknown.
     fn read(&self, fact: FactId) -> Operand<'_>;
-    /// Whether the fact is there; unknown where that may not be told.
+    /// Whether the fact has a value; unknown if that is withheld.
     fn has(&self, fact: FactId) -> Truth;
 }
 
@@ -136,7 +136,7 @@ fn arithmetic(how: Arithmetic, a: Operand<'_>, b: Operand<'_>) -> Operand<'stati
     }
 }
 
-/// A result that is no number, as a division by a fact that is zero, is unknown.
+/// A result that is not a finite number, such as a division by a fact that is zero, is unknown.
 fn number(how: Arithmetic, a: f64, b: f64) -> Operand<'static> {
     let result = match how {
         Arithmetic::Add => a + b,
@@ -174,7 +174,7 @@ fn text_test(how: TextTest, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> 
     })
 }
 
-/// The body's truth for every element; one unknown where the list itself is.
+/// The body's truth for every element; a single unknown if the list itself is unknown.
 fn each<'a>([list, body]: &'a [Node; 2], facts: &'a impl Facts, bound: &Bound<'a>) -> impl Iterator<Item = Truth> {
     let (items, unknown) = match value(list, facts, bound) {
         Operand::List(items) => (items, None),

@@ -1,4 +1,4 @@
-//! The facts that expressions read, each once for the whole rule set.
+//! The facts that expressions read, each stored once for the whole rule set.
 //!
 //! A decision computes a fact at most once for each purpose, however many rules ask for it.
 
@@ -110,7 +110,7 @@ pub enum Property {
     MostRelevance,
     /// Factor on relevance.
     Worth,
-    /// Points against it, of its own.
+    /// Its own points of intrusiveness.
     Intrusiveness,
     /// Where it has a treatment.
     Channels,
@@ -118,9 +118,9 @@ pub enum Property {
     Conditions,
     /// How many limits and cool-downs of its own.
     Limits,
-    /// Whether it has an end.
+    /// Whether it has an `until` date.
     HasEnd,
-    /// Whether a test expects something of it.
+    /// Whether a test names it under `expect`.
     HasTest,
 }
 
@@ -154,9 +154,9 @@ pub struct FactEntry {
     pub kind: Type,
     /// The only texts it may be, if they are listed.
     pub one_of: Option<Vec<CompactString>>,
-    /// How personal it is to use it, from 0 to 1.
+    /// Its sensitivity, from 0 to 1.
     pub sensitivity: f64,
-    /// As it is written in rules, for explanations.
+    /// The source text, for explanations.
     pub text: String,
 }
 
@@ -168,21 +168,21 @@ pub struct FactTable {
 }
 
 impl fmt::Debug for FactTable {
-    /// The entries alone: the keys say the same, in no order.
+    /// Shows the entries only: the keys repeat them, in arbitrary order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.entries).finish()
     }
 }
 
 impl FactTable {
-    /// The purposes of which some fact says whether there is a yes.
+    /// The purposes that some `consent.given` asks about.
     #[must_use]
     pub fn consents_read(&self) -> PurposeSet {
         let read = |fact: &Fact| if let Fact::ConsentGiven(purpose) = fact { Some(*purpose) } else { None };
         self.iter().filter_map(|(_, entry)| read(&entry.fact)).collect()
     }
 
-    /// The place of a fact; `key` tells equal facts from different ones.
+    /// Adds a fact, or finds the equal one: facts with equal keys are equal.
     pub fn intern(&mut self, key: String, entry: FactEntry) -> FactId {
         let next = FactId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let id = *self.by_key.entry(key).or_insert(next);
@@ -192,7 +192,7 @@ impl FactTable {
         id
     }
 
-    /// What is known of a fact.
+    /// The entry of a fact.
     #[must_use]
     pub fn get(&self, id: FactId) -> Option<&FactEntry> {
         self.entries.get(id.0 as usize)
@@ -203,13 +203,13 @@ impl FactTable {
         (0..).map(FactId).zip(&self.entries)
     }
 
-    /// How many there are.
+    /// The number of facts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no facts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

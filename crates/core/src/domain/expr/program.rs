@@ -14,9 +14,9 @@ pub struct Program {
     pub node: Node,
     /// Where it is written.
     pub span: Span,
-    /// As it is written, for explanations.
+    /// The source text, for explanations.
     pub text: String,
-    /// The most personal fact it reads, from 0 to 1.
+    /// The highest sensitivity among the facts it reads, from 0 to 1.
     pub sensitivity: f64,
 }
 
@@ -27,10 +27,10 @@ pub enum Node {
     Constant(Value),
     /// A fact.
     Fact(FactId),
-    /// An element bound by `exists` or `all`, counted from the innermost, so that a part means the
-    /// same wherever it stands.
+    /// An element bound by `exists` or `all`, counted from the innermost, so that a subexpression means the same in
+    /// every place.
     Variable(usize),
-    /// Whether a fact is there.
+    /// Whether a fact has a value.
     Has(FactId),
     /// `!`
     Not(Box<Self>),
@@ -38,7 +38,7 @@ pub enum Node {
     And(Vec<Self>),
     /// `||`
     Or(Vec<Self>),
-    /// `==` and its kin
+    /// `==`, `<` and the other comparisons
     Compare(Comparison, Box<[Self; 2]>),
     /// `x in [constants]`
     AnyOf(Box<Self>, Vec<Value>),
@@ -93,7 +93,7 @@ impl Comparison {
         }
     }
 
-    /// The same comparison read from the other side.
+    /// The comparison with its operands swapped.
     #[must_use]
     pub fn mirrored(self) -> Self {
         match self {
@@ -106,7 +106,7 @@ impl Comparison {
     }
 }
 
-/// What is done with two numbers, moments or durations.
+/// Arithmetic on two numbers, moments or durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// `+`
@@ -121,7 +121,7 @@ pub enum Arithmetic {
     Remainder,
 }
 
-/// What is asked of two texts.
+/// A test of two texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextTest {
     /// `startsWith`
@@ -143,7 +143,7 @@ impl Node {
         Self::Constant(Value::Text(CompactString::from(text)))
     }
 
-    /// Visits every fact that the node reads by itself; filters inside facts are not entered.
+    /// Visits every fact that the node reads directly; filters inside facts are not entered.
     pub fn visit_facts(&self, visit: &mut impl FnMut(FactId)) {
         match self {
             Self::Fact(id) | Self::Has(id) => visit(*id),

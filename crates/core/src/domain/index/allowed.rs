@@ -1,7 +1,7 @@
 //! The values of one fact under which a condition holds.
 //!
-//! Numbers, flags, moments and durations stand on one line; a set of them is cut out of it at places just
-//! before or just after a value, so that no case for open and closed ends is needed.
+//! Numbers, flags, moments and durations are points on a line; a set is a list of cuts just before or just after a
+//! value, so that open and closed ends need no separate cases.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use crate::domain::expr::Comparison;
 use crate::domain::value::{Operand, Value};
 
-/// A place on the line of numbers: just before a value, or just after it.
+/// A cut on the line of numbers: just before a value, or just after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cut {
     value: f64,
@@ -30,7 +30,7 @@ impl Cut {
         Self { value, after: true }
     }
 
-    /// Whether a value lies behind this place.
+    /// Whether a value lies after this cut.
     pub fn is_passed_by(self, value: f64) -> bool {
         self.value < value || (self.value == value && !self.after)
     }
@@ -50,19 +50,19 @@ impl Ord for Cut {
     }
 }
 
-/// A set of values of one fact. The unknown is in none.
+/// A set of values of one fact. No set contains the unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allowed {
     /// These texts.
     Texts(BTreeSet<CompactString>),
     /// Every text but these.
     OtherTexts(BTreeSet<CompactString>),
-    /// What lies between these cuts: in order, and apart.
+    /// The ranges between these cuts, in order and disjoint.
     Numbers(Vec<(Cut, Cut)>),
 }
 
 impl Allowed {
-    /// The values for which a comparison holds; nothing where they cannot be told apart so.
+    /// The values for which a comparison holds; `None` if sets cannot express it.
     pub fn comparison(how: Comparison, with: &Value) -> Option<Self> {
         if let Value::Text(text) = with {
             let one = BTreeSet::from([text.clone()]);
@@ -102,7 +102,7 @@ impl Allowed {
         })
     }
 
-    /// What either holds; nothing if they are of different types.
+    /// The union; `None` for different types.
     pub fn union(&self, other: &Self) -> Option<Self> {
         Some(match (self, other) {
             (Self::Texts(a), Self::Texts(b)) => Self::Texts(a | b),
@@ -113,7 +113,7 @@ impl Allowed {
         })
     }
 
-    /// What both hold; nothing if they are of different types.
+    /// The intersection; `None` for different types.
     pub fn intersection(&self, other: &Self) -> Option<Self> {
         Some(match (self, other) {
             (Self::Texts(a), Self::Texts(b)) => Self::Texts(a & b),
@@ -155,7 +155,7 @@ fn text(value: &Value) -> Option<CompactString> {
     }
 }
 
-/// The gaps that ranges leave.
+/// The complement of ranges.
 fn between(ranges: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
     let starts = std::iter::once(Cut::START).chain(ranges.iter().map(|(_, to)| *to));
     let ends = ranges.iter().map(|(from, _)| *from).chain(std::iter::once(Cut::END));

@@ -2,22 +2,22 @@
 
 use smallvec::SmallVec;
 
-/// A set of rows while it is worked on; a thousand rows need no allocation.
+/// A set of rows during a decision; up to a thousand rows need no allocation.
 pub type Survivors = SmallVec<[u64; 16]>;
 
-/// How many words hold so many rows.
+/// The number of words for this number of rows.
 pub fn words(rows: usize) -> usize {
     rows.div_ceil(64)
 }
 
-/// Puts a row into a set.
+/// Adds a row to a set.
 pub fn set(bits: &mut [u64], row: usize) {
     if let Some(word) = bits.get_mut(row / 64) {
         *word |= 1 << (row % 64);
     }
 }
 
-/// Takes a row out of a set.
+/// Removes a row from a set.
 pub fn clear(bits: &mut [u64], row: usize) {
     if let Some(word) = bits.get_mut(row / 64) {
         *word &= !(1 << (row % 64));
@@ -34,7 +34,7 @@ pub fn meet(a: &[u64], b: &[u64]) -> bool {
     a.iter().zip(b).any(|(a, b)| a & b != 0)
 }
 
-/// Keeps the rows that the other set holds too.
+/// Keeps the rows that are in the other set, too.
 pub fn keep(bits: &mut [u64], others: &[u64]) {
     bits.iter_mut().zip(others).for_each(|(bits, others)| *bits &= others);
 }

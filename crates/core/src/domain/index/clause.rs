@@ -1,4 +1,4 @@
-//! Conditions as alternatives of plain demands on single facts: what the index and the lints look at.
+//! Conditions as alternatives of demands on single facts (a disjunctive normal form), for the index and the lints.
 
 use super::allowed::Allowed;
 use crate::domain::expr::{Arithmetic, Comparison, Fact, FactId, FactTable, Facts, Node};
@@ -6,43 +6,43 @@ use crate::domain::model::Condition;
 use crate::domain::time::Period;
 use crate::domain::value::{Operand, Value};
 
-/// What a demand is made on.
+/// The subject of a demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
     /// A fact.
     Fact(FactId),
-    /// Whether a fact is there.
+    /// Whether a fact has a value.
     Has(FactId),
-    /// How far a moment lies behind now; before now it is negative. The second fact is `now`.
+    /// The difference between a moment and now, negative for the past. The second fact is `now`.
     SinceNow(FactId, FactId),
 }
 
 /// Demands that must all be met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
-    /// Each dimension once.
+    /// At most one demand per dimension.
     pub demands: Vec<(Dimension, Allowed)>,
-    /// Whether the demands are all there is; if not, the condition asks for more than they say.
+    /// Whether the demands are equivalent to the condition; if not, it demands more.
     pub exact: bool,
 }
 
-/// A condition holds exactly when one of its alternatives does, or, of one that is not exact, at most then.
+/// A condition holds exactly when one of its alternatives holds; an alternative that is not exact is only necessary.
 pub type Alternatives = Vec<Clause>;
 
-/// More alternatives than this are not told apart.
+/// A condition with more alternatives than this becomes a single one without demands.
 const MOST_ALTERNATIVES: usize = 8;
 
 impl Clause {
     /// Demands nothing.
     const ALWAYS: Self = Self { demands: Vec::new(), exact: true };
-    /// Something that no demand on a single fact can say.
+    /// A condition that no demand on single facts can express.
     const OPAQUE: Self = Self { demands: Vec::new(), exact: false };
 
     fn of(dimension: Dimension, allowed: Allowed) -> Self {
         Self { demands: vec![(dimension, allowed)], exact: true }
     }
 
-    /// Takes the other one in, if both make one exact demand on one dimension; false if not.
+    /// Merges the other one, if both make one exact demand on the same dimension; false if not.
     fn unite(&mut self, other: &Self) -> bool {
         if let ([(dimension, known)], [(same, allowed)]) = (self.demands.as_mut_slice(), other.demands.as_slice())
             && dimension == same
@@ -56,7 +56,7 @@ impl Clause {
         false
     }
 
-    /// Both; nothing if they contradict each other.
+    /// The conjunction; `None` if they contradict each other.
     fn and(&self, other: &Self) -> Option<Self> {
         let mut both = self.clone();
         both.exact &= other.exact;
@@ -91,7 +91,8 @@ fn of_condition(condition: &Condition, want: bool, facts: &FactTable) -> Alterna
     }
 }
 
-/// When an expression is true, or false if that is wanted. In Kleene's logic each follows from its parts alone.
+/// The alternatives under which an expression has the wanted truth. In Kleene's logic this follows from its parts
+/// alone.
 fn of_node(node: &Node, want: bool, facts: &FactTable) -> Alternatives {
     match node {
         Node::Constant(Value::Flag(flag)) if *flag == want => vec![Clause::ALWAYS],
@@ -130,8 +131,7 @@ fn compared(subject: &Node, how: Comparison, with: &Node, facts: &FactTable) -> 
     since_now(subject, how, with, facts)
 }
 
-/// `moment < now - duration("14d")` and `now - moment > duration("14d")`, as demands on how far the moment lies
-/// behind now.
+/// `moment < now - duration("14d")` and `now - moment > duration("14d")`, as demands on the difference from now.
 fn since_now(subject: &Node, how: Comparison, with: &Node, facts: &FactTable) -> Option<Clause> {
     let is_now = |id: &FactId| matches!(facts.get(*id).map(|entry| &entry.fact), Some(Fact::Now));
     let (fact, now, how, distance) = match (subject, with) {
@@ -155,7 +155,7 @@ fn since_now(subject: &Node, how: Comparison, with: &Node, facts: &FactTable) ->
     Some(Clause::of(Dimension::SinceNow(*fact, *now), allowed))
 }
 
-/// All of them, by multiplying out; what would grow too large is left unsaid.
+/// The conjunction of all, multiplied out; a part that would make it too large is left out, so the result is not exact.
 fn every(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
     let mut all = vec![Clause::ALWAYS];
     for part in parts {
@@ -168,7 +168,7 @@ fn every(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
     all
 }
 
-/// One of them; several demands on one fact, and nothing else, become one.
+/// The disjunction of all; alternatives with one demand on the same fact are merged.
 fn any(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
     let mut all: Alternatives = Vec::new();
     for clause in parts.flatten() {
@@ -181,7 +181,7 @@ fn any(parts: impl Iterator<Item = Alternatives>) -> Alternatives {
 }
 
 impl Dimension {
-    /// The fact that is asked about.
+    /// The fact of a dimension.
     #[must_use]
     pub fn fact(self) -> FactId {
         match self {
@@ -189,7 +189,7 @@ impl Dimension {
         }
     }
 
-    /// Where a customer stands on it.
+    /// A customer's value in a dimension.
     pub fn read<'a>(self, facts: &'a impl Facts) -> Operand<'a> {
         match self {
             Self::Fact(fact) => facts.read(fact),

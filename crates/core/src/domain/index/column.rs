@@ -1,4 +1,4 @@
-//! One dimension of the index: for every value that rules tell apart, the set of rows that allow it.
+//! One dimension of the index: for every value that rules distinguish, the set of rows that allow it.
 
 use std::collections::HashMap;
 
@@ -9,31 +9,31 @@ use super::bits;
 use super::clause::Dimension;
 use crate::domain::value::Operand;
 
-/// For each group of values that rules do not tell apart, the rows that allow it.
+/// For each group of values that rules do not distinguish, the rows that allow it.
 #[derive(Debug, Clone)]
 pub struct Column {
-    /// What it is about.
+    /// The dimension that is indexed.
     pub dimension: Dimension,
-    /// Rows that demand something of it.
+    /// Rows with a demand on it.
     pub constrained: Vec<u64>,
     groups: Groups,
-    /// One set after another: first for the unknown, then for each group.
+    /// The sets, one after the other: first that of the unknown, then one per group.
     sets: Vec<u64>,
     words: usize,
 }
 
-/// How values fall into groups.
+/// How values are grouped.
 #[derive(Debug, Clone)]
 enum Groups {
-    /// A listed text has a group of its own; group 0 holds every other.
+    /// Each listed text has its own group; group 0 holds all others.
     Texts(HashMap<CompactString, usize, foldhash::fast::FixedState>),
     /// A group lies between two neighbouring cuts.
     Numbers(Vec<Cut>),
 }
 
 impl Column {
-    /// Builds the sets from each row's demand; says which rows demand more than the sets can tell. Beyond `most_groups`,
-    /// values share groups, and most rows demand more.
+    /// Builds the sets from each row's demand; returns the rows whose demand the sets cannot express exactly. Beyond
+    /// `most_groups`, values share groups, and most rows are inexact.
     pub fn new(
         dimension: Dimension,
         demands: &[(usize, &Allowed)],
@@ -52,7 +52,7 @@ impl Column {
         (column, inexact)
     }
 
-    /// The rows that may hold where the dimension has this value. An unknown is allowed only by rows that demand nothing.
+    /// The rows that may hold for this value. Only rows without a demand allow the unknown.
     pub fn rows(&self, value: Operand<'_>) -> &[u64] {
         let set = self.groups.of_value(value).map_or(0, |group| group + 1);
         self.sets.get(set * self.words..(set + 1) * self.words).unwrap_or(&[])
@@ -63,7 +63,7 @@ impl Column {
         self.sets.get_mut(start..start + self.words).unwrap_or(&mut [])
     }
 
-    /// Puts a row into the sets of the groups it allows; false if a group holds values that it does not.
+    /// Adds a row to the sets of the groups it allows; false if a group also has values that it does not allow.
     fn allow(&mut self, row: usize, allowed: &Allowed) -> bool {
         match allowed {
             Allowed::Texts(texts) => {
@@ -87,7 +87,7 @@ impl Column {
 }
 
 impl Groups {
-    /// As many groups as rules tell apart, but no more than `most`.
+    /// As many groups as rules distinguish, but at most `most`.
     fn of(demands: &[(usize, &Allowed)], most: usize) -> Self {
         let mut cuts: Vec<Cut> = Vec::new();
         let mut texts = HashMap::with_hasher(foldhash::fast::FixedState::default());
@@ -127,7 +127,7 @@ impl Groups {
         }
     }
 
-    /// The group of a value; nothing for the unknown.
+    /// The group of a value; `None` for the unknown.
     fn of_value(&self, value: Operand<'_>) -> Option<usize> {
         match (self, value) {
             (Self::Texts(_), Operand::Text(text)) => Some(self.of_text(text).unwrap_or(0)),
@@ -139,7 +139,7 @@ impl Groups {
         }
     }
 
-    /// The groups that a range touches, and whether it ends where they do.
+    /// The groups that a range overlaps, and whether its ends are theirs.
     fn of_range(&self, (from, to): (Cut, Cut)) -> (std::ops::RangeInclusive<usize>, bool) {
         let Self::Numbers(cuts) = self else { return (0..=0, false) };
         let aligned = |cut: &Cut| cuts.binary_search(cut).is_ok();

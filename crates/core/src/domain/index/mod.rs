@@ -1,9 +1,10 @@
-//! The predicate index: which actions may fit, found by combining sets of rows instead of asking every action.
+//! The predicate index: finds the actions that may fit by combining bit sets of rows instead of evaluating every
+//! action.
 //!
-//! Conditions become alternatives of plain demands on single facts (`clause`, `allowed`); for every value that
-//! rules tell apart, a dimension holds the set of rows that allow it (`column`); a decision combines these sets
-//! (`shard`). A withheld fact leaves only the rows that demand nothing of it. The index never rules out an action
-//! whose conditions hold; where it cannot tell, it leaves the action to evaluation.
+//! Conditions become alternatives of demands on single facts (`clause`, `allowed`); for every value that rules
+//! distinguish, a column has the set of rows that allow it (`column`); a decision intersects these sets (`shard`). A
+//! withheld fact leaves only the rows without a demand on it. The index never rules out an action whose conditions
+//! hold; an action it cannot decide is left to evaluation.
 
 mod allowed;
 mod bits;
@@ -25,14 +26,14 @@ use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
 use crate::domain::model::{Action, Arbitration};
 use crate::domain::time::Moment;
 
-/// The actions of a rule set, in the orders in which decisions look for them.
+/// The actions of a rule set, in the orders in which decisions need them.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    /// Purpose by purpose.
+    /// One index per purpose.
     pub purposes: Vec<PurposeIndex>,
-    /// Actions that begin at a moment, earliest first.
+    /// Actions with a `from` date, earliest first.
     pub starts: Vec<(Moment, ActionId)>,
-    /// All of them, for decisions that explain every loser.
+    /// Every action, for decisions that explain every loser.
     pub scan: Scan,
 }
 
@@ -43,7 +44,7 @@ pub struct PurposeIndex {
     pub purpose: PurposeId,
     /// Finds the actions that may fit, those with the highest upper bound first.
     pub shard: Shard,
-    /// All of them by the channels on which they have a treatment.
+    /// The actions by the channels on which they have a treatment.
     pub lineups: IdMap<ChannelId, Lineup>,
 }
 
@@ -52,7 +53,7 @@ pub struct PurposeIndex {
 pub struct Lineup {
     /// In the order of their names.
     pub by_name: Vec<ActionId>,
-    /// Offers to the customer, consent asks aside, with the most points that each can ever have; the most first.
+    /// All actions but consent asks, with the upper bound of their points; the highest first.
     pub by_promise: Vec<(ActionId, f64)>,
 }
 
@@ -107,7 +108,7 @@ impl PurposeIndex {
             }
         }
         let mut entries: Vec<Entry> = by_name.iter().map(|action| entry(action, weights, facts)).collect();
-        // Those of one promise stay in the order of their names.
+        // The sort is stable: equal upper bounds stay in order of names.
         entries.sort_by(|a, b| b.promise.points.total_cmp(&a.promise.points));
         Self { purpose, shard: Shard::new(&entries, facts), lineups }
     }
@@ -123,7 +124,7 @@ fn entry(action: &Action, weights: Arbitration, facts: &FactTable) -> Entry {
     }
 }
 
-/// How personal the facts are on which the engagement policy rests, if it is the same whenever it holds.
+/// The sensitivity of the engagement policy, if it is the same whenever it holds.
 fn sensitivity(action: &Action) -> Option<f64> {
     action.conditions().try_fold(0.0_f64, |most, one| Some(most.max(one.constant_sensitivity()?)))
 }

@@ -1,14 +1,14 @@
-//! What an action can come to at its best.
+//! The upper bound of an action's score.
 
 use crate::domain::model::{Action, Arbitration};
 
-/// The best that an action can come to: all that speaks for it, nothing that speaks against it but itself. What a consent
-/// ask can gain is not known before, and it does not pay for what its conditions read.
+/// The upper bound of an action's score: with all points for it, and only its own intrusiveness against it. For a
+/// consent ask, the gain is not known in advance, and the sensitivity of its conditions does not count.
 ///
-/// Actions with equal promises score alike where they keep them.
+/// Actions with equal bounds have equal scores whenever they reach them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Promise {
-    /// Points, before what speaks against every action alike.
+    /// In points, without the part of intrusiveness that all actions share.
     pub points: f64,
     relevance: f64,
     personal: f64,
@@ -18,7 +18,7 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// The promise of an action, whose conditions read facts that are so personal at least.
+    /// The bound of an action whose conditions read facts of at least this sensitivity.
     pub fn new(action: &Action, sensitivity: Option<f64>, weights: Arbitration) -> Self {
         let relevance = action.relevance.add.iter().fold(action.relevance.base, |sum, add| sum + add.points.max(0.0));
         let (relevance, personal) = match action.asks {
@@ -31,7 +31,7 @@ impl Promise {
         Self { points, relevance, personal, worth, intrusiveness, helps: action.kind.helps() }
     }
 
-    /// Whether it is kept: everything speaks for the action, and it reads nothing more personal than it must.
+    /// Whether a score reaches the bound: all points count, and no fact read is more personal than necessary.
     #[must_use]
     pub fn is_kept(&self, relevance: f64, personal: f64) -> bool {
         relevance >= self.relevance && personal <= self.personal

@@ -1,6 +1,6 @@
-//! Every action in the order of ids, laid out so that to look through all of them reads memory from start to end.
+//! Every action in the order of ids, laid out so that a pass over all of them reads memory sequentially.
 //!
-//! Conditions that are written alike for one purpose are kept once: what a decision finds of one holds for all.
+//! Equal conditions of one purpose are stored once, so that a decision evaluates them once.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,17 +12,17 @@ use crate::domain::model::{Action, Condition};
 use crate::domain::time::Moment;
 use crate::domain::value::Truth;
 
-/// Every action, for decisions that say of each why it was not chosen.
+/// Every action, for decisions that give a reason for every loser.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     entries: Vec<ScanEntry>,
     channels: IdMap<ChannelId, Vec<u64>>,
-    /// Places in `conditions`, action by action, in the order in which they are asked.
+    /// Indices into `conditions`, action by action, in order of evaluation.
     steps: Vec<u32>,
     conditions: Vec<Condition>,
 }
 
-/// One action, as far as it can drop out before the contact policy.
+/// What an action needs to be checked up to its conditions.
 #[derive(Debug, Clone)]
 pub struct ScanEntry {
     /// The action of this entry.
@@ -32,22 +32,22 @@ pub struct ScanEntry {
     /// Its group and its dates.
     pub offer: Offer,
     steps: Range<u32>,
-    /// How many of its conditions stand under `eligible`, and how many under that and `applicable`.
+    /// The number of conditions under `eligible`, and under `eligible` and `applicable` together.
     ends: [usize; 2],
 }
 
 /// The first condition of an action that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// How many of its conditions come before it.
+    /// The number of the action's conditions before it.
     pub place: usize,
     /// Whether it stands under `eligible` (0), `applicable` (1) or `suitable` (2).
     pub part: usize,
-    /// What it came to.
+    /// Its result: false or unknown.
     pub truth: Truth,
 }
 
-/// What is asked of an action before its purpose and its conditions.
+/// What is checked of an action before its purpose and its conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
     /// The action's group.
@@ -67,7 +67,7 @@ impl Offer {
 }
 
 impl Scan {
-    /// Lays out actions that are in the order of their ids.
+    /// Builds the scan from actions in order of ids.
     #[must_use]
     pub fn new(by_id: &[&Action]) -> Self {
         let mut scan = Self::default();
@@ -109,7 +109,7 @@ impl Scan {
     }
 }
 
-/// What the conditions of a scan come to in one decision; each is evaluated when it is first asked for.
+/// The results of a scan's conditions in one decision; each is evaluated when first needed.
 #[derive(Debug)]
 pub struct Truths<'s> {
     scan: &'s Scan,

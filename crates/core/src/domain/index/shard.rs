@@ -1,6 +1,6 @@
 //! The index over the actions of one purpose.
 //!
-//! All of them read through the same view, so that one value of a fact counts for all.
+//! They all read through the same view, so that a fact has one value for all of them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::promise::Promise;
 use crate::domain::expr::{Fact, FactTable, Facts};
 use crate::domain::id::{ActionId, ChannelId, IdMap};
 
-/// One action, as the index is built from it.
+/// One action to be indexed.
 #[derive(Debug)]
 pub struct Entry {
     /// The indexed action.
@@ -21,7 +21,7 @@ pub struct Entry {
     pub channels: Vec<ChannelId>,
     /// When its engagement policy holds.
     pub alternatives: Alternatives,
-    /// How personal the facts are on which that rests, if it is the same whenever it holds.
+    /// The sensitivity of the engagement policy, if it is the same whenever it holds.
     pub sensitivity: Option<f64>,
     /// The upper bound of its score.
     pub promise: Promise,
@@ -32,8 +32,7 @@ pub struct Entry {
 pub struct Survivor<'s> {
     /// The action that may fit.
     pub action: ActionId,
-    /// If its engagement policy is known to hold: how personal the facts are on which that rests. If not, it has to
-    /// be evaluated.
+    /// The sensitivity of its engagement policy, if that is known to hold; if `None`, it has to be evaluated.
     pub holds: Option<f64>,
     /// The upper bound of its score.
     pub promise: &'s Promise,
@@ -48,7 +47,7 @@ pub struct Shard {
     columns: Vec<Column>,
 }
 
-/// Whose alternative a row is.
+/// The action of each row.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     action: ActionId,
@@ -56,12 +55,12 @@ struct Row {
     promise: Promise,
 }
 
-/// What an index may take.
+/// The bounds of an index.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
-    /// A dimension that fewer rows than this share of all constrain is left to evaluation.
+    /// A dimension with demands from less than this share of the rows is left to evaluation.
     worth_a_column: usize,
-    /// The most memory that all sets may take, in words.
+    /// The maximum size of all sets, in words.
     words: usize,
 }
 
@@ -105,7 +104,8 @@ impl Shard {
             inexact.extend(shared);
         }
         inexact.into_iter().for_each(|row| bits::clear(&mut shard.exact, row));
-        // What costs nothing to read comes first, then what most rows ask about: little is left for the rest.
+        // Facts that are cheap to read come first, then those that most rows demand, so that few rows are left for the
+        // others.
         shard.columns.sort_by_key(|column| {
             let constrained: u32 = column.constrained.iter().map(|word| word.count_ones()).sum();
             (is_history(column.dimension, facts), std::cmp::Reverse(constrained))
@@ -123,7 +123,7 @@ impl Shard {
     }
 
     /// Every action on the channel whose engagement policy may hold, in the order of the entries; a fact is read only
-    /// while a row that is left asks for it.
+    /// if a remaining row has a demand on it.
     pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor<'_>> {
         let mut left = self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default();
         for column in &self.columns {
@@ -148,7 +148,7 @@ impl Shard {
     }
 }
 
-/// Whether a dimension has to be found by looking through what happened.
+/// Whether a dimension is computed from the customer's history.
 fn is_history(dimension: Dimension, facts: &FactTable) -> bool {
     matches!(
         facts.get(dimension.fact()).map(|entry| &entry.fact),

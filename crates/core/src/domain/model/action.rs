@@ -33,24 +33,24 @@ pub struct Action {
     pub relevance: Relevance,
     /// Factor on relevance: what it is worth to both sides.
     pub worth: f64,
-    /// Points of intrusiveness of its own.
+    /// Its own points of intrusiveness.
     pub intrusiveness: f64,
-    /// Limits and cool-downs of its own.
+    /// Its own limits and cool-downs.
     pub limits: Vec<Limit>,
     /// How it looks on each channel.
     pub treatments: IdMap<ChannelId, Treatment>,
-    /// Not before.
+    /// Not before this moment.
     pub from: Option<Moment>,
-    /// Not from here on.
+    /// Not from this moment on.
     pub until: Option<Moment>,
-    /// Actions that do not go together with it in one answer.
+    /// Actions that must not be in one answer with it.
     pub excludes: Vec<ActionId>,
     /// Where it is declared.
     pub span: Span,
 }
 
 impl Action {
-    /// The engagement policy: all of it must hold.
+    /// The engagement policy: every condition must hold.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.eligible.iter().chain(&self.applicable).chain(&self.suitable)
     }
@@ -59,9 +59,9 @@ impl Action {
 /// Points of relevance.
 #[derive(Debug, Clone, Default)]
 pub struct Relevance {
-    /// Always.
+    /// Points that always count.
     pub base: f64,
-    /// Under conditions.
+    /// Points that count under a condition.
     pub add: Vec<Points>,
 }
 
@@ -79,7 +79,7 @@ pub struct Points {
 /// How an action looks on one channel.
 #[derive(Debug, Clone)]
 pub struct Treatment {
-    /// A key to content that is kept elsewhere.
+    /// A key to content in another system.
     pub content: Arc<str>,
     /// A text to show or say.
     pub text: Template,

@@ -1,4 +1,4 @@
-//! `attributes:` what may be known of a customer, and for which purposes.
+//! `attributes:` what may be known about a customer, and for which purposes.
 
 use compact_str::CompactString;
 
@@ -11,15 +11,15 @@ use crate::domain::value::{Type, Value};
 pub struct Attribute {
     /// Its type and allowed values.
     pub shape: Shape,
-    /// The purposes it may serve; nothing if it is not personal.
+    /// The purposes it may serve; `None` if it is not personal.
     pub purposes: Option<PurposeSet>,
-    /// How personal it is to use it, from 0 to 1.
+    /// Its sensitivity, from 0 to 1.
     pub sensitivity: f64,
     /// Where it is declared.
     pub span: Span,
 }
 
-/// What values a fact may have.
+/// The values that a fact may have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
     /// The type of every value.
@@ -35,7 +35,7 @@ impl Shape {
         Self { kind, one_of: None }
     }
 
-    /// Why a value does not fit, if it does not.
+    /// Why a value does not fit; `None` if it fits.
     #[must_use]
     pub fn refuses(&self, value: &Value) -> Option<String> {
         if value.kind() != self.kind {

@@ -9,7 +9,7 @@ use crate::domain::time::{Moment, Period, TimeOfDay};
 /// The context fact that says what the customer is doing.
 pub const ACTIVITY: &str = "activity";
 
-/// Who began the contact.
+/// Who starts a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The customer came to us.
@@ -21,11 +21,11 @@ pub enum Direction {
 /// A declared channel.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// Who began the contact.
+    /// Who starts a contact.
     pub direction: Direction,
     /// What it costs the customer to be interrupted here.
     pub interruption: Interruption,
-    /// When nothing is said here.
+    /// The quiet hours, if there are any.
     pub quiet_hours: Option<QuietHours>,
     /// How long an unconfirmed contact counts; for ever on outbound channels.
     pub reserve_for: Option<Period>,
@@ -36,14 +36,14 @@ pub struct Channel {
 /// Points of interruption by what the customer is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interruption {
-    /// Where the activity is not listed or not known: the `default`, else the highest listed.
+    /// The points for an activity that is not listed or not known: `default`, else the highest listed.
     pub otherwise: f64,
     /// By value of `context.activity`.
     pub by_activity: Vec<(CompactString, f64)>,
 }
 
 impl Interruption {
-    /// The points for an activity; the strict value where it is unknown.
+    /// The points for an activity; those of an unknown one if it is unknown.
     #[must_use]
     pub fn points(&self, activity: Option<&str>) -> f64 {
         let listed = activity.and_then(|now| self.by_activity.iter().find(|(name, _)| name == now));
@@ -54,26 +54,26 @@ impl Interruption {
 /// A daily span of silence on local clocks; it may run past midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuietHours {
-    /// Silence from here.
+    /// Start of the span (inclusive).
     pub from: TimeOfDay,
-    /// To here (exclusive).
+    /// End of the span (exclusive).
     pub to: TimeOfDay,
-    /// What becomes of a step that falls into it.
+    /// What happens to an action in this span.
     pub otherwise: Otherwise,
     /// Where it is written.
     pub span: Span,
 }
 
-/// What becomes of a step that falls into quiet hours.
+/// What happens to an action in quiet hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Otherwise {
-    /// Ask again when they end.
+    /// The answer says to ask again when they end.
     Wait,
-    /// It is dropped; no later moment is named.
+    /// The action is dropped; the answer names no later moment.
     Drop,
 }
 
-/// How many times an edge of quiet hours is looked for, one a day at most.
+/// For how many days an edge of quiet hours is searched.
 const EDGES: usize = 4;
 
 impl QuietHours {
@@ -90,7 +90,7 @@ impl QuietHours {
         let edge = if quiet { self.to } else { self.from };
         let changes = |at: Moment| self.cover(at.time_of_day(zone)) != quiet;
         let (mut from, mut clocks) = (now, now.next_clock_change(zone));
-        // Where clocks skip an edge, it may change nothing until the next day.
+        // If the clocks skip an edge, the next one may be a day later.
         for _ in 0..EDGES {
             let usual = from.next_local(edge, zone);
             while let Some(change) = clocks.filter(|change| *change < usual) {

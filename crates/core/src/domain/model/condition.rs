@@ -19,12 +19,12 @@ pub enum Condition {
     None(Vec<Self>, Span),
 }
 
-/// What a condition came to, and how personal were the facts that made it so.
+/// The result of a condition, and the sensitivity of the facts that decide it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Finding {
     /// Whether it holds.
     pub truth: Truth,
-    /// The highest sensitivity among the facts that the result rests on.
+    /// The highest sensitivity among the facts that decide the result.
     pub sensitivity: f64,
 }
 
@@ -38,9 +38,9 @@ impl Condition {
         }
     }
 
-    /// Whether it holds, and what that rests on.
+    /// Evaluates the condition.
     ///
-    /// Of several true branches under `any`, the least personal one carries the result.
+    /// Of several true branches under `any`, the least personal one counts.
     pub fn evaluate(&self, facts: &impl Facts) -> Finding {
         match self {
             Self::Expression(program) => {
@@ -56,7 +56,7 @@ impl Condition {
         }
     }
 
-    /// As it is written, for explanations.
+    /// The source text, for explanations.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         let join = |parts: &[Self]| parts.iter().map(Self::text).collect::<Vec<_>>().join("; ");
@@ -68,7 +68,7 @@ impl Condition {
         })
     }
 
-    /// Appends what tells it from other conditions of the same purpose: equal keys mean the same.
+    /// Appends a key to the text: conditions of one purpose with equal keys mean the same.
     pub fn write_key(&self, key: &mut String) {
         let (group, parts) = match self {
             Self::Expression(program) => return key.push_str(&program.text),
@@ -94,7 +94,7 @@ impl Condition {
         }
     }
 
-    /// How personal the facts are that it rests on, if that is the same whenever it holds.
+    /// The sensitivity of the facts that decide it, if that is the same whenever it holds.
     #[must_use]
     pub fn constant_sensitivity(&self) -> Option<f64> {
         match self {
@@ -106,7 +106,7 @@ impl Condition {
         }
     }
 
-    /// How personal the most personal fact in it is.
+    /// The highest sensitivity among its facts.
     #[must_use]
     pub fn most_sensitive(&self) -> f64 {
         let mut most = 0.0_f64;
@@ -115,7 +115,7 @@ impl Condition {
     }
 }
 
-/// Whether all hold; the result rests on every part.
+/// Whether all hold; every part counts for the sensitivity.
 pub fn all(parts: &[Condition], facts: &impl Facts) -> Finding {
     let mut result = Finding { truth: Truth::True, sensitivity: 0.0 };
     for part in parts {

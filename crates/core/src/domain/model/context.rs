@@ -1,9 +1,9 @@
-//! `context:` facts of this moment that a channel gives with its question.
+//! `context:` facts of the moment that a channel sends with its question.
 
 use crate::domain::model::Shape;
 use crate::domain::sources::Span;
 
-/// A declared context fact. It is used for this decision alone and never kept with the customer.
+/// A declared context fact. It is used for one decision and never stored.
 #[derive(Debug, Clone)]
 pub struct ContextFact {
     /// Its type and allowed values.

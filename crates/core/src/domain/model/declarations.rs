@@ -16,7 +16,7 @@ pub struct Declarations {
     pub purpose_spans: IdMap<PurposeId, Span>,
     /// Customer attributes.
     pub attributes: IdMap<AttributeId, Attribute>,
-    /// Facts of the moment.
+    /// Context facts.
     pub context: IdMap<ContextId, ContextFact>,
     /// Event types.
     pub events: IdMap<EventTypeId, EventType>,
@@ -24,11 +24,11 @@ pub struct Declarations {
     pub fields: IdMap<FieldId, Field>,
     /// Channels.
     pub channels: IdMap<ChannelId, Channel>,
-    /// Journeys, as far as expressions need to know them.
+    /// The parts of journeys that expressions can read.
     pub journeys: IdMap<JourneyId, JourneyHead>,
-    /// Actions, as far as expressions need to know them.
+    /// The parts of actions that expressions can name.
     pub actions: IdMap<ActionId, ActionHead>,
-    /// Groups that actions have.
+    /// Groups of actions.
     pub groups: IdMap<GroupId, ()>,
 }
 
@@ -37,7 +37,7 @@ pub struct Declarations {
 pub struct JourneyHead {
     /// The purpose whose data it may use, and whose actions may read it.
     pub purpose: PurposeId,
-    /// How personal it is to show that one knows the stage.
+    /// The sensitivity of its stage, from 0 to 1.
     pub sensitivity: f64,
     /// Its stages in the order written; the first is where it starts.
     pub stages: Vec<(String, StageId)>,

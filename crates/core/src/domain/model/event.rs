@@ -1,4 +1,4 @@
-//! `events:` what a customer can do or suffer, for which purposes it is kept and for how long.
+//! `events:` what can happen to a customer, for which purposes it is stored and for how long.
 
 use crate::domain::id::{EventTypeId, FieldId, PurposeSet};
 use crate::domain::model::Shape;
@@ -10,15 +10,15 @@ use crate::domain::time::Period;
 pub struct EventType {
     /// The declared fields; an event may leave any of them out.
     pub fields: Vec<FieldId>,
-    /// The purposes it may be kept for.
+    /// The purposes it may be stored for.
     pub purposes: PurposeSet,
-    /// How long it is kept.
+    /// How long it is stored.
     pub keep: Period,
     /// How bad an experience it is, in points of hurt.
     pub hurt: f64,
     /// Event types whose hurt it ends.
     pub repairs: Vec<EventTypeId>,
-    /// How personal it is to use it, from 0 to 1.
+    /// Its sensitivity, from 0 to 1.
     pub sensitivity: f64,
     /// Where it is declared.
     pub span: Span,

@@ -1,4 +1,4 @@
-//! `journeys:` the way a customer goes with us, in stages.
+//! `journeys:` a customer's progress, in stages.
 
 use crate::domain::id::{EventTypeId, StageId};
 use crate::domain::model::Condition;
@@ -8,15 +8,15 @@ use crate::domain::time::Period;
 /// A compiled journey.
 #[derive(Debug, Clone)]
 pub struct Journey {
-    /// What begins it: any of these.
+    /// Any of these starts it.
     pub starts: Vec<Trigger>,
     /// Its stages in the order written; the first is where it starts.
     pub stages: Vec<Stage>,
-    /// How long after its end it may begin again; never, if it does not say.
+    /// How long after its end it may start again; `None` means never.
     pub again_after: Option<Period>,
 }
 
-/// An event that counts, perhaps under a condition.
+/// An event, a condition, or both.
 #[derive(Debug, Clone)]
 pub struct Trigger {
     /// The event; any event at all if there is none.
@@ -32,9 +32,9 @@ pub struct Stage {
     pub id: StageId,
     /// Ways out, tried in the order written.
     pub moves: Vec<Move>,
-    /// The journey's aim.
+    /// Whether the journey reaches its goal here.
     pub goal: bool,
-    /// The journey ends here.
+    /// Whether the journey ends here without its goal.
     pub end: bool,
     /// Where its name is written.
     pub span: Span,
@@ -54,14 +54,14 @@ pub struct Move {
 /// What makes a move.
 #[derive(Debug, Clone)]
 pub enum MoveOn {
-    /// An event or a condition, looked at when something is recorded.
+    /// An event or a condition, checked when something is recorded.
     Trigger(Trigger),
     /// Time spent in the stage.
     After(Period),
 }
 
 impl Journey {
-    /// Whether it can move without an event, because a condition alone begins it or leads on.
+    /// Whether it can move without an event, because some trigger is a condition alone.
     #[must_use]
     pub fn follows_conditions(&self) -> bool {
         let moves = self.stages.iter().flat_map(|stage| &stage.moves);
@@ -72,7 +72,7 @@ impl Journey {
         self.starts.iter().chain(leads_on).any(|trigger| trigger.event.is_none())
     }
 
-    /// A stage by its id.
+    /// The stage with this id.
     #[must_use]
     pub fn stage(&self, id: StageId) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == id)

@@ -12,7 +12,7 @@ pub struct Limit {
     pub label: String,
     /// What it forbids.
     pub rule: LimitRule,
-    /// What it counts and stops.
+    /// Which contacts it counts, and which actions it stops.
     pub scope: LimitScope,
     /// Where it is written.
     pub span: Span,
@@ -21,7 +21,7 @@ pub struct Limit {
 /// What a limit forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitRule {
-    /// More than a number within a sliding window.
+    /// More contacts than a number within a sliding window.
     AtMost {
         /// How many are allowed.
         count: u32,
@@ -30,7 +30,7 @@ pub enum LimitRule {
         /// Counting this outcome.
         outcome: Outcome,
     },
-    /// Anything for a while after an outcome.
+    /// Any contact for a while after an outcome.
     After {
         /// The outcome that starts the wait.
         outcome: Outcome,
@@ -39,7 +39,7 @@ pub enum LimitRule {
     },
 }
 
-/// What a limit counts and stops: everything that passes every filter.
+/// Which contacts a limit counts and which actions it stops: those that pass every filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitScope {
     /// Only this action.
@@ -53,7 +53,7 @@ pub struct LimitScope {
 }
 
 impl LimitScope {
-    /// Whether a step falls under the limit. A contact on an unknown channel falls under all.
+    /// Whether a contact or an action is in the scope. A contact on an unknown channel is in every scope.
     #[must_use]
     pub fn covers(
         &self,

@@ -1,7 +1,7 @@
-//! Compiled rules: what decides, without a trace of how it is read.
+//! Compiled rules, independent of the format of rule files.
 //!
-//! Names are numbers, conditions are programs over facts, and every part knows the span where it is written, so that
-//! reasons can name a file and a line.
+//! Names are ids, conditions are programs over facts, and every part has the span of its source, so that reasons can
+//! name a file and a line.
 
 mod action;
 mod attribute;

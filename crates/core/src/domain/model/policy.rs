@@ -1,4 +1,4 @@
-//! `policy:` what holds for all actions: arbitration, pressure, hurt, limits and the time zone.
+//! `policy:` the settings for all actions: arbitration, pressure, hurt, limits and the time zone.
 
 use jiff::tz::TimeZone;
 
@@ -7,7 +7,7 @@ use crate::domain::id::{ChannelId, IdMap};
 use crate::domain::model::Limit;
 use crate::domain::time::Period;
 
-/// What holds for all actions.
+/// The settings for all actions.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// How relevance is weighed against intrusiveness.
@@ -18,7 +18,7 @@ pub struct Policy {
     pub hurt: Hurt,
     /// Limits over many actions.
     pub limits: Vec<Limit>,
-    /// The clock of customers whose own is not known.
+    /// The time zone of customers whose own is unknown.
     pub zone: TimeZone,
     /// The IANA name of `zone`.
     pub zone_name: String,
@@ -27,7 +27,7 @@ pub struct Policy {
 /// Weights of the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arbitration {
-    /// How much of the relevance is lost on the most personal fact, from 0 to 1.
+    /// The share of the relevance that the most personal fact costs, from 0 to 1.
     pub personal_discount: f64,
     /// Points of intrusiveness of the most personal fact.
     pub personal: f64,
@@ -50,7 +50,7 @@ impl Default for Arbitration {
 pub struct Pressure {
     /// A contact weighs half as much after this time.
     pub half_life: Period,
-    /// What one contact weighs.
+    /// The points of one contact, by channel.
     pub per_contact: IdMap<ChannelId, f64>,
 }
 
@@ -59,6 +59,6 @@ pub struct Pressure {
 pub struct Hurt {
     /// An experience weighs half as much after this time.
     pub half_life: Period,
-    /// What an outcome weighs, as `complained`.
+    /// The points of an outcome, such as `complained`.
     pub per_outcome: Vec<(Outcome, f64)>,
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::domain::expr::{FactId, Facts};
 use crate::domain::value::Operand;
 
-/// A text to fill. It may hold only facts that its action's purpose may disclose.
+/// A text to fill. It may contain only facts that its action's purpose may disclose.
 #[derive(Debug, Clone, Default)]
 pub struct Template {
     parts: Vec<Part>,
-    /// The most personal fact that it cannot do without, from 0 to 1.
+    /// The highest sensitivity among facts without substitute words, from 0 to 1.
     pub sensitivity: f64,
-    /// More personal facts for which words may stand in.
+    /// More sensitive facts with substitute words.
     replaceable: Vec<(FactId, f64)>,
 }
 
@@ -22,7 +22,7 @@ enum Part {
 }
 
 impl Part {
-    /// About how many bytes it takes, filled.
+    /// The approximate length of the filled text, in bytes.
     fn length(&self) -> usize {
         match self {
             Self::Text(words) => words.len(),
@@ -32,10 +32,10 @@ impl Part {
 }
 
 impl Template {
-    /// The text with its facts; one without any is shared.
+    /// The filled text; a text without facts is shared, not copied.
     ///
     /// # Errors
-    /// The name of a fact that is not known and has no words to stand in for it.
+    /// The name of an unknown fact without substitute words.
     pub fn fill(&self, facts: &impl Facts) -> Result<Arc<str>, &str> {
         if let [Part::Text(words)] = self.parts.as_slice() {
             return Ok(Arc::clone(words));
@@ -55,12 +55,12 @@ impl Template {
         Ok(text.into())
     }
 
-    /// The name of a fact that is not known and has no words to stand in for it.
+    /// The name of an unknown fact without substitute words.
     pub fn missing(&self, facts: &impl Facts) -> Option<&str> {
         self.missing_where(facts, |_| true)
     }
 
-    /// The name of a fact for which no words stand in, if it is not known and `counts` holds for it.
+    /// The name of an unknown fact without substitute words for which `counts` is true.
     pub fn missing_where(&self, facts: &impl Facts, counts: impl Fn(FactId) -> bool) -> Option<&str> {
         self.parts.iter().find_map(|part| match part {
             Part::Fact { id, name, otherwise: None } if facts.read(*id) == Operand::Unknown && counts(*id) => {
@@ -70,20 +70,20 @@ impl Template {
         })
     }
 
-    /// How personal the facts are that it shows, from 0 to 1. Where words stand in, nothing is shown.
+    /// The highest sensitivity among the facts that it shows, from 0 to 1. Substitute words show none.
     pub fn shown_sensitivity(&self, facts: &impl Facts) -> f64 {
         let shown = self.replaceable.iter().filter(|(id, _)| facts.read(*id) != Operand::Unknown);
         shown.fold(self.sensitivity, |most, (_, sensitivity)| most.max(*sensitivity))
     }
 
-    /// Appends words as they are.
+    /// Appends literal words.
     pub fn push_text(&mut self, words: &str) {
         if !words.is_empty() {
             self.parts.push(Part::Text(words.into()));
         }
     }
 
-    /// Appends a fact by name, with words that stand in where it is not known. `sensitivity` is from 0 to 1.
+    /// Appends a fact by name, with substitute words for an unknown value. `sensitivity` is from 0 to 1.
     pub fn push_fact(&mut self, id: FactId, name: &str, otherwise: Option<String>, sensitivity: f64) {
         match otherwise {
             None => self.sensitivity = self.sensitivity.max(sensitivity),

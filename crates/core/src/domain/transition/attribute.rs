@@ -1,4 +1,4 @@
-//! Something known of the customer.
+//! Sets attributes of the customer.
 
 use super::{Terms, journey};
 use crate::domain::consent::Stage;
@@ -6,7 +6,8 @@ use crate::domain::customer::CustomerState;
 use crate::domain::id::{AttributeId, PurposeSet};
 use crate::domain::value::Value;
 
-/// Sets attributes, or removes those without a value. Gives back those that no purpose covers now.
+/// Sets attributes, or removes those without a value. Returns those that were dropped because no purpose covers them
+/// now.
 pub fn set_attributes(
     state: &mut CustomerState,
     attributes: Vec<(AttributeId, Option<Value>)>,

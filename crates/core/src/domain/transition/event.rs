@@ -1,4 +1,4 @@
-//! Something the customer did or suffered.
+//! Records events.
 
 use super::{Terms, journey};
 use crate::domain::consent::Stage;
@@ -20,23 +20,23 @@ pub struct NewEvent {
     pub fields: Vec<(FieldId, Value)>,
 }
 
-/// What became of it.
+/// The result of recording an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// Kept; these fields were dropped, because no purpose covers them now.
+    /// Stored; these fields were dropped, because no purpose covers them now.
     Kept(Vec<FieldId>),
     /// Seen before; it counts once.
     Repeated,
     /// Dropped: no purpose covers it now.
     NoLawfulPurpose,
-    /// Dropped: it is older than events of its type are kept.
+    /// Dropped: it is older than the retention of its type.
     TooOld,
 }
 
 /// Records one event and moves the journeys that follow it.
 pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>) -> Recorded {
     let Some(kind) = terms.rules.declared.events.get(event.kind) else { return Recorded::NoLawfulPurpose };
-    // A repetition is one even where the event could not be kept any more.
+    // A repeated event is recognised even if it is no longer stored.
     if event.id.is_some_and(|id| state.has_seen(id)) {
         return Recorded::Repeated;
     }
@@ -63,7 +63,7 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     let repairs = |repair: EventTypeId, hurt: EventTypeId| {
         terms.rules.declared.events.get(repair).is_some_and(|kind| kind.repairs.contains(&hurt))
     };
-    // What arrives late is repaired by what is held; of one moment, what arrived later repairs.
+    // Stored events repair a late one; of two with the same moment, the later arrival repairs.
     let late =
         state.events().newest_first().take_while(|held| held.at > event.at).any(|held| repairs(held.kind, event.kind));
     if late {

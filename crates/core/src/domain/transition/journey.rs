@@ -1,4 +1,4 @@
-//! Journeys move when something is recorded, and when time runs out in a stage.
+//! Moves journeys when something is recorded, and when the time in a stage runs out.
 //!
 //! One event makes at most one step in each journey; a journey follows only what its purpose may read.
 
@@ -11,7 +11,7 @@ use crate::domain::model::{Journey, MoveOn, Trigger};
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, Situation, Subject};
 
-/// Moves every journey that a recorded event, or another change, moves. Only `readers` may know of it.
+/// Moves every journey that reacts to a recorded event, or to another change. Only `readers` may read the change.
 pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
     let waits = |(_, journey): (JourneyId, &Journey)| journey.follows_conditions();
     if event.is_none() && !terms.rules.journeys.iter().any(waits) {
@@ -80,8 +80,8 @@ fn fires(
     }
 }
 
-/// Moves every journey whose time in a stage has run out, at the moment at which it ran out. Gives the moment at which
-/// the next one does.
+/// Moves every journey whose time in a stage has run out, at the moment at which it ran out. Returns the moment of the
+/// next such move.
 pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
     let mut next = Moment::DISTANT_FUTURE;
     state.change_relation(|relation| {
@@ -94,7 +94,7 @@ pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
     next
 }
 
-/// Leaves every stage whose time has run out. Of a circle of stages, whole rounds are left out.
+/// Leaves every stage whose time has run out. Whole rounds of a cycle of stages are skipped.
 fn time_out(journey: &Journey, held: &mut JourneyState, now: Moment) {
     let mut entered: SmallVec<[(StageId, Moment); 8]> = SmallVec::new();
     while let Some((to, due)) = timeout(journey, held).filter(|(_, due)| *due <= now) {
@@ -111,7 +111,7 @@ fn time_out(journey: &Journey, held: &mut JourneyState, now: Moment) {
     }
 }
 
-/// The earliest way out of the stage by time alone.
+/// The earliest move out of the stage by time alone.
 fn timeout(journey: &Journey, state: &JourneyState) -> Option<(StageId, Moment)> {
     let timed = journey.stage(state.stage)?.moves.iter().filter_map(|step| match step.on {
         MoveOn::After(wait) => Some((step.to, state.entered + wait)),

@@ -1,6 +1,6 @@
-//! What happens to a customer's state when something is recorded or time passes. Pure: time is an argument.
+//! Changes of a customer's state, when something is recorded or time passes. Pure: time is an argument.
 //!
-//! Collection and storage are gated here: a fact that no purpose covers is dropped before it is kept.
+//! Collection and storage are gated here: a fact that no purpose covers is not stored.
 
 mod attribute;
 mod event;
@@ -18,12 +18,12 @@ pub use event::{NewEvent, Recorded, record_event};
 pub use outcome::{NewOutcome, RecordedOutcome, record_outcome, reserve};
 pub use settle::{Settled, settle, withhold};
 
-/// What a change to a customer is judged by.
+/// What a change of a customer depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     /// The rules in force.
     pub rules: &'a RuleSet,
-    /// What the ledger says of the customer.
+    /// The customer's standing.
     pub standing: &'a Standing,
     /// Whether the ledger can be trusted now; if not, nothing personal is collected.
     pub ledger_trusted: bool,

@@ -27,8 +27,8 @@ pub struct NewOutcome {
     pub decided: Option<Moment>,
 }
 
-/// Counts the contacts that a decision makes, in the same breath as the decision. Those that have lapsed go: they count
-/// for nothing, and no settling waits for them.
+/// Reserves the contacts of a decision, in the same critical section as the decision. Lapsed contacts are removed: they
+/// do not count, and settling does not wait for them.
 pub fn reserve(
     state: &mut CustomerState,
     decision: DecisionKey,
@@ -57,21 +57,21 @@ pub fn reserve(
     }
 }
 
-/// What became of an outcome.
+/// The result of recording an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordedOutcome {
     /// It is recorded, for the contact of this decision; zero if another system decided.
     Applied(DecisionKey),
     /// Its id was seen before; it counts once.
     Repeated,
-    /// It says that a step was not presented, and there is no contact that it could take back.
+    /// It says that an action was not presented, and there is no contact to remove.
     NothingToTakeBack,
 }
 
-/// How long after its decision an outcome that names none may take a contact back.
+/// How long after a decision an outcome without a decision may remove its contact.
 const OPEN_FOR: Period = Period(30 * Period::DAY.0);
 
-/// Records an outcome: it confirms or releases the contact, and is remembered.
+/// Records an outcome: confirms or removes the contact, and stores the outcome.
 pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
     let Some(action) = terms.rules.actions.get(new.action) else { return RecordedOutcome::Repeated };
     let decided = new.decision != DecisionKey::default();
@@ -119,8 +119,8 @@ pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'
     RecordedOutcome::Applied(decision)
 }
 
-/// The decision whose contact an outcome takes back that names none: the newest of the action, on the channel if it names
-/// one.
+/// The decision whose contact an outcome without a decision removes: the newest of the action, on the channel if the
+/// outcome names one.
 fn open_contact(state: &CustomerState, new: &NewOutcome, now: Moment) -> Option<DecisionKey> {
     let is_open = |contact: &&Contact| {
         contact.action == new.action
@@ -132,7 +132,7 @@ fn open_contact(state: &CustomerState, new: &NewOutcome, now: Moment) -> Option<
     state.relation().contacts.iter().rev().find(is_open).map(|contact| contact.decision)
 }
 
-/// An outcome belongs to the purpose that its action served, if that was lawful when it came.
+/// An outcome belongs to the purpose of its action, if that was lawful at its arrival.
 fn readable(purpose: PurposeId, terms: Terms<'_>) -> PurposeSet {
     let declared = terms.rules.purpose(purpose).filter(|_| terms.ledger_trusted);
     let verdict = declared.map(|declared| lawful(terms.standing, purpose, declared, Stage::Collection, terms.now));

@@ -1,7 +1,7 @@
-//! What time does: grants run out, facts grow too old, stages time out, reservations lapse.
+//! Applies the effects of elapsed time: grants expire, old facts are deleted, stages time out, reservations lapse.
 //!
-//! It is done when a customer is next touched, with the moments at which it was due, so that nobody can
-//! tell whether it was done at once or late.
+//! This happens at the next access to the customer, with the moments at which the effects were due, so that it makes no
+//! difference when it happens.
 
 use std::cell::Cell;
 
@@ -12,15 +12,15 @@ use crate::domain::id::{EventTypeId, PurposeSet};
 use crate::domain::rule_set::{GRACE, RuleSet};
 use crate::domain::time::{Moment, Period};
 
-/// Contacts and outcomes are kept at least this long, for pressure, cool-downs and the last of something.
+/// Contacts and outcomes are stored at least this long, for pressure, cool-downs and `outcomes.last`.
 const SHORTEST_MEMORY: Period = Period(400 * 86_400_000);
 
-/// A customer's state, brought up to a moment.
+/// The result of settling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// Something may no longer be read that could be read before.
+    /// Whether something can no longer be read that could be read before.
     pub purged: bool,
-    /// Before this moment, settling again under the same rules does nothing, if nobody has recorded anything.
+    /// Until this moment, settling again under the same rules changes nothing, unless something is recorded.
     pub until: Moment,
 }
 
@@ -29,16 +29,17 @@ pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
     let (kept, kept_until) = kept(terms);
     let purged = withhold(state, terms.rules, (kept, terms.standing.is_restricted()));
     forget_what_is_old(state, terms);
-    // While processing is restricted, stages stand still; what was due meanwhile happens when that ends, at its moment.
+    // While processing is restricted, stages do not change; moves due meanwhile happen when the restriction ends, each
+    // at its own moment.
     let stage_ends =
         if terms.standing.is_restricted() { Moment::DISTANT_FUTURE } else { journey::pass_time(state, terms) };
     let until = stage_ends.min(kept_until).min(oldest_goes(state, terms));
     Settled { purged, until }
 }
 
-/// The purposes for which facts may be kept, and until when they stay the same if nobody says anything. What the
-/// standing denies is purged whether or not the ledger can be trusted: a denial needs no proof. Purposes that the rules
-/// have dropped are withheld for a while: nothing is used for them, and nothing is purged yet.
+/// The purposes for which facts may be stored, and until when this set stays the same if nothing is recorded. Facts of
+/// denied purposes are purged even if the ledger cannot be trusted: a denial needs no proof. Purposes that the rules no
+/// longer declare are withheld for a while: their facts are not used, and not yet purged.
 fn kept(terms: Terms<'_>) -> (PurposeSet, Moment) {
     let declared = terms.rules.declared.purposes.iter().map(|(id, purpose)| (id, purpose, Moment::DISTANT_FUTURE));
     let withheld = terms.rules.dropped.iter().filter(|(_, dropped)| dropped.is_withheld(terms.now));
@@ -51,9 +52,9 @@ fn kept(terms: Terms<'_>) -> (PurposeSet, Moment) {
     })
 }
 
-/// Clears every purpose but the lawful ones, and those that a fact is no longer declared for; what has none left is
-/// gone for good, unless processing is restricted: then it stays, for nobody to read, until that ends. True if that took
-/// anything away.
+/// Removes from each fact the purposes that are not lawful or no longer declared for it. A fact without purposes is
+/// deleted; while processing is restricted, it is kept unreadable until the restriction ends. True if anything was
+/// removed.
 pub fn withhold(state: &mut CustomerState, rules: &RuleSet, (lawful, restricted): (PurposeSet, bool)) -> bool {
     let declared = &rules.declared;
     let dropped: PurposeSet = rules.dropped.ids().collect();
@@ -103,8 +104,8 @@ fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
     });
 }
 
-/// When the next of what is left grows too old, or what is recorded from now on may do so. Contacts that lapse are not
-/// waited for: they count for nothing by themselves.
+/// The moment at which the next stored fact expires, or a fact recorded from now on may expire. Lapsing contacts do not
+/// count here: whether they count is computed from the moment.
 fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
     if terms.standing.is_restricted() {
         return Moment::DISTANT_FUTURE;
@@ -117,12 +118,12 @@ fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
     events.chain(said).min().unwrap_or(terms.now)
 }
 
-/// How long events of a type are kept.
+/// The retention of events of a type.
 fn keep(kind: EventTypeId, terms: Terms<'_>) -> Period {
     terms.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep)
 }
 
-/// How long contacts and outcomes are kept.
+/// The retention of contacts and outcomes.
 fn memory(terms: Terms<'_>) -> Period {
     terms.rules.contact_horizon.max(SHORTEST_MEMORY)
 }
@@ -194,7 +195,7 @@ policy:
         standing
     }
 
-    /// What is settled stays settled until the very moment that was said: one after another, everything has its end.
+    /// The settled state stays the same until exactly the returned moment, for each effect in turn.
     #[test]
     fn every_end_is_foreseen() {
         let rules = rules();
@@ -229,7 +230,7 @@ policy:
             ends.push(until.0 / Period::DAY.0);
             now = until;
         }
-        // The journey moves twice, the grant ends and takes the plan, the visit and the click are kept no longer.
+        // The journey moves twice, the grant ends and takes the plan with it, the visit and the click expire.
         assert_eq!(ends, [2, 5, 10, 20, 401]);
     }
 }

@@ -1,13 +1,13 @@
-//! Which numbers are kept as they are written.
+//! Which numbers are stored exactly as written.
 
 /// The largest whole number that no other one rounds to: 2^53 - 1 (IEEE 754 binary64).
 pub const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
-/// Why a number is refused that another one may stand for, as the last digits of an account number would.
+/// The message for a number that would be rounded, which would change the last digits of an account number.
 pub const NOT_EXACT: &str = "is beyond 9007199254740991, up to which numbers are exact; make it a text";
 
-/// Whether a number is finite and no whole number beyond [`LARGEST_EXACT`] may have become it. It is enough to look
-/// at what was rounded: whatever is beyond the bound stays beyond it.
+/// Whether a number is finite and exact. It is enough to check the rounded number: a number beyond [`LARGEST_EXACT`]
+/// stays beyond it when it is rounded.
 #[must_use]
 pub fn is_exact(number: f64) -> bool {
     number.abs() <= LARGEST_EXACT

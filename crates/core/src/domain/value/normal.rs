@@ -8,7 +8,7 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::Value;
 
-/// A text in normal form C. ASCII costs a look at its bytes.
+/// A text in normal form C. ASCII is returned unchanged.
 #[must_use]
 pub fn normal(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
@@ -30,7 +30,7 @@ impl Value {
         }
     }
 
-    /// As [`Self::normal`], of a value that is not needed any more.
+    /// As [`Self::normal`], consuming the value.
     #[must_use]
     pub fn into_normal(self) -> Self {
         let normal = match self.normal() {

@@ -1,4 +1,4 @@
-//! Values as they are kept: a head of type and length, then the value in as few bytes as it needs.
+//! Packed values: a head of type and length, then the value in the fewest bytes.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ const MOMENT: u64 = 3;
 const DURATION: u64 = 4;
 const LIST: u64 = 5;
 
-/// Numbers up to here are whole where they have no fraction.
+/// Up to this bound, a number without a fraction is packed as a whole number.
 const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// A value that is packed, not looked into yet.
+/// A packed value that is not decoded yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PackedValue<'a> {
     kind: u64,
@@ -45,7 +45,7 @@ impl Value {
 }
 
 impl fmt::Debug for PackedValue<'_> {
-    /// Says the type only, as [`Value`] does.
+    /// Shows the type only, as [`Value`] does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.operand().to_value().fmt(f)
     }
@@ -65,7 +65,7 @@ impl<'a> PackedValue<'a> {
         put(bytes, self.kind, self.bytes);
     }
 
-    /// The value. Bytes that make no sense are unknown.
+    /// The value. Invalid bytes are unknown.
     #[must_use]
     pub fn operand(self) -> Operand<'a> {
         match self.kind {

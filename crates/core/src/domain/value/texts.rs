@@ -1,10 +1,10 @@
-//! A list of texts, borrowed from wherever it is kept.
+//! A borrowed list of texts.
 
 use compact_str::CompactString;
 
 use crate::domain::packed::Reader;
 
-/// Texts in order: as a caller gave them, or as they are packed. Two lists are equal when their texts are.
+/// Texts in order, from a slice or packed. Two lists are equal when their texts are.
 #[derive(Debug, Clone, Copy)]
 pub enum Texts<'a> {
     /// One by one.

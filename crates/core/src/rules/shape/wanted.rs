@@ -13,7 +13,7 @@ impl Form {
             Self::False => "this must be false".into(),
             Self::Number(least, most) => format!("write a number from {least} to {most}"),
             Self::Whole(least, most) => format!("write a whole number from {least} to {most}"),
-            Self::Period => "write a length of time with its unit, such as 30 days, 2h 30m or 13 months".into(),
+            Self::Period => "write a duration with its unit, such as 30 days, 2h 30m or 13 months".into(),
             Self::Moment => "write a moment with its offset, such as 2026-03-02T10:00:00+01:00".into(),
             Self::TimeOfDay => "write hours and minutes in quotes, such as \"21:00\"".into(),
             Self::Condition => "write an expression, such as customer.age >= 18, or one of any:, all:, none:".into(),

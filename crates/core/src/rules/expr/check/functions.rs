@@ -35,10 +35,7 @@ const LEFT_OUT: &[(&[&str], &str)] = &[
         &["getHours", "getDayOfWeek", "getMonth", "getDate", "getDayOfMonth", "getFullYear"],
         "on the customer's clock: `local.hour`, `local.weekday`, `local.month`, `local.date`",
     ),
-    (
-        &["getSeconds", "getMinutes", "getMilliseconds", "getDayOfYear"],
-        "compare lengths of time: `x > duration(\"90s\")`",
-    ),
+    (&["getSeconds", "getMinutes", "getMilliseconds", "getDayOfYear"], "compare durations: `x > duration(\"90s\")`"),
     (&["today", "date"], "`now` is this moment, `local.date` this day on the customer's clock"),
 ];
 
@@ -187,7 +184,7 @@ impl Checker<'_, '_> {
         Some(Checked::flag(Node::TextTest(how, Box::new([text.node, part?.node]))))
     }
 
-    /// A length of time, as `"7d"` or `duration("7d")`.
+    /// A duration, as `"7d"` or `duration("7d")`.
     pub(super) fn period(&self, argument: &Expr) -> Option<Period> {
         if let ExprKind::Call { target: None, function, arguments, .. } = &argument.kind
             && let ([inner], "duration") = (arguments.as_slice(), function.as_str())
@@ -198,14 +195,14 @@ impl Checker<'_, '_> {
             let help = format!("say the unit, in quotes: `\"{number}d\"`, `\"{number}h\"`");
             return self.refuse(argument.span, code::EXPRESSION_DURATION, format!("`{number}` has no unit"), &help);
         }
-        let text = self.literal(argument, "a length of time, such as `\"7d\"`,")?;
+        let text = self.literal(argument, "a duration, such as `\"7d\"`,")?;
         let error = match Period::parse(text) {
             Ok(period) => return Some(period),
             Err(error) => error,
         };
         let help = match &error {
             PeriodError::NoUnit(number) => format!("say the unit: `\"{number}d\"`, `\"{number}h\"`"),
-            _ => "write a length of time such as `\"7d\"`, `\"2h 30m\"`, `\"13 months\"`".to_owned(),
+            _ => "write a duration such as `\"7d\"`, `\"2h 30m\"`, `\"13 months\"`".to_owned(),
         };
         self.refuse(argument.span, code::EXPRESSION_DURATION, error.to_string(), &help)
     }

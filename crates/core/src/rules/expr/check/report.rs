@@ -124,7 +124,7 @@ impl Checker<'_, '_> {
             return Some(checked);
         }
         let message = format!("this {} is out of bounds", checked.kind);
-        let help = "numbers end at 1.8e308, moments with the year 9999, lengths of time at 10,000 years";
+        let help = "numbers end at 1.8e308, moments with the year 9999, durations at 10,000 years";
         self.refuse(span, code::EXPRESSION_CONSTANT, message, help)
     }
 
@@ -174,12 +174,12 @@ fn convert(diagnostic: Diagnostic, expr: &Expr, kind: Type) -> Diagnostic {
             diagnostic.help("remove the quotes").replace(text.as_str())
         }
         (Type::Duration, ExprKind::Text(text)) if Period::parse(text).is_ok() => {
-            diagnostic.help("a length of time stands in `duration(...)`").replace(format!("duration(\"{text}\")"))
+            diagnostic.help("a duration stands in `duration(...)`").replace(format!("duration(\"{text}\")"))
         }
         (Type::Moment, ExprKind::Text(text)) if Moment::parse(text).is_ok() => {
             diagnostic.help("a moment stands in `timestamp(...)`").replace(format!("timestamp(\"{text}\")"))
         }
-        (Type::Duration, _) => diagnostic.help("write a length of time as `duration(\"14d\")`"),
+        (Type::Duration, _) => diagnostic.help("write a duration as `duration(\"14d\")`"),
         (Type::Moment, _) => {
             diagnostic.help("write a moment as `timestamp(\"2026-03-02T10:00:00Z\")` or `now - duration(\"14d\")`")
         }
