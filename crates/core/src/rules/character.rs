@@ -1,9 +1,9 @@
-//! Characters that nobody sees, or that look like a space and are none: their names, and where a text may hold them.
+//! Invisible characters, and those that look like a space but are not: their names, and where a text may contain them.
 //!
-//! They are those that Unicode calls default-ignorable (DerivedCoreProperties), spaces (Zs) other than U+0020, and
-//! format characters (Cf) without a shape. Control characters are refused before.
+//! These are Unicode's default-ignorable characters (DerivedCoreProperties), spaces (Zs) other than U+0020, and format
+//! characters (Cf) without a glyph. Control characters are refused earlier.
 
-/// What they are called, by the first and the last of a range, in order.
+/// The ranges of invisible characters with their names, in order: first, last, name.
 const NAMES: [(char, char, &str); 65] = [
     ('\u{a0}', '\u{a0}', "no-break space"),
     ('\u{ad}', '\u{ad}', "soft hyphen"),
@@ -72,7 +72,7 @@ const NAMES: [(char, char, &str); 65] = [
     ('\u{e01f0}', '\u{e0fff}', "unassigned invisible character"),
 ];
 
-/// What an invisible character is called, in lower case.
+/// The name of an invisible character, in lower case.
 fn name(c: char) -> Option<&'static str> {
     let place = NAMES.partition_point(|(first, ..)| *first <= c).checked_sub(1)?;
     NAMES.get(place).filter(|(_, last, _)| c <= *last).map(|(.., name)| *name)
@@ -84,13 +84,13 @@ pub fn escape(c: char) -> String {
     if point > 0xffff { format!("\\U{point:08x}") } else { format!("\\u{point:04x}") }
 }
 
-/// `U+200B zero width space`; of other characters the code point alone.
+/// `U+200B zero width space`; for other characters the code point alone.
 pub fn described(c: char) -> String {
     let point = format!("U+{:04X}", u32::from(c));
     name(c).map_or_else(|| point.clone(), |name| format!("{point} {name}"))
 }
 
-/// Whether nobody sees a character, or takes it for a plain space.
+/// Whether a character is invisible, or looks like a plain space.
 pub fn is_invisible(c: char) -> bool {
     name(c).is_some()
 }
@@ -100,7 +100,7 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{2800}'
 }
 
-/// The first character of a text that nobody sees.
+/// The first invisible character of a text.
 pub fn first_invisible(text: &str) -> Option<(usize, char)> {
     if text.is_ascii() {
         return None;
@@ -108,7 +108,7 @@ pub fn first_invisible(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|(_, c)| name(*c).is_some())
 }
 
-/// The first character of a text for people that nobody sees and that does nothing there.
+/// The first invisible character of a text for people that has no effect there.
 pub fn first_idle(text: &str) -> Option<(usize, char)> {
     if text.is_ascii() {
         return None;
@@ -121,7 +121,7 @@ pub fn first_idle(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(idle)
 }
 
-/// Whether a character has its use between what stands around it: spaces and hyphens where lines break, joiners where
+/// Whether a character has an effect between its neighbours: spaces and hyphens where lines break, joiners where
 /// letters or signs join, marks of direction.
 fn does_something(c: char, before: &str, after: &str) -> bool {
     let (before, after) = (before.chars().next_back(), after.chars().next());
@@ -154,7 +154,7 @@ fn writes_without_spaces(c: char) -> bool {
         || matches!(c, '\u{2e80}'..='\u{2fff}' | '\u{3001}'..='\u{3163}' | '\u{3165}'..='\u{9fff}')
 }
 
-/// Signs that join to one picture: emoji, their colours of skin, and the mark that asks for a picture.
+/// Characters that combine into one picture: emoji, skin tones, and the emoji variation selector.
 fn is_sign(c: char) -> bool {
     matches!(c, '\u{200d}' | '\u{fe0f}' | '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }

@@ -1,7 +1,7 @@
-//! The stable names of every mistake a rule file can hold, and what `tactful explain` says about them.
+//! The codes of all mistakes in rule files, and the texts of `tactful explain`.
 //!
-//! A code never changes its meaning; a retired one is never given out again. T00xx is YAML, T01xx the shape
-//! of documents, T02xx expressions, T03xx warnings, T04xx rule tests. The long texts live in the child modules, one a range.
+//! A code never changes its meaning, and a retired code is never reused. T00xx is YAML, T01xx the shape of documents,
+//! T02xx expressions, T03xx warnings, T04xx rule tests. The long texts are in the child modules, one for each range.
 
 mod document;
 mod expression;
@@ -34,7 +34,7 @@ pub const ALIAS: Code = Code(9);
 pub const TAG: Code = Code(10);
 /// A merge key (`<<`) stands in the file.
 pub const MERGE_KEY: Code = Code(11);
-/// A key stands twice in one map.
+/// A key occurs twice in one map.
 pub const DUPLICATE_KEY: Code = Code(12);
 /// A key is a list or a map, or has no text.
 pub const COMPLEX_KEY: Code = Code(13);
@@ -72,9 +72,9 @@ pub const MISSING_BLANK: Code = Code(28);
 pub const CUT_OFF: Code = Code(29);
 /// Nothing in the file shows where it ends.
 pub const OPEN_END: Code = Code(30);
-/// A comment stands behind a text without quotes, and may be the rest of it.
+/// A comment follows a text without quotes, and may be the rest of the text.
 pub const COMMENT_BEHIND_TEXT: Code = Code(31);
-/// A character that nobody sees stands where it changes what is meant.
+/// An invisible character changes the meaning of a text.
 pub const INVISIBLE_CHARACTER: Code = Code(32);
 
 /// A key has no meaning where it stands.
@@ -97,7 +97,7 @@ pub const BAD_DURATION: Code = Code(108);
 pub const BAD_TIME: Code = Code(109);
 /// A time zone is not in the IANA data base.
 pub const BAD_ZONE: Code = Code(110);
-/// A restrictive field was left out or given a blanket value.
+/// A restrictive field was left out, or its value restricts nothing.
 pub const NO_DEFAULT_ALLOWED: Code = Code(111);
 /// An id holds characters that ids may not have.
 pub const BAD_ID: Code = Code(112);
@@ -126,7 +126,7 @@ pub const EXPRESSION_ARGUMENTS: Code = Code(205);
 pub const EXPRESSION_UNKNOWN_FUNCTION: Code = Code(206);
 /// The expression reads a fact that its purpose does not cover.
 pub const EXPRESSION_PURPOSE: Code = Code(207);
-/// The expression looks further back than the events are kept.
+/// A window is longer than the retention of its events.
 pub const EXPRESSION_WINDOW: Code = Code(208);
 /// The expression divides by zero.
 pub const EXPRESSION_ZERO: Code = Code(209);
@@ -140,7 +140,7 @@ pub const EXPRESSION_NOT_CONDITION: Code = Code(212);
 pub const EXPRESSION_DURATION: Code = Code(213);
 /// The fact exists, but not in this place.
 pub const EXPRESSION_NOT_HERE: Code = Code(214);
-/// A part of the expression comes out the same whatever the facts.
+/// A part of the expression is constant.
 pub const EXPRESSION_CONSTANT: Code = Code(215);
 
 /// A purpose is declared and used by nothing.
@@ -157,13 +157,13 @@ pub const UNREACHABLE_STAGE: Code = Code(305);
 pub const SAME_TEST_NAME: Code = Code(306);
 /// No rule follows an event or reads a field of one.
 pub const UNUSED_EVENT: Code = Code(307);
-/// Conditions are never true together.
+/// Conditions contradict each other.
 pub const CONTRADICTORY_CONDITIONS: Code = Code(308);
 /// A limit never stops anything.
 pub const IDLE_LIMIT: Code = Code(309);
 /// A consent ask can gain nothing.
 pub const NOTHING_TO_GAIN: Code = Code(310);
-/// Two actions fit in the same cases.
+/// Two actions have the same conditions.
 pub const EQUAL_CONDITIONS: Code = Code(311);
 /// A lint of the policy found something.
 pub const POLICY_LINT: Code = Code(312);
@@ -179,7 +179,7 @@ pub const ALLOWABLE: [(&str, Code); 7] = [
     ("T0312", POLICY_LINT),
 ];
 
-/// A rule test expects something else than what is decided.
+/// A rule test expects another decision than the rules give.
 pub const FAILED_TEST: Code = Code(401);
 
 /// Every code with a short title and a long explanation that shows a wrong and a right example.

@@ -1,7 +1,7 @@
 //! What is wrong in a rule file: where, what, and how to fix it.
 //!
-//! Diagnostics are data; `cli::render` draws them. A span is a byte range in one file, so a line and a
-//! column are computed only when somebody looks.
+//! Diagnostics are data; `cli::render` draws them. A span is a byte range in one file; line and column are computed
+//! only when they are printed.
 
 use crate::domain::sources::Span;
 use std::fmt;
@@ -21,7 +21,7 @@ impl fmt::Display for Code {
 pub enum Severity {
     /// The rule set cannot be used.
     Error,
-    /// The rule set works; something in it is probably not meant.
+    /// The rule set works, but something in it is probably a mistake.
     Warning,
 }
 
@@ -38,9 +38,9 @@ pub struct Diagnostic {
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
-    /// Text that would replace the span, where that is obvious.
+    /// Text that would replace the span, if the fix is obvious.
     pub replacement: Option<String>,
-    /// A second place that explains the first, with a note.
+    /// A second place with a note, such as the first of two declarations.
     pub related: Option<(Span, String)>,
 }
 

@@ -1,9 +1,9 @@
-//! Lays a rule file out anew: keys in the order of the table in `shape`, two blanks of indentation, at most one
-//! blank line in a row, one blank where one is enough. Nothing else changes.
+//! Lays a rule file out: keys in the order of the table in `shape`, an indentation of two spaces, at most one blank
+//! line in a row, single spaces. Nothing else changes.
 //!
-//! Scalars and comments are copied as they stand, never made anew. `layout` hands every comment to the entry that
-//! it belongs to, `write` puts the entries down again. Then the result is read and held against the original: it is
-//! given out only if both mean the same and no comment is lost.
+//! Scalars and comments are copied, never rewritten. `layout` attaches every comment to its entry, `write` writes the
+//! entries. Then the result is read and compared with the original: it is returned only if both mean the same and no
+//! comment is lost.
 
 mod layout;
 mod write;
@@ -13,12 +13,12 @@ use super::source::{self, Entry, Node, NodeKind};
 use crate::domain::sources::FileId;
 use crate::rules::diagnostic::{Diagnostic, Severity};
 
-/// Why a file is left as it is.
+/// Why a file is left unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
-    /// Its YAML has mistakes; what it means is not known.
+    /// Its YAML has mistakes, so its meaning is unknown.
     Broken(Vec<Diagnostic>),
-    /// The new layout would mean something else. That is a mistake of this module, not of the file.
+    /// The new layout would change the meaning, which is a bug of this module.
     Changed,
 }
 
@@ -51,7 +51,7 @@ fn sorted_comments<'t>(text: &'t str, node: &Node) -> Vec<&'t str> {
     texts
 }
 
-/// Whether two nodes are equal but for their places, and for the order of keys where it means nothing.
+/// Whether two nodes are equal except for their places, and for the order of keys where it has no meaning.
 fn same(one: &Node, two: &Node, form: Option<&Form>) -> bool {
     match (&one.kind, &two.kind) {
         (NodeKind::List(one), NodeKind::List(two)) => {

@@ -1,9 +1,9 @@
 //! Checks an expression against what is declared, and compiles it to a program that cannot fail.
 //!
-//! Types, names, allowed values and purposes are settled here, at load. The functions that rules may call
-//! are in `functions` and `histories`, the names they may read in `names`, operators in `operators`; `report`
-//! says what is wrong. Both sides of an operator and all arguments of a call are looked at, so that every mistake shows at
-//! once. What comes out the same whatever the facts is computed here (`fold`).
+//! Types, names, allowed values and purposes are checked here, at load. The functions that rules may call are in
+//! `functions` and `histories`, the names they may read in `names`, operators in `operators`; `report` builds the
+//! messages. Both sides of an operator and all arguments of a call are checked, so that every mistake is reported at
+//! once. Constant parts are folded here (`fold`).
 
 mod functions;
 mod histories;
@@ -23,18 +23,18 @@ use crate::domain::value::{Operand, Truth, Type, Value, normal};
 use crate::rules::sink::Sink;
 use crate::rules::{code, reader, source};
 
-/// What an expression may see, and through whose eyes.
+/// What an expression may read.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'c> {
-    /// Names.
+    /// The names with their ids.
     pub vocabulary: &'c Vocabulary,
-    /// What they mean.
+    /// What is declared under these names.
     pub declared: &'c Declarations,
     /// The purpose whose facts it may read.
     pub purpose: PurposeId,
     /// The event that `event.` reads, inside a journey or a filter.
     pub event: Option<EventTypeId>,
-    /// Whether it is about an action, as the lints of the policy are, and so reads `action.` and nothing else.
+    /// Whether it is a lint of the policy, which reads `action.` and nothing else.
     pub about_action: bool,
     /// Where mistakes go.
     pub sink: &'c Sink,
@@ -51,7 +51,7 @@ impl Scope<'_> {
     }
 }
 
-/// How many steps one evaluation may take at worst.
+/// How many steps one evaluation may take in the worst case.
 const MOST_COST: u32 = 100_000;
 
 /// Compiles a condition: an expression that is true or false.
@@ -88,9 +88,9 @@ fn sensitivity(node: &Node, facts: &FactTable) -> f64 {
 pub struct Checked {
     /// What to evaluate.
     pub node: Node,
-    /// What comes out, unless it is unknown.
+    /// The type of the result.
     pub kind: Type,
-    /// The only texts that it, or an element of it, can be.
+    /// The only texts that the result, or an element of it, can be.
     one_of: Option<Vec<CompactString>>,
 }
 
@@ -118,8 +118,8 @@ impl Checked {
     }
 }
 
-/// Computes what is the same whatever the facts: what has a value although nothing is known. That is enough,
-/// for learning more never changes a value that is known (Kleene).
+/// Folds constants: a node with a value when all facts are unknown is constant, because in Kleene's logic more
+/// knowledge never changes a known value.
 fn fold(node: Node) -> Node {
     struct Nothing;
     impl Facts for Nothing {
@@ -142,14 +142,14 @@ struct Checker<'c, 'f> {
     scalar: Span,
     facts: &'f mut FactTable,
     bound: Vec<Bound>,
-    /// Steps at worst, without those of filters.
+    /// Steps in the worst case, without those of filters.
     cost: u32,
-    /// Steps of filters: each is gone through once, wherever it stands.
+    /// Steps of filters: each is evaluated once, in whatever place.
     filters: u32,
 }
 
 impl Checker<'_, '_> {
-    /// Refuses what takes too many steps. Asked before anything is computed from it, too.
+    /// Refuses an expression with too many steps; called also before constants are folded.
     fn affordable(&self, span: Span) -> Option<()> {
         let cost = self.cost.saturating_add(self.filters);
         if cost <= MOST_COST {
@@ -180,27 +180,27 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Both checked, so that the mistakes of both show.
+    /// Checks both, so that the mistakes of both are reported.
     fn both(&mut self, left: &Expr, right: &Expr) -> Option<(Checked, Checked)> {
         let (left, right) = (self.check(left), self.check(right));
         left.zip(right)
     }
 
-    /// Checked, and of this type.
+    /// Checks an expression and its type.
     fn typed(&mut self, expr: &Expr, kind: Type) -> Option<Checked> {
         let checked = self.check(expr)?;
         self.expect(&checked, kind, expr)?;
         Some(checked)
     }
 
-    /// What is true or false; warns where it is always the same.
+    /// Checks a condition; warns if it is constant.
     fn condition(&mut self, expr: &Expr) -> Option<Node> {
         let node = self.typed(expr, Type::Flag)?.node;
         self.warn_of_constant(&node, expr);
         Some(node)
     }
 
-    /// Plain values, of one type where it is known, each with its place.
+    /// Constants, of one type if it is known, each with its place.
     fn constants(&mut self, items: &[Expr], kind: Option<Type>) -> Option<Vec<(Value, Span)>> {
         let values: Vec<_> = items.iter().map(|item| self.plain_value(item, kind)).collect();
         values.into_iter().collect()

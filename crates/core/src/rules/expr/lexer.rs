@@ -1,8 +1,7 @@
-//! Splits an expression into tokens, and names the slips that show in single characters.
+//! Splits an expression into tokens, and reports mistakes in single characters.
 //!
-//! Spans here are byte ranges within the expression's own text; the parser carries them over to the rule
-//! file. Literals of text are decoded in `text`, numbers in `number`. What tokens mean together is the
-//! parser's matter.
+//! Spans here are byte ranges within the expression's own text; the parser carries them over to the rule file. Literals
+//! of text are decoded in `text`, numbers in `number`. The parser decides what tokens mean together.
 
 mod number;
 mod text;
@@ -103,7 +102,7 @@ pub(super) fn safe_quote(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '"' | '\''))
 }
 
-/// Where the lexer stands.
+/// The state of the lexer.
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -118,7 +117,7 @@ impl<'t> Lexer<'t> {
         self.rest().chars().next()
     }
 
-    /// Skips blanks and `//` comments.
+    /// Skips spaces and `//` comments.
     fn skip_blanks(&mut self) {
         loop {
             let rest = self.rest();
@@ -175,7 +174,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Refuses a name that goes on with letters outside `a` to `z`, such as `straße`.
+    /// Refuses a name with later letters outside `a` to `z`, such as `straße`.
     fn plain_name(&self, word: &'t str, start: usize) -> Result<TokenKind<'t>, Diagnostic> {
         match self.peek() {
             Some(strange) if strange.is_alphanumeric() => Err(strange_name(self.text, start)),
@@ -235,7 +234,7 @@ pub(super) fn begins_name(c: char) -> bool {
     c.is_ascii_alphabetic() || c == '_'
 }
 
-/// Whether a name may go on with the character.
+/// Whether a name may contain the character after its first one.
 pub(super) fn continues_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }

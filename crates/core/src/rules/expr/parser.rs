@@ -1,10 +1,9 @@
 //! Parses an expression: CEL syntax (cel.dev, language definition, section "Syntax"), a documented subset.
 //!
-//! Operators are parsed by binding power. The tree that comes out is bounded: at most
-//! [`MAX_NODES`] nodes and [`MAX_HEIGHT`] levels, so that whoever walks it by recursion is safe. Chains of
-//! `&&` and `||` become balanced trees, which changes neither their value nor their order. Left out on
-//! purpose: `null`, bytes, unsigned numbers, indexing, map and message literals. Names and types are the
-//! checker's matter; what a wrong token calls for is said in `mistake`.
+//! Operators are parsed by binding power. The resulting tree is bounded: at most [`MAX_NODES`] nodes and [`MAX_HEIGHT`]
+//! levels, so that a recursive walk is safe. Chains of `&&` and `||` become balanced trees, which changes neither their
+//! value nor their order. Left out on purpose: `null`, bytes, unsigned numbers, indexing, map and message literals.
+//! Names and types are left to the checker; `mistake` has the messages for wrong tokens.
 
 mod mistake;
 
@@ -79,7 +78,7 @@ struct Pending {
 
 type Parsed = Result<Built, Diagnostic>;
 
-/// Where the parser stands.
+/// The state of the parser.
 struct Parser<'t, P> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
@@ -111,8 +110,8 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         self.node(range, kind, height)
     }
 
-    /// Values with binary operators between them. A left operand waits until an operator that binds less
-    /// shows that its right one is complete, so only brackets and `?:` cost stack.
+    /// Values with binary operators between them. Left operands are kept on a list until an operator that binds less
+    /// completes the right one, so only brackets and `?:` cost stack.
     fn operation(&mut self) -> Parsed {
         let mut waiting = Vec::new();
         let mut current = self.unary()?;
@@ -193,7 +192,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         }
     }
 
-    /// `-3` is one literal, as in CEL; there is no negative zero.
+    /// `-3` is one literal, as in CEL; `-0` is 0.
     fn negative(&mut self, start: usize, value: f64) -> Parsed {
         let end = self.here().1;
         self.advance();
@@ -244,7 +243,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         self.node((start, end), kind, height)
     }
 
-    /// Expressions between brackets; the opening one is the next token. Gives the tallest one's height.
+    /// Expressions between brackets; the opening one is the next token. Returns the greatest height.
     fn list_until(&mut self, closing: &'static str) -> Result<(Vec<Expr>, u32), Diagnostic> {
         let opening = self.here();
         self.advance();
@@ -310,7 +309,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         self.node(at, kind, 0)
     }
 
-    /// Every node is made here, so that the limits hold.
+    /// Every node is created here, so that the limits hold.
     fn node(&mut self, range: (usize, usize), kind: ExprKind, below: u32) -> Parsed {
         self.nodes += 1;
         let height = below + 1;
@@ -332,7 +331,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         Ok(())
     }
 
-    /// Moves past a closing bracket and gives the offset behind it.
+    /// Moves past a closing bracket and returns the offset after it.
     fn expect(&mut self, closing: &'static str, opening: (usize, usize)) -> Result<usize, Diagnostic> {
         if self.accept(closing) { Ok(self.behind()) } else { Err(self.unexpected(Some((closing, opening)))) }
     }

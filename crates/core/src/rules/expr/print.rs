@@ -1,7 +1,7 @@
-//! Writes a syntax tree as text, always the same text for the same tree and another for another.
+//! Writes a syntax tree as text: equal trees give equal texts, different trees different ones.
 //!
-//! The text is a structural key: two facts are one fact if they print alike. Blanks, comments, quotes and
-//! needless parentheses of the original are gone; parsing the text gives the tree back. Trees are those of
+//! The text is a structural key: two facts are one fact if they print alike. Spaces, comments, the kind of quotes and
+//! needless parentheses of the source are not preserved; parsing the text gives the same tree. Trees are those of
 //! [`super::parser`], whose height is bounded.
 
 use super::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};
@@ -50,7 +50,7 @@ fn write_target(text: &mut String, target: &Expr) {
     text.push('.');
 }
 
-/// Writes what follows a sign or precedes a dot; a bare number would melt into one literal with the sign.
+/// Writes the operand of a sign or of a dot; a bare number would become one literal with the sign.
 fn write_operand(text: &mut String, operand: &Expr, least: u8) {
     let number = matches!(operand.kind, ExprKind::Number(_));
     write_within(text, operand, if number { MEMBER + 1 } else { least });
@@ -110,7 +110,7 @@ fn write_text(text: &mut String, value: &str) {
     text.push('"');
 }
 
-/// Integers as such; anything else as the shortest text that reads back as the same number.
+/// Integers without a fraction; other numbers as the shortest text that parses to the same number.
 fn write_number(text: &mut String, value: f64) {
     let integer = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_991.0;
     text.push_str(&if integer { format!("{value}") } else { format!("{value:?}") });

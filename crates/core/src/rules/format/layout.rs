@@ -1,8 +1,8 @@
 //! Reads a file into entries, each with the comments that belong to it.
 //!
-//! Between two scalars stand only blanks, line breaks, signs of YAML and comments, so every `#` there begins a
-//! comment. A comment behind a value belongs to its entry, one on a line of its own to the entry under it; where a
-//! list or map ends, what is indented like its entries still belongs to it.
+//! Between two scalars there are only spaces, line breaks, YAML indicators and comments, so every `#` there begins a
+//! comment. A comment after a value belongs to its entry, one on its own line to the entry below; at the end of a list
+//! or map, comments with the indentation of its entries belong to it.
 
 use std::collections::VecDeque;
 
@@ -16,12 +16,12 @@ pub(super) struct Comment<'t> {
     /// Whether a blank line stands above it.
     pub blank: bool,
     at: usize,
-    /// Where it begins, if it has a line of its own.
+    /// Its column, if it has its own line.
     column: Option<usize>,
 }
 
 impl<'t> Comment<'t> {
-    /// A comment that gets another place.
+    /// A comment that is moved.
     pub(super) fn moved(text: &'t str) -> Self {
         Self { text, blank: false, at: 0, column: None }
     }
@@ -34,11 +34,11 @@ pub(super) struct Piece<'t> {
     pub above: Vec<Comment<'t>>,
     /// Whether a blank line stands right above it.
     pub blank: bool,
-    /// Its key as it is written, and what that means; none in a list.
+    /// Its key as written, and its form; `None` in a list.
     pub key: Option<(&'t str, &'t str)>,
-    /// The comment behind its key or value.
+    /// The comment after its key or value.
     pub beside: Option<&'t str>,
-    /// Where the value begins, if all of it stands on the line of its key.
+    /// The column of the value, if it is completely on the line of its key.
     pub column: Option<usize>,
     /// The value, laid out.
     pub value: Value<'t>,
@@ -51,7 +51,7 @@ impl Piece<'_> {
     }
 }
 
-/// What stands behind a key or a dash.
+/// The value after a key or a dash.
 #[derive(Debug)]
 pub(super) enum Value<'t> {
     /// A scalar as it is written.
@@ -67,7 +67,7 @@ pub(super) struct Collection<'t> {
     pub map: bool,
     /// Whether it stands in brackets, on one line.
     pub flow: bool,
-    /// Where its entries begin, if they stand on lines of their own.
+    /// The column of its entries, if they have their own lines.
     pub column: usize,
     /// Comments at its beginning that belong to no entry.
     pub head: Vec<Comment<'t>>,
@@ -77,14 +77,14 @@ pub(super) struct Collection<'t> {
     pub tail: Vec<Comment<'t>>,
 }
 
-/// Where what follows a collection begins.
+/// The column of what follows a collection.
 #[derive(Clone, Copy)]
 struct Next {
     at: usize,
     column: Option<usize>,
 }
 
-/// The whole file; nothing if it holds one scalar alone.
+/// The whole file; `None` if it is a single scalar.
 pub(super) fn document<'t>(text: &'t str, node: &'t Node) -> Option<Collection<'t>> {
     let mut reader = Reader { text, lines: line_starts(text), comments: comments(text, node).into(), end: 0 };
     let Value::Collection(mut whole) = reader.value(node, Next { at: usize::MAX, column: None }) else { return None };
@@ -141,9 +141,9 @@ fn comments_between<'t>(text: &'t str, from: usize, to: usize, found: &mut Vec<C
     }
 }
 
-/// Where a scalar begins and ends, if it is written at all; `from` is where the last key or scalar ended.
+/// The range of a scalar, if it is written at all; `from` is the end of the last key or scalar.
 ///
-/// A text block begins with its header, and blank lines at the end of one that keeps them are part of it.
+/// A text block begins with its header; blank lines at its end are part of it if its header keeps them.
 fn scalar(text: &str, node: &Node, from: usize) -> Option<(usize, usize)> {
     let (start, end) = (node.span.start as usize, node.span.end as usize);
     if node.style != Style::Block {
@@ -260,7 +260,7 @@ impl<'t> Reader<'t> {
             above.append(tail);
         }
         if let Some(text) = self.comment_beside(next.at) {
-            // Two comments beside one entry: the one behind the key goes above it.
+            // If both the key and the value have a comment, the key's goes above the entry.
             let first = beside.replace(text);
             above.extend(first.map(Comment::moved));
         }
@@ -282,7 +282,7 @@ impl<'t> Reader<'t> {
         self.comments.pop_front().map(|comment| comment.text)
     }
 
-    /// In brackets nothing is set in columns, so only a key that stands first on its line counts.
+    /// Values in brackets are not aligned in columns, so only the first key of a line counts.
     fn column_behind(&self, entry: &Entry) -> Option<usize> {
         let (start, span) = (entry.key.span.start as usize, entry.value.span);
         let simple = span.start < span.end && entry.value.style != Style::Block && self.is_first(start);
@@ -319,7 +319,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Takes the comments off that a blank line parts from the first entry.
+/// Removes and returns the comments that a blank line separates from the first entry.
 fn split_head<'t>(first: &mut Piece<'t>) -> Vec<Comment<'t>> {
     let parted = if first.blank { first.above.len() } else { first.above.iter().rposition(|c| c.blank).unwrap_or(0) };
     first.above.drain(..parted).collect()

@@ -1,12 +1,12 @@
-//! Puts entries down: order, indentation, blank lines, columns, and what fits into one line.
+//! Writes entries: order, indentation, blank lines, columns, and what fits on one line.
 
 use super::layout::{Collection, Comment, Piece, Value};
 use crate::rules::shape::Form;
 use crate::rules::source::Style;
 
-/// A list or map in brackets stays in them where it fits into so many columns.
+/// A list or map in brackets stays in them if it fits into this many columns.
 const WIDTH: usize = 120;
-/// How much deeper entries stand than what holds them.
+/// How much deeper entries are indented than their parent.
 const STEP: usize = 2;
 
 /// The whole file.
@@ -26,7 +26,7 @@ pub(super) fn document(mut whole: Collection<'_>, form: &Form) -> String {
     writer.out
 }
 
-/// Puts keys into the order of the table; what is not in it comes last, as it stood.
+/// Sorts keys into the order of the table; unknown keys come last, in their own order.
 fn sort(collection: &mut Collection<'_>, form: Option<&Form>) {
     for piece in &mut collection.pieces {
         let form = form.and_then(|form| match piece.key {
@@ -54,9 +54,9 @@ struct Place {
 
 struct Writer {
     out: String,
-    /// What stands before the next line instead of blanks: the dashes of items.
+    /// The dashes of items, which replace the indentation of the next line.
     lead: Option<String>,
-    /// Whether nothing stands yet where a blank line would be the first.
+    /// Whether nothing is written yet, so that a blank line would be the first line.
     fresh: bool,
 }
 
@@ -136,7 +136,7 @@ impl Writer {
         }
     }
 
-    /// What needs more than one line.
+    /// Writes a value that needs more than one line.
     fn deeper(&mut self, key: &str, piece: Piece<'_>, place: Place) {
         match piece.value {
             Value::Scalar(raw, style) => {
@@ -156,7 +156,7 @@ impl Writer {
         }
     }
 
-    /// A scalar of several lines: the first as it stands, the others moved to their new place.
+    /// Writes a scalar of several lines: the first unchanged, the others with their new indentation.
     fn scalar(&mut self, begin: &str, (raw, style): (&str, Style), place: Place) {
         let mut lines = raw.split('\n').map(|line| line.trim_end_matches('\r'));
         let first = lines.next().unwrap_or("");
@@ -179,11 +179,11 @@ impl Writer {
     }
 }
 
-/// How far the lines of a text block are indented, and how far they will be.
+/// The old and the new indentation of a text block.
 fn block_indent(header: &str, lines: &[&str], place: Place) -> (usize, usize) {
     let header = header.split('#').next().unwrap_or("");
     if header.contains(|c: char| c.is_ascii_digit()) {
-        // The header says how far, counted from the entries.
+        // The header has the indentation, relative to the entries.
         return (place.column, place.indent);
     }
     let first = lines.iter().find(|line| !line.trim().is_empty());
@@ -218,9 +218,9 @@ fn beside(text: String, comment: Option<&str>) -> String {
     }
 }
 
-/// Where the values of a map begin, behind the keys' indentation; 1 where each follows its key.
+/// The column of the values of a map, relative to the keys; 1 if each follows its key directly.
 ///
-/// They are set in a column if somebody began to: if the values behind two keys of different length do.
+/// Values are aligned in a column if the author began to: if the values of two keys of different length are aligned.
 fn column(pieces: &[Piece<'_>], indent: usize) -> usize {
     let length = |piece: &Piece<'_>| piece.key.map_or(0, |(key, _)| key.chars().count());
     let mut set: Vec<(usize, usize)> = pieces.iter().filter_map(|piece| Some((piece.column?, length(piece)))).collect();
@@ -233,7 +233,7 @@ fn column(pieces: &[Piece<'_>], indent: usize) -> usize {
     pieces.iter().filter(|piece| fits(piece).is_some()).map(length).max().unwrap_or(0) + 1
 }
 
-/// A value that fits on the line of its key or dash, which takes so many columns already.
+/// A value that fits on the line of its key or dash, which already takes `taken` columns.
 fn inline(value: &Value<'_>, taken: usize) -> Option<String> {
     let mut text = String::new();
     match value {
@@ -244,7 +244,7 @@ fn inline(value: &Value<'_>, taken: usize) -> Option<String> {
     Some(text)
 }
 
-/// Writes a collection in brackets; nothing if it does not fit, has comments, or was not in brackets on one line.
+/// Writes a collection in brackets; `None` if it does not fit, has comments, or was not in brackets on one line.
 fn flow(collection: &Collection<'_>, room: usize, text: &mut String) -> Option<()> {
     let (open, close) = if collection.map { ('{', '}') } else { ('[', ']') };
     text.push(open);

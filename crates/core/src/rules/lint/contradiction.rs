@@ -1,8 +1,8 @@
 //! Conditions that can never hold together.
 //!
-//! Conditions become alternatives of demands on single facts, as the index has them; each demand is then held against
-//! what the fact can be at all: its listed values, the channels of the action, the stages that a journey reaches. What
-//! the demands do not say is taken to be possible, so that a contradiction found is one.
+//! Conditions become alternatives of demands on single facts, as in the index; each demand is then intersected with the
+//! possible values of the fact: its listed values, the channels of the action, the stages that a journey reaches.
+//! Whatever the demands do not express counts as possible, so there are no false positives.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Found> {
     actions.chain(journeys).collect()
 }
 
-/// What is possible at all, for one action or for a journey.
+/// The possible values of facts, for one action or one journey.
 pub(super) struct Possible<'r> {
     rules: &'r RuleSet,
     action: Option<&'r Action>,
@@ -32,7 +32,7 @@ impl<'r> Possible<'r> {
         Self { rules, action }
     }
 
-    /// Whether all of these can hold at one moment; true where that cannot be told.
+    /// Whether all of these can hold at one moment; true if unsure.
     pub fn together<'c>(&self, conditions: impl IntoIterator<Item = &'c Condition>) -> bool {
         alternatives(conditions, &self.rules.facts).iter().any(|clause| self.can_hold(clause))
     }
@@ -45,7 +45,7 @@ impl<'r> Possible<'r> {
         clause.demands.iter().all(|(dimension, allowed)| {
             let range = match dimension {
                 Dimension::Fact(fact) => self.range(*fact),
-                // What is compared is there.
+                // A compared fact has a value.
                 Dimension::Has(fact) => {
                     present(*fact).then(|| Allowed::comparison(Comparison::Equal, &Value::Flag(true))).flatten()
                 }
@@ -55,7 +55,7 @@ impl<'r> Possible<'r> {
         })
     }
 
-    /// The values that a fact can have; nothing if it can have any.
+    /// The values that a fact can have; `None` if any.
     fn range(&self, fact: FactId) -> Option<Allowed> {
         let entry = self.rules.facts.get(fact)?;
         match &entry.fact {
@@ -113,7 +113,7 @@ fn of_action(action: &Action, rules: &RuleSet) -> Vec<Found> {
     dead.map(|points| warn(&points.when)).collect()
 }
 
-/// The one condition, or the two, that make it so.
+/// The single condition, or the pair, that cannot hold.
 fn conflict(conditions: &[&Condition], possible: &Possible<'_>, (never, action): (&str, &Action)) -> Diagnostic {
     let help = "change one of the conditions, or remove the action";
     let warn = |span, message: String| Diagnostic::warning(code::CONTRADICTORY_CONDITIONS, span, message).help(help);

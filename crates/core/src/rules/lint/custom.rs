@@ -1,4 +1,4 @@
-//! The policy's own lints, held against every action.
+//! The policy's own lints, evaluated for every action.
 
 use crate::rules::section::lint::Lints;
 use std::borrow::Cow;

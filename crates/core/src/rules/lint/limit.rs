@@ -1,4 +1,4 @@
-//! Limits that never stop anything: they cover no step, or another limit always stops first.
+//! Limits that never stop anything: they cover no action, or another limit always stops first.
 
 use super::Found;
 use crate::domain::action::Outcome;
@@ -53,7 +53,7 @@ fn idle<'l>(
     if !covered(&limit.scope) {
         return Some(Idle::CoversNothing);
     }
-    // Of two that say the same, the first one stays.
+    // Of two equal limits, only the second is reported.
     let twin = |other: &Limit| other.span > limit.span && at_least_as_strict(limit, (other, owner));
     let stops_first =
         |other: &&Limit| other.span != limit.span && at_least_as_strict(other, (limit, owner)) && !twin(other);
@@ -64,8 +64,8 @@ fn covers(scope: &LimitScope, action: &Action) -> bool {
     action.treatments.ids().any(|channel| scope.covers(action.id, action.kind, action.group, Some(channel)))
 }
 
-/// Whether whatever the second limit stops, the first stops too: it counts the same steps and more, in a window at
-/// least as long, and allows no more of them. A cool-down is a limit of one.
+/// Whether the first limit stops everything that the second stops: it counts a superset of the contacts, in a window at
+/// least as long, and allows no more. A cool-down is a limit of one.
 fn at_least_as_strict(first: &Limit, (second, owner): (&Limit, Option<&Action>)) -> bool {
     let ((count, per, outcome), (looser, shorter, other)) = (terms(first.rule), terms(second.rule));
     outcome == other && count <= looser && per >= shorter && holds_all_of(&first.scope, (&second.scope, owner))
@@ -78,7 +78,7 @@ fn terms(rule: LimitRule) -> (u32, Period, Outcome) {
     }
 }
 
-/// Whether every step in the second scope is in the first. The scope of an action's limit is that action.
+/// Whether the first scope contains the second. The scope of an action's limit is that action.
 fn holds_all_of(wide: &LimitScope, (narrow, owner): (&LimitScope, Option<&Action>)) -> bool {
     let action = narrow.action.and(owner);
     let kinds = action.map_or(narrow.kinds.clone(), |action| vec![action.kind]);
@@ -90,7 +90,7 @@ fn holds_all_of(wide: &LimitScope, (narrow, owner): (&LimitScope, Option<&Action
     owned && is_within(&groups, &wide.groups) && is_within(&narrow.channels, &wide.channels)
 }
 
-/// Whether a filter lets no more through than another; an empty one lets everything through.
+/// Whether a filter is at least as strict as another; an empty one lets everything through.
 fn is_within<T: PartialEq>(narrow: &[T], wide: &[T]) -> bool {
     wide.is_empty() || !narrow.is_empty() && narrow.iter().all(|item| wide.contains(item))
 }

@@ -1,6 +1,6 @@
-//! Warnings about rules that load and work, but hold something that is probably not meant. One file a family.
+//! Warnings about rules that load and work, but probably contain a mistake. One file for each family.
 //!
-//! A lint that says "never" is sure of it: what it cannot tell, it leaves alone. An action may silence one with `allow`.
+//! A lint reports "never" only if it is certain. An action can silence a lint with `allow`.
 
 mod ask;
 mod contradiction;
@@ -37,7 +37,7 @@ impl From<Diagnostic> for Found {
     }
 }
 
-/// What rule files say about warnings: it matters to lints alone.
+/// The parts of rule files that only lints read.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// The policy's own lints.

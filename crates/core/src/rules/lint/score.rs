@@ -37,7 +37,7 @@ fn of_action(action: &Action, rules: &RuleSet) -> Vec<Found> {
     lost.collect()
 }
 
-/// With every point it can get, where the channel interrupts least, for a customer without pressure and hurt.
+/// The best possible score: with every point, at the least interruption of the channel, without pressure and hurt.
 fn best(action: &Action, channel: ChannelId, rules: &RuleSet) -> Option<f64> {
     let weights = rules.policy.arbitration;
     let gains = action.relevance.add.iter().map(|points| points.points.max(0.0));

@@ -1,4 +1,4 @@
-//! Actions that no test expects anything of. Only where there are tests at all.
+//! Actions that no test names under `expect`. Reported only if there are tests.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(super) fn lint(rules: &RuleSet, tests: &[Node]) -> Vec<Found> {
     untested.map(|(id, action)| Found::of(id, warn(rules.vocabulary.name(id), action.span))).collect()
 }
 
-/// Every name under `expect`, as far as test files can be understood here.
+/// Every name under `expect`, as far as test files can be read here.
 pub(super) fn named(tests: &[Node]) -> HashSet<&str> {
     let tests = tests.iter().filter_map(|file| value(file, "tests")).flat_map(items);
     let expectations = tests.filter_map(|test| value(test, "expect"));

@@ -1,4 +1,4 @@
-//! One rule set without a warning, and what each small change to it is warned of.
+//! A rule set without warnings, and the warnings that each small change to it causes.
 
 use crate::domain::id::Vocabulary;
 use crate::domain::sources::{SourceFile, Sources};
@@ -79,7 +79,7 @@ fn warnings(rules: &str, tests: &str) -> Vec<String> {
     told.collect()
 }
 
-/// What a change is warned of: exactly this.
+/// Checks that a change causes exactly these warnings.
 fn check(change: (&str, &str), expected: &[&str]) {
     assert!(RULES.contains(change.0), "{}", change.0);
     assert_eq!(warnings(&RULES.replacen(change.0, change.1, 1), TESTS), expected, "{}", change.1);

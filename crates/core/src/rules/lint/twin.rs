@@ -8,8 +8,8 @@ use crate::domain::rule_set::RuleSet;
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
 
-/// Of actions with the same kind, group and purpose, a channel in common and the same conditions, all but the first.
-/// An action without conditions is no twin: it is meant for everybody.
+/// Reports, among actions with the same kind, group, purpose and conditions and a common channel, all but the first.
+/// Actions without conditions are not reported: they are meant for everybody.
 pub(super) fn lint(rules: &RuleSet) -> Vec<Found> {
     let mut by_key: HashMap<_, Vec<&Action>> = HashMap::new();
     let mut found = Vec::new();

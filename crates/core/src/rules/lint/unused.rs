@@ -1,5 +1,4 @@
-//! What is declared and used by nothing: purposes that people would be asked for in vain, and personal data that nobody
-//! needs.
+//! Unused declarations: purposes that would be asked for in vain, and personal data without a use.
 
 use std::collections::HashSet;
 
@@ -52,7 +51,7 @@ impl Read {
     }
 }
 
-/// A purpose for which nothing is kept and nothing done.
+/// A purpose without data and without actions.
 fn purposes(rules: &RuleSet) -> Vec<Diagnostic> {
     let declared = &rules.declared;
     let kept = declared.attributes.iter().filter_map(|(_, attribute)| attribute.purposes);
@@ -70,7 +69,7 @@ fn purposes(rules: &RuleSet) -> Vec<Diagnostic> {
     unused.collect()
 }
 
-/// A personal attribute that no rule reads: data kept without a use.
+/// A personal attribute that no rule reads.
 fn attributes(rules: &RuleSet, read: &Read) -> Vec<Diagnostic> {
     let personal = rules.declared.attributes.iter().filter(|(_, declared)| declared.purposes.is_some());
     let unused = personal.filter(|(id, _)| !read.attributes.contains(id)).map(|(id, attribute)| {

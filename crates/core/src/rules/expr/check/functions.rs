@@ -39,13 +39,13 @@ const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["today", "date"], "`now` is this moment, `local.date` this day on the customer's clock"),
 ];
 
-/// After so many wrong patterns no more are compiled: to find out that one is too large takes milliseconds.
+/// After this many wrong patterns no more are compiled: detecting one that is too large takes milliseconds.
 const MOST_BAD_PATTERNS: usize = 16;
-/// A compiled regular expression may take this many bytes.
+/// The maximum size of a compiled regular expression, in bytes.
 const REGEX_BYTES: usize = 64 * 1024;
-/// A regular expression goes through a text in as many steps as this, more or less.
+/// The assumed number of steps of a regular expression over a text.
 const STEPS_OF_A_MATCH: u32 = 64;
-/// A list holds at most so many texts.
+/// The assumed number of texts in a list.
 const ITEMS_IN_A_LIST: u32 = 64;
 
 impl Checker<'_, '_> {
@@ -207,7 +207,7 @@ impl Checker<'_, '_> {
         self.refuse(argument.span, code::EXPRESSION_DURATION, error.to_string(), &help)
     }
 
-    /// A text that is written out; a name without quotes gets them.
+    /// A literal text; for a name without quotes, the fix adds them.
     pub(super) fn literal<'e>(&self, argument: &'e Expr, what: &str) -> Option<&'e str> {
         if let ExprKind::Text(text) = &argument.kind {
             return Some(text);

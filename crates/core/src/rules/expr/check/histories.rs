@@ -1,4 +1,4 @@
-//! What expressions may ask of histories: `events.count(...)`, `outcomes.last(...)`, `consent.given(...)`.
+//! Functions over histories: `events.count(...)`, `outcomes.last(...)`, `consent.given(...)`.
 
 use super::names::entry;
 use super::{Checked, Checker, sensitivity};
@@ -15,7 +15,7 @@ use crate::rules::expr::ast::Expr;
 use crate::rules::expr::print::print;
 use crate::rules::section::limit;
 
-/// A filter looks at every event that may be held for one customer.
+/// A filter counts once per event that may be stored for one customer.
 const EVENTS_A_FILTER_MAY_SEE: u32 = 256;
 
 impl<'c> Checker<'c, '_> {
@@ -97,7 +97,7 @@ impl<'c> Checker<'c, '_> {
         None
     }
 
-    /// A filter and how personal it is to look at the events through it.
+    /// A filter, and the sensitivity of the events seen through it.
     fn filter(
         &mut self,
         (event, kind): (EventTypeId, &EventType),
@@ -106,7 +106,8 @@ impl<'c> Checker<'c, '_> {
         let Some(filter) = filter else { return Some((None, kind.sensitivity)) };
         let cost = std::mem::take(&mut self.cost);
         let outer = self.scope.event.replace(event);
-        // A filter is a fact of its own, computed once: what `exists` or `all` bind around it is not there.
+        // A filter belongs to a fact that is computed once, so variables of a surrounding `exists` or `all` are not
+        // visible in it.
         let bound = std::mem::take(&mut self.bound);
         let node = self.condition(filter);
         self.bound = bound;

@@ -61,7 +61,7 @@ impl<'c> Checker<'c, '_> {
         }
     }
 
-    /// `customer` with nothing behind it.
+    /// `customer` without a dot and a name.
     fn root_alone<T>(&self, root: &str, span: Span) -> Option<T> {
         let help = match root {
             "events" => "ask it something: `events.count(\"order\", \"30d\")`, `events.last(\"order\")`",
@@ -74,7 +74,7 @@ impl<'c> Checker<'c, '_> {
         self.refuse(span, code::EXPRESSION_UNKNOWN_NAME, format!("`{root}` alone is not a value"), help)
     }
 
-    /// A word alone that names nothing is most often a text without its quotes.
+    /// A single unknown word is most often a text without its quotes.
     fn bare_word<T>(&self, word: &str, span: Span) -> Option<T> {
         let bound: Vec<&str> = self.bound.iter().map(|(name, _)| name.as_str()).chain(ROOTS).collect();
         let near = bound.iter().any(|root| strsim::damerau_levenshtein(root, word) <= (root.len() / 3).max(1));
@@ -200,7 +200,7 @@ impl<'c> Checker<'c, '_> {
         self.readable_or(what, purposes, span, help)
     }
 
-    /// As [`Self::readable`], for what has one purpose and can have no second one: a journey, an action.
+    /// As [`Self::readable`], for journeys and actions, which have exactly one purpose.
     pub(super) fn readable_alone(&self, (what, kind): (&str, &str), purpose: PurposeId, span: Span) -> Option<()> {
         let other = self.scope.vocabulary.name(purpose);
         let help = |own: &str| {

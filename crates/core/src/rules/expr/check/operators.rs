@@ -1,4 +1,4 @@
-//! What operators may stand between, and what comes of it.
+//! Operators: the types of their operands and results.
 
 use compact_str::CompactString;
 
@@ -103,7 +103,7 @@ impl Checker<'_, '_> {
         Some(Checked::flag(Node::Compare(how, Box::new([a.node, b.node]))))
     }
 
-    /// Refuses `<` on what has no order, and on listed texts whose order is not that of the alphabet.
+    /// Refuses `<` on values without an order, and on listed texts whose order is not alphabetical.
     fn ordered(&self, checked: &Checked, expr: &Expr) -> Option<()> {
         if matches!(checked.kind, Type::Flag | Type::List) {
             let message = format!("a {} is neither more nor less than another", checked.kind);

@@ -1,4 +1,4 @@
-//! What to say about an expression that does not fit what is declared, and how to mend it.
+//! Messages and fixes for expressions that do not fit the declarations.
 
 use super::{Checked, Checker};
 use crate::domain::expr::{Fact, Node};
@@ -9,7 +9,7 @@ use crate::rules::diagnostic::{Code, Diagnostic};
 use crate::rules::expr::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};
 use crate::rules::{code, reader};
 
-/// Nobody waits longer.
+/// The longest duration that an expression may contain.
 const LONGEST_PERIOD: Period = Period(10_000 * 365 * Period::DAY.0);
 
 impl Checker<'_, '_> {
@@ -18,13 +18,13 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// Reports, without the replacement where it would not leave one YAML value.
+    /// Reports, without a replacement that would break the YAML value.
     pub(super) fn report(&self, mut diagnostic: Diagnostic) {
         diagnostic.replacement = diagnostic.replacement.and_then(|text| self.fit(text, diagnostic.span));
         self.scope.sink.push(diagnostic);
     }
 
-    /// A replacement with quotes that do not end the YAML value around it; none where the place is not exact.
+    /// A replacement whose quotes do not end the YAML value around it; `None` if the place is not exact.
     fn fit(&self, replacement: String, span: Span) -> Option<String> {
         let file = self.scope.sources.file(self.scalar.file).map_or("", |file| file.text.as_str());
         let quote = file.get(self.scalar.start as usize..).and_then(|text| text.chars().next());
@@ -50,7 +50,7 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// Two values of different types that should be of one; the constant among them is the one to mend.
+    /// Reports two values of different types that should have the same; the fix changes the constant.
     pub(super) fn mismatch<T>(&self, message: String, left: (&Checked, &Expr), right: (&Checked, &Expr)) -> Option<T> {
         let constant = matches!(left.0.node, Node::Constant(_)) && !matches!(right.0.node, Node::Constant(_));
         let (wrong, kind) = if constant { (left.1, right.0.kind) } else { (right.1, left.0.kind) };
@@ -59,7 +59,7 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// Warns of a condition that is the same whatever the facts; what it is made of has been warned of already.
+    /// Warns about a constant condition, unless there was a warning about one of its parts.
     pub(super) fn warn_of_constant(&self, node: &Node, expr: &Expr) {
         let made_of_conditions = matches!(
             expr.kind,
@@ -98,7 +98,7 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// Refuses a text beside `local.date` that is no date: it would be compared by the alphabet, and wrongly.
+    /// Refuses a text that is compared with `local.date` and is not a date: the alphabetical order would be wrong.
     pub(super) fn dated(&self, fact: &Checked, other: &Checked, span: Span) -> Option<()> {
         let Node::Fact(id) = fact.node else { return Some(()) };
         let is_date = |text: &str| text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
@@ -128,7 +128,7 @@ impl Checker<'_, '_> {
         self.refuse(span, code::EXPRESSION_CONSTANT, message, help)
     }
 
-    /// Reports a name that stands for nothing.
+    /// Reports an unknown name.
     pub(super) fn unknown<T>(&self, name: &str, kind: &str, span: Span, known: &[impl AsRef<str>]) -> Option<T> {
         self.unknown_name(name, kind, span, |diagnostic| {
             reader::suggest(diagnostic, name, known.iter().map(AsRef::as_ref))
@@ -161,7 +161,7 @@ fn suggest_text(diagnostic: Diagnostic, written: &str, known: &[&str]) -> Diagno
     reader::suggest(diagnostic, &format!("\"{written}\""), quoted.iter().map(String::as_str))
 }
 
-/// Says how a value of the wrong type becomes one of `kind`, if it is easily done.
+/// Adds a fix that turns a value of the wrong type into one of `kind`, if it is simple.
 fn convert(diagnostic: Diagnostic, expr: &Expr, kind: Type) -> Diagnostic {
     match (kind, &expr.kind) {
         (Type::Number, ExprKind::Text(text)) if text.parse::<f64>().is_ok_and(f64::is_finite) => {

@@ -308,7 +308,7 @@ fn calls_are_checked() {
     check_mistakes("int(customer.age) > 1", &[("T0206", "int", "no function", None)]);
 }
 
-/// What is said about a rule set in which a condition is written so, quotes and all.
+/// The diagnostics of a rule set with this condition, quotes included.
 fn said_of_yaml(condition: &str) -> Vec<(String, String, Option<String>)> {
     let serve = "kind: service, purpose: service, ";
     let text = RULES.replace(serve, &format!("{serve}eligible: [{condition}], "));
@@ -412,7 +412,7 @@ fn trees_as_deep_as_may_be_need_little_stack() {
             let mut facts = FactTable::default();
             let (checked, found) = check_text(&text, rules(), &mut facts);
             assert!(checked.is_some() || !found.is_empty(), "{text}");
-            // Lists in lists are refused for what they take, but only after all of them were looked at.
+            // Nested lists are refused for their cost, but only after all of them were checked.
             let costly = text.contains("exists");
             let expected = |problem: &Diagnostic| problem.code.0 != 201 && (costly || problem.code.0 != 211);
             assert!(found.iter().all(expected), "{text}: {found:?}");
@@ -432,7 +432,7 @@ fn what_is_always_the_same_is_a_warning() {
     check_fine("customer.vip == true");
 }
 
-/// What is computed at load is what comes out later: an inner element is not taken for an outer one.
+/// Folding gives the same result as evaluation: an inner element is not mistaken for an outer one.
 #[test]
 fn nested_elements_are_not_mixed_up() {
     let text = "customer.notes.exists(n, ['a', 'b'].exists(p, n == 'a' || n == p))";
@@ -455,7 +455,7 @@ fn nested_elements_are_not_mixed_up() {
     }
 }
 
-/// Refused before it is computed: thirteen lists in each other would take a million steps, thirty a lifetime.
+/// Refused before it is folded: thirteen nested lists would take a million steps, thirty a lifetime.
 #[test]
 fn lists_in_lists_are_refused_before_they_are_gone_through() {
     let opened: String = (0..28).map(|depth| format!("['a', 'b', 'c'].all(v{depth}, ")).collect();

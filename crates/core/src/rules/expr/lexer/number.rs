@@ -1,14 +1,14 @@
 //! Reads one number literal.
 //!
-//! All numbers are the same kind, so integers must be small enough to be exact. What follows a number
-//! without a blank is looked at too: `3u`, `7d` and `12abc` each get their own answer.
+//! All numbers are the same kind, so integers must be small enough to be exact. What follows a number without a space
+//! is read, too: `3u`, `7d` and `12abc` each have their own message.
 
 use super::{continues_name, local, safe_quote, syntax};
 use crate::domain::value::is_exact;
 use crate::rules::code::EXPRESSION_DURATION;
 use crate::rules::diagnostic::Diagnostic;
 
-/// Letters that people put behind a number to mean a duration.
+/// Letters that people write after a number to mean a duration.
 const UNITS: &[&str] = &["ms", "s", "sec", "m", "min", "h", "d", "day", "days", "w", "mo", "y"];
 
 /// The number that begins at `start`, and its length in bytes.

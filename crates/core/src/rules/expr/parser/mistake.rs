@@ -1,4 +1,4 @@
-//! What to say about a token that cannot stand where it stands: the slips people make, and how to mend them.
+//! Messages and fixes for unexpected tokens: the usual mistakes.
 
 use super::super::ast::BinaryOperator;
 use super::super::lexer::{TokenKind, begins_name, continues_name, syntax};
@@ -124,7 +124,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         syntax(start, end, "a `:` is missing here").help(format!("write `{asked} ? value if true : value if false`"))
     }
 
-    /// Words that are no names: `null`, `not`, reserved words, and `True`.
+    /// Words that cannot be names: `null`, `not`, reserved words, and `True`.
     pub(super) fn refuse_word(&self, name: &str) -> Result<(), Diagnostic> {
         let (start, end) = self.here();
         let lower = name.to_ascii_lowercase();
@@ -141,7 +141,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
         }
     }
 
-    /// What a `not` that ends here is about: up to the next `&&`, `||`, `and` or `or` outside brackets.
+    /// The operand of a `not`: up to the next `&&`, `||`, `and` or `or` outside brackets.
     fn operand_behind(&self, end: usize) -> &str {
         let (mut depth, mut last) = (0_i32, end);
         for token in self.tokens.iter().skip(self.next + 1) {
@@ -165,7 +165,7 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
             .help("a missing fact is unknown: ask with `has(x)` or `!has(x)`")
     }
 
-    /// `not x`; a name that merely is called `not` stays one.
+    /// `not x`; a fact called `not` is still a name.
     fn refuse_not(&self, name: &str) -> Result<(), Diagnostic> {
         let (start, end) = self.here();
         let meant = format!("!({})", self.operand_behind(end));

@@ -1,4 +1,4 @@
-//! What parses to what, what each mistake is called, and that no input gets past the limits.
+//! The trees of expressions, the messages of mistakes, and the limits.
 
 use super::{MAX_BYTES, MAX_HEIGHT, parse};
 use crate::domain::sources::{FileId, Span};
@@ -23,7 +23,7 @@ fn check_mistake(written: &str, message: &str, marked: &str, replacement: Option
     assert_eq!(problem.replacement.as_deref(), replacement, "{written}");
 }
 
-/// Children of a node, for walks that only look.
+/// The children of a node.
 fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         ExprKind::List(items) => items.iter().collect(),

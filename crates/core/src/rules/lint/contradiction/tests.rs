@@ -1,4 +1,4 @@
-//! A contradiction that is reported is one: whatever the facts, the conditions are never all true.
+//! No false positives: where a contradiction is reported, the conditions are never all true, whatever the facts.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -157,7 +157,7 @@ fn now() -> Moment {
     Moment(1_000_000_000_000)
 }
 
-/// What a fact can be, by its nature and its declaration; `pick` chooses.
+/// A possible value of a fact, chosen by `pick`.
 fn value(entry: &FactEntry, pick: u32) -> Option<Value> {
     let number = |count: u32| Some(Value::Number(f64::from(pick % count)));
     let text = |texts: &[&str]| Some(Value::Text(texts[pick as usize % texts.len()].into()));

@@ -172,7 +172,7 @@ impl Facts for Table {
     }
 }
 
-/// What is known of every fact, and more of it.
+/// Knowledge of every fact, and an extension of it.
 fn tables(facts: &FactTable, tape: &mut Tape<'_>) -> (Table, Table) {
     let mut rows = (Vec::new(), Vec::new());
     for (_, entry) in facts.iter() {
