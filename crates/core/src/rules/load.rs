@@ -1,4 +1,4 @@
-//! Puts a rule set together: reads every file, declares every name, then compiles what names refer to.
+//! Builds a rule set: reads every file, declares every name, then compiles the declarations.
 
 use crate::rules::diagnostic::Code;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::expr::Scope;
 use crate::rules::section::{action, attribute, channel, context, event, intern, journey, policy, purpose};
 
-/// What came of reading rule files.
+/// The result of reading rule files.
 #[derive(Debug)]
 pub struct Loaded {
     /// The rule set, if there was no error.
@@ -83,15 +83,15 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
     Loaded { rule_set, tests, diagnostics: without_echoes(sink.into_sorted(), &lost, &sources), sources }
 }
 
-/// What was read of all files.
+/// The parsed files.
 struct Read {
     rules: Vec<Node>,
     tests: Vec<Node>,
-    /// Lines that were not looked at.
+    /// Lines that were skipped.
     lost: Vec<Span>,
 }
 
-/// Reads the YAML of every file, rules and tests apart; nothing where it is too much to go on.
+/// Reads the YAML of every file, rules and tests separately; `None` if the files exceed a limit.
 fn read(sources: &Sources, sink: &Sink) -> Option<Read> {
     if let Some(mistake) = size::check(sources) {
         sink.push(mistake);
@@ -129,8 +129,8 @@ fn read(sources: &Sources, sink: &Sink) -> Option<Read> {
     Some(Read { rules, tests, lost })
 }
 
-/// What cannot be understood on a line where the YAML itself is broken is only an echo of that, and so is what is
-/// missing behind the line above those that were not looked at.
+/// Drops consequential errors: those on a line with broken YAML, and keys reported as missing right before skipped
+/// lines.
 fn without_echoes(diagnostics: Vec<Diagnostic>, lost: &[Span], sources: &Sources) -> Vec<Diagnostic> {
     let lines = |span: Span| (span.file, sources.locate(span).line, sources.locate_end(span).line);
     let yaml = |diagnostic: &Diagnostic| diagnostic.code < code::UNKNOWN_KEY && diagnostic.severity == Severity::Error;
@@ -146,7 +146,7 @@ fn without_echoes(diagnostics: Vec<Diagnostic>, lost: &[Span], sources: &Sources
     diagnostics.into_iter().filter(|diagnostic| !echo(diagnostic)).collect()
 }
 
-/// The sections of all files, side by side.
+/// The sections of all files, merged.
 #[derive(Default)]
 struct Sections<'n> {
     purposes: Vec<&'n Entry>,
@@ -210,7 +210,7 @@ struct Builder<'s> {
 }
 
 impl Builder<'_> {
-    /// Declares everything, then compiles. Goes on after mistakes, to report them all.
+    /// Declares everything, then compiles. Continues after mistakes, to report them all.
     fn build(&mut self, files: &[Node]) -> Option<(Built, lint::Notes)> {
         let sections = Sections::of(files, self.sink);
         sections.refuse_duplicates(self.sink);
@@ -355,7 +355,7 @@ fn scope<'c>(
     Scope { vocabulary, declared, purpose, event: None, about_action: false, sink, sources }
 }
 
-/// Gives a read declaration its number; the first of two with one name stays.
+/// Stores a declaration under its id; of two with one name the first stays.
 fn declare<I: Id, T>(
     vocabulary: &mut Vocabulary,
     declared: &mut IdMap<I, T>,

@@ -1,7 +1,7 @@
 //! Rules: files become documents, documents become one checked, immutable rule set.
 //!
-//! `source` reads YAML with places, `reader` and `section` turn it into what it means, `expr` checks and
-//! compiles expressions, `load` puts everything together and reports every mistake of every file at once.
+//! `source` reads YAML with places, `reader` and `section` turn it into declarations, `expr` checks and compiles
+//! expressions, `load` combines everything and reports every mistake of every file at once.
 
 mod character;
 pub mod code;

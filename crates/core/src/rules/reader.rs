@@ -1,6 +1,6 @@
 //! Reads maps, lists and scalars of a rule file, and reports what does not fit, with the place and the fix.
 //!
-//! Every function answers `None` where it reported a mistake; the caller goes on with what it has.
+//! Every function returns `None` if it reported a mistake; the caller continues with the rest.
 
 use super::code;
 use super::shape::Shape;
@@ -11,11 +11,11 @@ use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 use crate::domain::value::{LARGEST_EXACT, NOT_EXACT, is_exact};
 use crate::rules::diagnostic::{Code, Diagnostic};
 
-/// With how many known names a wrong one is compared.
+/// The most known names that a wrong one is compared with.
 const MOST_COMPARED: usize = 300;
-/// How long a word is at least of which the rest is guessed, as `info` of `information`.
+/// The shortest word that is completed, such as `info` to `information`.
 const LEAST_BEGINNING: usize = 3;
-/// How many known names a message lists.
+/// The most known names that a message lists.
 const MOST_SHOWN: usize = 8;
 
 /// The fields of one map of a known shape.
@@ -28,12 +28,12 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// The fields of a map. What its shape says must be there, and is not, is reported.
+    /// The fields of a map. Reports required keys that are missing.
     pub fn of(node: &'n Node, shape: &'static Shape, sink: &'n Sink) -> Option<Self> {
         Self::needing(node, shape, None, sink)
     }
 
-    /// The fields of a map that must have one key more than its shape says.
+    /// The fields of a map with one more required key than its shape has.
     pub fn needing(node: &'n Node, shape: &'static Shape, more: Option<&str>, sink: &'n Sink) -> Option<Self> {
         let NodeKind::Map(entries) = &node.kind else { return wrong_map(node, shape, sink) };
         let fields = Self { shape, span: node.span, entries, sink };
@@ -42,12 +42,12 @@ impl<'n> Fields<'n> {
         Some(fields)
     }
 
-    /// The value of a key, if it is there.
+    /// The value of an optional key.
     pub fn optional(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
     }
 
-    /// The value of a key that must be there, whatever its shape says of it.
+    /// The value of a key that is required here, even if its shape does not say so.
     pub fn required(&self, key: &str) -> Option<&'n Node> {
         let found = self.optional(key);
         if found.is_none() && !self.shape.key(key).is_some_and(|key| key.required) {
@@ -56,7 +56,7 @@ impl<'n> Fields<'n> {
         found
     }
 
-    /// Reports every key that does not belong here.
+    /// Reports every unknown key.
     pub fn finish(self) {
         self.unknown().for_each(|entry| self.refuse_key(entry));
     }
@@ -72,8 +72,8 @@ impl<'n> Fields<'n> {
         self.sink.push(if full { diagnostic } else { suggest(diagnostic, &entry.key.text, self.shape.names()) });
     }
 
-    /// Reports which of these keys are missing, as one mistake, at the first entry. A key that is there and misspelt
-    /// is a mistake of its own; one that stands where the file could not be read is none.
+    /// Reports which of these keys are missing, as one mistake, at the first entry. A misspelt key is reported
+    /// separately; a key in skipped lines is not reported.
     fn refuse_missing<'k>(&self, keys: impl Iterator<Item = &'k str>) {
         let mut missing: Vec<&str> = keys.filter(|key| self.optional(key).is_none()).collect();
         missing.retain(|key| {
@@ -115,7 +115,7 @@ pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
     }
 }
 
-/// Refuses a list without items, where "all" may be meant, or "none": what is wrong, and what to write instead.
+/// Refuses an empty list, which could mean "all" or "none"; `message` and `help` say what is wrong and what to write.
 pub fn filled(node: &Node, message: &str, help: &str, sink: &Sink) -> Option<()> {
     match &node.kind {
         NodeKind::List(items) if items.is_empty() => refuse(node.span, code::EMPTY_LIST, message.into(), help, sink),
@@ -123,7 +123,7 @@ pub fn filled(node: &Node, message: &str, help: &str, sink: &Sink) -> Option<()>
     }
 }
 
-/// A text. A number or a flag is none, unless it stands in quotes.
+/// A text. A number or a flag is not a text unless it is in quotes.
 pub fn text<'n>(node: &'n Node, sink: &Sink) -> Option<&'n str> {
     match &node.kind {
         NodeKind::Text(text) => Some(text),
@@ -239,7 +239,7 @@ pub fn one_of<T: Copy>(node: &Node, names: &[(&'static str, T)], sink: &Sink) ->
     None
 }
 
-/// A name for a thing that is declared: letters, digits, `_`, `.` and `-`, beginning with a letter.
+/// Checks a declared name: letters, digits, `_`, `.` and `-`, beginning with a letter.
 pub fn check_id(text: &str, span: Span, dashes: bool, sink: &Sink) -> Option<()> {
     if is_id(text, dashes) {
         return Some(());
@@ -259,7 +259,7 @@ fn is_id(text: &str, dashes: bool) -> bool {
     starts && text.len() <= 100 && text.chars().all(inside)
 }
 
-/// As [`check_id`], for a name that stands between two dots in expressions, as in `journey.ID.stage`.
+/// As [`check_id`], for a name between two dots in expressions, as in `journey.ID.stage`, which must not contain a dot.
 pub fn check_word(text: &str, span: Span, sink: &Sink) -> Option<()> {
     if text.contains('.') {
         let instead = text.replace('.', "_");
@@ -277,7 +277,7 @@ pub fn refuse<T>(span: Span, code: Code, message: String, help: &str, sink: &Sin
     None
 }
 
-/// Reports an unknown name, with the nearest known one.
+/// Reports an unknown name, and suggests the nearest known one.
 pub fn unknown<'a, T>(
     (name, span): (&str, Span),
     kind: &str,
@@ -292,7 +292,7 @@ pub fn unknown<'a, T>(
     None
 }
 
-/// Adds "did you mean" where a known name is near.
+/// Adds "did you mean" if a known name is near.
 pub fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(written, &known) {
@@ -304,8 +304,8 @@ pub fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterat
 
 /// The known name that was probably meant.
 ///
-/// A root in common, as in `customer.age`, says nothing. Only names of about the same length are compared, and not too many of them: a list may be long, and
-/// many names may be wrong.
+/// A common root, as in `customer.age`, does not count. Only names of about the same length are compared, and only some
+/// of them: a list may be long, and many names may be wrong.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let root = written.split_once('.').map_or("", |(root, _)| root);
@@ -321,7 +321,7 @@ pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     })
 }
 
-/// The first names of a list in the order of the alphabet, and how many there are besides.
+/// The first names of a list in alphabetical order, and the number of the others.
 #[must_use]
 pub fn first_names(mut names: Vec<&str>) -> String {
     let more = names.len().saturating_sub(MOST_SHOWN);
@@ -352,7 +352,7 @@ fn wrong_type(node: &Node, message: &str) -> Diagnostic {
     Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}"))
 }
 
-/// A value where a map is due. Of many maps one key says most, so what a value alone means is plain.
+/// Refuses a value instead of a map. Many maps have one main key, so the fix is a map with this key.
 fn wrong_map<T>(node: &Node, shape: &Shape, sink: &Sink) -> Option<T> {
     let written = match (&node.kind, shape.key(shape.alone)) {
         (NodeKind::Number(number), Some(key)) if key.form.takes_number() => number.to_string(),
@@ -374,9 +374,9 @@ fn map_expected(what: &str) -> String {
     format!("{what} must be a map of `key: value` lines")
 }
 
-/// What to write instead of a value of the wrong type, where that is plain.
+/// Adds a fix for a value of the wrong type, if there is a plain one.
 fn mend(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
-    // Of more digits another number may be left than was written.
+    // A number with more digits may have been rounded.
     let written = (node.span.end - node.span.start) as usize;
     let fits = |text: &String| written < 16 && text.len() == written;
     let unquoted = |text: &str| match expected {

@@ -1,8 +1,8 @@
-//! JSON Schema (draft-07) of rule files and test files, for editors: what can be completed, what it means, what is
-//! wrong. Made of the table in `shape`; with the names of one rule folder it completes and checks those too.
+//! JSON Schema (draft-07) of rule files and test files, for completion, descriptions and checks in editors. Generated
+//! from the table in `shape`; with the names of a rule folder it completes and checks those, too.
 //!
-//! It refuses nothing that `tactful check` accepts. The other way round it cannot know everything: expressions, and
-//! what must fit together, are for `check`.
+//! It accepts everything that `tactful check` accepts, but cannot refuse everything that it refuses: expressions and
+//! consistency are left to `check`.
 
 mod names;
 
@@ -28,7 +28,7 @@ const PERIOD: &str = "length_of_time";
 const MOMENT: &str = "moment";
 const CONDITION: &str = "condition";
 
-/// What a duration looks like: `2h 30m`, `13 months`, `01:30:00`, `P30D`.
+/// The pattern of a duration: `2h 30m`, `13 months`, `01:30:00`, `P30D`.
 const PERIOD_PATTERN: &str = concat!(
     r"^\s*(\+?\s*(([0-9]+([.,][0-9]+)?\s*",
     "(years?|yrs?|y|months?|mos?|weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s",
@@ -36,11 +36,12 @@ const PERIOD_PATTERN: &str = concat!(
     r",?\s*)+([0-9]+:[0-9]+:[0-9]+([.,][0-9]+)?)?|[0-9]+:[0-9]+:[0-9]+([.,][0-9]+)?",
     r"|[Pp][0-9YyMmWwDdTtHhSs.,]+))\s*$",
 );
-/// What a moment looks like: RFC 3339, and what else is read as one; the offset is never left out.
+/// The pattern of a moment: RFC 3339 and its accepted variants; the offset is required.
 const MOMENT_PATTERN: &str =
     r"^[+-]?[0-9]{4,6}-?[0-9]{2}-?[0-9]{2}[Tt ][0-9]{2}[0-9:.,]*([Zz]|[+-][0-9]{2}[0-9:.,]*)(\[[^\]]*\])*$";
 
-/// A text without characters that nobody sees. Those beyond U+FFFF are left to `check`: readers of patterns differ.
+/// The pattern of a text without invisible characters. Those beyond U+FFFF are left to `check`, because regular
+/// expression engines differ there.
 const VISIBLE_PATTERN: &str = concat!(
     r"^[^\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f",
     r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]*$",
@@ -63,7 +64,7 @@ fn common() -> BTreeMap<String, Value> {
     ])
 }
 
-/// A text of a pattern, and what editors say where it does not fit.
+/// A text with a pattern, and the message of editors for another text.
 fn text(form: &Form, pattern: &str) -> Map<String, Value> {
     let wanted = form.wanted().unwrap_or_default();
     let why = if pattern == VISIBLE_PATTERN { VISIBLE } else { &wanted };
@@ -71,7 +72,7 @@ fn text(form: &Form, pattern: &str) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// A value, and what editors say where another one stands.
+/// A value, and the message of editors for another one.
 fn saying(mut value: Value, form: &Form) -> Value {
     if let (Some(wanted), Value::Object(fields)) = (form.wanted(), &mut value) {
         fields.insert("errorMessage".into(), json!(wanted));
@@ -109,7 +110,7 @@ impl Builder<'_> {
         object
     }
 
-    /// What stands behind a key.
+    /// The schema of a key's value.
     fn form(&mut self, form: &Form) -> Value {
         match form {
             Form::Text => saying(json!({ "type": "string" }), form),
@@ -151,13 +152,13 @@ impl Builder<'_> {
         }
     }
 
-    /// A reference to a shape, which is defined once; one may hold itself.
+    /// A reference to a shape, which is defined once; shapes can be recursive.
     fn defined(&mut self, shape: &'static Shape) -> Value {
         let definition: String = shape.what.replace(' ', "_").replace('`', "");
         if !self.definitions.contains_key(&definition) {
             self.definitions.insert(definition.clone(), Value::Null);
             let mut object = self.shape(shape);
-            // What is said of keys must not be said of each of them, so the type stands apart.
+            // The description of the map must not apply to each of its values, so the type is separate.
             if let (Some(kind), Some(wanted)) = (object.remove("type"), Form::Map(shape).wanted()) {
                 object.insert("allOf".into(), json!([{ "type": kind, "errorMessage": wanted }]));
             }
@@ -214,7 +215,7 @@ impl Builder<'_> {
     }
 }
 
-/// The value of a fact as it is declared; of an attribute, `null` removes it.
+/// The value of a declared fact; `null` removes an attribute.
 fn fact(names: &Names, kind: Name, name: &str) -> Value {
     let mut forms: Vec<Value> = names.facts(kind, name).iter().map(|fact| fact.schema(reference)).collect();
     if kind == Name::Attribute {
@@ -235,7 +236,7 @@ fn reference(definition: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{definition}") })
 }
 
-/// What a name looks like.
+/// The pattern of a name.
 fn pattern(kind: Name) -> &'static str {
     match kind {
         Name::Attribute => r"^customer(\.[a-z_][a-z0-9_]*)+$",

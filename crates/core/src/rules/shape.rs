@@ -1,8 +1,9 @@
-//! The shape of rule files: every map with known keys, its keys in order, what stands behind each, and what it means.
+//! The shape of rule files: every map with known keys, its keys in order, the form of their values, and their
+//! descriptions.
 //!
-//! One table for all who need it: `reader` refuses what is not in it, `format` writes keys in its order, `schema`
-//! turns it into what editors complete and show, and docs/rules.md says the same in the same words (a test holds
-//! them together). Here are the words of the table; `declaration` and `rule` hold its lines.
+//! One table for several uses: `reader` refuses keys that are not in it, `format` writes keys in its order, `schema`
+//! turns it into completion and descriptions for editors, and docs/rules.md repeats its descriptions (a test compares
+//! them). This file defines the types of the table; `declaration` and `rule` contain its lines.
 
 mod declaration;
 mod rule;
@@ -18,9 +19,10 @@ pub struct Shape {
     pub what: &'static str,
     /// Its keys, in the order in which they are written.
     pub keys: &'static [Key],
-    /// The key that a value alone is probably meant for, as `base` in `relevance: 30`; empty where none is.
+    /// The main key, for which a value alone is probably meant, such as `base` in `relevance: 30`; empty if there is
+    /// none.
     pub alone: &'static str,
-    /// Which of the keys that may be left out must be there all the same.
+    /// Which optional keys are required in combination.
     pub needs: Needs,
 }
 
@@ -29,37 +31,37 @@ pub struct Shape {
 pub struct Key {
     /// The key as it is written.
     pub name: &'static str,
-    /// What stands behind it.
+    /// The form of its value.
     pub form: Form,
-    /// Whether it must always be there.
+    /// Whether it is always required.
     pub required: bool,
-    /// What it means, as docs/rules.md says it.
+    /// Its description, as in docs/rules.md.
     pub about: &'static str,
 }
 
-/// Keys that stand for one another.
+/// Requirements on optional keys.
 #[derive(Debug)]
 pub enum Needs {
-    /// No more than what is required.
+    /// No such requirement.
     Nothing,
     /// At least one of these sets of keys.
     AnyOf(&'static [&'static [&'static str]]),
-    /// One of these sets of keys, and not two.
+    /// Exactly one of these sets of keys.
     OneOf(&'static [&'static [&'static str]]),
 }
 
-/// What stands behind a key.
+/// The form of a key's value.
 #[derive(Debug)]
 pub enum Form {
     /// A text that people read.
     Text,
-    /// A text that is compared or looked up, so that every sign of it counts.
+    /// A text that is compared or looked up, so that every character counts.
     Exact,
     /// A time zone.
     Zone,
     /// `true` or `false`.
     Flag,
-    /// `false` and nothing else.
+    /// Only `false`.
     False,
     /// A number between two bounds, both included.
     Number(f64, f64),
@@ -73,7 +75,7 @@ pub enum Form {
     TimeOfDay,
     /// One condition: an expression, or a map of the shape [`CONDITION_GROUP`].
     Condition,
-    /// The value of a fact of this kind: as it is declared.
+    /// The value of a fact of this kind, by its declaration.
     Fact,
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
@@ -83,7 +85,7 @@ pub enum Form {
     Name(Name),
     /// A name that is declared here.
     NewName(Name),
-    /// A list with at least so many items.
+    /// A list with at least this many items.
     List(&'static Form, usize),
     /// A map with known keys.
     Map(&'static Shape),
@@ -97,14 +99,14 @@ pub enum Form {
     Either(&'static [Form]),
 }
 
-/// What a name can be the name of.
+/// The kinds of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     /// A purpose.
     Purpose,
     /// An attribute of a customer.
     Attribute,
-    /// A fact of the moment.
+    /// A context fact.
     Context,
     /// An event.
     Event,
@@ -155,7 +157,7 @@ impl Form {
         }
     }
 
-    /// The form of what stands behind a key, in a map of this form.
+    /// The form of the value of a key, in a map of this form.
     #[must_use]
     pub fn behind(&self, key: &str) -> Option<&'static Form> {
         match self {
@@ -176,13 +178,13 @@ impl Form {
     }
 }
 
-/// A key that must be there.
+/// A required key.
 #[must_use]
 pub const fn must(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, form, required: true, about }
 }
 
-/// A key that may be left out.
+/// An optional key.
 #[must_use]
 pub const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, form, required: false, about }

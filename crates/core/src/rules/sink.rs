@@ -1,4 +1,4 @@
-//! Where mistakes are collected while a rule set is read, so that every one is reported and not the first.
+//! Collects mistakes while a rule set is read, so that all are reported and not only the first.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -7,10 +7,10 @@ use super::code;
 use crate::domain::sources::FileId;
 use crate::rules::diagnostic::{Code, Diagnostic, Severity};
 
-/// At most so many errors, and so many warnings, are kept: nobody reads more at once, and drawing them takes time.
+/// The most errors, and the most warnings, that are stored: more are not read at once, and printing them takes time.
 pub const MOST_MISTAKES: usize = 200;
 
-/// Collects diagnostics from everybody who reads.
+/// The collected diagnostics of all readers.
 #[derive(Debug, Default)]
 pub struct Sink {
     list: RefCell<Vec<Diagnostic>>,
@@ -21,7 +21,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Adds one. Of more than [`MOST_MISTAKES`], only that there are more is kept.
+    /// Adds a diagnostic. Beyond [`MOST_MISTAKES`], only the fact that there are more is stored.
     pub fn push(&self, diagnostic: Diagnostic) {
         let count = match diagnostic.severity {
             Severity::Error => &self.errors,
@@ -33,18 +33,18 @@ impl Sink {
         }
     }
 
-    /// Adds several.
+    /// Adds several diagnostics.
     pub fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
-    /// Whether there are so many errors that no more are kept.
+    /// Whether the limit of errors is reached, so that no more are stored.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.errors.get() > MOST_MISTAKES
     }
 
-    /// Remembers a name whose declaration is wrong, so that nobody reports it as unknown besides.
+    /// Stores a name with a wrong declaration, so that it is not also reported as unknown.
     pub fn forgive(&self, name: &str) {
         self.broken.borrow_mut().extend([name.to_owned(), format!("context.{name}")]);
     }
@@ -55,19 +55,19 @@ impl Sink {
         self.broken.borrow().contains(name)
     }
 
-    /// Remembers a word that stands where a file could not be read: a key or a name, so that nobody misses it.
+    /// Stores a word in skipped lines, a key or a name, so that it is not reported as missing.
     pub fn lose(&self, file: FileId, word: &str) {
         self.forgive(word);
         self.lost.borrow_mut().insert((file, word.to_owned()));
     }
 
-    /// Whether the word stands where the file could not be read.
+    /// Whether the word is in skipped lines.
     #[must_use]
     pub fn is_lost(&self, file: FileId, word: &str) -> bool {
         self.lost.borrow().contains(&(file, word.to_owned()))
     }
 
-    /// How many mistakes of one kind there are.
+    /// The number of errors, or of warnings.
     #[must_use]
     pub fn count(&self, code: Code) -> usize {
         self.list.borrow().iter().filter(|diagnostic| diagnostic.code == code).count()

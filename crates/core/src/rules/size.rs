@@ -1,5 +1,5 @@
-//! How large a rule set may be over all its files, so that no folder keeps a server busy. What one file may hold
-//! is in `source`.
+//! How large a rule set may be over all its files, so that no folder keeps a server busy. The limits of a single file
+//! are in `source`.
 
 use super::code;
 use super::source::{self, Node, NodeKind};
@@ -13,7 +13,7 @@ pub const MAX_VALUES: usize = 1_000_000;
 /// How many actions there may be.
 pub const MAX_ACTIONS: usize = 20_000;
 
-/// What can be seen before any file is parsed.
+/// The limits that are checked before any file is parsed.
 pub(super) fn check(sources: &Sources) -> Option<Diagnostic> {
     let total = |measure: fn(&str) -> usize| sources.iter().map(|(_, file)| measure(&file.text)).sum::<usize>();
     let first = Span { file: FileId(0), start: 0, end: 0 };
@@ -23,7 +23,7 @@ pub(super) fn check(sources: &Sources) -> Option<Diagnostic> {
     (total(source::count_values) > MAX_VALUES).then(|| refuse(first, &format!("more than {MAX_VALUES} keys or values")))
 }
 
-/// How many actions a file holds.
+/// The number of actions in a file.
 pub(super) fn count_actions(file: &Node) -> usize {
     let NodeKind::Map(entries) = &file.kind else { return 0 };
     let lists = entries.iter().filter(|entry| entry.key.text == "actions").map(|entry| match &entry.value.kind {

@@ -1,9 +1,9 @@
-//! Reads the YAML of one rule file into nodes that know their place; what the keys mean is not known here.
+//! Reads the YAML of one rule file into nodes with places, without knowledge of the keys.
 //!
-//! Four steps, each a child module: `guard` looks at the bytes, `tree` builds nodes from the events of
-//! saphyr-parser within limits of depth and number, `value` lets serde_yaml say which plain scalars are
-//! numbers, flags or nothing, `traps` finds what parses and is probably not meant; `end` sees whether the text
-//! is whole, and `mistake` puts the parser's errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
+//! Each step is a child module: `guard` checks the bytes, `tree` builds nodes from the events of saphyr-parser within
+//! limits of depth and number, `value` lets serde_yaml decide which plain scalars are numbers, flags or null, `traps`
+//! finds what parses but is probably a mistake; `end` checks that the file is complete, and `mistake` puts the parser's
+//! errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
 
 mod end;
 mod guard;
@@ -27,11 +27,11 @@ pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
 pub use line::{comment_behind, quoted, words_around, words_in};
 pub use tree::MAX_DEPTH;
 
-/// At most so many mistakes are reported of one file.
+/// The most mistakes that are reported for one file.
 const MAX_PROBLEMS: usize = 100;
-/// At most so often is a file read again to find the mistakes behind the first one.
+/// The most times that a file is read again to find the mistakes after the first one.
 const MAX_PASSES: usize = 16;
-/// At most so many bytes are read over all passes, so that a large broken file is refused quickly.
+/// The most bytes that are read over all passes, so that a large broken file is refused quickly.
 const MAX_BYTES_REREAD: usize = 1 << 19;
 
 /// One value with its place.
@@ -48,7 +48,7 @@ pub struct Node {
 /// The kinds of values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {
-    /// `~`, `null`, or nothing at all.
+    /// `~`, `null`, or an empty value.
     Null,
     /// `true` or `false`.
     Flag(bool),
@@ -58,7 +58,7 @@ pub enum NodeKind {
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// A map in the order it is written; no key stands twice.
+    /// A map in the order it is written; no key occurs twice.
     Map(Vec<Entry>),
 }
 
@@ -95,28 +95,28 @@ pub enum Style {
     Flow,
 }
 
-/// What came of reading one file.
+/// The result of reading one file.
 #[derive(Debug)]
 pub struct Reading {
-    /// What could be lowered.
+    /// The tree, as far as it could be read.
     pub node: Option<Node>,
-    /// Lines that were not looked at, because of mistakes of which nobody can tell how far they reach.
+    /// Lines that were skipped because of mistakes with an unknown extent.
     pub lost: Vec<Span>,
     /// Every mistake that was found.
     pub found: Vec<Diagnostic>,
 }
 
-/// Reads one file. Gives nothing where nothing can be lowered; pushes every mistake it can find.
+/// Reads one file. Returns `None` if there is no tree; pushes every mistake it can find.
 ///
-/// Beside mistakes the node is what could be saved: it stands for the file so that names declared in it stay
-/// known. Whatever is wrong within the span of a T00xx mistake is only its echo.
+/// If there are mistakes, the node is the readable rest of the file, so that names declared in it stay known. Other
+/// errors within the span of a T00xx mistake are consequential.
 pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
     let mut reading = read_as(file, text, None);
     diagnostics.append(&mut reading.found);
     reading.node
 }
 
-/// As [`read`], of a file of a known form: where a key takes a text, no flag is offered as a fix.
+/// As [`read`], for a file of a known form: for a key that takes a text, no flag is offered as a fix.
 pub fn read_as(file: FileId, text: &str, form: Option<&Form>) -> Reading {
     let refused = guard::check(file, text);
     if refused.iter().any(|problem| guard::ENDS_READING.contains(&problem.code)) {
@@ -150,8 +150,8 @@ pub fn read_as(file: FileId, text: &str, form: Option<&Form>) -> Reading {
     recovery.finish(None)
 }
 
-/// Reads one file with a second YAML reader besides, and reports where the two disagree. Takes three times as long
-/// as [`read`]; of a file with mistakes nothing more is said.
+/// Reads one file with a second YAML reader, too, and reports where the two disagree. Takes three times as long as
+/// [`read`]; a file with mistakes is not read again.
 pub fn read_twice(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let mut mistakes = Vec::new();
     if let Some(node) = read(file, text, &mut mistakes).filter(|_| mistakes.is_empty()) {

@@ -1,5 +1,5 @@
-//! What rules owe to the rules before them: a purpose does not change its basis unseen, and a line that is lost from a
-//! file loses nobody's data.
+//! Checks rules against their predecessors: a purpose cannot change its basis silently, and a line lost from a file
+//! does not lose data.
 
 use super::code;
 use super::diagnostic::Diagnostic;
@@ -10,7 +10,7 @@ use crate::domain::rule_set::{DroppedPurpose, RuleSet};
 use crate::domain::time::Moment;
 
 impl Loaded {
-    /// These rules as the successors of others: remembers what they drop, refuses what they may not change.
+    /// Makes these rules the successors of others: stores the purposes they drop, and refuses forbidden changes.
     #[must_use]
     pub fn succeeding(mut self, before: &RuleSet, now: Moment) -> Self {
         let Some(mut rules) = self.rule_set.take() else { return self };
@@ -30,7 +30,7 @@ impl Loaded {
     }
 }
 
-/// Every purpose that rules declare or have dropped.
+/// Every purpose that the rules declare or have dropped.
 fn known(rules: &RuleSet, now: Moment) -> impl Iterator<Item = (PurposeId, DroppedPurpose)> {
     let declared = rules.declared.purposes.iter();
     let declared = declared.map(move |(id, terms)| (id, DroppedPurpose { terms: terms.clone(), since: now }));

@@ -1,8 +1,8 @@
-//! What nobody sees who reads a rule file: that a ` #` took the rest of a text for a comment, and characters without a
-//! shape.
+//! Finds what a reader of a rule file cannot see: a ` #` that turned the rest of a text into a comment, and invisible
+//! characters.
 //!
-//! Both questions need to know what a key takes, so they are asked of nodes and forms, beside `source`, which knows YAML
-//! only: a comment behind a name or a number is a comment, behind a text without quotes it may be the text's own end.
+//! Both need to know what a key takes, so they are checked on nodes and forms and not in `source`, which knows only
+//! YAML: a comment after a name or a number is a comment; after a text without quotes it may be the end of the text.
 
 use super::character;
 use super::code::{COMMENT_BEHIND_TEXT, INVISIBLE_CHARACTER};
@@ -11,13 +11,13 @@ use super::source::{Node, NodeKind, Style, comment_behind, quoted};
 use crate::domain::sources::Span;
 use crate::rules::diagnostic::Diagnostic;
 
-/// Whether a fact may have any text; where its values are listed, a comment behind one is a comment.
+/// Whether a fact may have any text; if its values are listed, a comment after one is a comment.
 type FreeFact<'f> = &'f dyn Fn(Name, &str) -> bool;
 
-/// A fact that has one of some values is as good as a name.
+/// A fact with listed values is treated like a name.
 const LISTED: Form = Form::Name(Name::Attribute);
 
-/// Looks through a file of one form; `free` knows the facts that tests give.
+/// Checks a file of one form; `free` has the facts that tests set.
 pub fn check(text: &str, root: &Node, form: &Form, free: FreeFact<'_>) -> Vec<Diagnostic> {
     let mut walk = Walk { text, free, found: Vec::new() };
     walk.node(root, form);
@@ -55,8 +55,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The first character of a key or a value that nobody sees. Escapes may stand where people read; elsewhere what
-    /// they come to counts.
+    /// Reports the first invisible character of a key or a value. Escapes are allowed in texts for people; in other
+    /// values the decoded character counts.
     fn hidden(&mut self, place: Span, written: &str, what: Place) {
         let raw = self.text.get(place.start as usize..place.end as usize).unwrap_or("");
         let first = if what == Place::Text { character::first_idle } else { character::first_invisible };
@@ -66,7 +66,7 @@ impl Walk<'_> {
         self.found.push(what.refuse(place, c, exact.is_some()));
     }
 
-    /// `text: Your offer #1 is waiting`: whether the ` #` was meant so cannot be told.
+    /// `text: Your offer #1 is waiting`: the ` #` may or may not begin a comment.
     fn comment(&mut self, node: &Node, written: &str) {
         let behind = comment_behind(self.text, node.span).filter(|_| node.style == Style::Plain);
         let Some(comment) = behind else { return };
@@ -77,7 +77,7 @@ impl Walk<'_> {
     }
 }
 
-/// Where a character stands that nobody sees.
+/// The kinds of places for an invisible character.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Key,
@@ -122,20 +122,20 @@ impl Place {
     }
 }
 
-/// Some bytes of a longer place.
+/// A part of a longer place.
 fn part(whole: Span, at: usize, length: usize) -> Span {
     let start = whole.start + u32::try_from(at).unwrap_or(0);
     Span { start, end: start + u32::try_from(length).unwrap_or(0), ..whole }
 }
 
-/// A text without quotes, and the comment behind it.
+/// A text without quotes, and the comment after it.
 pub(super) fn comment_behind_text(place: Span, corrected: String) -> Diagnostic {
     let message = "a ` #` begins a comment here, which may have cut this text";
     let help = format!("quote the whole text: `{corrected}`; a comment gets a line of its own");
     Diagnostic::error(COMMENT_BEHIND_TEXT, place, message).help(help).replace(corrected)
 }
 
-/// Whether a key takes texts with any signs in them, a `#` among them.
+/// Whether a key takes texts with any characters, `#` included.
 fn takes_any_text(form: &Form) -> bool {
     matches!(form, Form::Text | Form::Exact | Form::Fact)
 }

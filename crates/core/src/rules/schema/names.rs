@@ -1,5 +1,5 @@
-//! The names that a rule folder declares, as far as editors complete them. They are read from the files alone, so
-//! that a half-written rule does not hide the names of the others.
+//! The names that a rule folder declares, for completion in editors. They are read from the YAML alone, so that an
+//! unfinished rule does not hide the names of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub struct Names {
     facts: BTreeMap<(Name, String), Vec<Fact>>,
 }
 
-/// What values a fact may have.
+/// The values that a fact may have.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fact {
     kind: Type,
@@ -64,12 +64,12 @@ impl Names {
         self.known.entry(kind).or_default().insert(name.to_owned());
     }
 
-    /// The names of one kind, in the order of the alphabet.
+    /// The names of one kind, in alphabetical order.
     pub(super) fn of(&self, kind: Name) -> Vec<&str> {
         self.known.get(&kind).into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// What values a fact may have; fields of several events may share a name.
+    /// The values that a fact may have; fields of several events may share a name.
     pub(super) fn facts(&self, kind: Name, name: &str) -> &[Fact] {
         self.facts.get(&(kind, name.to_owned())).map_or(&[], Vec::as_slice)
     }

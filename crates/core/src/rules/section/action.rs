@@ -14,7 +14,7 @@ use crate::rules::sink::Sink;
 use crate::rules::source::{Node, NodeKind};
 use crate::rules::{code, shape};
 
-/// The fields of an action: a consent ask says what it asks for, all others how much they matter.
+/// The fields of an action: a consent ask requires `asks`, all others `relevance`.
 fn fields<'n>(node: &'n Node, sink: &'n Sink) -> Option<Fields<'n>> {
     let NodeKind::Map(entries) = &node.kind else { return Fields::of(node, &shape::ACTION, sink) };
     let ask = NodeKind::Text(ActionKind::ConsentAsk.name().to_owned());
@@ -104,7 +104,7 @@ pub fn read(
     Some((action, allow?))
 }
 
-/// A list of conditions that says something.
+/// A list of conditions that is not empty.
 fn conditions(key: &str, node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Condition>> {
     let message = format!("an empty `{key}` excludes no customer");
     reader::filled(node, &message, "list the conditions; or remove it, if it is for everybody", scope.sink)?;

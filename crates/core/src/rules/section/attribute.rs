@@ -1,4 +1,4 @@
-//! `attributes:` what may be known of a customer, and for which purposes.
+//! `attributes:` what may be known about a customer, and for which purposes.
 
 use crate::domain::model::{Attribute, Shape};
 use compact_str::CompactString;

@@ -12,7 +12,7 @@ use crate::rules::sink::Sink;
 use crate::rules::source::{Entry, Node, NodeKind};
 use crate::rules::{code, shape};
 
-/// How long an unconfirmed contact counts on an inbound channel that does not say.
+/// How long an unconfirmed contact counts on an inbound channel without `reserve_for`.
 pub const RESERVE_FOR: Period = Period(30 * 60_000);
 
 /// Reads one channel.

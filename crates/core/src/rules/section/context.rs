@@ -1,4 +1,4 @@
-//! `context:` facts of this moment that a channel gives with its question.
+//! `context:` facts of the moment that a channel sends with its question.
 
 use crate::domain::model::ContextFact;
 use crate::rules::reader::{self, Fields};

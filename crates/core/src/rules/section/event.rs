@@ -1,4 +1,4 @@
-//! `events:` what a customer can do or suffer, for which purposes it is kept and for how long.
+//! `events:` what can happen to a customer, for which purposes it is stored and for how long.
 
 use super::{find, intern, purposes};
 use crate::domain::id::{EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary};
@@ -28,7 +28,7 @@ pub fn read(
     let mut ids = Vec::new();
     if let (Some(node), Some(set)) = (fields.optional("fields"), set) {
         for field in reader::map(node, "fields", sink)? {
-            // `/` stands in no name, so that `a.b` with `c` is not `a` with `b.c`.
+            // Names cannot contain `/`, so that `a.b` with `c` differs from `a` with `b.c`.
             let name = format!("{}/{}", entry.key.text, field.key.text);
             let Some(read) = read_field(field, set, (vocabulary, declared), sink) else { continue };
             let id = intern(vocabulary, &name, field.key.span, sink)?;

@@ -1,4 +1,4 @@
-//! `journeys:` the way a customer goes with us, in stages.
+//! `journeys:` a customer's progress, in stages.
 
 use crate::domain::expr::{FactTable, NO_STAGE};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary};

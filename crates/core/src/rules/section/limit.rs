@@ -74,7 +74,7 @@ fn counted_outcome(node: &Node, sink: &Sink) -> Option<Outcome> {
     }
 }
 
-/// The outcomes that can be counted: all but `not_presented`, which takes a contact back and is not kept.
+/// The outcomes that can be counted: all but `not_presented`, which removes a contact and is not stored.
 pub const COUNTED: [(&str, Outcome); 8] = {
     let [one, two, three, four, five, six, seven, eight, _] = Outcome::NAMES;
     [one, two, three, four, five, six, seven, eight]
@@ -109,7 +109,7 @@ fn kinds(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
     reader::list(node, sink)?.iter().map(|item| reader::one_of(item, &ActionKind::NAMES, sink)).collect()
 }
 
-/// Groups that actions of these rules have; the vocabulary also remembers those of older rules.
+/// The groups of these rules' actions; the vocabulary also has those of older rules.
 fn groups(
     fields: &Fields<'_>,
     (vocabulary, declared): (&Vocabulary, &Declarations),

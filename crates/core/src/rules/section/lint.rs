@@ -1,4 +1,4 @@
-//! `policy.lints:` what a team has agreed on, held against every action when the rules are checked.
+//! `policy.lints:` a team's own checks of every action, evaluated when the rules are checked.
 
 use crate::domain::expr::{Fact, FactTable};
 use crate::domain::model::Condition;
@@ -10,24 +10,24 @@ use crate::rules::section::condition;
 use crate::rules::source::Node;
 use crate::rules::{code, shape};
 
-/// The words for how bad it is.
+/// The words for severities.
 pub const SEVERITIES: [(&str, Severity); 2] = [("warning", Severity::Warning), ("error", Severity::Error)];
 
 /// The lints of a policy, with the properties of actions that they read.
 #[derive(Debug, Clone, Default)]
 pub struct Lints {
-    /// What they read.
+    /// The facts they read.
     pub facts: FactTable,
-    /// One by one.
+    /// The lints, in order.
     pub list: Vec<PolicyLint>,
 }
 
 /// One lint.
 #[derive(Debug, Clone)]
 pub struct PolicyLint {
-    /// What is wrong with an action.
+    /// The condition under which the lint reports an action.
     pub when: Condition,
-    /// What was agreed on.
+    /// The message.
     pub message: String,
     /// Whether such rules still load.
     pub severity: Severity,
@@ -61,7 +61,7 @@ fn read_one(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Poli
     })
 }
 
-/// Refuses functions over a customer's history: there is no customer here.
+/// Refuses functions over a customer's history: a lint has no customer.
 fn about_actions(when: &Condition, span: Span, (scope, facts): (Scope<'_>, &FactTable)) -> Option<()> {
     let mut foreign = false;
     when.visit(&mut |program| {

@@ -1,4 +1,4 @@
-//! The sections of rule files: one file each, reading YAML into what [`crate::domain::model`] holds.
+//! The sections of rule files: each file reads YAML into types of [`crate::domain::model`].
 //!
 //! Names are declared before expressions are compiled, so the order of files and sections does not matter.
 
@@ -22,7 +22,7 @@ use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::Purpose;
 use crate::domain::sources::Span;
 
-/// The number of a name; reports when there are too many names.
+/// The id of a name; reports too many names.
 pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span, sink: &Sink) -> Option<I> {
     match vocabulary.intern(name) {
         Ok(id) => Some(id),
@@ -36,7 +36,7 @@ pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span,
     }
 }
 
-/// Looks a name up among what is declared.
+/// Looks up a declared name.
 pub(super) fn find<I: Id, T>(
     (name, span): (&str, Span),
     kind: &str,
@@ -47,7 +47,7 @@ pub(super) fn find<I: Id, T>(
     id.or_else(|| reader::unknown((name, span), kind, declared.ids().map(|id| vocabulary.name(id)), sink))
 }
 
-/// Looks a purpose up that is to be used: not one that is over.
+/// Looks up a purpose for use, so not a retired one.
 pub(super) fn find_purpose(
     (name, span): (&str, Span),
     (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),

@@ -1,4 +1,4 @@
-//! `policy:` what holds for all actions: arbitration, pressure, hurt, limits and the time zone.
+//! `policy:` the settings for all actions: arbitration, pressure, hurt, limits and the time zone.
 
 use crate::domain::model::{Arbitration, Hurt, Policy, Pressure};
 use jiff::tz::TimeZone;
@@ -41,7 +41,7 @@ pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<(Policy, Lints)> {
     Some((policy, lints.unwrap_or_else(|| Some(Lints::default()))?))
 }
 
-/// What is not said, or is wrong and reported, is as by default.
+/// Settings that are missing, or wrong and reported, have their defaults.
 fn arbitration(node: &Node, sink: &Sink) -> Option<Arbitration> {
     let fields = Fields::of(node, &shape::ARBITRATION, sink)?;
     let usual = Arbitration::default();

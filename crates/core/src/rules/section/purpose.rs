@@ -50,8 +50,8 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
     basis.map(|_| purpose)
 }
 
-/// Sets each purpose's ancestors: `marketing` is one of `marketing.email`, never of `marketingx`. One that is no longer
-/// declared is one still: a "no" to it that is on record must not end with a line in a file.
+/// Sets each purpose's ancestors: `marketing` is an ancestor of `marketing.email`, not of `marketingx`. An ancestor
+/// need not be declared any more: a recorded "no" to it must not end because a line was removed from a file.
 pub fn link(purposes: &mut IdMap<PurposeId, Purpose>, vocabulary: &Vocabulary) {
     let ids: Vec<PurposeId> = purposes.ids().collect();
     for id in ids {

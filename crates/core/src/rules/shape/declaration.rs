@@ -1,4 +1,4 @@
-//! The shapes of what is declared: purposes, attributes, context, events, channels, and the file that holds them.
+//! The shapes of declarations: purposes, attributes, context, events, channels, and the file that contains them.
 
 use super::{ACTION, Form, JOURNEY, Name, Needs, POLICY, Shape, may, must, words};
 use crate::domain::purpose::Basis;
@@ -8,7 +8,7 @@ const PURPOSES: Form = Form::List(&Form::Name(Name::Purpose), 1);
 const TYPE: Form = Form::Word(|| words(&Type::NAMES));
 const ONE_OF: Form = Form::List(&Form::Exact, 1);
 
-/// How personal it feels.
+/// A sensitivity.
 pub(super) const SENSITIVITY: Form = Form::Number(0.0, 1.0);
 /// Points for or against.
 pub(super) const POINTS: Form = Form::Number(0.0, 1_000.0);
@@ -116,7 +116,7 @@ pub static EVENT: Shape = Shape {
     needs: Needs::Nothing,
 };
 
-/// A field of an event, where it is more than a type.
+/// A field of an event, if it is more than a type.
 pub static FIELD: Shape = Shape {
     what: "a field",
     alone: "type",
@@ -145,7 +145,7 @@ pub static CHANNEL: Shape = Shape {
     needs: Needs::Nothing,
 };
 
-/// When a channel is silent.
+/// The quiet hours of a channel.
 pub static QUIET_HOURS: Shape = Shape {
     what: "quiet hours",
     alone: "",

@@ -1,4 +1,4 @@
-//! The shapes of what is done with it: journeys, actions, limits, conditions, the policy.
+//! The shapes of rules: journeys, actions, limits, conditions, the policy.
 
 use super::declaration::{POINTS, SENSITIVITY};
 use super::{Form, Key, Name, Needs, Shape, may, must, words};
@@ -29,7 +29,7 @@ pub static JOURNEY: Shape = Shape {
     needs: Needs::Nothing,
 };
 
-/// What begins a journey.
+/// What starts a journey.
 pub static START: Shape = Shape {
     what: "a start",
     alone: "event",
@@ -134,7 +134,7 @@ pub static TREATMENT: Shape = Shape {
     needs: Needs::AnyOf(&[&["content"], &["text"]]),
 };
 
-/// A condition that holds others.
+/// A condition that contains others.
 pub static CONDITION_GROUP: Shape = Shape {
     what: "a group of conditions",
     alone: "",

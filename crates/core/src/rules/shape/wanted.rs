@@ -1,9 +1,9 @@
-//! What stands behind a key, in words for people: editors say it where they find something else.
+//! The forms of values in words, which editors show for a wrong value.
 
 use super::{Form, Name};
 
 impl Form {
-    /// What a person writes behind such a key, for an editor that finds something else there.
+    /// What to write as the value of such a key, for an editor that finds something else.
     #[must_use]
     pub fn wanted(&self) -> Option<String> {
         Some(match self {
@@ -30,7 +30,7 @@ impl Form {
 }
 
 impl Name {
-    /// What such a name is made of.
+    /// The characters of such a name.
     #[must_use]
     pub fn wanted(self) -> String {
         let (start, signs) = match self {

@@ -1,6 +1,5 @@
-//! Whether a file shows where it ends. What begins with `---` must end with `...`, YAML's own marks of a
-//! document, so that a file that was cut off at any byte is noticed: what YAML makes of the rest is often
-//! sound, and would lack the last limits and conditions.
+//! Checks that a file is complete. A file that begins with `---` must end with `...`, YAML's own document marks, so
+//! that truncation at any byte is detected: the rest is often valid YAML without the last limits and conditions.
 
 use super::guard::span;
 use super::line::{line_before, trimmed};
@@ -8,14 +7,14 @@ use crate::domain::sources::FileId;
 use crate::rules::code::CUT_OFF;
 use crate::rules::diagnostic::Diagnostic;
 
-/// Whether the first line that says anything is `---`.
+/// Whether the first line with content is `---`.
 pub fn opens(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let first = text.lines().map(str::trim_end).find(|line| !line.is_empty() && !line.trim_start().starts_with('#'));
     first.is_some_and(|line| is_mark(line, "---"))
 }
 
-/// The mistake of a file that opens and does not close.
+/// The mistake of a file that begins with `---` and does not end with `...`.
 pub(super) fn check(file: FileId, text: &str) -> Option<Diagnostic> {
     let last = line_before(text, text.len()).map(|line| trimmed(text, line.start..line.end))?;
     let closes = text.get(last.clone()).is_some_and(|line| is_mark(line, "...") && starts_line(text, last.start));

@@ -1,4 +1,4 @@
-//! What can be refused before any parser sees the text: size, characters, tabs, emptiness, directives.
+//! The checks before parsing: size, characters, tabs, emptiness, directives.
 
 use crate::domain::sources::{FileId, Span};
 use crate::rules::character;
@@ -11,13 +11,13 @@ use crate::rules::diagnostic::{Code, Diagnostic};
 pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// How many keys and values, or lines, a file may have.
 pub const MAX_NODES: usize = 60_000;
-/// After so many mistakes nobody needs more.
+/// The most mistakes that are reported here.
 const ENOUGH: usize = 20;
 
-/// What is said of a text that is not read at all.
+/// The mistake of a text that is not parsed at all.
 pub(super) const ENDS_READING: [Code; 3] = [FILE_TOO_LARGE, TOO_MANY_NODES, EMPTY_FILE];
 
-/// Everything that keeps the text from being parsed.
+/// All mistakes that prevent parsing.
 pub(super) fn check(file: FileId, text: &str) -> Vec<Diagnostic> {
     if text.len() > MAX_FILE_BYTES {
         return vec![too_large(file, text.len())];
@@ -41,8 +41,8 @@ fn too_large(file: FileId, bytes: usize) -> Diagnostic {
         .help("split it: sections of the same name in several files are merged")
 }
 
-/// About how many keys and values, or lines, a text has. Lines bound the values in block style, `,` and `:` those
-/// in flow style, of which the parser holds a whole collection in memory before it shows the first value.
+/// The approximate number of keys and values, or lines, of a text. Lines bound the values in block style, `,` and `:`
+/// those in flow style, where the parser buffers a whole collection before its first event.
 pub fn count_values(text: &str) -> usize {
     let count = |signs: fn(u8) -> bool| text.bytes().filter(|byte| signs(*byte)).count();
     count(|byte| matches!(byte, b',' | b':')).max(count(|byte| byte == b'\n'))
@@ -54,7 +54,7 @@ pub(super) fn too_many(place: Span) -> Diagnostic {
     Diagnostic::error(TOO_MANY_NODES, place, message).help("split it into several files")
 }
 
-/// Finds characters that YAML forbids, that YAML 1.1 and 1.2 take differently, or that hide other text.
+/// Finds characters that YAML forbids, that YAML 1.1 and 1.2 read differently, or that hide other text.
 fn check_characters(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
         return;
@@ -101,7 +101,7 @@ fn bad_character(file: FileId, offset: usize, c: char) -> Diagnostic {
     }
 }
 
-/// Finds tabs in the indentation and behind dashes, and directives.
+/// Finds tabs in the indentation and after dashes, and directives.
 fn check_lines(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
@@ -144,7 +144,7 @@ fn directive(file: FileId, offset: usize, length: usize) -> Diagnostic {
         .help("YAML directives are not needed here: remove the line")
 }
 
-/// Whether there is nothing but blanks, comments and document marks.
+/// Whether there is nothing but spaces, comments and document marks.
 fn is_empty(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..."))

@@ -1,20 +1,20 @@
-//! Looks at raw lines the way a person does, where the parser gave up: which value stands at an offset, and
-//! how far an expression reaches. Only diagnostics depend on it.
+//! Reads raw lines as a person would, after the parser gave up: the value at an offset, and the extent of an
+//! expression. Only diagnostics depend on it.
 
 use crate::domain::sources::Span;
 use std::ops::Range;
 
-/// How many words around a mistake are looked at.
+/// The most words around a mistake that are read.
 const WORDS: usize = 64;
-/// How many words of lines that were not looked at are remembered.
+/// The most words of skipped lines that are stored.
 const WORDS_LOST: usize = 20_000;
-/// No expression is longer than this, and nobody reads further on one line.
+/// Lines are read up to this length, which no expression exceeds.
 const REACH: usize = 4_096;
 
-/// A value as somebody probably meant it.
+/// A value as it was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Value {
-    /// Byte range, without blanks around it and without a comment behind it.
+    /// Byte range, without surrounding spaces and without a trailing comment.
     pub range: Range<usize>,
     /// Whether it stands inside `[...]` or `{...}`.
     pub flow: bool,
@@ -42,19 +42,19 @@ pub(super) fn line_before(text: &str, start: usize) -> Option<Range<usize>> {
     None
 }
 
-/// The text without blanks behind its last line break, where readers differ about text blocks.
+/// The text without spaces after its last line break, where readers differ about text blocks.
 pub(super) fn without_last_blanks(text: &str) -> &str {
     Some(text.trim_end_matches(' ')).filter(|rest| rest.ends_with('\n')).unwrap_or(text)
 }
 
-/// The range without the blanks at its beginning and its end.
+/// The range without leading and trailing spaces.
 pub(super) fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     let content = text.get(range.clone()).unwrap_or("");
     let start = range.start + (content.len() - content.trim_start().len());
     start..start + content.trim().len()
 }
 
-/// The words on the lines of a place, as far as somebody would read.
+/// The words on the lines of a place, up to a limit.
 pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
     let start = line_at(text, boundary(text, span.start as usize)).start;
     let end = line_at(text, boundary(text, span.end as usize)).end;
@@ -63,7 +63,7 @@ pub fn words_around(text: &str, span: Span) -> impl Iterator<Item = &str> {
 
 /// The comment that follows a scalar on its last line.
 pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
-    // Not the whole line is looked at: of a long one, that would be done for each of its scalars.
+    // Only a part of the line is read: a long line would be read again for each of its scalars.
     let rest = text.get(scalar.end as usize..)?;
     let behind = rest.trim_start_matches([' ', '\t']);
     let comment = behind.starts_with('#').then(|| behind.lines().next()).flatten()?;
@@ -71,7 +71,7 @@ pub fn comment_behind(text: &str, scalar: Span) -> Option<Range<usize>> {
     Some(start..start + comment.trim_end().len())
 }
 
-/// Every word of a place, up to a bound that no rule file needs.
+/// Every word of a place, up to a limit that no rule file needs.
 pub fn words_in(text: &str, span: Span) -> impl Iterator<Item = &str> {
     let content = text.get(span.start as usize..span.end as usize).unwrap_or("");
     words(content).take(WORDS_LOST)
@@ -82,12 +82,12 @@ fn words(content: &str) -> impl Iterator<Item = &str> {
     content.split(move |c| !inside(c)).filter(|word| !word.is_empty())
 }
 
-/// How many blanks a line begins with.
+/// The number of spaces at the beginning of a line.
 pub(super) fn indent(text: &str, line: &Range<usize>) -> usize {
     trimmed(text, line.clone()).start - line.start
 }
 
-/// A line with the deeper lines below it, from its first character that is no plain space.
+/// A line with the deeper lines below it, from its first character other than a space.
 pub(super) fn with_children(text: &str, line: Range<usize>) -> Range<usize> {
     let own = indent(text, &line);
     let content = text.get(line.clone()).unwrap_or("");
@@ -104,7 +104,7 @@ pub(super) fn with_children(text: &str, line: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// The value on the line of `at` whose range, taken as one expression, holds `at`.
+/// The value on the line of `at` whose range, read as one expression, contains `at`.
 pub(super) fn value_at(text: &str, at: usize) -> Option<Value> {
     let line = line_at(text, at);
     let start = block_value(text, &line);
@@ -120,7 +120,7 @@ pub(super) fn value_at(text: &str, at: usize) -> Option<Value> {
     Some(Value { range, flow: false })
 }
 
-/// Where the value of a block line begins: behind the dashes and behind the first `key:`.
+/// The start of the value of a block line: after the dashes and the first `key:`.
 pub(super) fn block_value(text: &str, line: &Range<usize>) -> usize {
     let mut at = trimmed(text, line.clone()).start;
     while text.get(at..line.end).is_some_and(|rest| rest.starts_with("- ")) {
@@ -151,7 +151,7 @@ pub(super) fn key_end(text: &str, range: Range<usize>) -> Option<usize> {
     Some(range.start + skip + colon)
 }
 
-/// Walks a flow collection that begins at the range's start and stops at the value that holds `at`.
+/// Walks a flow collection from the range's start to the value that contains `at`.
 fn flow_value(text: &str, range: Range<usize>, at: usize) -> Option<Value> {
     let mut here = range.start;
     let mut in_map = Vec::new();
@@ -186,8 +186,8 @@ fn flow_value(text: &str, range: Range<usize>, at: usize) -> Option<Value> {
     None
 }
 
-/// Where an expression at the range's start ends: inside brackets and quotes nothing ends it; outside them
-/// a ` #` does, and in flow style a `,`, `]` or `}`.
+/// The end of an expression at the range's start: outside brackets and quotes it ends at ` #`, and in flow style at
+/// `,`, `]` or `}`.
 pub(super) fn expression_end(text: &str, range: Range<usize>, flow: bool) -> usize {
     let content = reach(text, &range);
     let mut scan = Scan::default();
@@ -203,7 +203,7 @@ pub(super) fn expression_end(text: &str, range: Range<usize>, flow: bool) -> usi
     range.start + content.get(..end).unwrap_or("").trim_end().len()
 }
 
-/// The range's text, cut at [`REACH`] so that a hostile line costs no more than a long one.
+/// The range's text, cut at [`REACH`] to bound the cost of a hostile line.
 fn reach<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
     let near = range.start..range.end.min(boundary(text, range.start.saturating_add(REACH)));
     text.get(near).unwrap_or("")
@@ -222,14 +222,14 @@ pub(super) fn is_cut(content: &str) -> bool {
     !scan.is_balanced()
 }
 
-/// How deep in brackets and quotes a walk over an expression is.
+/// The brackets and quotes that are open in a walk over an expression.
 #[derive(Default)]
 struct Scan {
     depth: usize,
     quote: Option<char>,
     escaped: bool,
     after_blank: bool,
-    /// Whether something stands before that a quote cannot directly follow.
+    /// Whether the previous character is one that a quote cannot directly follow.
     after_word: bool,
     word: String,
 }

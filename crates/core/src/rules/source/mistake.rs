@@ -1,7 +1,7 @@
-//! Puts the YAML parser's errors into plain words, and finds the place a person would point at.
+//! Puts the YAML parser's errors into plain words, with the place that a person would point at.
 //!
-//! The parser's own text is matched in one table, [`explain`]; each kind of mistake is a function in a child
-//! module. What no row matches is shown with the parser's words.
+//! The parser's own text is matched in one table, [`explain`]; each kind of mistake is a function in a child module. An
+//! error that no row matches is shown with the parser's message.
 
 mod comment;
 mod quote;
@@ -27,29 +27,29 @@ pub(super) struct Failure<'t> {
     pub info: &'t str,
     /// The byte at which the parser stopped.
     pub at: usize,
-    /// Where the innermost `[` or `{` that is not yet closed stands.
+    /// The innermost unclosed `[` or `{`.
     pub open: Option<usize>,
 }
 
-/// A mistake that ends the reading.
+/// A mistake at which the parser stopped.
 pub(super) struct Stop {
     pub diagnostic: Diagnostic,
-    /// What to blank out to read on, and with what.
+    /// The range to overwrite, and the filler, so that reading can continue.
     pub blank: Option<(Range<usize>, &'static str)>,
 }
 
 impl Stop {
-    /// Nothing behind it can be read.
+    /// Nothing after it can be read.
     pub fn here(diagnostic: Diagnostic) -> Self {
         Self { diagnostic, blank: None }
     }
 
-    /// Reading can go on as if the range held a plain word.
+    /// Reading can continue as if the range were a plain word.
     fn word(diagnostic: Diagnostic, range: Range<usize>) -> Self {
         Self { diagnostic, blank: Some((range, "x")) }
     }
 
-    /// Reading can go on as if the range, the rest of a line or more, were a comment.
+    /// Reading can continue as if the range, the rest of a line or more, were a comment.
     fn comment(diagnostic: Diagnostic, range: Range<usize>) -> Self {
         Self { diagnostic, blank: Some((range, "#")) }
     }
@@ -119,7 +119,7 @@ fn explain_rare(failure: &Failure<'_>, has: impl Fn(&[&str]) -> bool) -> Stop {
     other(failure)
 }
 
-/// A file in which there is no document at all.
+/// A file without a document.
 pub(super) fn nothing(file: FileId) -> Diagnostic {
     Diagnostic::error(EMPTY_FILE, span(file, 0, 0), "this file is empty").help("fill it or remove it")
 }

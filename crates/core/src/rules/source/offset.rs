@@ -1,12 +1,12 @@
 //! Turns saphyr-parser's positions, which count characters, into byte offsets.
 
-/// A byte offset is kept for every so many characters.
+/// A byte offset is stored for every n-th character.
 const STRIDE: usize = 64;
 
 /// Byte offsets of one text.
 pub(super) struct Offsets<'t> {
     text: &'t str,
-    /// Byte offset of every [`STRIDE`]th character; none for ASCII, where both counts agree.
+    /// Byte offset of every [`STRIDE`]th character; empty for ASCII, where both counts agree.
     marks: Option<Vec<usize>>,
 }
 

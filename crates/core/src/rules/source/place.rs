@@ -1,10 +1,10 @@
-//! Maps a place within a scalar's decoded text to the file. YAML only ever changes the blanks of a scalar
-//! (indentation, folding) and doubles `'` in '...', so both texts are walked by their visible characters.
+//! Maps a place within a scalar's decoded text to the file. YAML only changes the whitespace of a scalar (indentation,
+//! folding) and doubles `'` in '...', so both texts are walked by their visible characters.
 
 use super::{Node, NodeKind, Style};
 use crate::domain::sources::Span;
 
-/// The file's range for `start..end` of the node's text; none where it cannot be told exactly.
+/// The file's range for `start..end` of the node's text; `None` if it is not exact.
 pub(super) fn inner(node: &Node, source: &str, start: usize, end: usize) -> Option<Span> {
     let NodeKind::Text(decoded) = &node.kind else { return None };
     let raw = source.get(node.span.start as usize..node.span.end as usize)?;

@@ -1,5 +1,6 @@
-//! Reads on behind a mistake: what is wrong is blanked out at its length, so that places stay true, and the rest is read
-//! again. Where the parser cannot say how far the mistake reaches, the smallest list item or section around it goes.
+//! Continues after a mistake: the wrong part is overwritten with filler of the same length, so that places stay valid,
+//! and the text is read again. If the extent of the mistake is unknown, the smallest list item or section around it is
+//! skipped.
 
 use super::guard::span;
 use super::line::{indent, line_at, line_before, trimmed, with_children};
@@ -10,23 +11,23 @@ use crate::rules::code::{EMPTY_FILE, NESTED_TOO_DEEP, SEVERAL_DOCUMENTS, TOO_MAN
 use crate::rules::diagnostic::Diagnostic;
 use std::ops::Range;
 
-/// A text that is read again and again, with less of it each time.
+/// A text that is read repeatedly, each time with less content.
 pub(super) struct Recovery<'t> {
     file: FileId,
     text: &'t str,
-    /// The text without what was wrong.
+    /// The text with the wrong parts overwritten.
     pub patched: String,
     blanked: Vec<Range<usize>>,
-    /// Whole lines that were not looked at.
+    /// Whole lines that were skipped.
     lost: Vec<Range<usize>>,
-    /// Whether something was passed over of which nobody knows how far it reaches.
+    /// Whether a mistake with an unknown extent was skipped.
     unsure: bool,
     /// Every mistake so far.
     pub found: Vec<Diagnostic>,
 }
 
 impl<'t> Recovery<'t> {
-    /// Of a text, with what is wrong in single characters.
+    /// Starts with a text and the mistakes in single characters.
     pub fn new(file: FileId, text: &'t str, patched: &str, characters: Vec<Diagnostic>) -> Self {
         let mut recovery = Self {
             file,
@@ -42,7 +43,7 @@ impl<'t> Recovery<'t> {
             let line = line_at(text, range.start);
             let indents = text.get(line.start..range.start).is_some_and(|before| before.trim().is_empty());
             match text.get(range.clone()).and_then(|written| written.chars().next()) {
-                // How deep a line is that begins with tabs, nobody knows.
+                // The indentation of a line with tabs is unknown.
                 Some('\t') if indents => {
                     recovery.blank(range.start..line.end, "#");
                     recovery.lost.push(range.start..line.end);
@@ -56,14 +57,14 @@ impl<'t> Recovery<'t> {
         recovery
     }
 
-    /// Takes in what was found beside a whole tree, or at a stop that is passed over.
+    /// Adds mistakes that were found with a complete tree, or at a skipped stop.
     pub fn add(&mut self, problems: Vec<Diagnostic>) {
         let about_text = |problem: &Diagnostic| !self.blanked.iter().any(|range| overlaps(range, problem.span));
         let more: Vec<Diagnostic> = problems.into_iter().filter(about_text).collect();
         self.found.extend(more);
     }
 
-    /// Blanks out what stopped the parser; whether it is worth to read again.
+    /// Overwrites what stopped the parser; true if reading again is useful.
     pub fn pass_over(&mut self, stop: Stop) -> bool {
         let at = stop.diagnostic.span.start as usize;
         let echo = self.is_echo(&stop.diagnostic);
@@ -76,7 +77,7 @@ impl<'t> Recovery<'t> {
         }
         let hopeless = [EMPTY_FILE, NESTED_TOO_DEEP, SEVERAL_DOCUMENTS, TOO_MANY_NODES].contains(&stop.diagnostic.code);
         let block = if hopeless { None } else { self.block(at) };
-        // Behind a stop of unknown reach, the next one may be its echo.
+        // After a stop with an unknown extent, the next one may be consequential.
         if !self.unsure && !echo {
             self.add(vec![stop.diagnostic]);
         }
@@ -87,7 +88,7 @@ impl<'t> Recovery<'t> {
         true
     }
 
-    /// Whether a mistake in brackets or indentation stands on a line that holds one already, or nothing is left.
+    /// Whether a mistake in brackets or indentation is on a line that already has one, or nothing is left.
     fn is_echo(&self, problem: &Diagnostic) -> bool {
         let line = line_at(self.text, problem.span.start as usize);
         let same_line =
@@ -99,7 +100,7 @@ impl<'t> Recovery<'t> {
         }
     }
 
-    /// The smallest block around a place of which something is left.
+    /// The smallest block around a place that is not skipped yet.
     fn block(&self, at: usize) -> Option<Range<usize>> {
         let line = line_at(self.text, at.min(self.text.len()));
         let (mut item, mut section) = (None, None);
@@ -133,7 +134,7 @@ impl<'t> Recovery<'t> {
         self.blanked.push(range);
     }
 
-    /// What was read, with a word on what was not.
+    /// The result, with a note about skipped lines.
     pub fn finish(mut self, node: Option<super::Node>) -> Reading {
         let whole = 0..self.text.len();
         let lost: Vec<Range<usize>> = if node.is_none() { vec![whole] } else { std::mem::take(&mut self.lost) };

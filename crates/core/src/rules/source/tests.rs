@@ -1,4 +1,4 @@
-//! What is read, where it stands, what each mistake is called, and that no input does harm.
+//! Values, places, the messages of mistakes, and robustness against any input.
 
 use super::value::compare_readers;
 use super::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, Node, NodeKind, Style, read};

@@ -1,4 +1,4 @@
-//! Finds what YAML accepts and a person probably did not mean, or what other YAML readers take differently.
+//! Finds text that YAML accepts but that is probably a mistake, or that other YAML readers read differently.
 
 use super::guard::span;
 use super::line::{comment_behind, expression_end, is_cut, line_at, quoted, trimmed};
@@ -10,16 +10,16 @@ use crate::rules::code::{
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::shape::Form;
 
-/// What YAML 1.1 reads as true or false (yaml.org/type/bool.html), in lower case.
+/// The words that YAML 1.1 reads as true or false (yaml.org/type/bool.html), in lower case.
 const BOOLEANS: &[&str] = &["y", "yes", "n", "no", "on", "off"];
 
-/// Operators that no key holds.
+/// Operators that no key contains.
 const EXPRESSION_SIGNS: &[&str] = &["==", "!=", " ? ", "&&", "||", "<", ">"];
 
-/// Keys of texts that go on behind a comma more often than others, where it is not known what keys take.
+/// Keys whose texts often contain a comma, used if the form of the file is unknown.
 const TEXT_KEYS: &[&str] = &["text", "because", "title", "name", "message", "content"];
 
-/// Walks the tree of `text`; `form` says what its keys take, where that is known.
+/// Walks the tree of `text`; `form` has the forms of its values, if known.
 pub(super) fn check(text: &str, root: &Node, form: Option<&Form>, problems: &mut Vec<Diagnostic>) {
     Walk { text, problems }.node(root, false, form);
 }
@@ -71,7 +71,7 @@ impl<'t> Walk<'t, '_> {
         self.problems.push(Diagnostic::error(FLOW_SPLIT, place, message).help(help).replace(corrected));
     }
 
-    /// A word that is true or false to some: the fix is what its place takes.
+    /// A word that some readers read as true or false: the fix depends on what the key takes.
     fn boolean(&mut self, place: Span, written: &str, form: Option<&Form>) {
         let flag = ["y", "yes", "on"].iter().any(|word| word.eq_ignore_ascii_case(written)).to_string();
         let text = format!("\"{written}\"");
@@ -101,7 +101,7 @@ impl<'t> Walk<'t, '_> {
         }
     }
 
-    /// `- a ? b : c` is a map to YAML; no key of a rule file holds an operator.
+    /// `- a ? b : c` is a map in YAML; no key of a rule file contains an operator.
     fn expression_as_key(&mut self, key: &Key, flow: bool) {
         let start = key.span.start as usize;
         let end = expression_end(self.text, start..line_at(self.text, start).end, flow);
@@ -155,7 +155,7 @@ impl<'t> Walk<'t, '_> {
         self.problems.push(problem.help(help).replace(corrected));
     }
 
-    /// In block style: a comment that cuts an expression, and lines that melted into the value.
+    /// In block style: a comment that cuts an expression, and lines that were folded into the value.
     fn block_plain(&mut self, place: Span, written: &str) {
         if let Some(behind) = comment_behind(self.text, place).filter(|_| is_cut(written)) {
             let start = place.start as usize;
@@ -193,7 +193,7 @@ fn is_one_of(written: &str, words: &[&str]) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(written))
 }
 
-/// Whether a key without a value is the rest of the text before it, which a comma cut.
+/// Whether a key without a value is the rest of the previous text, which a comma cut.
 fn is_rest(entry: &Entry, other: &Entry, form: Option<&Form>) -> bool {
     let text = matches!(&entry.value.kind, NodeKind::Text(text) if !is_cut(text)) && entry.value.style == Style::Plain;
     let nothing = other.value.kind == NodeKind::Null && other.value.span.start == other.value.span.end;

@@ -1,7 +1,7 @@
 //! Builds nodes with places from the events of saphyr-parser, within limits, without recursion.
 //!
-//! Refused: what YAML has beyond lists, maps and scalars (anchors, aliases, tags, merge keys), a second
-//! document, duplicate keys, keys that are not text. Every plain scalar is text here; `value` decides.
+//! Refused: anchors, aliases, tags, merge keys, a second document, duplicate keys, keys that are not text. Every plain
+//! scalar is text here; `value` assigns its type.
 
 use super::guard::{MAX_NODES, span, too_many};
 use super::mistake::{self, Failure, Stop};
@@ -13,10 +13,10 @@ use crate::rules::diagnostic::Diagnostic;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 
-/// How deep lists and maps may nest.
+/// The maximum nesting of lists and maps.
 pub const MAX_DEPTH: usize = 64;
 
-/// Reads the whole text. Mistakes that leave a tree go to `problems`; one that does not ends the reading.
+/// Reads the whole text. Mistakes that do not prevent a tree go to `problems`; any other ends the reading.
 pub(super) fn build(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> Result<Node, Stop> {
     let mut builder = Builder { file, text, open: Vec::new(), root: None, nodes: 0, documents: 0, problems };
     let offsets = Offsets::new(text);
@@ -46,7 +46,7 @@ struct Open {
 
 enum Items {
     List(Vec<Node>),
-    /// Entries, and the key that waits for its value.
+    /// Entries, and the key whose value is not read yet.
     Map(Vec<Entry>, Option<Key>),
 }
 
@@ -115,7 +115,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// saphyr-parser counts blanks and a comment behind the last bracket to it, so only where it begins is used.
+    /// saphyr-parser's span includes spaces and a comment after the last bracket, so only its start is used.
     fn leave(&mut self, range: (usize, usize)) {
         let Some(open) = self.open.pop() else { return };
         let last = match &open.items {
@@ -159,7 +159,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// saphyr-parser counts blanks and comments behind a scalar to it; they are cut off here.
+    /// saphyr-parser's span of a scalar includes trailing spaces and comments; they are cut off here.
     fn scalar_end(&self, style: Style, empty: bool, range: (usize, usize)) -> usize {
         let raw = self.text.get(range.0..range.1).unwrap_or("");
         range.0
@@ -170,7 +170,7 @@ impl Builder<'_, '_> {
             }
     }
 
-    /// Puts a finished value where it belongs.
+    /// Adds a finished value to its parent.
     fn add(&mut self, node: Node) {
         match self.open.last_mut().map(|open| &mut open.items) {
             None => self.root = Some(node),

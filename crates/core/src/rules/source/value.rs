@@ -1,7 +1,7 @@
-//! Lets serde_yaml say what a plain scalar is: a number, a flag, nothing, or text.
+//! Lets serde_yaml decide the type of a plain scalar: a number, a flag, null, or text.
 //!
-//! Only scalars that could be anything but text are shown to it, all in one list, which is three times as
-//! fast as showing it the whole file; [`compare_readers`] does that too, for a check that may take its time.
+//! It reads only those scalars that could be anything but text, as one list, which is three times as fast as reading
+//! the whole file; [`compare_readers`] does read the whole file, for a check that may take longer.
 
 use super::{Node, NodeKind, Style, line};
 use crate::domain::sources::Span;
@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use std::borrow::Cow;
 use std::fmt;
 
-/// What serde_yaml makes of a value; maps keep their order and their duplicates.
+/// A value as serde_yaml reads it; maps keep their order and their duplicates.
 enum Second {
     Null,
     Flag(bool),
@@ -21,7 +21,7 @@ enum Second {
     Map(Vec<(Second, Second)>),
 }
 
-/// Turns plain text into numbers, flags and nothing where serde_yaml says so.
+/// Turns plain text into numbers, flags and null as serde_yaml reads them.
 pub(super) fn decide(root: &mut Node, problems: &mut Vec<Diagnostic>) {
     let span = root.span;
     let mut candidates = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn decide(root: &mut Node, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Gathers every plain scalar that may be something else than text.
+/// Collects every plain scalar that may be something other than text.
 fn collect<'n>(node: &'n mut Node, candidates: &mut Vec<&'n mut Node>) {
     let candidate = matches!(&node.kind, NodeKind::Text(text) if node.style == Style::Plain && may_be_value(text));
     if candidate {
@@ -81,12 +81,12 @@ fn assign(node: &mut Node, value: Second) {
     }
 }
 
-/// Shows the whole file to serde_yaml and reports where it reads anything else than `node` says. `node` is
-/// what [`super::read`] made of `text`, so the text is known to be harmless. Takes twice as long as reading.
+/// Reads the whole file with serde_yaml and reports where the result differs from `node`. `node` is the result of
+/// [`super::read`] for `text`, so the text is known to be harmless. Takes twice as long as reading.
 pub(super) fn compare_readers(text: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = line::without_last_blanks(text);
-    // saphyr-parser adds a last line break where there is none.
+    // saphyr-parser adds a final line break if there is none.
     let text = if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
     match serde_yaml::from_str::<Second>(&text) {
         Ok(second) => compare(node, &second, diagnostics),

@@ -1,14 +1,14 @@
-//! A ` #` inside `[...]` or `{...}` that takes the rest of a value, and the brackets behind it, for a comment.
+//! A ` #` inside `[...]` or `{...}` that turns the rest of a value, and the closing brackets, into a comment.
 
 use super::{Failure, Stop};
 use crate::rules::code::{COMMENT_BEHIND_TEXT, COMMENT_CUT};
 use crate::rules::source::line::{block_value, is_cut, line_at, line_before, quoted, trimmed, value_at};
 use std::ops::Range;
 
-/// How many lines behind the opening bracket are looked at.
+/// How many lines after the opening bracket are read.
 const LINES: usize = 200;
 
-/// The value that lost its end, where the parser stopped because its brackets are not closed.
+/// The value that was cut, if the parser stopped because brackets are not closed.
 pub(super) fn in_brackets(failure: &Failure<'_>) -> Option<Stop> {
     let Some(open) = failure.open else { return in_brackets_above(failure) };
     let mut line = line_at(failure.text, open);
@@ -24,7 +24,7 @@ pub(super) fn in_brackets(failure: &Failure<'_>) -> Option<Stop> {
     None
 }
 
-/// As [`in_brackets`], where the parser has not said yet that a bracket is open: it is the first thing on its line.
+/// As [`in_brackets`], if the parser has not yet reported an open bracket: it is the first character on its line.
 fn in_brackets_above(failure: &Failure<'_>) -> Option<Stop> {
     let line = line_before(failure.text, line_at(failure.text, failure.at).start)?;
     let hash = taken_along(failure.slice(line.clone()))?;
@@ -32,7 +32,7 @@ fn in_brackets_above(failure: &Failure<'_>) -> Option<Stop> {
     if count(['[', '{']) > count([']', '}']) { cut(failure, line.start + hash, line.end) } else { None }
 }
 
-/// A text goes on in this line, and the comment above it cut the two apart; the parser's place is the comment.
+/// A text that continues on this line after a comment line; the parser's place is the comment.
 pub(super) fn between_lines(failure: &Failure<'_>, next: Range<usize>) -> Stop {
     let above = line_at(failure.text, failure.at);
     let start = block_value(failure.text, &above);
@@ -44,7 +44,7 @@ pub(super) fn between_lines(failure: &Failure<'_>, next: Range<usize>) -> Stop {
     Stop::word(problem, start..last.end)
 }
 
-/// Where a comment begins behind a value without quotes on this line, if it holds a bracket or a comma that was meant.
+/// The start of a comment after a value without quotes on this line, if the comment contains a bracket or a comma.
 fn taken_along(line: &str) -> Option<usize> {
     let (mut before, mut blank, mut quote) = (' ', true, None);
     for (place, c) in line.char_indices() {
@@ -83,8 +83,8 @@ fn cut(failure: &Failure<'_>, hash: usize, line_end: usize) -> Option<Stop> {
     Some(Stop::word(problem.help(help).replace(corrected), start..end))
 }
 
-/// How much of a comment belongs to the text before it: up to the next key of the same map, the next item of the
-/// same list, or the brackets that close them.
+/// The part of a comment that belongs to the text before it: up to the next key of the same map, the next item of the
+/// same list, or their closing bracket.
 fn text_length(failure: &Failure<'_>, start: usize, comment: Range<usize>) -> usize {
     let content = failure.slice(comment);
     let in_map = failure.slice(0..start).trim_end().ends_with(':');
@@ -95,7 +95,7 @@ fn text_length(failure: &Failure<'_>, start: usize, comment: Range<usize>) -> us
     text.trim_end_matches([']', '}', ',', ' ', '\t', '\r']).len()
 }
 
-/// Whether a text goes on with ` word:`.
+/// Whether a text continues with ` word:`.
 fn begins_with_key(text: &str) -> bool {
     let word = text.trim_start();
     let behind = word.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));

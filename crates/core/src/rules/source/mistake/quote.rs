@@ -4,12 +4,12 @@ use super::{Failure, Stop, other, shape, sign};
 use crate::rules::code::{YAML_SYNTAX, YAML_UNCLOSED};
 use crate::rules::source::line::{Value, line_at, line_before, trimmed, value_at};
 
-/// How many lines back an unclosed quote is looked for.
+/// How many lines back an unclosed quote is searched.
 const LINES_BACK: usize = 200;
-/// Signs with which an expression goes on behind a text.
+/// Characters with which an expression continues after a text.
 const OPERATORS: &[&str] = &["==", "!=", "<", ">", "&&", "||", "?", "+", "-", "*", "/", "%", "in ", ".", "]", ")"];
 
-/// Something stands behind a closing quote; the parser's place is behind the quote and blanks.
+/// Something follows a closing quote; the parser's place is after the quote and spaces.
 pub(super) fn trailing(failure: &Failure<'_>) -> Stop {
     let closing = failure.slice(0..failure.at).trim_end().len().saturating_sub(1);
     let quote = failure.slice(closing..closing + 1);
@@ -62,7 +62,7 @@ fn opened_above(failure: &Failure<'_>, quote: &str) -> Stop {
     other(failure)
 }
 
-/// A quote that nothing closes.
+/// A quote that is never closed.
 pub(super) fn unclosed(failure: &Failure<'_>, at: usize) -> Stop {
     let line = line_at(failure.text, at);
     let range = trimmed(failure.text, at..line.end.max(at));

@@ -8,7 +8,7 @@ use crate::rules::source::line::{
 };
 use std::ops::Range;
 
-/// A `:` where none may be: inside a value, or on a line that became part of the value above.
+/// An unexpected `:`: inside a value, or on a line that became part of the value above.
 pub(super) fn colon(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     if let Some(open) = failure.open.filter(|open| *open < line.start) {
@@ -71,7 +71,7 @@ pub(super) fn after_comment(failure: &Failure<'_>) -> Stop {
     other(failure)
 }
 
-/// The parser waited for a `:` and noticed on the line behind.
+/// The parser expected a `:` and noticed on the next line.
 pub(super) fn missing_colon(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     if let Some(open) = failure.open.filter(|open| *open < line.start) {
@@ -103,7 +103,7 @@ fn without_colon(failure: &Failure<'_>, line: Range<usize>) -> Stop {
     Stop::comment(problem, with_children(failure.text, line))
 }
 
-/// A line that fits neither the list nor the map around it.
+/// A line that fits neither the surrounding list nor the surrounding map.
 pub(super) fn misfit(failure: &Failure<'_>) -> Stop {
     let line = line_at(failure.text, failure.at);
     let content = trimmed(failure.text, line.clone());
@@ -143,7 +143,7 @@ fn fits_above(failure: &Failure<'_>, line: &Range<usize>) -> bool {
     false
 }
 
-/// A bracket is not closed, closed with the wrong one, or the value inside is cut.
+/// A bracket is not closed, is closed with the wrong one, or the value inside is cut.
 pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
     let value = value_at(failure.text, failure.at);
     if let Some(value) =
@@ -171,7 +171,7 @@ pub(super) fn bracket(failure: &Failure<'_>) -> Stop {
     }
 }
 
-/// A bracket that nothing closes. Reading goes on where it clearly was meant for one line.
+/// A bracket that is never closed. Reading continues if it was clearly meant for one line.
 pub(super) fn unclosed(failure: &Failure<'_>, open: usize) -> Stop {
     let line = line_at(failure.text, open);
     let opening = failure.slice(open..open + 1);
@@ -206,7 +206,7 @@ fn is_entry(failure: &Failure<'_>, line: &Range<usize>) -> bool {
     failure.slice(content.clone()).starts_with("- ") || key_end(failure.text, content).is_some()
 }
 
-/// The column in which the key of a line begins, behind its dashes.
+/// The column in which the key of a line begins, after its dashes.
 fn entry_column(failure: &Failure<'_>, line: &Range<usize>) -> usize {
     let content = failure.slice(line.clone());
     content.len() - content.trim_start_matches([' ', '-']).len()

@@ -1,4 +1,4 @@
-//! Values that begin with a sign YAML keeps for itself.
+//! Values that begin with a reserved YAML indicator.
 
 use super::Stop;
 use crate::domain::sources::FileId;
@@ -10,10 +10,10 @@ use crate::rules::source::line::{Value, expression_end, line_at, quoted, value_a
 /// Types that YAML itself has tags for.
 const YAML_TYPES: &[&str] = &["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!binary", "!!set"];
 
-/// What stands between two values, and so begins no expression.
+/// Binary operators, which cannot begin an expression.
 const OPERATORS: &[&str] = &["||", "&&", ">=", ">", "* ", "|"];
 
-/// What to say about the sign at `at`: either an expression was meant, or one of YAML's own devices.
+/// The mistake at the indicator `at`: either an expression was meant, or a tag, an anchor or an alias.
 pub(in super::super) fn sign(file: FileId, text: &str, at: usize) -> Stop {
     let value = value_at(text, at).filter(|value| value.range.start == at && value.range.end > at);
     let line = line_at(text, at);
