@@ -1,16 +1,16 @@
 //! Tactful picks the next step in the conversation with one customer, or says nothing.
 //!
-//! The layers, each seeing only those below it:
+//! The layers, each of which may use only those below it:
 //!
-//! - [`cli`]: one file a command
+//! - [`cli`]: one file for each command
 //! - [`serve`]: listener, clock, reload, shutdown
-//! - [`grpc`]: one file a service; converts, asks, converts back
+//! - [`grpc`]: one file for each service; converts, asks the engine, converts back
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
-//! - [`engine`]: the one place that knows rules, customers and consent together
-//! - [`backup`]: copies of a data folder, taken and put back
-//! - [`load`]: calls on a running server, and how long it takes to answer
-//! - [`store`], [`ledger`]: where customers and consent records are kept
-//! - [`domain`], [`rules`]: the pure core, a crate of its own: what decides, and what reads rule files
+//! - [`engine`]: the only place that combines rules, customers and consent
+//! - [`backup`]: writes and restores copies of a data folder
+//! - [`load`]: calls a running server and measures its latencies
+//! - [`store`], [`ledger`]: customers and consent records on disk
+//! - [`domain`], [`rules`]: the pure core, a separate crate: decisions, and rule files
 
 pub mod backup;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The rule files of a folder: seen as they are on disk, then loaded. What cannot be read is reported like any other
+//! The rule files of a folder: reads them from disk, then loads them. An unreadable file is reported like any other
 //! mistake.
 
 use std::collections::HashSet;
@@ -14,16 +14,17 @@ use crate::rules::size::MAX_BYTES;
 use crate::rules::source::MAX_FILE_BYTES;
 use crate::rules::{Loaded, code, load};
 
-/// How many files a folder may hold.
+/// The most files in a folder.
 const MOST_FILES: usize = 2_000;
 
-/// Every rule file of a folder as it is on disk at one moment, not yet understood. Two looks are equal as long as
-/// nothing has changed.
+/// Every rule file of a folder as it is on disk at one moment, not yet parsed. Two reads are equal if nothing has
+/// changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleFiles {
     root: String,
     files: Vec<SourceFile>,
-    /// What could not be read; such a file also stands among the files, with no text, so that its name can be shown.
+    /// Files and folders that could not be read; an unreadable file is also in the list of files, without text, so that
+    /// its name can be shown.
     failures: Vec<Unreadable>,
 }
 
@@ -70,7 +71,7 @@ pub fn look(root: &Path) -> RuleFiles {
     RuleFiles { root: shown(root), files, failures }
 }
 
-/// The text of a file, of which no more is read than a rule file may have.
+/// The text of a file, read up to the maximum size of a rule file.
 fn read_text(path: &Path) -> io::Result<String> {
     let most = MAX_FILE_BYTES as u64 + 1;
     let file = fs::File::open(path)?;
@@ -92,7 +93,7 @@ fn too_much(what: &str) -> io::Error {
 }
 
 impl RuleFiles {
-    /// The files as they are written, and what could not be read of them.
+    /// The files as sources, and the diagnostics of unreadable ones.
     #[must_use]
     pub fn sources(self) -> (Sources, Vec<Diagnostic>) {
         let sources = Sources::under(&self.root, self.files);
@@ -100,7 +101,7 @@ impl RuleFiles {
         (sources, unreadable)
     }
 
-    /// Loads them. What cannot be read is a mistake like any other.
+    /// Loads the files. An unreadable file is a mistake like any other.
     #[must_use]
     pub fn load(self, vocabulary: &Vocabulary) -> Loaded {
         let sources = Sources::under(&self.root, self.files);
@@ -117,7 +118,7 @@ impl RuleFiles {
             let moved = known.file(diagnostic.span.file).and_then(|file| loaded.sources.find(&file.path));
             diagnostic.span.file = moved.unwrap_or(diagnostic.span.file);
         }
-        // That nothing is there is only an echo of what could not be read.
+        // An empty folder is then a consequence of the unreadable files.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != code::NO_RULE_FILES);
         let failures = self.failures.iter().take(MOST_MISTAKES);
         loaded.diagnostics.extend(failures.filter_map(|failure| failure.diagnostic(&loaded.sources)));
@@ -143,7 +144,7 @@ impl Unreadable {
     }
 }
 
-/// A walk through folders, links followed. Each folder is entered once, so links in a circle come to an end.
+/// Walks folders and follows links. Each folder is entered once, so a cycle of links ends.
 #[derive(Default)]
 struct Walk {
     paths: Vec<PathBuf>,
@@ -185,13 +186,13 @@ impl Walk {
         }
     }
 
-    /// What a folder holds, in the order of names; nothing where we have been before.
+    /// The content of a folder, in order of names; `None` if it was visited before.
     fn enter(&mut self, path: &Path) -> io::Result<Vec<fs::DirEntry>> {
         if !self.entered.insert(fs::canonicalize(path)?) {
             return Ok(Vec::new());
         }
         let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
-        // Folders before links to them, so that a file is shown where it really is.
+        // Folders come before links to them, so that a file has its real path.
         entries.sort_by_key(|entry| (entry.file_type().is_ok_and(|kind| kind.is_symlink()), entry.file_name()));
         Ok(entries)
     }

@@ -9,7 +9,7 @@ pub use std::sync::{RwLock, atomic};
 #[cfg(feature = "shuttle")]
 pub use shuttle::sync::{RwLock, atomic};
 
-/// Where the map of customers has locks that the model checker cannot see, it sees this one.
+/// Stands for the locks of the customer map, which the model checker cannot see.
 #[derive(Debug, Default)]
 pub struct Section {
     #[cfg(feature = "shuttle")]
@@ -17,7 +17,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// Does something while nobody else is in this section, as far as the model checker is concerned.
+    /// Runs `work` in the critical section, as far as the model checker is concerned.
     pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
         #[cfg(feature = "shuttle")]
         let _entered = self.lock.lock();

@@ -1,27 +1,27 @@
-//! The server's log: one line an event on standard error, for people or for programs. Never with personal data.
+//! The server's log: one line per event on standard error, for people or for programs, without personal data.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// How a line of the log looks.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people; in colour where `color` says so.
+    /// For people, perhaps in colour.
     Human {
         /// Whether to colour it.
         color: bool,
     },
-    /// For programs: a JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
-/// Sends the log of this process to standard error. Of the libraries below only warnings are said: what they say in
-/// detail may quote what came over the wire.
+/// Sends the log of this process to standard error. Of libraries only warnings are logged: their details may quote data
+/// from the wire.
 ///
 /// # Errors
-/// When a log was set up before.
+/// When a log is already set up.
 pub fn start(format: LogFormat) -> Result<(), TryInitError> {
     let shown = Targets::new().with_target("tactful", LevelFilter::INFO).with_default(LevelFilter::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -68,7 +68,7 @@ fn refused(error: BackupError) -> Failure {
         BackupError::NotABackup(_) => "name a folder that `tactful backup` wrote",
         BackupError::Damaged(_) | BackupError::Outside(_) => "use another backup; nothing was changed",
         BackupError::Ledger(OpenError::InUse(_)) => {
-            "stop the server first; to rehearse a restore beside it, give another data folder and a copy of the keys"
+            "stop the server first; to rehearse a restore while it runs, give another data folder and a copy of the keys"
         }
         BackupError::Rotating(_) => "start the server once on its data folder, which ends the rotation; then restore",
         BackupError::Ledger(OpenError::KeysMissing(_)) => "name the folder that holds the keys with --keys",

@@ -98,7 +98,7 @@ impl Report {
 
     /// Calls a second.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 calls")]
+    #[expect(clippy::cast_precision_loss, reason = "a load has far fewer than 2^52 calls")]
     pub fn per_second(&self) -> f64 {
         self.made as f64 / self.lasted.as_secs_f64().max(1e-9)
     }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 const GRAIN: Duration = Duration::from_micros(100);
 
 /// When a call is due.
-#[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 calls")]
+#[expect(clippy::cast_precision_loss, reason = "a load has far fewer than 2^52 calls")]
 pub fn due(start: Instant, rate: f64, number: u64) -> Instant {
     start + Duration::from_secs_f64(number as f64 / rate)
 }

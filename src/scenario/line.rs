@@ -30,11 +30,11 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reads a line of a timeline; nothing where it is empty. A byte order mark, which programs on Windows put in
-    /// front of a file, is no part of it.
+    /// Reads a line of a timeline; `None` if it is empty. A byte order mark, which programs on Windows write at the
+    /// start of a file, is ignored.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The mistake in the line.
     pub fn read(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
@@ -49,7 +49,7 @@ impl Line {
     }
 }
 
-/// A mistake in the JSON of one line: its place is a column, for the line is known.
+/// A mistake in the JSON of one line, with its column.
 fn explain(error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "this JSON does not end on its line; a timeline has one JSON object a line, as `jq -c .` writes it"
@@ -113,7 +113,7 @@ pub struct OutcomeLine {
 pub struct DecideLine {
     /// The channel's id.
     pub channel: String,
-    /// The facts of the moment, by name.
+    /// The context facts, by name.
     #[serde(default)]
     pub context: BTreeMap<String, serde_json::Value>,
     /// Only actions of these groups.

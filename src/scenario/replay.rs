@@ -74,7 +74,7 @@ pub struct LoggedSummary {
     pub contacts_kept: u64,
     /// Reward in the log.
     pub reward: f64,
-    /// How much of it the replay kept: the reward of matched decisions.
+    /// The part of it that the replay earned too: the reward of matched decisions.
     pub reward_kept: f64,
     /// Why there are no estimates; `None` if there are some.
     pub no_estimates: Option<&'static str>,

@@ -40,7 +40,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How often health checks the customer store.
 const LOOK_AT_STORE: Duration = Duration::from_secs(1);
 
-/// How often the server checks that the threads that keep data are running.
+/// How often the server checks that the threads that store data are running.
 const LOOK_AT_THREADS: Duration = Duration::from_millis(500);
 
 /// The health service that reports whether the rule files on disk are those in force.
@@ -77,8 +77,8 @@ pub enum ServeError {
     /// Reflection cannot be offered.
     #[error("the protocol definitions cannot be offered by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// A thread that keeps data has ended although nothing told it to.
-    #[error("the thread `{0}` ended unexpectedly: nothing it keeps is safe any more, so the server stopped")]
+    /// A thread that stores data has ended unexpectedly.
+    #[error("the thread `{0}` ended unexpectedly: its data is no longer stored, so the server stopped")]
     ThreadEnded(&'static str),
 }
 
@@ -118,7 +118,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     ended.map_or(Ok(()), |thread| Err(ServeError::ThreadEnded(thread)))
 }
 
-/// Waits until a thread that keeps data has ended although nothing told it to.
+/// Waits until a thread that stores data ends unexpectedly.
 async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>) -> &'static str {
     let mut ticks = tokio::time::interval(LOOK_AT_THREADS);
     loop {

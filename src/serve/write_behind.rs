@@ -56,7 +56,7 @@ impl WriteBehind {
 }
 
 impl WriteBehind {
-    /// Whether the thread has ended although nothing told it to: customers are not stored any more.
+    /// Whether the thread has ended unexpectedly, so that customers are no longer stored.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_some_and(JoinHandle::is_finished)

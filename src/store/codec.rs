@@ -26,7 +26,7 @@ pub struct StoredRequest {
     pub until: i64,
 }
 
-/// A customer as stored. Consent is not part of it: it comes from the ledger.
+/// A customer as stored. Consent is not stored here: it comes from the ledger.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StoredCustomer {
     /// The customer's id.

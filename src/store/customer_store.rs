@@ -50,7 +50,7 @@ pub(super) struct Keys {
     buckets: BTreeMap<u16, KeyName>,
 }
 
-/// What the next flush goes on from. Holding it keeps every other thread from writing.
+/// The state after the last flush. The thread that holds it is the only one that writes.
 #[derive(Debug, Default)]
 pub struct WriterState {
     /// The number of stored names of each kind.

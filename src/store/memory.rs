@@ -87,7 +87,7 @@ pub enum FlushOp {
 
 /// What the cache needs to know to persist or evict a customer.
 pub trait Persisted {
-    /// Whether the customer holds anything. Empty customers are not kept in memory.
+    /// Whether the customer holds anything. Empty customers are removed from memory.
     fn is_worth_keeping(&self) -> bool;
     /// Whether the customer must not be evicted, because it holds state that is only in memory.
     fn is_pinned(&self) -> bool;
@@ -114,7 +114,7 @@ impl<C: Persisted> Customers<C> {
     }
 
     /// Applies a change to one customer under the lock of its shard, after loading it if it is not in memory. A new
-    /// customer that is still empty after the change is not kept.
+    /// customer that is still empty after the change is dropped.
     pub fn update<T>(
         &self,
         id: &str,

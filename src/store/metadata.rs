@@ -10,7 +10,7 @@ use super::database::{Batch, Database, Pairs};
 use crate::domain::id::Vocabulary;
 use crate::ledger::KeyName;
 
-/// Keys of the keyspace; a name's and a bucket key's go on after their first byte.
+/// Keys of the keyspace; those of names and bucket keys have more bytes after the first.
 const FORMAT: &[u8] = b"format";
 const DRAINED: &[u8] = b"round";
 const FLUSH: &[u8] = b"writing";

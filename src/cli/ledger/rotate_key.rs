@@ -6,11 +6,12 @@ use super::{LedgerPlace, say};
 use crate::cli::{Failure, Verdict};
 use crate::ledger::{FileLedger, OpenError};
 
-/// Wrap every customer key under a new key and forget the old one, so that earlier copies of the data folder stay closed
+/// Wrap every customer key under a new key and destroy the old one, so that earlier copies of the data folder become
+/// unreadable
 #[derive(Debug, Args)]
 #[command(after_help = "Stop the server first.\n\nExample:\n  tactful ledger rotate-key --data data\n\n\
-    Who has a copy of the keys folder from before, and a copy of the data folder from before, can still read that copy: \
-    destroy such copies of the keys folder.")]
+    An earlier copy of the data folder can still be read with an earlier copy of the keys folder: destroy such copies of \
+    the keys folder.")]
 pub(super) struct RotateKey {
     #[command(flatten)]
     place: LedgerPlace,
@@ -27,7 +28,7 @@ impl RotateKey {
             Failure::new(error.to_string()).help(help)
         })?;
         say(
-            "every customer key is wrapped under a new key; copies of the data folder from before open only with a copy of the keys folder from before",
+            "every customer key is wrapped under a new key; earlier copies of the data folder open only with an earlier copy of the keys folder",
         );
         Ok(Verdict::InOrder)
     }
