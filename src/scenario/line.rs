@@ -55,9 +55,9 @@ fn explain(error: &serde_json::Error) -> String {
         return "this JSON does not end on its line; a timeline has one JSON object a line, as `jq -c .` writes it"
             .into();
     }
-    let (told, column) = (error.to_string(), error.column());
+    let (message, column) = (error.to_string(), error.column());
     let place = format!(" at line {} column {column}", error.line());
-    told.strip_suffix(&place).map_or_else(|| told.clone(), |told| format!("{told} (column {column})"))
+    message.strip_suffix(&place).map_or_else(|| message.clone(), |message| format!("{message} (column {column})"))
 }
 
 /// An event.

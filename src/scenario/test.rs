@@ -178,10 +178,10 @@ impl Failure {
         match self {
             Self::Refused(why) => why.clone(),
             Self::Differs(differences) => {
-                let told = differences
+                let lines = differences
                     .iter()
                     .map(|differs| format!("{}: expected {}, got {}", differs.field, differs.expected, differs.got));
-                told.collect::<Vec<_>>().join("; ")
+                lines.collect::<Vec<_>>().join("; ")
             }
         }
     }

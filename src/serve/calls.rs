@@ -145,8 +145,8 @@ mod tests {
     fn deadlines_are_read_as_grpc_writes_them() {
         let read =
             |text: &str| deadline(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]));
-        let told = [("2H", 7_200_000), ("3M", 180_000), ("4S", 4_000), ("500m", 500), ("6000u", 6), ("7000000n", 7)];
-        for (text, milliseconds) in told {
+        let cases = [("2H", 7_200_000), ("3M", 180_000), ("4S", 4_000), ("500m", 500), ("6000u", 6), ("7000000n", 7)];
+        for (text, milliseconds) in cases {
             assert_eq!(read(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in ["", "S", "5", "-5S", "+5S", "123456789S", "5 S", "5s", "5µ"] {

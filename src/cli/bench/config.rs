@@ -208,7 +208,7 @@ mod tests {
             r#"{"insecure": true, "call": "tactful.v1.DecisionService.Decide", "data": {}, "duration-stop": "close"}"#,
             r#"{"insecure": true, "call": "tactful.v1.DecisionService.Decide", "data": {}, "host": "nowhere"}"#,
         ];
-        let told = wrong.map(|text| config(text).and_then(|config| config.load().map(drop)).unwrap_err());
-        insta::assert_snapshot!(told.join("\n"));
+        let errors = wrong.map(|text| config(text).and_then(|config| config.load().map(drop)).unwrap_err());
+        insta::assert_snapshot!(errors.join("\n"));
     }
 }

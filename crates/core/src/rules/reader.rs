@@ -335,7 +335,7 @@ pub fn first_names(mut names: Vec<&str>) -> String {
 }
 
 fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
-    sink.push(mend(wrong_type(node, message), node, message));
+    sink.push(with_fix(wrong_type(node, message), node, message));
     None
 }
 
@@ -375,7 +375,7 @@ fn map_expected(what: &str) -> String {
 }
 
 /// Adds a fix for a value of the wrong type, if there is a plain one.
-fn mend(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
+fn with_fix(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
     // A number with more digits may have been rounded.
     let written = (node.span.end - node.span.start) as usize;
     let fits = |text: &String| written < 16 && text.len() == written;

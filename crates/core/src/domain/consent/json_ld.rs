@@ -285,6 +285,6 @@ mod tests {
             json_ld(&changed)
         };
         assert_ne!(by_agent("agent-7"), by_agent(""));
-        assert_ne!(by_agent(CUSTOMER), by_agent(""), "somebody who is called so is not the customer");
+        assert_ne!(by_agent(CUSTOMER), by_agent(""), "a person of that name is not the customer");
     }
 }

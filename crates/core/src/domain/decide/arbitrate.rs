@@ -73,8 +73,9 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     for points in &action.relevance.add {
         let found = points.when.evaluate(view);
         if found.truth == Truth::True {
-            let told = points.because.as_ref().filter(|because| points.points > 0.0 && because.missing(view).is_none());
-            let said = told.map_or(0.0, |because| because.shown_sensitivity(view));
+            let reason =
+                points.because.as_ref().filter(|because| points.points > 0.0 && because.missing(view).is_none());
+            let said = reason.map_or(0.0, |because| because.shown_sensitivity(view));
             sum.points += points.points;
             sum.personal = sum.personal.max(found.sensitivity).max(said);
         }

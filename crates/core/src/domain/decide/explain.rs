@@ -69,7 +69,7 @@ pub(crate) fn explain<'r>(
         Explain::Chosen => return None,
         Explain::Funnel => {
             let nearest = nearest(scene, request, outcome, views);
-            nearest.map(|judgement| told(&judgement, None, views)).into_iter().collect()
+            nearest.map(|judgement| loser(&judgement, None, views)).into_iter().collect()
         }
         Explain::Full => candidates(request, outcome, views),
     };
@@ -120,12 +120,12 @@ fn candidates<'r>(request: &Request<'_>, outcome: &Weighed<'r>, views: &mut View
     for (index, judgement) in order.enumerate() {
         let sought = index < MOST_FLIPS && cost.get() < MOST_EVALUATIONS;
         let flip = sought.then(|| flip::find(judgement, views, request, &cost)).flatten();
-        losers.push(told(judgement, flip, views));
+        losers.push(loser(judgement, flip, views));
     }
     losers
 }
 
-fn told<'r>(judgement: &Judgement<'r>, flip: Option<String>, views: &mut Views<'r>) -> Loser {
+fn loser<'r>(judgement: &Judgement<'r>, flip: Option<String>, views: &mut Views<'r>) -> Loser {
     let scene = views.scene();
     Loser {
         action: judgement.action.id,
@@ -177,7 +177,7 @@ pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
             format!("the purpose `{purpose}` may not be served: {}", denial.name().replace('_', " "))
         }
         Why::Condition(condition, truth) => {
-            let state = if truth == Truth::Unknown { "cannot be told" } else { "does not hold" };
+            let state = if truth == Truth::Unknown { "is unknown" } else { "does not hold" };
             format!("`{}` {state}", condition.text())
         }
         Why::AlreadyGiven => "the customer has already agreed".to_owned(),

@@ -398,7 +398,7 @@ fn power(symbol: &str) -> Option<(BinaryOperator, u8)> {
 
 fn too_costly(range: (usize, usize), message: String) -> Diagnostic {
     local(EXPRESSION_TOO_COSTLY, range.0, range.1, message)
-        .help("split it: a condition is a list, and every entry of it must hold")
+        .help("split it: a condition is a list, and all its entries must hold")
 }
 
 #[cfg(test)]

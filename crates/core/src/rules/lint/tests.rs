@@ -72,11 +72,11 @@ fn read(rules: &str, tests: &str) -> Loaded {
 /// Every warning as `line code message`.
 fn warnings(rules: &str, tests: &str) -> Vec<String> {
     let loaded = read(rules, tests);
-    let told = loaded.diagnostics.iter().map(|found| {
+    let lines = loaded.diagnostics.iter().map(|found| {
         let line = loaded.sources.locate(found.span).line;
         format!("{line} {} {}", found.code, found.message)
     });
-    told.collect()
+    lines.collect()
 }
 
 /// Checks that a change causes exactly these warnings.

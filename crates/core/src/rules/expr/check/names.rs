@@ -67,9 +67,9 @@ impl<'c> Checker<'c, '_> {
             "events" => "ask it something: `events.count(\"order\", \"30d\")`, `events.last(\"order\")`",
             "outcomes" => "ask it something: `outcomes.last(\"newsletter\", \"dismissed\")`",
             "consent" => "ask it something: `consent.given(\"personalisation\")`",
-            "journey" => "name a journey and what of it: `journey.broadband.stage`",
-            "local" => "say what of it: `local.hour`, `local.weekday`, `local.month`, `local.date`",
-            _ => "say what of it, as in `customer.age`, `context.topic`, `event.page`",
+            "journey" => "name a journey and its property: `journey.broadband.stage`",
+            "local" => "name one of `local.hour`, `local.weekday`, `local.month`, `local.date`",
+            _ => "add a name, as in `customer.age`, `context.topic`, `event.page`",
         };
         self.refuse(span, code::EXPRESSION_UNKNOWN_NAME, format!("`{root}` alone is not a value"), help)
     }

@@ -238,10 +238,10 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
             return Ok(());
         }
         let (start, end) = self.here();
-        let mended = format!("&& {} {}", self.slice(middle.start, middle.end), self.slice(start, end));
+        let corrected = format!("&& {} {}", self.slice(middle.start, middle.end), self.slice(start, end));
         Err(syntax(start, end, "comparisons do not chain")
-            .help(format!("say it twice: `... {mended} ...`"))
-            .replace(mended))
+            .help(format!("say it twice: `... {corrected} ...`"))
+            .replace(corrected))
     }
 
     fn slice(&self, start: usize, end: usize) -> &'t str {

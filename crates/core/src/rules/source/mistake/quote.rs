@@ -32,7 +32,7 @@ pub(super) fn trailing(failure: &Failure<'_>) -> Stop {
 fn closed_early(failure: &Failure<'_>, quote: &str, value: &Value) -> Stop {
     let content = failure.slice(value.range.clone());
     let problem =
-        failure.error(YAML_SYNTAX, value.range.clone(), format!("this text goes on behind its closing `{quote}`"));
+        failure.error(YAML_SYNTAX, value.range.clone(), format!("this text continues after its closing `{quote}`"));
     let (problem, other_quote) = match quote {
         "'" => (problem.help("inside '...' an apostrophe is written twice; or use \"...\""), '"'),
         _ => (problem.help("inside \"...\" a quote is written `\\\"`; or use '...'"), '\''),
