@@ -28,7 +28,7 @@ pub enum Type {
     Flag,
     /// A moment in time.
     Moment,
-    /// A duration.
+    /// A length of time.
     Duration,
     /// A list of texts.
     List,
@@ -64,7 +64,7 @@ pub enum Value {
     Flag(bool),
     /// A moment.
     Moment(Moment),
-    /// A duration.
+    /// A length of time.
     Duration(Period),
     /// Texts.
     List(Arc<[CompactString]>),
@@ -117,7 +117,7 @@ pub enum Operand<'a> {
     Flag(bool),
     /// A moment.
     Moment(Moment),
-    /// A duration.
+    /// A length of time.
     Duration(Period),
     /// Texts.
     List(Texts<'a>),
