@@ -1,4 +1,4 @@
-//! What a customer takes in memory, and what many of them do to a decision: `cargo bench --bench customers`, or with
+//! The memory of a customer, and the effect of many customers on a decision: `cargo bench --bench customers`, or with
 //! another number of customers, `cargo bench --bench customers -- 5000000`.
 //!
 //! Every customer has 20 events over 90 days, half of them with a field, each with an id; 10 attributes; and 5 purposes
@@ -73,7 +73,7 @@ fn per_customer(before: (usize, usize), count: usize) -> Bytes {
     (of(ALLOCATOR.allocated(), before.0), of(resident(), before.1))
 }
 
-/// What of this process is in memory, in bytes, once the allocator has given back what was free for a second.
+/// The resident memory of this process in bytes, after the allocator has returned memory that was free for a second.
 fn resident() -> usize {
     std::thread::sleep(Duration::from_millis(1_500));
     drop(std::hint::black_box(vec![1_u8; 1 << 22]));
@@ -213,7 +213,7 @@ fn grants(index: usize) -> Vec<(u64, ConsentRecord)> {
     sequences.zip(PURPOSES).map(|(sequence, purpose)| (sequence, record(&customer, purpose, sequence))).collect()
 }
 
-/// A ledger that takes no memory: what it holds of a customer follows from their name.
+/// A ledger without memory: the records of a customer are computed from the name.
 #[derive(Debug)]
 struct Grants(ClosedLedger);
 
@@ -256,7 +256,7 @@ impl Ledger for Grants {
 }
 
 fn engine(rules: &Arc<RuleSet>, count: usize) -> Engine {
-    let ledger = Arc::new(Grants(ClosedLedger("nobody says anything here".into())));
+    let ledger = Arc::new(Grants(ClosedLedger("this ledger takes no records".into())));
     let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 1_000 }, (1, NOW));
     for index in 0..count {
         let change = AttributeChange { customer: name(index), attributes: attributes(index), time_zone: String::new() };
@@ -307,16 +307,16 @@ fn naive(rules: &RuleSet, count: usize) -> naive::Customers {
     customers
 }
 
-/// What decisions take: median and slowest hundredth.
+/// The duration of decisions: median and 99th percentile.
 type Times = [f64; 2];
 
-/// What decisions take in µs for few customers and for all, and how many times as long for all. They take turns, and each
-/// turn for all is compared with the one for few beside it; of all turns, the one in the middle counts, so that what else
-/// the machine does for a while is not taken for a difference.
+/// The duration of decisions in µs for few customers and for all, and their ratio. The two take turns, and each turn
+/// for all is compared with its neighbour for few; the median of the ratios counts, so that a temporary load on the
+/// machine does not look like a difference.
 fn decide(few: &Engine, all: &Engine, count: usize) -> [Times; 3] {
     const ROUNDS: usize = 100;
     const BATCH: usize = 4_000;
-    // Everybody was spoken to before, so that no turn waits for the system to hand out memory for the first contact.
+    // Every customer already has a contact, so that no turn waits for memory for the first one.
     for (engine, of) in [(few, FEW), (all, count)] {
         for number in 0..of {
             ask(engine, name(number), NOW);
@@ -354,7 +354,7 @@ fn decide(few: &Engine, all: &Engine, count: usize) -> [Times; 3] {
     [0, 1, 2].map(|what| [middle(what, 0), middle(what, 1)])
 }
 
-/// One decision, timed; what it presented is then taken back, so that every decision finds its customer as the first.
+/// One decision, timed; its contact is then withdrawn, so that every decision starts from the same state.
 fn ask(engine: &Engine, customer: String, now: Moment) -> f64 {
     let question = Question {
         customer: customer.into(),

@@ -1,9 +1,9 @@
 //! What hostile rule files cost: `cargo bench --bench hostile`.
 //!
 //! Every input is written to a folder, read and drawn as `tactful check` does. The table shows milliseconds (the
-//! fastest of three), the peak of memory above what was in use before, and what came of it; an input over the
-//! limits is marked `OVER`, and the exit code is 1. `cargo test` runs the same inputs without a clock: none may
-//! panic, none may take more memory than the limit, and each must be refused or loaded as the table here says.
+//! fastest of three), the peak of memory above what was in use before, and the result; an input over the limits is
+//! marked `OVER`, and the exit code is 1. `cargo test` runs the same inputs without a clock: none may panic, none may
+//! take more memory than the limit, and each must be refused or loaded as the table here says.
 
 #![allow(
     clippy::unwrap_used,

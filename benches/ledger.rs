@@ -1,10 +1,9 @@
-//! What the ledger costs beside the disk it stands on: `cargo bench --bench ledger [RECORDS]`.
+//! The cost of the ledger compared with its disk: `cargo bench --bench ledger [RECORDS]`.
 //!
-//! Prints what callers get who wait for an engine to acknowledge a consent, and before and after that what the same
-//! callers get who append 512 bytes and wait for fdatasync: one at a time, 64 at once, and at a rate of 1,000 a second,
-//! come what may. Then how long a process takes to start on a ledger of a million records (or RECORDS), five of each
-//! customer, beside reading and hashing its files, and how much memory.
-//! docs/performance/ledger.md says what came of it.
+//! Prints throughput and latency of callers that wait for an engine to acknowledge a consent, and before and after that
+//! of callers that append 512 bytes and wait for fdatasync: one at a time, 64 at once, and on a fixed schedule of 1,000
+//! a second. Then the time and memory of a start on a ledger of a million records (or RECORDS), five per customer,
+//! compared with reading and hashing its files. docs/performance/ledger.md has results.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,7 +40,7 @@ const CUSTOMERS: u64 = 1_000;
 const RECORDS_OF_EACH: u64 = 5;
 const RATE: u32 = 1_000;
 const SECONDS: u32 = 20;
-/// How many customers somebody asks for after a start.
+/// How many customers are read after a start.
 const ASKED: u64 = 1_000;
 
 fn main() {

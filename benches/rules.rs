@@ -57,7 +57,7 @@ fn main() {
             vec![("tactful, index".to_owned(), indexed(&rules)), ("tactful, walk".to_owned(), walked(&rules))];
         results.extend(if peers { others(size) } else { Vec::new() });
         let fitting = results[0].1.1;
-        assert!(fitting > 0 || size < 1_000, "rules that fit nobody compare nothing");
+        assert!(fitting > 0 || size < 1_000, "no rule fits any customer");
         for (name, (nanoseconds, found)) in results {
             assert_eq!(found, fitting, "{name} finds other rules than the index, of {size}");
             match rows.iter_mut().find(|(known, _)| *known == name) {

@@ -49,13 +49,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Section {
     /// Tactful beside an empty handler in its layout and beside plain tonic servers
     Servers,
-    /// Who is asked about, and what else is sent
+    /// Which customers are asked about, and what else is sent
     Shapes,
     /// Ten actions beside ten thousand
     Actions,
     /// Rules that change every second
     Reload,
-    /// How connections are dealt to threads
+    /// How connections are distributed to threads
     Layouts,
 }
 
@@ -75,13 +75,13 @@ struct Settings {
     /// How many calls a second are sent where times are measured
     #[arg(long, default_value_t = 5_000.0)]
     rate: f64,
-    /// The plain tonic server; built anew if left out
+    /// The plain tonic server; built again if left out
     #[arg(long)]
     plain: Option<PathBuf>,
     /// Be a server instead: `empty`, `reuseport` or `plain`
     #[arg(long, hide = true, num_args = 2, value_names = ["KIND", "ANSWER"])]
     be: Option<Vec<String>>,
-    /// Cargo says so
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -155,7 +155,7 @@ fn typical_answer(tactful: &Server) -> PathBuf {
     let calls: Arc<dyn Calls> = once.clone();
     tactful.load(&calls, Pace::Waiting { callers: 1, calls: 100, lasting: Duration::from_secs(60) }, 1);
     let answer = once.0.lock().unwrap().clone();
-    assert!(!answer.is_empty(), "nobody is presented anything");
+    assert!(!answer.is_empty(), "no customer is presented anything");
     println!("a typical answer has {} bytes", answer.len());
     fs::create_dir_all("target/bench").unwrap();
     let path = Path::new("target/bench/answer.bin").to_owned();

@@ -1,4 +1,4 @@
-//! The layers, held by a test: who may name whom, how long a file may be, and what the core never touches.
+//! Tests of the layers: which module may name which, the length of files, and what the core never uses.
 //!
 //! Reads the sources as text, so that it needs nothing of the crate.
 
@@ -69,7 +69,7 @@ const TOP: [&str; 25] = [
     "tests",
 ];
 
-/// Inside the kernel: what each part may name besides itself and the base.
+/// Inside the kernel: what each part may name apart from itself and the base.
 const KERNEL: [(&str, &[&str]); 9] = [
     ("expr", &[]),
     ("model", &["expr"]),
@@ -82,7 +82,7 @@ const KERNEL: [(&str, &[&str]); 9] = [
     ("decide", &["expr", "model", "index", "rule_set", "customer", "consent", "view", "transition"]),
 ];
 
-/// What the front end, which reads rule files, may name of the kernel besides its base: compiled rules, not customers.
+/// What the front end may name of the kernel apart from its base: compiled rules, not customers.
 const FRONT_END: [&str; 4] = ["expr", "model", "index", "rule_set"];
 
 /// The crates that the core may use: none of them has a clock, a thread, a file or a network in what is used of it.

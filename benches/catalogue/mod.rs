@@ -17,7 +17,7 @@ pub struct Rule {
     pub spend: i64,
 }
 
-/// What is known of one customer.
+/// The facts of one customer.
 #[derive(Debug, Clone)]
 pub struct Customer {
     pub plan: &'static str,
@@ -49,7 +49,7 @@ impl Numbers {
     }
 }
 
-/// So many rules, of which about one in a thousand fits a customer.
+/// `count` rules, of which about one in a thousand fits a customer.
 pub fn rules(count: usize) -> Vec<Rule> {
     let mut numbers = Numbers(1);
     let mut rule = || {

@@ -1,4 +1,4 @@
-//! A customer as one would first write it down: rich types side by side, nothing packed. What this crate began with.
+//! The naive layout of a customer: rich types, nothing packed. This crate began with it.
 
 #![allow(dead_code, reason = "what it takes is measured, not what it says")]
 

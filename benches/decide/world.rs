@@ -1,4 +1,4 @@
-//! What is asked about: made rules, and customers of whom much is known.
+//! Generated rules, and customers with many facts.
 //!
 //! The rules are those of the other benchmark (`catalogue/`), as offers and information: one in eight hundred fits a
 //! customer, and the first fits everybody.
@@ -23,7 +23,7 @@ use crate::catalogue::{self, Customer, Rule};
 
 /// How many customers are asked about, in turn.
 pub const CUSTOMERS: usize = 1_024;
-/// How many contacts in seven days are enough.
+/// How many contacts in seven days the limit allows.
 const ENOUGH: usize = 5;
 
 const HEAD: &str = r"
@@ -70,14 +70,14 @@ policy:
   time_zone:   Europe/Berlin
 ";
 
-/// The situation in which customers are asked about.
+/// The situation of the customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Situation {
     /// Every purpose was given.
     Given,
     /// None was.
     Withheld,
-    /// Every purpose was given, and so many contacts were made that nothing more may be said.
+    /// Every purpose was given, and the contact limit is used up.
     Enough,
 }
 
@@ -92,7 +92,7 @@ impl Situation {
     }
 }
 
-/// So many rules.
+/// `count` rules.
 pub fn rules(count: usize) -> Arc<RuleSet> {
     let actions: Vec<String> = catalogue::rules(count).iter().enumerate().map(action).collect();
     let parts = actions.chunks(1_000).map(|part| format!("actions:\n{}", part.concat()));

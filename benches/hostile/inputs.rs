@@ -1,9 +1,9 @@
-//! Hostile rule files, made on the spot: each is a folder, and says whether its rules may load.
+//! Generated hostile rule files: each is a folder, with the expected result.
 
 use std::fs;
 use std::path::Path;
 
-/// What must come of an input.
+/// The expected result of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It holds sound rules and loads.
@@ -18,7 +18,7 @@ pub struct Input {
     pub name: &'static str,
     /// Fills the folder.
     pub write: Box<dyn Fn(&Path)>,
-    /// What must come of it.
+    /// The expected result.
     pub verdict: Verdict,
 }
 
@@ -122,7 +122,7 @@ fn action(number: usize) -> String {
     )
 }
 
-/// Files of actions, so many in each.
+/// Files with `each` actions.
 fn catalogue(files: usize, each: usize, line: impl Fn(usize) -> String) -> Vec<String> {
     let file = |file: usize| format!("actions:\n{}", numbered(each, |number| line(file * each + number)));
     std::iter::once(SOUND.to_owned()).chain((0..files).map(file)).collect()

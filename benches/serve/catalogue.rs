@@ -1,5 +1,6 @@
-//! Rules made from a number: so many actions, of which the first fits everybody and about one in thirty of the others fits
-//! a customer, and limits that only the busiest customer reaches. So everybody is told something, however many there are.
+//! Rules generated from a number of actions: the first fits every customer and about one in thirty of the others fits a
+//! customer, and only the busiest customer reaches the limits. So every decision has an action, for any number of
+//! customers.
 
 /// How often a customer may be contacted a week.
 pub const LIMIT: u64 = 100;
@@ -14,7 +15,7 @@ pub fn topic(number: u64) -> &'static str {
 /// How many actions stand in one file, which may not be longer than 1 MiB.
 const IN_A_FILE: usize = 1_000;
 
-/// Rule files with so many actions; the first has everything else, too.
+/// Rule files with this number of actions; the first file also has everything else.
 pub fn files(actions: usize) -> Vec<String> {
     let more = (IN_A_FILE..actions).step_by(IN_A_FILE);
     let more = more.map(|from| {
@@ -24,12 +25,12 @@ pub fn files(actions: usize) -> Vec<String> {
     std::iter::once(rules(actions.min(IN_A_FILE))).chain(more).collect()
 }
 
-/// A rule file with so many actions and everything that they need.
+/// A rule file with this number of actions and everything that they need.
 pub fn rules(actions: usize) -> String {
     let sample = include_str!("../../tests/fixtures/design/rules.yaml");
     let (head, rest) = sample.split_once("actions:").unwrap();
     let policy = &rest[rest.find("policy:").unwrap()..];
-    // Customers who are asked about a thousand times stay worth talking to.
+    // After a thousand decisions, actions still score above silence.
     let policy =
         policy.replace("at_most: 3,", &format!("at_most: {LIMIT},")).replace("pressure: 1.0", "pressure: 0.01");
     let actions: String = (0..actions).map(action).collect();

@@ -1,4 +1,4 @@
-//! Servers to stand beside Tactful: each decodes the same question and gives one answer, always the same.
+//! Servers to compare Tactful with: each decodes the same question and always gives the same answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -98,7 +98,7 @@ impl UnaryService<DecideRequest> for Hello {
     }
 }
 
-/// As one finds it in every introduction to tonic: its own server on the multi-threaded runtime.
+/// As in every introduction to tonic: its own server on the multi-threaded runtime.
 pub fn plain(answer: Canned) {
     Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let listener = listen(false);
@@ -113,7 +113,7 @@ pub fn empty(answer: Canned) {
     runtime().block_on(async { run(listen(false), answer, Transport::default()).await });
 }
 
-/// In the same layout, but the kernel deals connections out, by a hash of their addresses.
+/// In the same layout, but the kernel distributes connections, by a hash of their addresses.
 #[allow(dead_code, reason = "the example beside has only the plain one")]
 pub fn reuseport(answer: Canned) {
     let (first, alone) = (runtime(), Transport { threads: NonZeroUsize::MIN, ..Transport::default() });

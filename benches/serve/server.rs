@@ -1,4 +1,4 @@
-//! A server in a process of its own, what it costs, and the customers in it.
+//! A server in its own process, its processor time, and its customers.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -16,11 +16,11 @@ use super::shapes::{Attributes, Consents, Events};
 /// How many customers are prepared at once.
 const CALLERS: usize = 128;
 
-/// A running server; dropped, it ends.
+/// A running server, which ends when it is dropped.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    /// What it says goes here, as long as somebody holds it.
+    /// Its output; kept open, because the server must not get a closed pipe.
     _said: BufReader<ChildStdout>,
     folder: Option<tempfile::TempDir>,
 }
@@ -39,7 +39,7 @@ impl Server {
         Self { child, address, _said: said, folder: None }
     }
 
-    /// Starts Tactful with so many actions and customers.
+    /// Starts Tactful with this number of actions and customers.
     pub fn tactful(actions: usize, customers: u64) -> Self {
         let folder = tempfile::tempdir_in("target").unwrap();
         fs::create_dir(folder.path().join("rules")).unwrap();

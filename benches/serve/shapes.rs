@@ -1,4 +1,4 @@
-//! Whom a load asks about, and what else it sends.
+//! Loads: which customers they ask about, and what else they send.
 
 use std::fs;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ impl Calls for Uniform {
     }
 }
 
-/// Decisions about one customer only, who is presented something so many times.
+/// Decisions about a single customer; `presented` counts the presented steps.
 pub struct Hot {
     question: Bytes,
     pub presented: AtomicU64,
@@ -182,7 +182,7 @@ impl Calls for Consents {
         }
         let sent = self.sent.fetch_add(1, Ordering::Relaxed);
         let status = if sent.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given };
-        // Of few customers, so that most keep what the decisions rest on.
+        // Only few customers, so that most keep the consents that decisions need.
         Ok((0, self.change(sent % 100, status)))
     }
 }
@@ -228,7 +228,7 @@ fn page_view(of: u64, event_id: String) -> Event {
     }
 }
 
-/// Rules that are other rules each time somebody asks for a reload.
+/// Rules that differ at every reload.
 pub struct Reloads {
     pub rules: PathBuf,
     pub text: String,

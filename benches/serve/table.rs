@@ -1,4 +1,4 @@
-//! Contenders by turns, and the table of what came of it.
+//! Runs the contenders in turns, and prints the table of results.
 
 use std::sync::Arc;
 use std::thread;

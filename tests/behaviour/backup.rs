@@ -1,4 +1,4 @@
-//! Backups: taken while everything goes on, put back whole or not at all, and never a way back for who was erased.
+//! Backups: taken while the server runs, restored completely or not at all, and erased customers stay erased.
 
 use std::fs;
 use std::io;
@@ -33,7 +33,7 @@ fn said(folder: &Path, code: i32, arguments: &[&str]) -> String {
     all
 }
 
-/// Takes a backup, and does something between its parts: nothing holds it up.
+/// Takes a backup, and calls a function between its parts.
 fn back_up(engine: &Engine, to: &Path, mut meanwhile: impl FnMut(&str)) {
     let mut writer = BackupWriter::begin(to).unwrap();
     let mut take = |name: &str, bytes: Vec<u8>| {
@@ -48,7 +48,7 @@ fn backup_of(home: &Home) -> PathBuf {
     home.0.path().join("backup")
 }
 
-/// Puts the backup of a home into another data folder, with the keys of now.
+/// Restores the backup of a home into another data folder, with the current keys.
 fn put_back(home: &Home, accept_older: bool) -> Result<(Home, RestoreSummary), BackupError> {
     let other = Home::new();
     super::support::copy(&home.settings().keys, &other.settings().keys);
@@ -60,7 +60,7 @@ fn counts(customers: CustomerCount) -> (usize, usize) {
     (customers.total, customers.damaged)
 }
 
-/// Everything in a folder, to see that nothing of it changed.
+/// All files of a folder, to check that none changed.
 fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found: Vec<_> = files(folder).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
     found.sort();
@@ -77,7 +77,7 @@ fn whether(customer: &str) -> proto::DecideRequest {
     proto::DecideRequest { customer_id: customer.into(), channel: "web".into(), ..Default::default() }
 }
 
-/// One task that speaks to a server until it is told to stop. What was answered, in order.
+/// One task that calls a server until it is stopped; returns the answers in order.
 async fn speak(address: String, speaker: usize, stop: Arc<AtomicBool>) -> (Vec<String>, Vec<String>) {
     let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect().await.unwrap();
     let (mut consents, mut decisions) =
@@ -109,7 +109,7 @@ async fn a_backup_taken_under_load_has_everything_that_was_answered_before() {
         let speakers = from..from + SPEAKERS;
         speakers.map(|speaker| tokio::spawn(speak(server.address.clone(), speaker, Arc::clone(stop)))).collect()
     };
-    // Some speak before it begins, and others from before it until after its end.
+    // Some call before it begins, and others from before it until after its end.
     let before = load(&first, 0);
     let second = Arc::new(AtomicBool::new(false));
     let during = load(&second, SPEAKERS);
@@ -194,8 +194,8 @@ fn neighbours(engine: &Engine) -> (String, String) {
     pair.unwrap()
 }
 
-/// Whatever happens while a backup is taken, each of its records has its key or the erasure of its customer: also beside
-/// an old copy of the keys, which knows of no erasure.
+/// Whatever happens during a backup, each of its records has its key or the erasure of its customer, also with an old
+/// copy of the keys, which has no erasure.
 #[test]
 fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
     let home = Home::new();
@@ -217,7 +217,7 @@ fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
             gone.push(first.clone());
         }
         if parts <= 3 {
-            // More than a block has keys for, so that new blocks come.
+            // More customers than a block has keys, so that new blocks are created.
             (0..280).for_each(|number| agree(format!("late-{parts}-{number}")));
             gone.push(format!("late-{parts}-3"));
         }
@@ -302,7 +302,7 @@ fn a_damaged_backup_is_refused_and_changes_nothing() {
         fs::write(&file, bytes).unwrap();
     }
     assert_eq!(everything(&home.settings().data), whole);
-    // Sums that somebody made anew do not help: what is in it must open.
+    // Recomputed checksums do not help: the content must decrypt.
     let (sums, segment) = (backup_of(&home).join("SHA256SUMS"), "ledger/00000000000000000001.segment");
     let mut bytes = fs::read(backup_of(&home).join(segment)).unwrap();
     bytes[200] ^= 1;
@@ -368,7 +368,7 @@ fn a_restore_that_was_cut_short_when_it_began_a_new_log_can_be_made_again() {
     let (keys, kept) = (home.settings().keys, home.0.path().join("kept"));
     super::support::copy(&keys, &kept);
     let (other, _) = put_back(&home, true).unwrap();
-    // The new key was there, and the old head still.
+    // As if the new key was written, but not yet the new head.
     fs::copy(other.settings().keys.join("signing-key"), keys.join("signing-key")).unwrap();
     assert!(matches!(FileLedger::open(&home.settings()), Err(OpenError::Head { .. })), "closed until then");
     assert!(put_back(&home, false).is_err());
@@ -416,7 +416,7 @@ fn a_restore_ends_no_rotation_that_other_data_need() {
     anna(&engine);
     back_up(&engine, &backup_of(&home), |_| {});
     stop(engine);
-    // As a rotation leaves it that is cut short after its first step: there are two keys that wrap.
+    // The state of a rotation that was interrupted after its first step: two wrapping keys.
     let keys = home.settings().keys;
     let text = fs::read_to_string(keys.join("secrets")).unwrap();
     let (body, _) = text.rsplit_once("sha256 ").unwrap();

@@ -1,8 +1,8 @@
 //! Broken rule files, each with the diagnostics that a person sees.
 //!
-//! `broken/NAME.yaml` is read together with the sound files in `broken/base`, so that it shows its own mistake
-//! only; `broken/NAME/` is a folder, checked as it is; a few inputs too large to keep are made here. What is
-//! drawn stands beside the input in `NAME.snap`: one mistake, one diagnostic.
+//! `broken/NAME.yaml` is read together with the sound files in `broken/base`, so that it shows its own mistake only;
+//! `broken/NAME/` is a folder, checked as it is; a few inputs too large to keep are made here. The printed output is
+//! beside the input in `NAME.snap`: one mistake, one diagnostic.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -95,8 +95,8 @@ fn every_code_is_shown_by_a_broken_input_and_explained() {
     let cases = cases();
     let shown: BTreeSet<&str> = cases.iter().flat_map(|(_, drawn)| codes(drawn)).collect();
     let missing = CATALOGUE.iter().map(|(code, ..)| *code).filter(|code| !shown.contains(code.to_string().as_str()));
-    // A net: no text is known that the two YAML readers take differently. Whoever finds one, put it here.
-    // A failing rule test is found by deciding, not by reading: `operations.rs` and `watching.rs` show it.
+    // A safety net: no text is known that the two YAML readers read differently. If you find one, add it here. A
+    // failing rule test is found by deciding, not by reading: `operations.rs` and `watching.rs` show it.
     assert_eq!(missing.collect::<Vec<_>>(), [READERS_DISAGREE, FAILED_TEST], "no broken input shows these");
     for (code, title, _) in CATALOGUE {
         let explained = tactful(&["explain", &code.to_string()]);

@@ -1,4 +1,4 @@
-//! After an erasure, what was known of a customer is in no file, log, error or later answer of a real server.
+//! After an erasure, no file, log, error or later answer of a real server contains data of the customer.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -87,7 +87,7 @@ fn yes(customer: &str, evidence: &str) -> proto::RecordConsentRequest {
     }
 }
 
-/// A canary in every place where somebody may leave one; gives back the record's id.
+/// Puts a canary into every place that a caller can write to; returns the record's id.
 async fn place(server: &Server, customer: &str) -> String {
     let mut consents = ConsentServiceClient::new(server.channel.clone());
     let mut journeys = JourneyServiceClient::new(server.channel.clone());
@@ -134,7 +134,7 @@ async fn ask(server: &Server, customer: &str, record_id: &str) -> String {
     while let Some(part) = stream.message().await.unwrap() {
         told.push(String::from_utf8_lossy(&part.chunk).into_owned());
     }
-    // Whoever asks knows the id, so an answer may say it back.
+    // The caller knows the id, so an answer may contain it.
     told.join("\n").replace(customer, "CUSTOMER")
 }
 
@@ -180,7 +180,7 @@ async fn an_erased_customer_is_in_no_file_log_error_or_answer_and_every_proof_st
     let answers = ask(&server, &customer, &record).await;
     assert!(!answers.contains(CANARY), "{answers}");
 
-    // The ledger went on; nobody's proof is lost, not even the erased customer's own.
+    // The ledger continues, and every proof still verifies, even the erased customer's own.
     let (after, _) = head(&server).await;
     let (earlier, later) = (Checkpoint::open(&before, &key).unwrap(), Checkpoint::open(&after, &key).unwrap());
     assert_eq!((earlier.size, later.size), (2, 3));
@@ -195,7 +195,7 @@ async fn an_erased_customer_is_in_no_file_log_error_or_answer_and_every_proof_st
     assert_eq!(consents.get_consistency_proof(beyond).await.unwrap_err().code(), tonic::Code::NotFound);
     drop(server);
 
-    // Neither another start nor a copy from before brings anything back.
+    // Neither another start nor an earlier copy brings anything back.
     let server = Server::start(home, "second").await;
     assert!(!server.closed);
     let answers = ask(&server, &customer, &record).await;

@@ -1,4 +1,4 @@
-//! Needs that people who run such systems told of, each with its rules and its input in `cases/NN-name`.
+//! Cases reported by people who run such systems, each with its rules and its input in `cases/NN-name`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -154,7 +154,7 @@ fn a_city_is_the_same_however_its_accents_are_made() {
     let composed = "customer.city == \"Orl\u{e9}ans\"";
     let name = "43-accents-nfc-nfd";
     for written in [composed, "customer.city == \"Orle\u{301}ans\"", "customer.city == \"Orl\\u00e9ans\""] {
-        // A blank behind it makes it another text, which a rule can take, too.
+        // A trailing space makes it another text, which a rule can also match.
         assert_eq!(decided(name, (composed, written)), ["a \"note1\"", "b \"note1\"", "e null"], "{written}");
     }
     let with_blanks = "customer.city.matches(r\"^\\s*Orle\u{301}ans\\s*$\")";

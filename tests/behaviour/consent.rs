@@ -1,4 +1,4 @@
-//! What a consent covers, for how long, and what brings it to an end: the gate as an integrator and an auditor see it.
+//! What a consent covers, for how long, and what ends it: the gate as an integrator and an auditor see it.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ fn say(engine: &Engine, purpose: &str, status: ConsentStatus, at: Moment) {
     assert!(answer.results[0].accepted, "{answer:?}");
 }
 
-/// Anna, who agreed to advice and told her name.
+/// Anna, who agreed to advice and gave her name.
 fn anna() -> Engine {
     let engine = engine(&rules_of(RULES));
     say(&engine, "advice", Given, monday());
@@ -119,7 +119,7 @@ fn a_changed_basis_needs_a_new_version() {
     assert_eq!(said(&engine, monday())[0], "hello", "the rules before stay in force");
 }
 
-/// What a ledger brings to a start with other rules.
+/// A start on an existing ledger with other rules.
 fn restarted(rules: &str, records: &[(ConsentStatus, &str, Option<Basis>)]) -> Engine {
     let written = |(sequence, (status, purpose, basis)): (u64, &(ConsentStatus, &str, Option<Basis>))| ConsentRecord {
         basis: *basis,
@@ -285,7 +285,7 @@ fn a_step_that_waits_is_gated_again() {
     assert_eq!((chosen(&decided), decided.decision.valid_until > monday()), (vec!["hello"], true));
     say(&engine, "advice", Withdrawn, days(0));
     let queued = engine.decision(&decided.id(), monday()).unwrap();
-    assert!(queued.decision.valid_until <= monday(), "whoever looks before sending sees that it is over");
+    assert!(queued.decision.valid_until <= monday(), "a check before sending shows that it has ended");
     assert_eq!(&*queued.decision.actions[0].text, "");
     assert!(!chosen(&engine.decide(request, monday()).unwrap()).contains(&"hello"));
     let outcome = OutcomeInput {

@@ -113,7 +113,7 @@ fn denial(engine: &Engine, purpose: &str, at: Moment) -> Option<Denial> {
     standing(engine, purpose, at).denial
 }
 
-/// The names of all that is held of Anna, whoever may read it.
+/// The names of all stored facts of Anna, readable or not.
 fn held(engine: &Engine, at: Moment) -> Vec<String> {
     let export = engine.export("anna", at).unwrap();
     export.state.attributes().iter().map(|(id, _)| export.rules.vocabulary.name(id).to_owned()).collect()
@@ -196,7 +196,7 @@ fn case_09_a_clock_that_is_off_makes_no_yes_of_a_no() {
     for (ahead, taken) in [(4, true), (5, true), (6, false)] {
         let engine = fresh();
         say(&engine, "advice", Withdrawn, monday());
-        // Its clock is ahead: what it reports as later was before.
+        // The source's clock is ahead: its record claims a later moment than the real one.
         let yes = engine.record_consent(late("advice", Given, minutes(ahead)), monday());
         assert_eq!(yes.is_ok(), taken);
         assert_eq!(denial(&engine, "advice", minutes(10)), Some(Denial::Withdrawn), "{ahead} minutes ahead");

@@ -2,8 +2,9 @@
 //! wider purpose, on every basis, plain, for direct marketing and with `gpc: objects`, against an oracle that knows the
 //! document alone.
 //!
-//! All purposes stand in one rule set, so that one history serves them all: customers of the first group say everything
-//! about the purposes that take a yes, those of the second about the others, where a yes brings nobody back.
+//! All purposes stand in one rule set, so that one history serves them all: the records of the first group of customers
+//! are about the purposes that take a yes, those of the second about the others, where a yes does not bring an erased
+//! customer back.
 
 mod history;
 mod oracle;
@@ -46,7 +47,7 @@ fn play(rules: &Arc<RuleSet>, skeleton: &[Option<Said>], (one_in, spacing): (usi
     tally
 }
 
-/// Plays the histories of a length: those an hour apart, and those of one millisecond, one in so many.
+/// Plays a share of the histories of a length: with records an hour apart, and within one millisecond.
 fn play_all(length: usize, one_in: [usize; 2]) {
     let rules = rules_of(&text(&purposes()));
     let mut tally = Tally::default();
@@ -80,7 +81,7 @@ fn all() -> bool {
     std::env::var("TACTFUL_CONSENT_TABLE").is_ok_and(|wanted| wanted == "all")
 }
 
-/// What the page says in words is what the oracle has as data.
+/// The table of the page equals the data of the oracle.
 #[test]
 fn the_page_says_what_the_oracle_knows() {
     let page = std::fs::read_to_string(folder("docs/consent.md")).unwrap();

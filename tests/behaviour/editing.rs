@@ -33,7 +33,7 @@ fn the_reference_lists_every_key_in_order_and_in_the_words_that_editors_show() {
         lines(shape, "", &mut wanted);
         assert_eq!(rows, wanted, "{section}");
     }
-    assert_eq!(found.next(), None, "a table that nobody compares");
+    assert_eq!(found.next(), None, "a table that is not compared");
 }
 
 type Rows = Vec<(String, String)>;

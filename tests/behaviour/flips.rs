@@ -1,4 +1,4 @@
-//! Flips: what is told is what was supposed, it can be, and done it chooses the action.
+//! Flips: the text lists exactly the supposed changes, they are possible, and with them the action is chosen.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -41,7 +41,7 @@ policy:
   time_zone:   UTC
 "#;
 
-/// An offer; what is said of it takes the place of what it would have.
+/// An offer; the given keys replace its defaults.
 fn offer(id: &str, (base, intrusiveness): (u8, u8), rest: &str) -> String {
     format!(
         "  - id: {id}\n    title: T\n    kind: offer\n    purpose: service\n    relevance: {{base: {base}}}\n    \
@@ -104,7 +104,7 @@ fn a_later_moment_drops_no_points() {
     let two = Question { max_actions: 2, ..ask("c", "web", &[]) };
     let told = flip(&engine, two.clone(), "aim").unwrap();
     assert_eq!(told, "if it were 2026-03-09T09:00:00Z and it were 2.1 points more relevant");
-    // Done, it is chosen; either alone would not do.
+    // With both changes it is chosen; one alone is not enough.
     for (base, days, wanted) in [(12, 7, 1), (13, 7, 2), (13, 3, 1)] {
         let actions = [offer("first", (50, 0), ""), offer("aim", (base, 12), limits)].concat();
         let engine = known(&actions, pooled);
@@ -140,7 +140,7 @@ fn what_is_supposed_can_be() {
             Some(r#"context.activity were "checkout" and it were 0.1 points more relevant"#),
         ),
         (&[r#"context.topic != "speed""#], Some(r#"context.topic were "price""#)),
-        // Nobody has been at a stage of a journey not begun.
+        // A journey that has not begun has no stage.
         (&[r#"journey.trip.in_stage_for >= duration("2d")"#], None),
     ];
     for (conditions, wanted) in cases {
@@ -296,7 +296,7 @@ fn is_chosen(source: &str, (customer, doing): (&Customer, Doing), wanted: (&str,
     Some(super::support::chosen(&record).contains(&action))
 }
 
-/// On random rules and customers: whoever does what a flip says gets the action.
+/// On random rules and customers: applying a flip lets the action win.
 #[test]
 fn a_flip_holds_when_it_is_done() {
     let mut runner = TestRunner::deterministic();

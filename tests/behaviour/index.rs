@@ -125,7 +125,7 @@ fn action(index: usize) -> impl Strategy<Value = String> {
         let conditions = || proptest::collection::vec(condition(purpose), 0..3);
         let points =
             proptest::option::of((-20..80_i32, prop_oneof![leaf(purpose), Just(r#"channel == "web""#.to_owned())]));
-        // Few different numbers, so that many promise the same.
+        // Few different numbers, so that many upper bounds are equal.
         let head = (
             (0..6_i32).prop_map(|tens| tens * 10),
             select(vec!["offer", "service"]),
@@ -174,7 +174,7 @@ pub struct Customer {
     plan: Option<&'static str>,
     age: Option<i32>,
     vip: Option<bool>,
-    /// So many days ago.
+    /// This many days ago.
     pub visits: Vec<i64>,
     complained: bool,
     granted: bool,
@@ -258,7 +258,7 @@ pub fn prepare(engine: &Engine, customer: &Customer) {
     }
 }
 
-/// What is asked of a customer on a channel, for so many actions.
+/// A question about a customer on a channel, for up to this many actions.
 pub fn question(engine: &Engine, customer: &Customer, (channel, most): (&str, u32)) -> Question {
     let mut question = ask("c", channel, &customer.topic.map(|topic| ("topic", topic)).into_iter().collect::<Vec<_>>());
     question.context.extend(customer.level.map(|level| ("level".into(), Value::Number(f64::from(level)))));
@@ -286,7 +286,8 @@ fn split(mut decision: Decision) -> (Decision, Option<Explanation>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// However much is explained, the answer is the same: from the index, from counting, and from every action by itself.
+    /// The answer does not depend on the amount of explanation: from the index, from counting, and from evaluating
+    /// every action.
     #[test]
     fn every_way_to_explain_gives_the_same_answer(source in source(), customers in proptest::collection::vec(customer(), 4)) {
         let rules = rules_of(&source);
@@ -302,7 +303,8 @@ proptest! {
         }
     }
 
-    /// What is left holds or may hold, what is ruled out does not, and what is said to be known is true.
+    /// A remaining action fits or may fit, an excluded one does not, and a result that the index reports as known is
+    /// right.
     #[test]
     fn survivors_are_those_whose_conditions_hold(source in source(), customers in proptest::collection::vec(customer(), 8)) {
         let rules = rules_of(&source);
@@ -333,7 +335,7 @@ proptest! {
     }
 }
 
-/// A condition that is written alike for two purposes is asked of each: what one may read, the other may not.
+/// Equal conditions of two purposes are evaluated for each: one purpose may read what the other may not.
 #[test]
 fn what_is_written_alike_is_asked_for_each_purpose() {
     let action = |id: &str, purpose: &str| {
@@ -345,7 +347,7 @@ fn what_is_written_alike_is_asked_for_each_purpose() {
     let actions = [action("a-personal", "personalisation"), action("b-service", "service")].concat();
     let engine = engine(&rules_of(&format!("{HEAD}actions:\n{actions}{POLICY}")));
     engine.set_attributes(attributes("c", &[("customer.age", Value::Number(30.0))]), monday()).unwrap();
-    // The age was collected for service alone: nobody had said yes to the other purpose.
+    // The age was collected for service alone: there was no yes to the other purpose.
     engine.record_consent(consent("c", "personalisation", ConsentStatus::Given), monday()).unwrap();
     for explain in [Explain::Chosen, Explain::Funnel, Explain::Full] {
         let question = Question { explain, validate_only: true, max_actions: 2, ..ask("c", "web", &[]) };
@@ -354,7 +356,7 @@ fn what_is_written_alike_is_asked_for_each_purpose() {
     }
 }
 
-/// What an ask gains is the best that could be said, also where that has most of its points from conditions.
+/// The gain of an ask is the best possible score, also if most of its points are conditional.
 #[test]
 fn an_ask_gains_the_best_that_it_opens() {
     let offer = |id: &str, base: u8, points: u8| {
@@ -375,8 +377,8 @@ fn an_ask_gains_the_best_that_it_opens() {
     assert_eq!(chosen.score.relevance, 66.0);
 }
 
-/// Whoever promises less than what was found is passed over, but no ask whose gain nobody knows before, and nobody from
-/// whom a silence learns when to ask again.
+/// An action whose upper bound is below the best score is skipped, except asks, whose gain is not known in advance, and
+/// actions that a silence needs for its next moment.
 #[test]
 fn what_promises_little_is_passed_over_only_where_it_cannot_matter() {
     let action = |id: &str, purpose: &str, base: u8, limits: &str| {
@@ -423,8 +425,8 @@ fn what_promises_little_is_passed_over_only_where_it_cannot_matter() {
     }
 }
 
-/// Of several that promise the same, the first by name that keeps it is said: not the first of the file, none that only
-/// could have kept it, and none that says something personal.
+/// Among equal upper bounds, the first by name that reaches its bound is chosen: not the first of the file, not one
+/// that could have reached it, and not one that shows a personal fact.
 #[test]
 fn of_those_who_promise_the_same_the_first_that_keeps_it_is_said() {
     let action = |id: &str, channel: &str, text: &str| {

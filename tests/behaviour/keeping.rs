@@ -1,4 +1,4 @@
-//! Customers outlive the process: stopped in order or killed, with other rules, with files that are damaged or too old.
+//! Customers survive the process: a clean stop or a kill, other rules, damaged or outdated files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Home {
     }
 }
 
-/// What a killed process leaves: what was counted is in the contact log, nobody wrote anything behind.
+/// The files of a killed process: contacts are in the contact log, and dirty customers were not flushed.
 pub(super) fn kill(engine: Engine) {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(engine.wait_durable());
 }
@@ -148,7 +148,7 @@ fn everything_that_is_known_of_a_customer_survives_a_restart() {
     stop(engine);
 
     let engine = home.open(later(1));
-    assert_eq!(engine.customer_count(), 0, "customers come when somebody asks");
+    assert_eq!(engine.customer_count(), 0, "customers are loaded on first use");
     let after = engine.export("anna", later(1)).unwrap();
     assert!(after.state == before.state && after.standings == before.standings);
     assert_eq!(before.state.relation().zone.as_ref().unwrap().iana_name(), Some("Asia/Tokyo"));
@@ -173,7 +173,7 @@ fn customers_of_version_1_are_read() {
     assert_eq!((state.events().len(), state.relation().contacts.len()), (2, 1));
     assert_eq!(state.relation().zone.as_ref().unwrap().iana_name(), Some("Asia/Tokyo"));
     assert_eq!(visit(&engine, "v2", later(1)), "repeated");
-    // Ben was spoken to by a process that was killed.
+    // Ben's contact was made by a process that was killed.
     assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
 }
 
@@ -214,7 +214,7 @@ fn what_was_counted_survives_a_kill() {
     assert_eq!((recovery.replayed, recovery.damaged), (4, 0));
     assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
     assert_eq!(outcome(&engine, "", Outcome::Rejected, "o1", later(1)), "repeated");
-    assert!(says_hello(&engine, "ben", later(61)), "nobody confirmed it");
+    assert!(says_hello(&engine, "ben", later(61)), "it was not confirmed");
     assert!(!says_hello(&engine, "anna", later(60 * 24 * 60)), "the cool-down of the rejection still runs");
     kill(engine);
     assert!(!says_hello(&home.open(later(62)), "ben", later(62)));
@@ -257,7 +257,7 @@ fn other_rules_read_the_customers_of_those_before_them() {
     assert!(!says_hello(&engine, "anna", later(1)));
     visit(&engine, "v3", later(1));
     stop(engine);
-    // What is declared again is known again.
+    // A name that is declared again is known again.
     let engine = home.open(later(2));
     assert_eq!(engine.export("anna", later(2)).unwrap().state.events().len(), 3);
     assert!(!says_hello(&engine, "anna", later(2)));
@@ -301,7 +301,7 @@ fn who_was_erased_does_not_come_back_from_any_copy() {
         fs::remove_dir_all(home.customers()).unwrap();
         copy_folder(&copy, &home.customers());
         let (engine, recovery) = home.try_open(RULES, later(3)).unwrap();
-        assert_eq!(recovery.erased, 1, "and nobody else is");
+        assert_eq!(recovery.erased, 1, "and no other customer");
         if comes_back {
             engine.record_consent(consent("anna", "advice", ConsentStatus::Given), later(3)).unwrap();
         }
@@ -309,7 +309,7 @@ fn who_was_erased_does_not_come_back_from_any_copy() {
         assert!(!says_hello(&engine, "ben", later(3)), "the others of the bucket stay");
         stop(engine);
     }
-    // Who came back is somebody new, and kept as such.
+    // A customer who returned is a new one, and stored as such.
     let engine = home.open(later(4));
     visit(&engine, "v1", later(4));
     stop(engine);
@@ -406,7 +406,7 @@ fn a_number_means_the_same_name_after_a_kill() {
     }
 }
 
-/// The rules with an action that is said before any other there is, once.
+/// The rules with an action that wins over all others, once.
 fn with_action(rules: &str, id: &str) -> String {
     let action = format!(
         "  - {{id: {id}, title: More, kind: offer, purpose: service, relevance: {{base: 90}}, intrusiveness: 1, limits: [{{at_most: 1, per: 30 days}}], treatments: {{web: {{text: more}}}}}}\n"
@@ -423,7 +423,7 @@ fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
     let engine = home.open(monday());
     let waiting = |engine: &Engine| engine.store().unwrap().contact_log().dirty_customers();
     assert!(says_hello(&engine, "anna", monday()) && says_hello(&engine, "ben", monday()));
-    assert!(says_hello(&engine, "emil", monday()), "whom the store has never seen");
+    assert!(says_hello(&engine, "emil", monday()), "a customer that the store has never seen");
     assert_eq!(visit_of(&engine, "anna", "v2", monday()), "");
     assert_eq!((engine.write_due().unwrap(), waiting(&engine)), (2, 2), "anna and emil; ben waits, and anna's turn");
     engine.erase("clara", monday()).unwrap();
@@ -442,7 +442,7 @@ fn what_was_taken_back_stays_so_after_a_kill() {
     let told = engine.decide(ask("anna", "web", &[]), monday()).unwrap();
     assert_eq!(outcome(&engine, &told.id(), Outcome::NotPresented, "o1", monday()), "");
     kill(engine);
-    assert!(says_hello(&home.open(later(1)), "anna", later(1)), "nobody saw it");
+    assert!(says_hello(&home.open(later(1)), "anna", later(1)), "it was not presented");
 }
 
 #[test]
@@ -474,7 +474,7 @@ fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
             engine.write_due().unwrap();
         }
     }
-    assert!(engine.customer_count() < 401, "somebody left");
+    assert!(engine.customer_count() < 401, "a customer was evicted");
     assert!(!says_hello(&engine, "anna", later(2)));
     assert!(chosen(&engine.decide(ask("anna", "phone", &[]), later(2)).unwrap()).is_empty());
     for number in 0..400 {
@@ -502,7 +502,7 @@ fn more_and_more() -> Option<u64> {
     Some(IN_USE.fetch_add(1_000, Ordering::Relaxed))
 }
 
-/// The same with a bound.
+/// The same with a limit.
 fn bounded(engine: Engine, home: &Home, most: MemoryLimit) -> Engine {
     drop(engine);
     let settings = home.settings();

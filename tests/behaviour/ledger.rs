@@ -1,4 +1,4 @@
-//! The ledger on disk: nothing acknowledged is lost, nothing damaged goes unseen.
+//! The ledger on disk: nothing acknowledged is lost, and all damage is detected.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -37,7 +37,7 @@ pub fn record(number: u64) -> ConsentRecord {
     }
 }
 
-/// A folder with a ledger of so many records.
+/// A folder with a ledger of this many records.
 pub fn written(count: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let opened = FileLedger::open(&settings(folder.path())).unwrap();
@@ -165,7 +165,7 @@ fn a_ledger_that_lacks_the_head_that_is_expected_stays_closed() {
         FileLedger::open(&LedgerSettings { expected_head, ..super::ledger::settings(folder) })
     };
     assert_eq!(everything(&expecting(folder.path(), &at_five).unwrap()), records(1..=6), "it may have grown since");
-    // Everything was put back to five records, the signed head too: only a head from elsewhere tells.
+    // Everything was reset to five records, including the signed head: only a head from another place detects it.
     let refused = expecting(&shorter, &at_six);
     let Err(OpenError::OtherHead { found, signed }) = refused else { panic!("{refused:?}") };
     assert_eq!((found.size, signed.size), (5, 6));

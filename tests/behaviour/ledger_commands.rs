@@ -88,7 +88,7 @@ fn a_receipt_outlives_the_customer_and_the_root_does_not_change() {
         .map(|(_, record)| json_ld(&record))
         .collect();
     assert_eq!(exported.lines().take(left.len()).collect::<Vec<_>>(), left);
-    assert_eq!(exported.lines().count(), left.len() + 1, "the last one says that somebody was erased");
+    assert_eq!(exported.lines().count(), left.len() + 1, "the last one says that a customer was erased");
 
     let after = verified_head(path);
     let proof = printed(path, &["proof", "--from", "20"]);
@@ -199,7 +199,7 @@ fn a_ledger_that_was_written_anew_contradicts_the_checkpoint_that_was_kept() {
     fs::write(path.join("kept"), printed(path, &["checkpoint"])).unwrap();
     let key = printed(path, &["checkpoint", "--key"]);
     let secret = fs::read_to_string(path.join("data-keys/signing-key")).unwrap();
-    // Whoever runs the server has every key, leaves a record out, and signs again.
+    // The operator of the server has every key, leaves a record out, and signs again.
     fs::remove_dir_all(path.join("data")).unwrap();
     fs::remove_file(path.join("data-keys/head")).unwrap();
     let without: Vec<ConsentRecord> = (1..=12).filter(|number| *number != 4).map(record).collect();

@@ -90,14 +90,14 @@ async fn a_run_fails_over_its_budget_and_when_calls_fail() {
 }
 
 #[test]
-fn what_cannot_be_run_says_what_to_mend() {
+fn what_cannot_be_run_says_what_to_fix() {
     let (_folder, path) = config(&json!({"host": "127.0.0.1:9"}));
-    let nobody = tactful(&["bench", "--config", &path]);
-    assert_eq!(nobody.status.code(), Some(2));
+    let unreachable = tactful(&["bench", "--config", &path]);
+    assert_eq!(unreachable.status.code(), Some(2));
     assert!(
-        err(&nobody).contains("no connection to 127.0.0.1:9") && err(&nobody).contains("--host"),
+        err(&unreachable).contains("no connection to 127.0.0.1:9") && err(&unreachable).contains("--host"),
         "{}",
-        err(&nobody)
+        err(&unreachable)
     );
     for arguments in [
         ["--config", "no-such-file", "--budget", "p99=1s"],

@@ -1,4 +1,4 @@
-//! What an operator works with: log lines, metrics, signals, exit codes; and that docs/operations.md tells all of them.
+//! Log lines, metrics, signals and exit codes; docs/operations.md must list all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -51,7 +51,7 @@ impl Process {
 
     /// The next line of a JSON log.
     fn logged(&self) -> BTreeMap<String, Json> {
-        // What is said to a person before the server is up, such as how many warnings there are, is no log.
+        // Text for people before the server is up, such as the number of warnings, is not part of the log.
         let mut line = self.log.recv_timeout(PATIENCE).unwrap();
         while !line.starts_with('{') {
             line = self.log.recv_timeout(PATIENCE).unwrap();
@@ -73,7 +73,7 @@ impl Process {
         page.to_owned()
     }
 
-    /// Tells it to stop; answers with its exit code and what it said after the greeting.
+    /// Stops it; returns its exit code and its output after the greeting.
     fn stop(mut self) -> (Option<i32>, String) {
         self.signal("-TERM");
         let mut rest = String::new();

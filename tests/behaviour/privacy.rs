@@ -1,4 +1,4 @@
-//! What was denied is gone: from repeated answers, past decisions, simulations, histories and journeys.
+//! Denied data is gone: from repeated answers, past decisions, simulations, histories and journeys.
 
 use std::sync::Arc;
 

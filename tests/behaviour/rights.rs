@@ -1,4 +1,4 @@
-//! The rights of a customer: to have everything, and to have everything gone.
+//! The rights of a customer: to get all data, and to have all data erased.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
@@ -50,7 +50,7 @@ fn presented(customer: &str, decision: &str) -> OutcomeInput {
     }
 }
 
-/// Anna, who agreed, told, asked and was answered.
+/// Anna, with a consent, facts, a question and an answer.
 fn known(engine: &Engine) -> String {
     assert!(say(engine, "advice", Given).accepted);
     tell(engine);
@@ -73,7 +73,7 @@ fn an_erasure_leaves_nothing_and_nothing_brings_anything_back() {
     assert!(engine.consent_records("anna").unwrap().is_empty());
     assert_eq!(denial(&engine, "service"), Some(Denial::Erased));
 
-    // What others kept, and send again.
+    // Records that other systems kept and send again.
     assert_eq!(tell(&engine), ["customer.name", "customer.city"]);
     let event = engine.record_events(vec![event("anna", "visit", &[])], monday()).unwrap();
     assert_eq!(event[0].reason, "no_lawful_purpose");
@@ -103,7 +103,11 @@ fn a_yes_in_person_begins_anew() {
     assert!(engine.customer("anna", monday()).unwrap().attributes.is_empty());
     assert!(engine.decision(&decision, monday()).is_err());
     assert!(tell(&engine).is_empty());
-    assert_eq!(chosen(&engine.decide(ask("anna", "web", &[]), monday()).unwrap()), ["hello"], "limits begin anew, too");
+    assert_eq!(
+        chosen(&engine.decide(ask("anna", "web", &[]), monday()).unwrap()),
+        ["hello"],
+        "limits start again, too"
+    );
     assert!(say(&engine, "mailing", Given).accepted);
     assert_eq!(denial(&engine, "mailing"), None);
     engine.sweep(monday());
@@ -226,7 +230,7 @@ async fn nothing_is_shown_of_who_was_erased() {
 #[tokio::test]
 async fn a_watcher_who_stalls_is_not_sent_later_who_was_erased_meanwhile() {
     let server = TestServer::start(rules_of(RULES), "none".into()).await;
-    // A connection with room for less than one decision, until somebody reads.
+    // A connection with room for less than one decision, until the client reads.
     let narrow = Channel::from_shared(server.address.clone()).unwrap().initial_stream_window_size(16);
     let mut watcher = DecisionServiceClient::new(narrow.connect().await.unwrap());
     let mut feed = watcher.watch_decisions(proto::WatchDecisionsRequest::default()).await.unwrap().into_inner();

@@ -1,4 +1,4 @@
-//! What the documents say where engine and documents once disagreed, and where the documents left a choice: one test each.
+//! One test for each point where engine and documents once disagreed, or where the documents left a choice.
 //!
 //! F1 to F11 and the ambiguities are the numbers under which an independent reading of the documents found them.
 
@@ -136,7 +136,7 @@ fn f1_an_unsubscribe_counts_where_nobody_was_asked() {
         let mut import = consent("c", "pt", Given);
         import.deferred = true;
         assert!(engine.record_consent(import, hours(2)).unwrap().results[0].accepted);
-        assert_eq!(gate(&rehearse(&engine, &[], hours(2)), "task"), Gate::Consent, "an import brings nobody back");
+        assert_eq!(gate(&rehearse(&engine, &[], hours(2)), "task"), Gate::Consent, "an import brings no customer back");
         say(&engine, "pt", Given, hours(3));
         assert_eq!(gate(&rehearse(&engine, &[], hours(3)), "task"), Gate::Chosen);
     }

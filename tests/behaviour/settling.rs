@@ -1,4 +1,4 @@
-//! Nobody can tell when time was last brought to bear on a customer.
+//! It makes no visible difference when a customer was last settled.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -132,7 +132,7 @@ fn play(engine: &Engine, step: &Step, hours: i64) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// One engine is left alone; in the other, somebody touches the customer before every step.
+    /// One engine is left alone; in the other, the customer is accessed before every step.
     #[test]
     fn a_customer_settled_late_is_as_one_settled_at_once(steps in proptest::collection::vec(step(), 1..40)) {
         let rules = rules_of(&source(("advice", "5 days")));
@@ -149,8 +149,8 @@ proptest! {
                 engine.set_attributes(attributes("c", &[]), monday() + Period(hours * 3_600_000)).unwrap();
             };
             settle(&touched);
-            // What is due and not yet deleted when rules change is kept as long as the new rules say, so that rules that
-            // keep it longer find it where nobody has touched the customer since it was due.
+            // Data that is due but not yet deleted when rules change follows the retention of the new rules, so rules
+            // with a longer retention find it if the customer was not accessed since it was due.
             if matches!(step, Step::Rules(_)) {
                 settle(&left_alone);
             }

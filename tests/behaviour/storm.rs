@@ -44,7 +44,7 @@ async fn expected() -> HashMap<String, DecideResponse> {
     expected
 }
 
-/// Asks for one customer after another until told to stop; answers how many decisions each rule set made.
+/// Asks about one customer after another until stopped; returns how many decisions each rule set made.
 async fn ask(
     channel: Channel,
     client: usize,
@@ -131,7 +131,7 @@ async fn every_decision_is_made_by_one_complete_rule_set() {
         }
     }
     println!("{reloads} reloads, {refused} of them refused; decisions by rule set, none of them mixed: {made:#?}");
-    assert!(made.values().sum::<u64>() > 0, "nobody asked anything");
+    assert!(made.values().sum::<u64>() > 0, "no decision was made");
     drop((rule_service, decisions));
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Threads that keep data: one that ends unexpectedly stops the server, and health says so before.
+//! Threads that store data: one that ends unexpectedly stops the server, and health reports it first.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

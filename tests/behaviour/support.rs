@@ -125,11 +125,11 @@ pub struct StubbornLedger {
     kept: MemoryLedger,
     /// Nothing is appended while a test holds it.
     pub gate: Mutex<()>,
-    /// Nobody is erased while a test holds it.
+    /// No customer is erased while a test holds it.
     pub erasing: Mutex<()>,
     /// How many have asked so far.
     pub asked: AtomicUsize,
-    /// Whether its disk fails: nothing is appended and nobody can be erased.
+    /// Whether its disk fails: nothing can be appended or erased.
     pub broken: AtomicBool,
     /// Whether its writer has ended.
     pub without_writer: AtomicBool,
@@ -143,7 +143,7 @@ impl StubbornLedger {
         (engine, ledger)
     }
 
-    /// Returns when so many have asked it to append or to erase.
+    /// Returns once this many calls have asked it to append or to erase.
     pub fn wait_for(&self, asked: usize) {
         while self.asked.load(Ordering::SeqCst) < asked {
             std::thread::yield_now();

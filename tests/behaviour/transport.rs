@@ -1,4 +1,4 @@
-//! How connections and calls are served: spread over threads, within bounds, and none at the cost of another.
+//! How connections and calls are served: distributed over threads, within limits, and without blocking each other.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

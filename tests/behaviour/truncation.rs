@@ -1,4 +1,4 @@
-//! A file that was cut off is refused, at whatever byte; what is left of it never loads as a looser rule set.
+//! A truncated file is refused, at whatever byte it was cut; the rest never loads as a looser rule set.
 //!
 //! The sample files begin with `---` and end with `...`. So the claim is stronger than "no less restrictive": what
 //! loads after a cut is the same rule set, place by place. A cut test file leaves the rules as they are.

@@ -70,7 +70,7 @@ impl Watched {
         active
     }
 
-    /// Waits until a version is in force, and what it says of its files; answers the files it is made of.
+    /// Waits until a version and its file status are in force; returns its files.
     async fn until_version(&mut self, version: usize) -> Vec<String> {
         let text = format!("version {version}");
         let active = self
@@ -270,7 +270,7 @@ async fn files_come_and_go_in_folders_that_come_and_go() {
     watched.stop().await;
 }
 
-/// No word comes of a link that is changed far away: looking every so often finds it.
+/// A link that is changed in another folder sends no event: polling finds it.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_change_that_nobody_tells_of_is_found_by_looking() {
@@ -347,7 +347,7 @@ async fn a_reload_that_is_asked_for_says_what_came_of_it() {
     let mut reload = async || client.reload_rules(proto::ReloadRulesRequest {}).await.unwrap().into_inner();
     let same = reload().await;
     assert_eq!((same.outcome(), &same.rule_set), (ReloadOutcome::Unchanged, &before.set.hash));
-    assert!(Arc::ptr_eq(&before.set, &server.engine.rules().set), "the same rules are not put in force anew");
+    assert!(Arc::ptr_eq(&before.set, &server.engine.rules().set), "the same rules are not put in force again");
 
     let base = folder.path().join("base.yaml");
     let text = fs::read_to_string(&base).unwrap();

@@ -1,5 +1,5 @@
-//! A process that speaks to customers is killed at random, again and again: no limit is ever exceeded, journeys are at most
-//! a second behind, and the store opens every time.
+//! A process that contacts customers is killed at random moments, repeatedly: no limit is exceeded, journeys lose at
+//! most a second, and the store opens every time.
 //!
 //! 100 times; `TACTFUL_KILLS=1000 cargo test --test ledger_crash customers` for a longer run.
 
@@ -23,12 +23,12 @@ use super::random::Random;
 
 /// Tells this program to be the one that is killed.
 const FOLDER: &str = "TACTFUL_KILL_CUSTOMERS";
-/// Tells it whom to speak to.
+/// The customers it contacts.
 const GROUP: &str = "TACTFUL_KILL_GROUP";
 const SPEAKERS: usize = 4;
 const CUSTOMERS: usize = 400;
 const AT_MOST: usize = 3;
-/// So many processes speak to the same customers.
+/// This many processes contact the same customers.
 const KILLS_PER_GROUP: u64 = 5;
 /// Tells it what time it is: no two processes begin at the same.
 const TIME: &str = "TACTFUL_KILL_TIME";
@@ -104,7 +104,7 @@ struct Group {
 }
 
 impl Group {
-    /// Lets a process speak until it has said so many lines. Whether it had opened the store by then.
+    /// Lets a process run until it has printed this many lines; true if it had opened the store by then.
     fn speak(&mut self, folder: &Path, kill: u64, lines: usize) -> bool {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "customers::speakers", "--nocapture", "--test-threads", "1"])

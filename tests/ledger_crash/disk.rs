@@ -27,18 +27,18 @@ struct State {
     folders: BTreeSet<PathBuf>,
     now: BTreeMap<PathBuf, Shared>,
     synced: BTreeMap<PathBuf, Shared>,
-    /// So many operations are left until the power goes.
+    /// The number of operations until the power fails.
     power: Option<u64>,
-    /// So many bytes are left.
+    /// The free bytes.
     room: Option<usize>,
-    /// The sync after so many fails.
+    /// The number of syncs until one fails.
     good_syncs: Option<u64>,
     /// The planted bug: nothing is ever synced.
     never_syncs: bool,
 }
 
 impl State {
-    /// Bytes that nobody needs any more are room again.
+    /// Unused bytes become free again.
     fn give_back(&mut self, bytes: usize) {
         if let Some(room) = &mut self.room {
             *room += bytes;
@@ -78,22 +78,22 @@ impl ModelDisk {
         state.now.iter().map(|(path, content)| (path.clone(), content.lock().unwrap().now.clone())).collect()
     }
 
-    /// The power goes after so many operations: whatever comes then fails, and changes nothing.
+    /// Lets the power fail after this many operations: all later ones fail and change nothing.
     pub fn cut_power_after(&self, operations: u64) {
         self.0.lock().unwrap().power = Some(operations);
     }
 
-    /// Leaves so much room.
+    /// Sets the free bytes.
     pub fn leave_room(&self, bytes: Option<usize>) {
         self.0.lock().unwrap().room = bytes;
     }
 
-    /// Lets so many syncs work, and no more.
+    /// Lets this many syncs succeed, and no more.
     pub fn fail_syncs_after(&self, syncs: u64) {
         self.0.lock().unwrap().good_syncs = Some(syncs);
     }
 
-    /// The disk as it may be found after the power cut: of what was not synced, anything may be there or not.
+    /// A possible disk after the power cut: any part of what was not synced may be there or not.
     pub fn after_power_cut(&self, random: &mut Random) -> Self {
         let state = self.0.lock().unwrap();
         let mut files = BTreeMap::new();

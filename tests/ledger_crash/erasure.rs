@@ -1,4 +1,5 @@
-//! After an erasure nothing in the data folder opens the records, nothing brings them back, and all else stays as it is.
+//! After an erasure nothing in the data folder decrypts the records, nothing brings them back, and everything else is
+//! unchanged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ fn a_restored_backup_brings_nobody_back() {
     let refused = FileLedger::open_on(Arc::new(restored.clone()), &settings());
     let Err(OpenError::OtherHead { found, signed }) = refused else { panic!("{refused:?}") };
     assert_eq!((found.size, signed.size), (30, 31));
-    // An operator goes on from it all the same.
+    // An operator continues from it all the same.
     let mut files = restored.files();
     files.retain(|path, _| !path.ends_with("head") && !path.ends_with("signing-key"));
     let opened = open(&ModelDisk::holding(&files));

@@ -1,4 +1,4 @@
-//! A disk that fills up still takes a "no"; one that goes bad is never trusted again.
+//! A full disk still takes a "no"; a failed disk is never trusted again.
 
 use std::path::Path;
 use std::sync::Arc;

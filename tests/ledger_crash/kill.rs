@@ -1,4 +1,4 @@
-//! A process with eight writers is killed at random, again and again.
+//! A process with eight writers is killed at random moments, repeatedly.
 //!
 //! 200 times; `TACTFUL_KILLS=1000 cargo test --test ledger_crash kill` for a longer run.
 
@@ -21,7 +21,7 @@ use super::{everything, record};
 /// Tells this program to be the one that is killed.
 const FOLDER: &str = "TACTFUL_KILL_FOLDER";
 const WRITERS: u64 = 8;
-/// A ledger is given up after so many kills, so that opening it stays quick.
+/// A ledger is replaced after this many kills, so that opening it stays fast.
 const KILLS_PER_LEDGER: u64 = 20;
 
 fn settings(folder: &Path) -> LedgerSettings {

@@ -12,12 +12,12 @@ use super::{everything, record, settings};
 
 const CUSTOMERS: usize = 4;
 
-/// What callers were told.
+/// The acknowledged results.
 #[derive(Default)]
 struct Told {
     /// The last record of each customer that was acknowledged, and the last that was tried.
     records: BTreeMap<String, (u64, u64)>,
-    /// Who was acknowledged to be erased, and not heard of since.
+    /// Customers whose erasure was acknowledged, without later records.
     erased: BTreeSet<String>,
 }
 

@@ -52,7 +52,7 @@ enum Call {
     Consent(ConsentStatus),
 }
 
-/// What came of it.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
     Presented(bool),

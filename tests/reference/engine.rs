@@ -27,7 +27,7 @@ pub struct Player {
     run: u32,
 }
 
-/// What a step came to, and what the model is asked besides.
+/// The result of a step, and the further questions to the model.
 #[derive(Debug, Clone)]
 pub struct Played {
     pub reply: Reply,
@@ -220,7 +220,7 @@ impl Player {
         convert::held(&export, &view)
     }
 
-    /// Does what the server does now and then; nobody may be able to tell.
+    /// Does what the server does in the background; it must not be visible.
     pub fn sweep(&self, at: i64) {
         self.engine().sweep(Moment(at));
         self.engine().purge_expired_batch(Moment(at));

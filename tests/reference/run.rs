@@ -14,7 +14,7 @@ use crate::play::{Outcome, Pair, Story, panicked};
 use crate::shrink::Shrinker;
 use crate::story::{RuleFiles, What};
 
-/// One set of rules in so many is on disk, and one comes with Tactful.
+/// One set of rules in this many is on disk, and one comes with Tactful.
 const ON_DISK: u64 = 50;
 const SAMPLE: u64 = 40;
 /// Questions that are asked of one set of rules.
@@ -88,7 +88,7 @@ impl Tally {
     }
 }
 
-/// Plays so many sets of rules, on every core.
+/// Plays this many sets of rules, on every core.
 pub fn run(extent: &Extent) -> Tally {
     let (tally, next, samples) = (Tally::default(), AtomicU64::new(0), samples::all());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

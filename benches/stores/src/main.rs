@@ -118,7 +118,7 @@ fn resident() -> u64 {
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 >> 20
 }
 
-/// Fills a store, says how it went, and is gone without closing it.
+/// Fills a store, prints the results, and exits without closing it.
 fn fill(engine: &str, folder: &Path, count: u64) {
     let mut store = open(engine, folder).unwrap();
     let mut took = Vec::new();
@@ -165,7 +165,7 @@ fn read(engine: &str, folder: &Path, count: u64) {
     );
 }
 
-/// Flips a bit of a store that was filled and killed; what a look at every customer finds.
+/// Flips a bit of a store that was filled and killed, and reads every customer.
 fn flipped(engine: &str, folder: &Path, count: u64) -> &'static str {
     let look = || -> Result<&'static str, Failure> {
         let store = open(engine, folder)?;

@@ -77,7 +77,7 @@ fn case_24_a_disk_that_fails_takes_every_no_and_no_yes() {
         ["advice", "care"].map(|purpose| denial(&engine, purpose, now)),
         [Some(Denial::Withdrawn), Some(Denial::Objected)]
     );
-    assert_eq!(denial(&engine, "health", now), Some(Denial::NoRecord), "nobody was promised anything");
+    assert_eq!(denial(&engine, "health", now), Some(Denial::NoRecord), "the customer was promised nothing");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn case_26_a_restriction_freezes_what_is_held_and_keeps_nothing_that_was_over() 
     let engine = fresh();
     say(&engine, "advice", Given, monday());
     tell(&engine, monday());
-    // Nobody has looked at her since the yes ran out.
+    // She was not accessed since the yes expired.
     say(&engine, "", Restricted, days(301));
     assert_eq!(held(&engine, days(301)), ["customer.city"]);
 }
@@ -151,7 +151,7 @@ fn case_39_to_take_back_takes_no_more_than_to_give() {
     let engine = fresh();
     for (purpose, status) in [("advice", Withdrawn), ("marketing", Refused), ("care", Withdrawn), ("resale", Objected)]
     {
-        // A purpose and a word: no notice, no evidence, no reason, no yes before.
+        // A purpose and a status: no notice, no evidence, no reason, no earlier yes.
         say(&engine, purpose, status, monday());
         assert!(denial(&engine, purpose, monday()).is_some());
     }

@@ -9,10 +9,10 @@ use super::table::{Cell, ENDS, Effect, End, INTEREST, MARKETING, Row, cell, colu
 
 pub const MINUTE: i64 = 60_000;
 pub const DAY: i64 = 24 * 60 * MINUTE;
-/// How long a yes lasts, and how long nobody asks again after a "no".
+/// How long a yes lasts, and how long the customer is not asked again after a "no".
 pub const LASTS: i64 = 30 * DAY;
 pub const COOLING_OFF: i64 = 60 * DAY;
-/// How far the clock of a late source may be off.
+/// How far the clock of a late source may be wrong.
 const SKEW: i64 = 5 * MINUTE;
 
 /// One record that was taken.
@@ -244,7 +244,7 @@ impl Customer {
         latest.is_some_and(|no| self.own[place].iter().filter(late).any(|yes| no < yes.step))
     }
 
-    /// Time passes, or something was recorded: what may not be kept goes.
+    /// Time passes, or something was recorded: data that may not be stored is deleted.
     pub fn settle(&mut self, purposes: &[Terms], now: i64) {
         for (place, terms) in purposes.iter().enumerate() {
             let denied = self.gone || terms.retired || !self.holding(place, terms).is_empty();

@@ -14,7 +14,7 @@ pub const BASES: [&str; 7] = [
     "legitimate_interest",
 ];
 
-/// What a purpose is, besides its basis.
+/// The kind of marketing of a purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Plain,
@@ -38,7 +38,7 @@ impl Terms {
         self.basis.ends_with("consent")
     }
 
-    /// Whether nobody is asked and nothing can be objected to.
+    /// Whether the purpose takes neither a yes nor an objection.
     pub fn is_like_contract(&self) -> bool {
         self.kind == Kind::Plain && ["contract", "legal_obligation", "vital_interest"].contains(&self.basis)
     }

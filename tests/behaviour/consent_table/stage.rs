@@ -190,7 +190,7 @@ impl Stage {
         }
     }
 
-    /// Compares everything that can be seen of everybody.
+    /// Compares everything visible of all customers.
     pub fn look(mut self) -> Tally {
         self.now += 1;
         for trusted in [true, false] {
@@ -205,7 +205,7 @@ impl Stage {
         self.tally
     }
 
-    /// Another process finds in the ledger what stood in the one before.
+    /// Another process reads the same standings from the ledger.
     fn start_again(&mut self) {
         let rules =
             if self.terms == purposes() { Arc::clone(&self.engine.rules().set) } else { rules_of(&text(&self.terms)) };
@@ -330,7 +330,7 @@ fn asked(engine: &Engine, customer: &str, now: Moment) -> Vec<String> {
     said(engine, (customer, "asks"), now).into_iter().map(|(action, _)| action).collect()
 }
 
-/// Every fact that is held, whoever may read it.
+/// Every stored fact, readable or not.
 fn held(engine: &Engine, customer: &str, now: Moment) -> Vec<(String, String)> {
     let export = engine.export(customer, now).unwrap();
     let name = |id| export.rules.vocabulary.name(id).to_owned();

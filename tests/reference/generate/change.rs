@@ -103,7 +103,7 @@ fn terms(purpose: &mut Mapping, random: &mut Random) {
     }
 }
 
-/// Without actions that ask for what nobody asks for any more.
+/// Without actions that ask for purposes that no longer take a consent.
 fn without_asks(mut value: Value) -> Value {
     let purposes = get(&value, "purposes").cloned().unwrap();
     let may_ask = |action: &Value| {
@@ -169,7 +169,7 @@ fn refill(mut value: Value, about: i64, random: &mut Random) -> Value {
     filled
 }
 
-/// Events that are kept for longer, hurt otherwise or serve others; attributes that serve others; channels anew.
+/// Changed events (retention, hurt, purposes), changed purposes of attributes, and new channels.
 fn other_facts(mut value: Value, (declared, about): (&Declared, i64), random: &mut Random) -> Value {
     let in_use = declared.in_use();
     match random.below(4) {

@@ -34,7 +34,7 @@ pub struct Shape {
 }
 
 impl Purpose {
-    /// Whether somebody may be asked for it.
+    /// Whether customers may be asked for it.
     pub fn is_asked(&self) -> bool {
         self.basis.ends_with("consent") && !self.retired
     }

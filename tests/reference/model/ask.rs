@@ -11,7 +11,7 @@ use super::score::{Weight, score};
 use super::view::{View, personal};
 use super::{World, text};
 
-/// Why nobody is asked.
+/// Why the customer is not asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Unasked {
     /// They agreed, or objected; the data is restricted; the ledger cannot be trusted.

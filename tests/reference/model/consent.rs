@@ -123,7 +123,7 @@ pub struct Ruling {
 }
 
 /// Whether this purpose may be served now, and if not, why. C1: erased; retired; the purpose's own no; restricted and
-/// ledger_unavailable, which mask where the basis needs no consent and nobody can object as to direct marketing.
+/// ledger_unavailable, which mask if the basis needs no consent and the customer cannot object as to direct marketing.
 pub fn ruling(world: &World, customer: &Customer, name: &str) -> Ruling {
     let denied = |effect, denied_because| Ruling { effect, denied_because };
     if customer.gone {

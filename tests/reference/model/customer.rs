@@ -1,4 +1,4 @@
-//! One customer: everything that happened, in the order of arrival, and what of it is still held.
+//! One customer: everything that happened, in the order of arrival, and the part that is still stored.
 //!
 //! Each held thing carries the purposes for which it was lawful when it came (docs/rules.md, "Attributes": "What was
 //! collected for one purpose is not there for another"). Time passing takes purposes and things away.
@@ -195,7 +195,7 @@ pub fn keep(world: &World, event: &Event) -> i64 {
     world.rules.events.get(&event.kind).map_or(event.keep, |declared| declared.keep)
 }
 
-/// Whether somebody may use the event now (ADR 011).
+/// Whether some purpose may use the event now (ADR 011).
 pub fn usable(world: &World, customer: &Customer, event: &Event) -> bool {
     event.purposes.iter().any(|purpose| may_be_served(world, customer, purpose))
 }

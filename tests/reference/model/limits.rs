@@ -20,7 +20,7 @@ pub fn stops(world: &World, customer: &Customer, action: &Action, channel: &str)
     here.filter_map(|(limit, of)| stop(limit, &counted(world, customer, limit, of))).collect()
 }
 
-/// "At most n in any window": it ends when so many have left the window that there is room for one. A cool-down ends a
+/// "At most n in any window": it ends when enough have left the window that there is room for one. A cool-down ends a
 /// while after the latest outcome.
 fn stop(limit: &Limit, ends: &[i64]) -> Option<Stop> {
     let until = match limit.at_most {
