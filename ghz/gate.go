@@ -81,7 +81,7 @@ func read(path string) (report, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("%s is no JSON report of ghz: %w", path, err)
+		return r, fmt.Errorf("%s is not a JSON report of ghz: %w", path, err)
 	}
 	return r, nil
 }

@@ -50,7 +50,7 @@ fn write_line(out: &mut impl Write, line: &Line) -> Result<(), Box<dyn Error>> {
     Ok(out.write_all(b"\n")?)
 }
 
-/// A reader such as `head` that has seen enough is no failure.
+/// A reader such as `head` that has seen enough is not a failure.
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let json = error.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);

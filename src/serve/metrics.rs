@@ -44,7 +44,7 @@ pub fn exposition(engine: &Engine) -> String {
     page.value("decisions_truncated_total", float(meter.truncated()));
     page.gauge("customers", "Customers with stored data.", float(engine.customer_count() as u64));
     store(&mut page, engine);
-    page.metric("facts_dropped_total", "counter", "Facts that were not kept, because no purpose covered them.");
+    page.metric("facts_dropped_total", "counter", "Facts that were not stored, because no purpose covered them.");
     page.value("facts_dropped_total", float(engine.dropped_facts()));
     page.gauge("ledger_trusted", "1 if consent can be relied on; 0: no personal data is used.", flag(engine.trusted()));
     page.gauge("ledger_records", "Consent records in the ledger.", float(engine.ledger_records()));

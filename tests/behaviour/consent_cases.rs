@@ -338,6 +338,6 @@ fn the_page_of_cases_names_tests_that_exist() {
     }
     let cases = sources.lines().filter_map(|line| line.trim_start_matches("async ").strip_prefix("fn case_"));
     for name in cases {
-        assert!(page.contains(&format!("`case_{}`", &name[..2])), "case_{name} is no case");
+        assert!(page.contains(&format!("`case_{}`", &name[..2])), "case_{name} is not a case");
     }
 }

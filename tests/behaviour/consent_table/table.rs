@@ -125,7 +125,7 @@ impl Row {
             Self::Withdrawn => "withdrawn",
             Self::Revoked => "revoked",
             Self::Objected => "objected",
-            other => panic!("{other:?} is no word for a denial"),
+            other => panic!("{other:?} is not a word for a denial"),
         }
     }
 }

@@ -15,7 +15,7 @@ pub fn changed(rules: &Rules, random: &mut Random) -> Rules {
     let mut value = rules.value.clone();
     for _ in 0..random.one_of(&[1, 1, 2]) {
         let next = change(value.clone(), rules.about, random);
-        // Nothing left to say is no rule set.
+        // Without actions it is not a rule set.
         if !items(&next, "actions").is_empty() {
             value = next;
         }

@@ -66,7 +66,7 @@ fn merge(into: &mut Mapping, from: Mapping) -> Read<()> {
 fn check(rules: &Rules) -> Read<()> {
     let known = |purpose: &String| match rules.purposes.get(purpose) {
         Some(found) if !found.retired => Ok(()),
-        _ => Err(format!("`{purpose}` is no purpose that can be named")),
+        _ => Err(format!("`{purpose}` is not a purpose that can be named")),
     };
     rules.attributes.values().filter_map(|a| a.purposes.as_ref()).flatten().try_for_each(known)?;
     rules.events.values().flat_map(|event| &event.purposes).try_for_each(known)?;
@@ -92,7 +92,7 @@ fn purpose(yaml: &Yaml) -> Read<Purpose> {
         "vital_interest" => Basis::VitalInterest,
         "public_task" => Basis::PublicTask,
         "legitimate_interest" => Basis::LegitimateInterest,
-        other => return Err(format!("`{other}` is no basis")),
+        other => return Err(format!("`{other}` is not a basis")),
     };
     Ok(Purpose {
         basis,
@@ -118,7 +118,7 @@ pub fn declared(yaml: &Yaml) -> Read<Declared> {
         "moment" => FactKind::Moment,
         "duration" => FactKind::Duration,
         "list" => FactKind::List,
-        other => return Err(format!("`{other}` is no type")),
+        other => return Err(format!("`{other}` is not a type")),
     };
     let one_of = optional(yaml.get("one_of"), names)?;
     Ok(Declared { kind, one_of: one_of.map(|values| values.iter().map(|value| value.nfc().collect()).collect()) })

@@ -38,7 +38,7 @@ pub fn moment(text: &str) -> Result<i64, String> {
 
 /// `21:00`, in minutes since midnight.
 pub fn time_of_day(text: &str) -> Result<i64, String> {
-    let (hours, minutes) = text.split_once(':').ok_or_else(|| format!("`{text}` is no time of day"))?;
+    let (hours, minutes) = text.split_once(':').ok_or_else(|| format!("`{text}` is not a time of day"))?;
     let number = |digits: &str| digits.parse::<i64>().map_err(|error| format!("`{text}`: {error}"));
     Ok(number(hours)? * 60 + number(minutes)?)
 }

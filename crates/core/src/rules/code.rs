@@ -240,7 +240,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (EXPRESSION_ARGUMENTS, "wrong argument count", expression::EXPRESSION_ARGUMENTS),
     (EXPRESSION_UNKNOWN_FUNCTION, "unknown function", expression::EXPRESSION_UNKNOWN_FUNCTION),
     (EXPRESSION_PURPOSE, "purpose may not read the fact", expression::EXPRESSION_PURPOSE),
-    (EXPRESSION_WINDOW, "window longer than kept", expression::EXPRESSION_WINDOW),
+    (EXPRESSION_WINDOW, "window longer than retention", expression::EXPRESSION_WINDOW),
     (EXPRESSION_ZERO, "division by zero", expression::EXPRESSION_ZERO),
     (EXPRESSION_REGEX, "bad regular expression", expression::EXPRESSION_REGEX),
     (EXPRESSION_TOO_COSTLY, "expression too long, deep or costly", expression::EXPRESSION_TOO_COSTLY),

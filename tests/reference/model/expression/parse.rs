@@ -116,7 +116,7 @@ fn escape(letters: &[char]) -> Result<(char, usize), String> {
     let coded = |digits: usize, radix: u32, skip: usize| {
         let code: String = letters.iter().skip(skip).take(digits).collect();
         let letter = u32::from_str_radix(&code, radix).ok().and_then(char::from_u32);
-        letter.map(|c| (c, skip + digits)).ok_or_else(|| format!("`\\{code}` is no letter"))
+        letter.map(|c| (c, skip + digits)).ok_or_else(|| format!("`\\{code}` is not a letter"))
     };
     Ok(match letters.first() {
         Some('n') => ('\n', 1),
