@@ -69,7 +69,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, Diagnostic> {
     let mut lexer = Lexer { text, at: 0 };
     let mut tokens = Vec::new();
     loop {
-        lexer.skip_blanks();
+        lexer.skip_spaces();
         let start = lexer.at;
         let kind = lexer.token()?;
         let done = kind == TokenKind::End;
@@ -118,11 +118,11 @@ impl<'t> Lexer<'t> {
     }
 
     /// Skips spaces and `//` comments.
-    fn skip_blanks(&mut self) {
+    fn skip_spaces(&mut self) {
         loop {
             let rest = self.rest();
-            let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']).len();
-            self.at += blanks;
+            let spaces = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']).len();
+            self.at += spaces;
             if !self.rest().starts_with("//") {
                 return;
             }

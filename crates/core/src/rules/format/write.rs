@@ -129,8 +129,8 @@ impl Writer {
         let length = key.chars().count();
         match inline(&piece.value, place.indent + length + STEP) {
             Some(text) => {
-                let blanks = " ".repeat(width.saturating_sub(length).max(1));
-                self.line(place.indent, &beside(format!("{key}:{blanks}{text}"), piece.beside));
+                let padding = " ".repeat(width.saturating_sub(length).max(1));
+                self.line(place.indent, &beside(format!("{key}:{padding}{text}"), piece.beside));
             }
             None => self.deeper(key, piece, place),
         }
@@ -167,8 +167,8 @@ impl Writer {
             _ => (usize::MAX, place.indent + STEP),
         };
         for line in &rest {
-            let blanks = line.len() - line.trim_start_matches(' ').len();
-            let content = line.get(blanks.min(before)..).unwrap_or("");
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            let content = line.get(spaces.min(before)..).unwrap_or("");
             let content = if style == Style::Plain { content.trim_end() } else { content };
             let indent = if content.is_empty() { 0 } else { after };
             self.out.extend([&" ".repeat(indent), content, "\n"]);
