@@ -5,7 +5,7 @@
 //
 //	go run ghz/gate.go -max-p99 20ms target/ghz/decide.json
 //
-// It fails when a call failed, when there were no calls, or when p99 is over the budget.
+// It fails if a call failed, if there were no calls, or if p99 exceeds the budget.
 package main
 
 import (

@@ -61,7 +61,7 @@ if [ -n "$prepare" ]; then
     run "$config" "prepare-$name"
     go run ghz/gate.go "$results/prepare-$name.json"
   done
-  # ghz sees no refusal inside an answer that is OK, so look once by hand.
+  # ghz does not see a refusal inside an OK answer, so check once here.
   probe='{"events": [{"event_id": "probe", "customer_id": "load-1", "type": "page_view", "channel": "web"}]}'
   answer=$(grpcurl -plaintext -d "$probe" "$host" tactful.v1.JourneyService/RecordEvents)
   grep -q '"accepted": true' <<<"$answer" || { echo "ghz/run.sh: events are refused: $answer" >&2; exit 1; }

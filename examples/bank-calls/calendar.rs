@@ -1,4 +1,4 @@
-//! When the calls took place: the list names only month and weekday, so the rest is made up, always the same way.
+//! When the calls took place: the list names only month and weekday, so the rest is generated, deterministically.
 //!
 //! - **Year.** The rows are in the order of their last calls, from May 2008 to November 2010. Where the month goes
 //!   back, a year has passed.

@@ -1,4 +1,4 @@
-//! One row of the contact list, and the facts of it that are known before the phone is picked up.
+//! One row of the contact list, and those of its facts that are known before the call.
 
 use serde::{Deserialize, Serialize};
 

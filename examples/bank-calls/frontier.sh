@@ -4,7 +4,7 @@
 #   examples/bank-calls/frontier.sh [CONTACTS.csv] [FOLDER FOR THE RESULTS]
 #
 # The rules are played with calls made dearer or cheaper (`interruption`, 15 in the rules; raising the threshold would
-# do the same), and against them fixed limits: everybody is called up to N times, whatever is known.
+# do the same), and compared with fixed limits: every customer is called up to N times, whatever is known.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One row of the list is `campaign` calls to one customer. They become one line with the customer's facts and one
-//! `decide` line per call with what the bank did and what came of it. How the times are made up is written in
-//! `calendar.rs`. `duration` is known only after a call, so it is not even read.
+//! `decide` line per call with what the bank did and the outcome. `calendar.rs` explains how the times are
+//! generated. `duration` is known only after a call, so it is not even read.
 
 mod calendar;
 mod contact;

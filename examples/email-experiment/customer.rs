@@ -1,4 +1,4 @@
-//! One row of the experiment: what was known of a customer, what the lot chose, and whether the customer visited.
+//! One row of the experiment: the facts of a customer, the random choice, and whether the customer visited.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ pub struct Customer {
     zip_code: Area,
     newbie: u8,
     channel: Shop,
-    /// What the lot chose.
+    /// The random choice.
     pub segment: Arm,
     /// Whether the customer visited the web site in the two weeks after.
     pub visit: u8,
 }
 
-/// What the lot chose for a customer.
+/// The random choice for a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Arm {
     /// An e-mail about men's clothes.

@@ -62,7 +62,7 @@ class Tactful {
     return accepted(answer.results[0]).standing;
   }
 
-  /** What became of a step. `presented` confirms the contact, `not_presented` gives it back. */
+  /** The outcome of a step. `presented` confirms the contact, `not_presented` takes it back. */
   async recordOutcome(decision, action, outcome) {
     const record = {
       outcomeId: randomUUID(),
@@ -100,7 +100,7 @@ function facts(values) {
   return Object.fromEntries(Object.entries(values).map(([name, fact]) => [name, { [kinds[typeof fact]]: fact }]));
 }
 
-/** Items of a batch are refused one by one, inside an answer that is OK: always look. */
+/** Items of a batch are refused one by one, inside an OK answer: always check. */
 function accepted(result) {
   if (!result.accepted) throw new Error(`the server refused it: ${result.reason}`);
   return result;
