@@ -79,7 +79,7 @@ class Tactful:
         return accepted(answer.results[0]).standing
 
     def record_outcome(self, decision, action, outcome):
-        """What became of a step. `presented` confirms the contact, `not_presented` gives it back."""
+        """The outcome of a step. `presented` confirms the contact, `not_presented` takes it back."""
         record = decision_pb2.OutcomeRecord(
             outcome_id=str(uuid.uuid4()),
             decision_id=decision.decision_id,
@@ -101,7 +101,7 @@ def value(fact):
 
 
 def accepted(result):
-    """Items of a batch are refused one by one, inside an answer that is OK: always look."""
+    """Items of a batch are refused one by one, inside an OK answer: always check."""
     if not result.accepted:
         sys.exit(f"the server refused it: {result.reason}")
     return result
