@@ -203,7 +203,7 @@ fn every_module_has_its_layer() {
 
 /// A path through many `super` could reach a neighbour that the layers hide.
 #[test]
-fn nobody_climbs_past_their_part() {
+fn no_module_climbs_past_its_part() {
     let climbs = every_source().filter(|(_, text)| text.contains("super::super::super::"));
     let climbs: Vec<String> = climbs.map(|(path, _)| path.display().to_string()).collect();
     assert!(climbs.is_empty(), "name these by `crate::`: {climbs:?}");

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_is_no_change_and_neighbours_are_not_looked_at() {
+    fn reading_is_not_a_change_and_neighbours_are_ignored() {
         let event = |kind, path: &str| Event::new(kind).add_path(path.into());
         let rules = Path::new("/srv/rules");
         let created = EventKind::Create(CreateKind::File);

@@ -327,7 +327,7 @@ fn sums_are_those_of_the_usual_command() {
 }
 
 #[test]
-fn what_is_there_is_kept_and_nobody_serves_half_of_it() {
+fn existing_data_is_kept_and_a_half_restore_is_not_served() {
     let home = Home::new();
     let engine = home.open(monday());
     anna(&engine);

@@ -45,7 +45,7 @@ fn a_timeline_that_begins_with_a_byte_order_mark_is_read() {
 }
 
 #[test]
-fn a_timeline_that_is_no_lines_of_json_is_explained() {
+fn a_timeline_that_is_not_json_lines_is_explained() {
     let ask = r#"{"at":"2026-03-02T12:00:00Z","customer":"c","decide":{"channel":"web"}}"#;
     let utf16: Vec<u8> = format!("\u{feff}{ask}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let told = [
@@ -293,7 +293,7 @@ fn a_comment_that_is_clearly_one_may_stand_behind_a_value() {
 }
 
 #[test]
-fn a_character_that_nobody_sees_is_named() {
+fn an_invisible_character_is_named() {
     for (rules, what) in [("rules", "expression"), ("other", "value")] {
         let checked = tactful(&["check", &case(&format!("35-zero-width-in-literal/{rules}"))]);
         let told = err(&checked).replace("\n              ", " ");

@@ -120,7 +120,7 @@ fn held(engine: &Engine, at: Moment) -> Vec<String> {
 }
 
 #[test]
-fn case_01_nobody_heard_of_is_helped_without_personal_data() {
+fn case_01_an_unknown_customer_is_helped_without_personal_data() {
     let engine = fresh();
     for purpose in ["advice", "marketing", "marketing.email", "health"] {
         assert_eq!(denial(&engine, purpose, monday()), Some(Denial::NoRecord));

@@ -82,7 +82,7 @@ fn aim(conditions: &[&str]) -> String {
 }
 
 #[test]
-fn facts_a_moment_and_points_are_all_told() {
+fn facts_a_moment_and_points_are_all_listed() {
     let rest = "    limits: [{at_most: 1, per: 1 day}]\n    eligible:\n      - customer.contract == \"fibre\"\n";
     let engine = known(&offer("aim", (10, 13), rest), "");
     presented(&engine, "aim", monday());

@@ -428,7 +428,7 @@ fn what_promises_little_is_passed_over_only_where_it_cannot_matter() {
 /// Among equal upper bounds, the first by name that reaches its bound is chosen: not the first of the file, not one
 /// that could have reached it, and not one that shows a personal fact.
 #[test]
-fn of_those_who_promise_the_same_the_first_that_keeps_it_is_said() {
+fn among_equal_bounds_the_first_that_reaches_it_is_chosen() {
     let action = |id: &str, channel: &str, text: &str| {
         format!(
             "  - {{id: {id}, title: T, kind: offer, purpose: service, intrusiveness: 3, treatments: {{web: {{text: {text}}}}}, \

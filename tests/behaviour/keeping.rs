@@ -317,7 +317,7 @@ fn who_was_erased_does_not_come_back_from_any_copy() {
 }
 
 #[test]
-fn what_is_kept_too_long_goes_though_nobody_asks() {
+fn expired_data_is_deleted_without_access() {
     let home = Home::new();
     let engine = home.open(monday());
     anna(&engine);
@@ -331,7 +331,7 @@ fn what_is_kept_too_long_goes_though_nobody_asks() {
 }
 
 #[test]
-fn whoever_is_damaged_is_refused_or_spoken_to_no_more() {
+fn a_damaged_customer_is_refused_or_not_contacted_again() {
     let home = Home::new();
     let engine = home.open(monday());
     anna(&engine);
@@ -415,7 +415,7 @@ fn with_action(rules: &str, id: &str) -> String {
 }
 
 #[test]
-fn whoever_was_only_spoken_to_is_not_written_at_once_and_forgotten_by_nobody() {
+fn a_customer_with_only_contacts_is_flushed_later_and_not_lost() {
     let home = Home::new();
     let engine = home.open(monday());
     ["anna", "ben", "dora"].iter().for_each(|who| assert_eq!(visit_of(&engine, who, "v1", monday()), ""));
@@ -483,7 +483,7 @@ fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
 }
 
 #[test]
-fn nobody_waits_to_be_written_once_three_quarters_of_the_memory_are_in_use() {
+fn dirty_customers_are_flushed_at_once_from_three_quarters_of_the_memory_on() {
     let waiting = |in_use: fn() -> Option<u64>| {
         let home = Home::new();
         let engine = bounded(home.open(monday()), &home, MemoryLimit { bytes: 1_000, in_use });

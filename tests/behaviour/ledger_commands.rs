@@ -105,7 +105,7 @@ fn a_receipt_outlives_the_customer_and_the_root_does_not_change() {
 }
 
 #[test]
-fn an_older_copy_beside_the_keys_of_now_shows_nobody_who_was_erased() {
+fn an_older_copy_with_current_keys_shows_no_erased_customer() {
     let folder = written(9);
     let path = folder.path();
     super::support::copy(&path.join("data"), &path.join("older"));
@@ -193,7 +193,7 @@ fn every_kind_of_damage_is_found_and_named_with_its_file() {
 }
 
 #[test]
-fn a_ledger_that_was_written_anew_contradicts_the_checkpoint_that_was_kept() {
+fn a_rewritten_ledger_contradicts_the_stored_checkpoint() {
     let folder = written(10);
     let path = folder.path();
     fs::write(path.join("kept"), printed(path, &["checkpoint"])).unwrap();

@@ -242,7 +242,7 @@ fn denial(engine: &Engine, purpose: &str) -> Option<Denial> {
 }
 
 #[test]
-fn a_no_binds_while_somebody_else_is_being_erased() {
+fn a_no_takes_effect_while_another_customer_is_being_erased() {
     let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     say(&engine, "personalisation", Given, monday());
     std::thread::scope(|scope| {

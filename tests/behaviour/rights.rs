@@ -93,7 +93,7 @@ fn an_erasure_leaves_nothing_and_nothing_brings_anything_back() {
 }
 
 #[test]
-fn a_yes_in_person_begins_anew() {
+fn a_yes_in_person_starts_again() {
     let engine = engine(&rules_of(RULES));
     let decision = known(&engine);
     engine.erase("anna", monday()).unwrap();
@@ -199,7 +199,7 @@ async fn the_whole_archive_holds_everything_even_what_may_not_be_used() {
 }
 
 #[tokio::test]
-async fn nothing_is_shown_of_who_was_erased() {
+async fn nothing_is_shown_of_an_erased_customer() {
     let server = TestServer::start(rules_of(RULES), "none".into()).await;
     let mut privacy = PrivacyServiceClient::new(server.channel.clone());
     let mut decisions = DecisionServiceClient::new(server.channel.clone());

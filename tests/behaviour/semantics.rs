@@ -128,7 +128,7 @@ fn f1_an_untrusted_ledger_hides_no_objection() {
 }
 
 #[test]
-fn f1_an_unsubscribe_counts_where_nobody_was_asked() {
+fn f1_an_unsubscribe_counts_without_a_question() {
     for status in [Withdrawn, Refused] {
         let engine = with(&offer("task", "pt", ""));
         say(&engine, "pt", status, monday());
@@ -328,7 +328,7 @@ fn a_no_that_claims_the_future_binds_from_its_arrival() {
 }
 
 #[test]
-fn an_ask_with_a_gain_and_points_against_it_goes_on_to_its_score() {
+fn an_ask_with_a_gain_and_points_against_it_is_scored() {
     let against = ", relevance: {add: [{points: -80, when: channel == \"web\"}]}";
     let engine = with(&format!("{}{}", offer("pick", "pers", ""), asks(against)));
     let record = rehearse(&engine, &[], monday());
@@ -459,7 +459,7 @@ fn quiet_hours_do_not_end_at_a_skip_where_they_go_on() {
 }
 
 #[test]
-fn a_circle_of_stages_goes_round_however_long_nobody_looks() {
+fn a_cycle_of_stages_advances_without_access() {
     let circle = "journeys:\n  round:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 1h}]}\n      \
                   b: {moves: [{to: a, after: 90m}]}\n";
     let engine = engine(&rules_of(&format!("{HEAD}{circle}actions:\n{}{POLICY}", offer("care", "service", ""))));

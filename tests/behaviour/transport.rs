@@ -184,7 +184,7 @@ async fn a_panic_costs_one_call_and_not_its_connection() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_answered_after_the_server_was_told_to_stop() {
+async fn a_call_in_progress_is_answered_after_shutdown_was_requested() {
     let server = Probes::start(2, Transport::default()).await;
     let mut client = server.connect().await;
     let mut waiting = client.clone();
@@ -204,7 +204,7 @@ fn is_closed(mut connection: TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn whoever_does_not_speak_http2_in_time_is_hung_up_on() {
+async fn a_connection_that_does_not_speak_http2_in_time_is_closed() {
     let server = Probes::start(1, Transport { handshake: Duration::from_millis(50), ..Transport::default() }).await;
     for greeting in ["", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut connection = TcpStream::connect(server.address).unwrap();

@@ -273,7 +273,7 @@ async fn files_come_and_go_in_folders_that_come_and_go() {
 /// A link that is changed in another folder sends no event: polling finds it.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_change_that_nobody_tells_of_is_found_by_looking() {
+async fn a_change_without_an_event_is_found_by_polling() {
     use std::os::unix::fs::symlink;
     let mut watched = Watched::start(|root| {
         for version in 0..2 {
@@ -291,7 +291,7 @@ async fn a_change_that_nobody_tells_of_is_found_by_looking() {
 }
 
 #[tokio::test]
-async fn rules_that_fail_their_tests_stay_out_and_everybody_is_told() {
+async fn rules_that_fail_their_tests_stay_out_and_are_reported() {
     let mut watched = Watched::of_one_file().await;
     let mut health = HealthClient::new(watched.server.channel.clone());
     let mut of_rules = health.watch(HealthCheckRequest { service: RULES_HEALTH.into() }).await.unwrap().into_inner();

@@ -184,7 +184,7 @@ fn no_file_that_is_missing_doubled_or_in_the_place_of_another_goes_unseen() {
 }
 
 #[test]
-fn a_frame_that_was_never_finished_is_cut_off_and_kept() {
+fn an_unfinished_frame_is_cut_off_and_kept() {
     let disk = ModelDisk::default();
     let ledger = FileLedger::open_on(Arc::new(disk.clone()), &settings()).unwrap().ledger;
     ledger.append(&[record("anna", 1)]).unwrap();

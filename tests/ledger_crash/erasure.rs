@@ -140,7 +140,7 @@ fn an_erased_customer_who_comes_back_has_a_new_key_and_can_be_erased_again() {
 }
 
 #[test]
-fn a_restored_backup_brings_nobody_back() {
+fn a_restored_backup_brings_no_customer_back() {
     let disk = written();
     let backup = ModelDisk::holding(&disk.files());
     let ledger = open(&disk).ledger;

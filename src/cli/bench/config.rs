@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told() {
+    fn mistakes_in_a_file_are_reported() {
         let wrong = [
             r#"{"insecure": true, "rsp": 1}"#,
             r#"{"call": "tactful.v1.DecisionService.Decide", "data": {}}"#,

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_told() {
+    fn unknown_functions_are_reported() {
         let errors =
             ["{{upper `a`}}", "{{mod 1}}", "{{mod 1 2", "{{}}", "{{(add 1}}", "{{add 1)}}", "{{`a}}", "{{1 2}}"];
         let errors = errors.map(|text| Template::read(text).unwrap_err());

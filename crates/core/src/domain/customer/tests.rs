@@ -182,7 +182,7 @@ fn plain(kind: u16, at: i64) -> PackedEvent {
 }
 
 #[test]
-fn the_oldest_of_the_most_frequent_type_is_forgotten_first_and_that_is_told() {
+fn the_oldest_of_the_most_frequent_type_is_dropped_first_and_reported() {
     let mut state = CustomerState::default();
     state.add_event(&plain(7, 0));
     (1..=MOST_EVENTS).for_each(|at| state.add_event(&plain(3, at as i64)));
@@ -216,7 +216,7 @@ fn the_newest_ids_are_remembered() {
 }
 
 #[test]
-fn a_customer_who_was_never_spoken_to_takes_two_words_and_a_pointer() {
+fn a_customer_without_contacts_takes_two_words_and_a_pointer() {
     assert_eq!(size_of::<CustomerState>(), 24);
     let mut state = CustomerState::default();
     state.relation_mut().forgotten = Some(Moment(1));

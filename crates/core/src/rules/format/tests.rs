@@ -138,7 +138,7 @@ fn brackets_stay_where_they_fit_into_one_line() {
 }
 
 #[test]
-fn columns_that_somebody_began_are_kept() {
+fn aligned_columns_stay_aligned() {
     check(
         "channels:\n  web:   {direction:   inbound}\n  # comment\n  phone: {direction: inbound}\n  telegram: {direction: inbound}\n  a:\n    direction: inbound\n",
         "channels:\n  web:      {direction: inbound}\n  # comment\n  phone:    {direction: inbound}\n  telegram: {direction: inbound}\n  a:\n    direction: inbound\n",

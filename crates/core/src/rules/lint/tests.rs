@@ -91,7 +91,7 @@ fn nothing_is_said_about_rules_in_order() {
 }
 
 #[test]
-fn what_nobody_uses_is_named() {
+fn unused_declarations_are_reported() {
     check(
         ("  service:         {basis: contract}", "  research: {basis: consent}\n  service: {basis: contract}"),
         &["3 T0301 nothing uses the purpose `research`"],
