@@ -34,13 +34,13 @@ pub enum BackupError {
     #[error("`{0}` is not empty")]
     NotEmpty(PathBuf),
     /// A file does not belong to a backup; its path may lead outside the folder.
-    #[error("a file called `{0}` belongs to no backup")]
+    #[error("`{0}` is not a file of a backup")]
     Outside(String),
     /// The copied ledger does not verify.
-    #[error("the ledger that was copied is damaged: {}", .0.join("; "))]
+    #[error("the copied ledger is damaged: {}", .0.join("; "))]
     Unverified(Vec<String>),
     /// A rotation of the wrapping key is not finished.
-    #[error("a rotation of the key in `{0}` was cut short")]
+    #[error("a rotation of the key in `{0}` was interrupted")]
     Rotating(PathBuf),
     /// The folder has no checksums.
     #[error("`{0}` is not a backup: it has no file `SHA256SUMS`")]

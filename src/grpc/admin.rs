@@ -38,7 +38,7 @@ impl AdminService for AdminApi {
     type BackupStream = ReceiverStream<Result<proto::BackupResponse, Status>>;
 
     async fn backup(&self, _request: Request<proto::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        let busy = |_| Status::resource_exhausted("another backup is being made; ask again when it is done");
+        let busy = |_| Status::resource_exhausted("another backup is in progress; try again when it is done");
         let alone = Arc::clone(&self.backups).try_acquire_owned().map_err(busy)?;
         let (parts, stream) = mpsc::channel(AHEAD);
         let (engine, runtime) = (Arc::clone(&self.shared.engine), tokio::runtime::Handle::current());
@@ -49,7 +49,7 @@ impl AdminService for AdminApi {
             let mut take = |path: &str, chunk: Vec<u8>| {
                 let part = proto::BackupResponse { path: path.into(), chunk, done: false };
                 let sent = runtime.block_on(parts.send_timeout(Ok(part), PATIENCE));
-                sent.map_err(|_| io::Error::other("the client has gone away, or does not read"))
+                sent.map_err(|_| io::Error::other("the client has disconnected, or does not read"))
             };
             let copied = engine.back_up(&mut take).map_err(|error| status(&error));
             let end = copied.map(|()| proto::BackupResponse { done: true, ..proto::BackupResponse::default() });

@@ -104,7 +104,7 @@ impl std::fmt::Display for Repair {
             Self::TornFrame(copy) => {
                 write!(
                     formatter,
-                    "the last record was never finished, so it was cut off; it is kept in `{}`",
+                    "the last record was incomplete, so it was cut off; its bytes are in `{}`",
                     copy.display()
                 )
             }
@@ -116,7 +116,7 @@ impl std::fmt::Display for Repair {
             }
             Self::NewLog(earlier) => write!(
                 formatter,
-                "the ledger continues from an older copy, as a new log with a new key; the old log's are kept in `{}`",
+                "the ledger continues from an older copy, as a new log with a new key; those of the old log are in `{}`",
                 earlier.display()
             ),
         }
@@ -153,10 +153,10 @@ pub enum OpenError {
     #[error("`{0}` is a backup, not a data folder")]
     Backup(PathBuf),
     /// The data folder is being restored, or a restore was interrupted.
-    #[error("`{0}` is not whole: a restore into it is under way, or was cut short")]
+    #[error("`{0}` is incomplete: a restore into it is in progress, or was interrupted")]
     HalfRestored(PathBuf),
     /// There are records, but not the keys to read them.
-    #[error("`{0}` is missing, and there is a ledger that needs it")]
+    #[error("`{0}` is missing, but the ledger needs it")]
     KeysMissing(PathBuf),
     /// A head that the ledger must contain cannot be verified.
     #[error("`{path}`: {error}")]
@@ -167,7 +167,7 @@ pub enum OpenError {
         error: CheckpointError,
     },
     /// The ledger does not contain a head that was signed.
-    #[error("the ledger is an older copy, or another: it has {found}, and it had {signed}")]
+    #[error("the ledger is an older copy, or another ledger: it has {found}, but signed {signed}")]
     OtherHead {
         /// The head of the ledger.
         found: TreeHead,

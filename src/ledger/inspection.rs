@@ -54,7 +54,7 @@ pub enum InspectError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The latest checkpoint does not cover the requested record or size.
-    #[error("the newest checkpoint covers {signed} records, and not {asked}")]
+    #[error("the newest checkpoint covers {signed} records, not {asked}")]
     NotSigned {
         /// The requested position or size.
         asked: u64,
@@ -71,7 +71,7 @@ pub enum InspectError {
     #[error("record {0} cannot be read without the keys folder")]
     Sealed(u64),
     /// The record at this position is damaged.
-    #[error("record {0} does not open with its key")]
+    #[error("record {0} cannot be decrypted with its key")]
     Damaged(u64),
     /// A tile of the published log is missing or damaged.
     #[error("a tile of the published log cannot be used: {0}")]

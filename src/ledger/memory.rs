@@ -80,5 +80,5 @@ impl Ledger for MemoryLedger {
 }
 
 fn unsigned() -> LedgerError {
-    LedgerError::NotFound("this ledger lives in memory, and signs nothing".into())
+    LedgerError::NotFound("this ledger is in memory, and does not sign".into())
 }

@@ -176,7 +176,7 @@ impl PartContent {
         };
         let plain = seal::open(&frame.header, key, frame.payload);
         let outline = plain.as_deref().and_then(payload::outline);
-        let outline = outline.ok_or_else(|| frame.damaged("a record does not open with its key"))?;
+        let outline = outline.ok_or_else(|| frame.damaged("a record cannot be decrypted with its key"))?;
         self.summary.add(&outline.purpose, outline.sequence, outline.received);
         self.records.push((name, position, outline.customer.to_compact_string()));
         Ok(())

@@ -160,7 +160,7 @@ impl Signer {
             }
             Err(error) if is_full(&error) => {
                 self.waiting_since = Some(now());
-                Err(LedgerError::Full("the disk is full: what was written is signed as soon as there is room".into()))
+                Err(LedgerError::Full("the disk is full: records are signed as soon as there is room".into()))
             }
             Err(error) => {
                 let failure = format!("a checkpoint could not be stored: {error}");

@@ -125,7 +125,7 @@ impl<'i> Verifier<'i> {
                 self.report(file, offset, position, "is not what its leaf commits to")
             }
             StoredRecord::Content(Content::Damaged) => {
-                self.report(file, offset, position, "does not open with its key")
+                self.report(file, offset, position, "cannot be decrypted with its key")
             }
             StoredRecord::Content(Content::NoKey) => self.without_key.push((position, file.to_owned(), offset)),
             StoredRecord::Erased => self.result.erased += 1,
@@ -179,7 +179,7 @@ impl<'i> Verifier<'i> {
         let size = self.tree.size();
         for (path, checkpoint) in self.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size > size) {
             let (path, signed) = (path.display(), checkpoint.size);
-            self.result.problems.push(format!("`{path}` is signed for {signed} records, and there are only {size}"));
+            self.result.problems.push(format!("`{path}` is signed for {signed} records, but there are only {size}"));
         }
     }
 

@@ -276,6 +276,6 @@ impl Batch {
 
 /// Refuses grants because the disk is full.
 fn refuse(grants: Vec<Append>) {
-    let full = LedgerError::Full("the disk is full: only what restricts is still taken".into());
+    let full = LedgerError::Full("the disk is full: only restrictions are accepted".into());
     grants.into_iter().for_each(|append| drop(append.reply.send(Err(full.clone()))));
 }

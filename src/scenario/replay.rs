@@ -277,7 +277,7 @@ impl Tally {
         let no_estimates = if self.without_propensity > 0 {
             Some("not every logged decision has a propensity")
         } else if self.certain > 0 {
-            Some("the log was certain of its choice (propensity 1), so it says nothing of any other")
+            Some("the log always made the same choice (propensity 1), so nothing is known about others")
         } else {
             None
         };

@@ -13,7 +13,7 @@ const CHANNEL: Form = Form::Name(Name::Channel);
 pub static TEST_FILE: Shape = Shape {
     what: "a test file",
     alone: "",
-    keys: &[must("tests", Form::List(&Form::Map(&TEST), 0), "What the rules promise, each in virtual time.")],
+    keys: &[must("tests", Form::List(&Form::Map(&TEST), 0), "tests of the rules, each in virtual time")],
     needs: Needs::Nothing,
 };
 
@@ -37,12 +37,12 @@ pub static GIVEN: Shape = Shape {
     alone: "",
     keys: &[
         may("event", Form::Map(&GIVEN_EVENT), "an event"),
-        may("consent", Form::Map(&GIVEN_CONSENT), "a consent that was given, refused or taken back"),
-        may("attributes", Form::Names(Name::Attribute, &Form::Fact), "what became known; `null` removes one"),
-        may("outcome", Form::Map(&GIVEN_OUTCOME), "what became of an action"),
-        may("decide", Form::Map(&QUESTION), "a question that was asked before; what it chose counts as reserved"),
-        may("time_zone", Form::Zone, "where the customer's clock is; alone, or beside `attributes`"),
-        may("ago", Form::Period, "so long before the moment of the question"),
+        may("consent", Form::Map(&GIVEN_CONSENT), "a consent that was given, refused or withdrawn"),
+        may("attributes", Form::Names(Name::Attribute, &Form::Fact), "attributes that were set; `null` removes one"),
+        may("outcome", Form::Map(&GIVEN_OUTCOME), "the outcome of an action"),
+        may("decide", Form::Map(&QUESTION), "an earlier question; the chosen steps count as reserved"),
+        may("time_zone", Form::Zone, "the customer's time zone; alone, or beside `attributes`"),
+        may("ago", Form::Period, "this long before the moment of the question"),
         may("at", Form::Moment, "at this moment"),
     ],
     needs: Needs::AnyOf(&[&["event"], &["consent"], &["attributes"], &["outcome"], &["decide"], &["time_zone"]]),
@@ -66,7 +66,7 @@ pub static GIVEN_CONSENT: Shape = Shape {
     what: "a consent change",
     alone: "purpose",
     keys: &[
-        may("purpose", Form::Name(Name::Purpose), "which purpose; left out for what concerns everything"),
+        may("purpose", Form::Name(Name::Purpose), "the purpose; left out for a status that concerns everything"),
         must("status", Form::Word(|| words(&ConsentStatus::NAMES)), "what was said"),
         may("valid_until", Form::Moment, "a grant ends here"),
     ],
@@ -92,9 +92,9 @@ pub static QUESTION: Shape = Shape {
     alone: "channel",
     keys: &[
         must("channel", CHANNEL, "on which channel"),
-        may("context", Form::Names(Name::Context, &Form::Fact), "facts of the moment"),
+        may("context", Form::Names(Name::Context, &Form::Fact), "context facts"),
         may("groups", Form::List(&Form::Name(Name::Group), 0), "only actions of these groups"),
-        may("max_actions", Form::Whole(0, MOST_ACTIONS), "at most this many actions; 1 if it does not say"),
+        may("max_actions", Form::Whole(0, MOST_ACTIONS), "at most this many actions; 1 by default"),
     ],
     needs: Needs::Nothing,
 };

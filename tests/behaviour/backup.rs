@@ -314,7 +314,7 @@ fn a_damaged_backup_is_refused_and_changes_nothing() {
     assert!(said(path, 2, &at).contains("is damaged at byte 0"));
     assert_eq!(everything(&home.settings().data), whole);
     fs::write(&sums, text.replace("  ledger/", "  ../ledger/")).unwrap();
-    assert!(said(path, 2, &at).contains("belongs to no backup"));
+    assert!(said(path, 2, &at).contains("is not a file of a backup"));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn existing_data_is_kept_and_a_half_restore_is_not_served() {
     let serve = |data| said(path, 2, &["serve", "--rules", "rules.yaml", "--data", data, "--keys", "data-keys"]);
     assert!(serve("backup").contains("is a backup"));
     fs::create_dir(path.join("data/restoring")).unwrap();
-    assert!(serve("data").contains("is not whole"));
+    assert!(serve("data").contains("is incomplete"));
     assert!(matches!(FileLedger::open(&home.settings()), Err(OpenError::HalfRestored(_))));
     said(path, 0, &["restore", "backup", "--replace"]);
     assert_eq!(FileLedger::open(&home.settings()).unwrap().ledger.size(), 1);
@@ -425,7 +425,7 @@ fn a_restore_ends_no_rotation_that_other_data_need() {
     fs::write(keys.join("secrets"), format!("{body}sha256 {sum}\n")).unwrap();
     let before = everything(&keys);
     let text = said(home.0.path(), 2, &["restore", "backup", "--data", "drill", "--keys", "data-keys"]);
-    assert!(text.contains("cut short") && text.contains("ends the rotation"), "{text}");
+    assert!(text.contains("was interrupted") && text.contains("ends the rotation"), "{text}");
     assert_eq!(everything(&keys), before);
 }
 

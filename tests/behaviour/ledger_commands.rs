@@ -126,7 +126,7 @@ fn every_size_is_consistent_with_every_earlier_one() {
         let proof = printed(folder.path(), &["proof", "--from", &earlier.to_string(), "--to", "9"]);
         assert!(proof.starts_with(&format!("old {earlier}\n")) && !proof.contains("\n\n"), "{proof}");
     }
-    assert!(said(folder.path(), 2, &["proof", "--from", "3", "--to", "10"]).contains("covers 9 records, and not 10"));
+    assert!(said(folder.path(), 2, &["proof", "--from", "3", "--to", "10"]).contains("covers 9 records, not 10"));
     assert!(said(folder.path(), 2, &["proof", "--from", "10"]).contains("not 10"));
     assert!(said(folder.path(), 2, &["receipt", "--position", "10"]).contains("not 10"));
     assert!(said(folder.path(), 2, &["receipt", "--position", "0"]).contains("positions count from 1"));
@@ -175,7 +175,7 @@ fn every_kind_of_damage_is_found_and_named_with_its_file() {
     let flipped = damaged(|folder| edit(&segment(folder), |bytes| bytes[50_000] ^= 4));
     assert!(flipped.contains(".segment` is damaged at byte ") && flipped.contains(" whole records: "), "{flipped}");
     let cut = damaged(|folder| edit(&segment(folder), |bytes| bytes.truncate(bytes.len() - 10)));
-    assert!(cut.contains("signed for 300 records, and there are only 299"), "{cut}");
+    assert!(cut.contains("signed for 300 records, but there are only 299"), "{cut}");
     let tile = damaged(|folder| edit(&folder.join("data/log/tile/0/000"), |bytes| bytes[7] ^= 1));
     assert!(tile.contains("data/log/tile/0/000` is not what the records give"), "{tile}");
     let partial = damaged(|folder| edit(&folder.join("data/log/tile/entries/001.p/44"), |bytes| bytes.push(0)));

@@ -135,7 +135,7 @@ impl FromIterator<PurposeId> for PurposeSet {
 
 /// The vocabulary has no number left for a name of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than {limit} names of this kind, counting those that rules before these declared")]
+#[error("more than {limit} names of this kind, including those of earlier rules")]
 pub struct VocabularyFull {
     /// The most names that this kind can have.
     pub limit: usize,

@@ -26,7 +26,7 @@ pub enum PeriodError {
     #[error("`{0}` is not a duration")]
     Unreadable(String),
     /// Zero or less.
-    #[error("`{0}` is not longer than nothing")]
+    #[error("`{0}` is not above zero")]
     NotPositive(String),
 }
 

@@ -185,14 +185,14 @@ pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>) -> String {
         Why::Asking(_) | Why::NothingToGain => "there is nothing to gain by it now".to_owned(),
         Why::NeverAskAgain => "the customer must not be asked".to_owned(),
         Why::Limit(limit, until) if judgement.gate == Gate::CoolDown => {
-            format!("quiet for `{}`, until {until}", limit.label)
+            format!("cool-down `{}` until {until}", limit.label)
         }
         Why::Limit(limit, until) => format!("limit `{}` is used up until {until}", limit.label),
         Why::Quiet(Some(until)) => format!("quiet hours until {until}"),
         Why::Quiet(None) => "quiet hours".to_owned(),
         Why::Text(fact) => format!("its text needs `{fact}`, which is not known here"),
         Why::Gap(gap) => format!("lacked {gap:.1} points"),
-        Why::Excluded(other) => format!("does not go together with `{}`", name(other)),
+        Why::Excluded(other) => format!("excluded by `{}`", name(other)),
         Why::Outranked(gap) => format!("outranked by {gap:.1} points"),
         Why::Chosen => "chosen".to_owned(),
     }
