@@ -57,7 +57,7 @@ const REFUSALS: [(&str, Fits); 20] = [
         case.unchecked && ["T0202", "T0203", "T0206", "T0212"].iter().any(|code| said.starts_with(code))
     }),
     ("an order of flags", |_, said| said.contains("a flag is neither more nor less")),
-    ("joining texts and lists with `+`", |_, said| said.contains("cannot be put together so")),
+    ("joining texts and lists with `+`", |_, said| said.contains("cannot be combined like this")),
     ("division by a constant zero, which fails in CEL when it is evaluated", |_, said| said.contains("T0209")),
     ("lists of other things than texts", |case, said| {
         let list = case.text.starts_with('[') || case.text.contains(" [") || case.text.contains("([");

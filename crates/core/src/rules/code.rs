@@ -14,25 +14,25 @@ use crate::rules::diagnostic::Code;
 
 /// The file is larger than the limit for one file.
 pub const FILE_TOO_LARGE: Code = Code(1);
-/// A NUL byte or another control character stands in the file.
+/// The file contains a NUL byte or another control character.
 pub const CONTROL_CHARACTER: Code = Code(2);
 /// A line is indented with a tab.
 pub const TAB_INDENT: Code = Code(3);
 /// The file holds nothing, or comments only.
 pub const EMPTY_FILE: Code = Code(4);
-/// A second `---` document stands in the file.
+/// The file contains a second `---` document.
 pub const SEVERAL_DOCUMENTS: Code = Code(5);
 /// Lists and maps are nested deeper than the limit.
 pub const NESTED_TOO_DEEP: Code = Code(6);
 /// The file holds more values than the limit.
 pub const TOO_MANY_NODES: Code = Code(7);
-/// An anchor (`&name`) stands in the file.
+/// The file contains an anchor (`&name`).
 pub const ANCHOR: Code = Code(8);
-/// An alias (`*name`) stands in the file.
+/// The file contains an alias (`*name`).
 pub const ALIAS: Code = Code(9);
-/// A tag (`!name`) stands in the file.
+/// The file contains a tag (`!name`).
 pub const TAG: Code = Code(10);
-/// A merge key (`<<`) stands in the file.
+/// The file contains a merge key (`<<`).
 pub const MERGE_KEY: Code = Code(11);
 /// A key occurs twice in one map.
 pub const DUPLICATE_KEY: Code = Code(12);
@@ -56,7 +56,7 @@ pub const FLOW_SPLIT: Code = Code(20);
 pub const READERS_DISAGREE: Code = Code(21);
 /// Some YAML readers take the text for another number.
 pub const AMBIGUOUS_NUMBER: Code = Code(22);
-/// A `%` directive stands in the file.
+/// The file contains a `%` directive.
 pub const DIRECTIVE: Code = Code(23);
 /// The file is not encoded in UTF-8.
 pub const NOT_UTF8: Code = Code(24);
@@ -77,7 +77,7 @@ pub const COMMENT_BEHIND_TEXT: Code = Code(31);
 /// An invisible character changes the meaning of a text.
 pub const INVISIBLE_CHARACTER: Code = Code(32);
 
-/// A key has no meaning where it stands.
+/// A key has no meaning in its place.
 pub const UNKNOWN_KEY: Code = Code(101);
 /// A key that has no default is missing.
 pub const MISSING_KEY: Code = Code(102);

@@ -70,7 +70,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds the text that should stand in the span.
+    /// Adds the text that should replace the span.
     #[must_use]
     pub fn replace(mut self, replacement: impl Into<String>) -> Self {
         self.replacement = Some(replacement.into());

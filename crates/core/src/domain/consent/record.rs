@@ -130,7 +130,7 @@ pub struct OrderKey {
 }
 
 impl ConsentRecord {
-    /// Where this record stands in the customer's history.
+    /// The place of this record in the customer's history.
     ///
     /// What arrives live, and every restriction, counts from its arrival. A deferred grant counts from the
     /// earlier of claim and arrival, less the skew that its clock may have: a wrong clock can then make us

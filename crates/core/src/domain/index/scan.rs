@@ -41,7 +41,7 @@ pub struct ScanEntry {
 pub struct Failure {
     /// The number of the action's conditions before it.
     pub place: usize,
-    /// Whether it stands under `eligible` (0), `applicable` (1) or `suitable` (2).
+    /// Its section: `eligible` (0), `applicable` (1) or `suitable` (2).
     pub part: usize,
     /// Its result: false or unknown.
     pub truth: Truth,

@@ -5,7 +5,7 @@ use crate::domain::sources::Span;
 /// One node with its place in the rule file (the whole subexpression, not only its operator).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
-    /// Where it stands.
+    /// Its place in the rule file.
     pub span: Span,
     /// What it is.
     pub kind: ExprKind,
@@ -28,13 +28,13 @@ pub enum ExprKind {
     Select(Box<Expr>, String, Span),
     /// `events.count("page_view", "7d")`, `size(x)`; the function's name has its own span.
     Call {
-        /// What stands before the dot, if anything.
+        /// The value before the dot, if there is one.
         target: Option<Box<Expr>>,
         /// The function's name.
         function: String,
-        /// Where the name stands.
+        /// The place of the name.
         function_span: Span,
-        /// What stands between the parentheses.
+        /// The arguments.
         arguments: Vec<Expr>,
     },
     /// `!x`, `-x`

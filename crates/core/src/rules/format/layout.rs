@@ -13,7 +13,7 @@ use crate::rules::source::{Entry, Node, NodeKind, Style};
 pub(super) struct Comment<'t> {
     /// From its `#` to the end of the line.
     pub text: &'t str,
-    /// Whether a blank line stands above it.
+    /// Whether there is a blank line above it.
     pub blank: bool,
     at: usize,
     /// Its column, if it has its own line.
@@ -32,7 +32,7 @@ impl<'t> Comment<'t> {
 pub(super) struct Piece<'t> {
     /// Comments on lines of their own above it.
     pub above: Vec<Comment<'t>>,
-    /// Whether a blank line stands right above it.
+    /// Whether there is a blank line directly above it.
     pub blank: bool,
     /// Its key as written, and its form; `None` in a list.
     pub key: Option<(&'t str, &'t str)>,
@@ -45,7 +45,7 @@ pub(super) struct Piece<'t> {
 }
 
 impl Piece<'_> {
-    /// Whether a blank line stands above it and its comments.
+    /// Whether there is a blank line above it and its comments.
     pub(super) fn top(&mut self) -> &mut bool {
         self.above.first_mut().map_or(&mut self.blank, |comment| &mut comment.blank)
     }
@@ -65,7 +65,7 @@ pub(super) enum Value<'t> {
 pub(super) struct Collection<'t> {
     /// Whether it is a map.
     pub map: bool,
-    /// Whether it stands in brackets, on one line.
+    /// Whether it is in brackets, on one line.
     pub flow: bool,
     /// The column of its entries, if they have their own lines.
     pub column: usize,
@@ -108,7 +108,7 @@ pub(super) fn comments<'t>(text: &'t str, node: &Node) -> Vec<Comment<'t>> {
     found
 }
 
-/// Where keys and scalars stand, in order.
+/// The places of keys and scalars, in order.
 fn collect_tokens(text: &str, node: &Node, tokens: &mut Vec<(usize, usize)>) {
     match &node.kind {
         NodeKind::List(items) => items.iter().for_each(|item| collect_tokens(text, item, tokens)),
@@ -160,7 +160,7 @@ fn scalar(text: &str, node: &Node, from: usize) -> Option<(usize, usize)> {
     Some((header, end + blanks.map(str::len).sum::<usize>()))
 }
 
-/// The first of these signs, in a range without scalars, that stands in no comment.
+/// The first of these characters outside comments, in a range without scalars.
 fn first_sign(text: &str, range: std::ops::Range<usize>, signs: &[char]) -> Option<usize> {
     let mut at = range.start;
     for line in text.get(range)?.split_inclusive('\n') {
@@ -272,7 +272,7 @@ impl<'t> Reader<'t> {
         self.comments.drain(..count).collect()
     }
 
-    /// The next comment, if it stands on the line where the last scalar ended, and before `until`.
+    /// The next comment, if it is on the line where the last scalar ended, and before `until`.
     fn comment_beside(&mut self, until: usize) -> Option<&'t str> {
         let comment = self.comments.front()?;
         let beside = comment.column.is_none() && comment.at < until && comment.at >= self.end;
@@ -289,7 +289,7 @@ impl<'t> Reader<'t> {
         (simple && !self.slice(start, span.end as usize).contains('\n')).then(|| self.column(span.start as usize))
     }
 
-    /// Whether nothing but dashes stands before an offset on its line.
+    /// Whether there are only dashes before an offset on its line.
     fn is_first(&self, at: usize) -> bool {
         let line = self.lines.get(self.line(at)).copied().unwrap_or(0);
         self.slice(line, at).bytes().all(|byte| matches!(byte, b' ' | b'-'))
@@ -305,7 +305,7 @@ impl<'t> Reader<'t> {
         self.lines.partition_point(|start| *start <= at).saturating_sub(1)
     }
 
-    /// Whether the line above is blank, for what stands first on its line.
+    /// Whether the line above is blank, for the first item on its line.
     fn is_blank_above(&self, at: usize) -> bool {
         let line = self.line(at);
         let start = self.lines.get(line).copied().unwrap_or(0);

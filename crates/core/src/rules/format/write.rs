@@ -80,7 +80,7 @@ impl Writer {
             if comment.blank {
                 self.blank();
             }
-            // The marks of a document stand at the beginning of the line, and only there.
+            // Document marks are at the beginning of a line, and only there.
             let indent = if comment.text.starts_with('#') { indent } else { 0 };
             self.line(indent, comment.text);
         }
@@ -190,7 +190,7 @@ fn block_indent(header: &str, lines: &[&str], place: Place) -> (usize, usize) {
     (first.map_or(0, |line| line.len() - line.trim_start_matches(' ').len()), place.indent + STEP)
 }
 
-/// A comment cannot stand between a dash and the entry behind it: it moves above the dash.
+/// A comment cannot be between a dash and its entry: it moves above the dash.
 fn hoist(piece: &mut Piece<'_>, indent: usize) {
     let fits = inline(&piece.value, indent + STEP).is_some();
     let Value::Collection(collection) = &mut piece.value else { return };

@@ -46,7 +46,7 @@ pub struct Notes {
     pub allowed: IdMap<ActionId, Vec<Code>>,
 }
 
-/// Every warning about a rule set and the test files beside it, but for those that actions allow.
+/// Every warning about a rule set and the test files beside it, except those that actions allow.
 #[must_use]
 pub fn lint(rules: &RuleSet, notes: &Notes, tests: &[Node]) -> Vec<Diagnostic> {
     let families =

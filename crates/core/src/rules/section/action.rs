@@ -78,7 +78,7 @@ pub fn read(
         && until <= from
     {
         let help = "let `until` be later than `from`";
-        return reader::refuse(node.span, code::CONTRADICTION, "this is over before it begins".into(), help, sink);
+        return reader::refuse(node.span, code::CONTRADICTION, "this ends before it begins".into(), help, sink);
     }
     fields.finish();
     let action = Action {

@@ -30,7 +30,7 @@ pub(super) fn intern<I: Id>(vocabulary: &mut Vocabulary, name: &str, span: Span,
             span,
             super::code::TOO_MANY,
             full.to_string(),
-            "use fewer, or names from before; a name keeps its number in the data folder for good, so that no customer is misread",
+            "use fewer, or reuse earlier names; a name keeps its number in the data folder, so that no customer is misread",
             sink,
         ),
     }

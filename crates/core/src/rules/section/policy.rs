@@ -15,7 +15,7 @@ use crate::rules::sink::Sink;
 use crate::rules::source::{Entry, Key, Node, NodeKind};
 use crate::rules::{code, shape};
 
-/// Reads the policy and its lints; the keys may stand in several files.
+/// Reads the policy and its lints; the keys may be in several files.
 pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<(Policy, Lints)> {
     let (declared, sink) = ((scope.vocabulary, scope.declared), scope.sink);
     let first = entries.first()?;

@@ -27,7 +27,7 @@ pub fn read(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Temp
     Some(template)
 }
 
-/// What stands between two braces.
+/// The content of a pair of braces.
 struct Inside<'n> {
     text: &'n str,
     node: &'n Node,

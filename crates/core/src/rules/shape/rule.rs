@@ -186,7 +186,7 @@ pub static POLICY_LIMIT: Shape = Shape {
     needs: LIMIT_OR_COOL_DOWN,
 };
 
-/// The policy. Its keys may stand in several files, so none is required of one.
+/// The policy. Its keys may be in several files, so none is required in a single file.
 pub static POLICY: Shape = Shape {
     what: "the policy",
     alone: "",

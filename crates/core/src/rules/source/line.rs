@@ -16,7 +16,7 @@ const REACH: usize = 4_096;
 pub(super) struct Value {
     /// Byte range, without surrounding spaces and without a trailing comment.
     pub range: Range<usize>,
-    /// Whether it stands inside `[...]` or `{...}`.
+    /// Whether it is inside `[...]` or `{...}`.
     pub flow: bool,
 }
 

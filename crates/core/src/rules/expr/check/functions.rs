@@ -132,7 +132,7 @@ impl Checker<'_, '_> {
         };
         if ROOTS.contains(&variable.as_str()) {
             let message = format!("`{variable}` already means something");
-            return self.refuse(*span, code::EXPRESSION_ARGUMENTS, message, "call the element something else");
+            return self.refuse(*span, code::EXPRESSION_ARGUMENTS, message, "choose another name for the element");
         }
         let list = self.typed(target, Type::List);
         let cost = std::mem::take(&mut self.cost);

@@ -128,7 +128,7 @@ impl Checker<'_, '_> {
             (Add | Subtract, Moment, Duration) | (Add, Duration, Moment) => Moment,
             (Subtract, Moment, Moment) | (Add | Subtract, Duration, Duration) => Duration,
             (_, left, right) => {
-                let message = format!("a {left} and a {right} cannot be put together so");
+                let message = format!("a {left} and a {right} cannot be combined like this");
                 let help = "numbers, moments and durations can be added and subtracted; texts cannot";
                 return self.refuse(span, code::EXPRESSION_WRONG_TYPE, message, help);
             }

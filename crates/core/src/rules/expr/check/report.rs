@@ -87,7 +87,7 @@ impl Checker<'_, '_> {
         let Some(strange) = strange.filter(|_| !fits && !is_constant(fact)) else { return Some(()) };
         if !is_constant(other) {
             let message = format!("this is one of {}, and never one of {}", texts.join(", "), allowed.join(", "));
-            return self.refuse(span, code::EXPRESSION_NOT_ONE_OF, message, "compare with something that can be alike");
+            return self.refuse(span, code::EXPRESSION_NOT_ONE_OF, message, "compare with a value that it can have");
         }
         let message = format!("`{strange}` is not one of {}", allowed.join(", "));
         let diagnostic = Diagnostic::error(code::EXPRESSION_NOT_ONE_OF, span, message);
@@ -184,6 +184,6 @@ fn convert(diagnostic: Diagnostic, expr: &Expr, kind: Type) -> Diagnostic {
             diagnostic.help("write a moment as `timestamp(\"2026-03-02T10:00:00Z\")` or `now - duration(\"14d\")`")
         }
         (Type::List, _) => diagnostic.help("write a list of texts, `[\"a\", \"b\"]`, or an attribute of type list"),
-        _ => diagnostic.help("nothing is converted by itself: compare things of one type"),
+        _ => diagnostic.help("there are no implicit conversions: compare values of one type"),
     }
 }

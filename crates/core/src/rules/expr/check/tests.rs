@@ -161,7 +161,7 @@ fn wrong_types_are_refused() {
         &[("T0203", "local.weekday", "texts compare by the alphabet, not in the order mon, tue", None)],
     );
     check_mistakes("-customer.plan == 'x'", &[("T0203", "customer.plan", "a text has no opposite", None)]);
-    check_mistakes("customer.plan + 'x' == 'yx'", &[("T0203", "customer.plan + 'x'", "cannot be put together", None)]);
+    check_mistakes("customer.plan + 'x' == 'yx'", &[("T0203", "customer.plan + 'x'", "cannot be combined", None)]);
     check_mistakes("now * 2 > now", &[("T0203", "now * 2", "a moment and a number", None)]);
     check_mistakes("customer.age in ['18', 19]", &[("T0203", "'18'", "expected a number, found a text", Some("18"))]);
     check_mistakes("customer.plan in customer.age", &[("T0203", "customer.age", "expected a list", None)]);

@@ -5,7 +5,7 @@
 use super::syntax;
 use crate::rules::diagnostic::Diagnostic;
 
-/// The text whose opening quote stands at `start`, and the offset behind its closing quote.
+/// The text whose opening quote is at `start`, and the offset after its closing quote.
 pub(super) fn scan(text: &str, start: usize, raw: bool) -> Result<(String, usize), Diagnostic> {
     let rest = text.get(start..).unwrap_or("");
     let delimiter = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|d| rest.starts_with(d)).unwrap_or("\"");

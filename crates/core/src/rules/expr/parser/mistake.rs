@@ -40,8 +40,8 @@ pub(super) fn empty(text: &str) -> Diagnostic {
 }
 
 impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
-    /// A token where an operator, a closing bracket or the end should be. `open` is the bracket that waits
-    /// to be closed: what closes it, and where it stands.
+    /// A token where an operator, a closing bracket or the end should be. `open` is the bracket that waits to be
+    /// closed: its closing counterpart, and its place.
     pub(super) fn unexpected(&self, open: Option<(&'static str, (usize, usize))>) -> Diagnostic {
         let (start, end) = self.here();
         match (self.peek(), open) {
