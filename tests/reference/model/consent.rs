@@ -212,8 +212,8 @@ pub fn nos<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Vec<&'c
     customer.records.iter().filter(|r| r.status.is_no() && covers(&r.purpose)).collect()
 }
 
-/// "On a basis to which no no can be said, one that was recorded under the same version, when it could be said, still
-/// denies" (docs/consent.md).
+/// "On a basis that does not accept a no, a no that was recorded under the same version, when the basis did accept it,
+/// still denies" (docs/consent.md).
 fn left_over<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Option<&'c Record> {
     if purpose.needs_consent() || purpose.can_be_objected_to() {
         return None;

@@ -116,7 +116,7 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
         }
     }
     narrow_to_declared(world, customer);
-    // C9, and docs/consent.md: "Restriction keeps everything as it is, even what would have been forgotten by now."
+    // C9, and docs/consent.md: "Restriction keeps all data, even data that was due for deletion meanwhile."
     if !restricted(customer) {
         forget(world, customer);
         journey::time_out(world, customer);
@@ -124,7 +124,7 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
     end_repaired_hurt(world, customer);
 }
 
-/// docs/consent.md, "Withdrawal clears the purpose from every stored fact", and a new yes does not bring it back. A
+/// docs/consent.md, "Withdrawal removes the purpose from every stored fact", and a new yes does not restore it. A
 /// journey follows only what is kept for its purpose.
 fn take_back(customer: &mut Customer, purpose: &str) {
     for fact in customer.attributes.values_mut() {

@@ -146,7 +146,7 @@ fn of_journey(journey: &Journey, rules: &RuleSet) -> Vec<Diagnostic> {
     let conditions = journey.starts.iter().chain(moves).filter_map(|trigger| trigger.when.as_ref());
     let never = conditions.filter(|when| !possible.together([*when])).map(|when| {
         let message = format!("`{}` is never true, so this never happens", when.text());
-        let help = "change the condition, or remove what hangs on it";
+        let help = "change the condition, or remove what depends on it";
         Diagnostic::warning(code::CONTRADICTORY_CONDITIONS, when.span(), message).help(help)
     });
     never.collect()

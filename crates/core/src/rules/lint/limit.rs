@@ -36,7 +36,7 @@ fn warn(limit: &Limit, what: &str, idle: Idle<'_>) -> Diagnostic {
     let warning = |why: &str| Diagnostic::warning(code::IDLE_LIMIT, limit.span, format!("{what} never binds: {why}"));
     match idle {
         Idle::CoversNothing => {
-            warning("no action is said on its channels, with its kinds and groups").help("name others, or remove it")
+            warning("no action has its channels, kinds and groups").help("name others, or remove it")
         }
         Idle::Within(other) => {
             let why = format!("`{}` covers the same and always stops as early", other.label);

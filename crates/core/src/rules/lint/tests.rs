@@ -182,8 +182,8 @@ fn limits_that_never_bind_are_named() {
     let policy = "[{id: selling, at_most: 3, per: 7 days}]";
     let helping = "[{id: helping, at_most: 1, per: 30 days, kinds: [service]}]";
     assert_eq!(warnings(&RULES.replacen(policy, helping, 1), TESTS), [within("1 per 7 days", "helping")]);
-    let nothing = "the limit `mending` never binds: no action is said on its channels, with its kinds and groups";
-    check((policy, "[{id: mending, at_most: 1, per: 30 days, kinds: [repair]}]"), &[&format!("52 T0309 {nothing}")]);
+    let nothing = "the limit `repairing` never binds: no action has its channels, kinds and groups";
+    check((policy, "[{id: repairing, at_most: 1, per: 30 days, kinds: [repair]}]"), &[&format!("52 T0309 {nothing}")]);
 }
 
 #[test]
