@@ -14,8 +14,8 @@ pub struct Weight {
     pub personal: f64,
 }
 
-/// score         = relevance × worth × (1 − personal_discount × personal) − intrusiveness intrusiveness = base +
-/// interruption + 20 × personal + pressure + hurt, of which the last three by the policy's weights
+/// score         = relevance × worth × (1 − personal_discount × personal) − intrusiveness
+/// intrusiveness = base + interruption + 20 × personal + pressure + hurt, of which the last three by the policy's weights
 pub fn score(view: &View, action: &Action, weight: Weight) -> Score {
     let (world, policy) = (view.world, &view.world.rules.policy);
     let interruption = interruption(view);
