@@ -150,9 +150,9 @@ Right:
 ";
 
 pub(super) const NOTHING_TO_GAIN: &str = r"The action asks for a consent that would change no answer: no action serves
-the purpose and no rule asks whether it is given; or no action that serves it
-has a treatment on the channels of the ask, which has no points of its own either. An ask is
-worth what it would gain on its own channel.
+the purpose and no rule asks whether it is given; or no action that serves it has
+a treatment on the channels of the ask, which has no points of its own either. An
+ask is worth what it would gain on its own channel.
 
 Wrong:
 
