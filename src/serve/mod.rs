@@ -107,7 +107,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
         result = &mut serving => return Ok(result?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
         thread = ended_thread(&engine, write_behind.as_ref()) => {
-            tracing::error!(thread, "a thread that keeps data has ended; stopping");
+            tracing::error!(thread, "a thread that stores data has ended; stopping");
             ended = Some(thread);
         }
         () = beside => {}
