@@ -29,7 +29,7 @@ fn question() -> Question {
 }
 
 #[test]
-fn a_decision_allocates_no_more_than_it_must() {
+fn a_decision_allocates_no_more_than_necessary() {
     let rules = rule_files::read(Path::new("rules"), &Vocabulary::default()).rule_set.unwrap();
     let now = Moment::parse("2026-03-02T10:00:00+01:00").unwrap();
     let limits = Limits { decisions: 1 };

@@ -56,7 +56,7 @@ async fn fill(server: &TestServer, customer: &str) {
 }
 
 #[tokio::test]
-async fn a_step_that_needs_consent_comes_with_it_and_goes_with_it() {
+async fn an_action_that_needs_consent_appears_and_disappears_with_it() {
     let server = server().await;
     let mut decisions = DecisionServiceClient::new(server.channel.clone());
     let mut consents = ConsentServiceClient::new(server.channel.clone());

@@ -197,7 +197,7 @@ fn neighbours(engine: &Engine) -> (String, String) {
 /// Whatever happens during a backup, each of its records has its key or the erasure of its customer, also with an old
 /// copy of the keys, which has no erasure.
 #[test]
-fn what_comes_and_goes_during_a_backup_leaves_it_whole() {
+fn changes_during_a_backup_leave_it_complete() {
     let home = Home::new();
     let engine = home.open(monday());
     let agree = |customer: String| {
@@ -377,7 +377,7 @@ fn a_restore_that_was_cut_short_when_it_began_a_new_log_can_be_made_again() {
 }
 
 #[test]
-fn a_server_that_keeps_nothing_or_is_not_there_says_so() {
+fn a_missing_server_and_a_bad_target_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text = said(folder.path(), 2, &["backup", "one", "--server", "http://127.0.0.1:1"]);
     assert!(text.contains("no server answers"), "{text}");

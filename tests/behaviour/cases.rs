@@ -260,7 +260,7 @@ fn told_of(line: &str) -> String {
 }
 
 #[test]
-fn a_comment_that_is_clearly_one_may_stand_behind_a_value() {
+fn an_unambiguous_comment_may_follow_a_value() {
     for line in [
         "        text: \"Your offer #1 is waiting\" # the first",
         "        text: 'Your offer #1 is waiting' # the first",
@@ -304,7 +304,7 @@ fn an_invisible_character_is_named() {
 }
 
 #[test]
-fn a_text_for_people_may_hold_what_does_something_there() {
+fn a_text_for_people_may_contain_invisible_characters_with_an_effect() {
     for text in [
         "9\u{a0}\u{20ac} a month",
         "50\u{202f}% off, \u{1f469}\u{200d}\u{1f4bb}",
@@ -357,7 +357,7 @@ fn a_word_that_is_true_or_false_to_some_gets_the_fix_that_its_place_takes() {
 }
 
 #[test]
-fn what_is_offered_in_place_of_not_loads() {
+fn the_fix_for_not_loads() {
     let condition = |written: &str| format!("        text: \"x\"\n    eligible:\n      - {written}");
     for (written, fix) in [
         ("not hurt > 5", "'!(hurt > 5)'"),
@@ -459,7 +459,7 @@ fn a_mistake_in_the_yaml_hides_no_other_one_elsewhere_in_its_file() {
 }
 
 #[test]
-fn where_the_rest_of_a_file_cannot_be_read_that_is_said() {
+fn skipped_lines_are_reported() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("offers.yaml"), format!("{OFFERS}---\n{OFFERS}")).unwrap();
     fs::write(place.path().join("rules.yaml"), SOUND).unwrap();

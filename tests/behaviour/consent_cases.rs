@@ -131,7 +131,7 @@ fn case_01_an_unknown_customer_is_helped_without_personal_data() {
 }
 
 #[tokio::test]
-async fn case_02_what_is_not_a_yes() {
+async fn case_02_records_that_are_not_a_yes() {
     let server = TestServer::start(rules_of(RULES), "none".into()).await;
     let mut consents = ConsentServiceClient::new(server.channel.clone());
     let mut say = async |purpose: &str, status: proto::ConsentStatus| {
@@ -174,7 +174,7 @@ fn case_03_a_no_stays_on_record_after_a_yes() {
 }
 
 #[test]
-fn case_05_what_comes_twice_counts_once() {
+fn case_05_a_repeated_record_counts_once() {
     for statuses in [[Given, Withdrawn], [Withdrawn, Given], [Refused, Objected], [Objected, Given]] {
         let (once, twice) = (fresh(), fresh());
         for (hour, status) in (0..).zip(statuses) {
@@ -210,7 +210,7 @@ fn case_09_a_clock_that_is_off_makes_no_yes_of_a_no() {
 }
 
 #[test]
-fn case_10_each_purpose_of_a_call_stands_for_itself_and_those_not_named_stay() {
+fn case_10_purposes_of_a_call_are_independent_and_others_are_unchanged() {
     let engine = fresh();
     say(&engine, "marketing", Given, monday());
     let mut request = consent("anna", "advice", Given);
@@ -280,7 +280,7 @@ fn case_14_a_no_to_a_wider_purpose_covers_narrower_ones_that_come_later() {
 }
 
 #[test]
-fn case_18_explicit_consent_is_imported_only_with_what_proves_it() {
+fn case_18_explicit_consent_is_imported_only_with_evidence() {
     let engine = fresh();
     let mut import = late("health", Given, monday());
     assert_eq!(record(&engine, import.clone(), days(1)).reason, "evidence_required");
@@ -293,7 +293,7 @@ fn case_18_explicit_consent_is_imported_only_with_what_proves_it() {
 }
 
 #[test]
-fn case_19_what_no_purpose_covers_is_dropped_when_it_arrives_and_the_rest_is_kept() {
+fn case_19_data_that_no_purpose_covers_is_dropped_at_its_arrival() {
     let engine = fresh();
     let visit = || event("anna", "visit", &[("page", "fibre"), ("shop", "Graz")]);
     let taken = engine.record_events(vec![visit(), event("anna", "browse", &[])], monday()).unwrap();
@@ -308,7 +308,7 @@ fn case_19_what_no_purpose_covers_is_dropped_when_it_arrives_and_the_rest_is_kep
 }
 
 #[test]
-fn case_21_what_an_erasure_withheld_is_not_taken_for_absent() {
+fn case_21_data_withheld_by_an_erasure_does_not_count_as_absent() {
     let rules = RULES.replace("purposes: [service, advice]}\nevents", "purposes: [service, care]}\nevents");
     let rules = rules.replace("id: letter,", "id: letter, eligible: ['!has(customer.city)'],");
     let engine = engine(&rules_of(&rules));

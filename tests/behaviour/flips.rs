@@ -115,7 +115,7 @@ fn a_later_moment_drops_no_points() {
 }
 
 #[test]
-fn what_is_supposed_can_be() {
+fn suppositions_are_possible() {
     let cases: [(&[&str], Option<&str>); 12] = [
         (&[r#"events.count("visit", "7d") > 2.5"#], Some(r#"events.count("visit", "7d") were 3"#)),
         (&[r#"events.count("visit", "7d") == 2.5"#], None),
@@ -152,7 +152,7 @@ fn what_is_supposed_can_be() {
 
 /// A complaint of 100 days ago is not kept: so there never was one, and nothing hurts.
 #[test]
-fn what_is_too_long_ago_never_was() {
+fn events_beyond_their_retention_never_happened() {
     let engine = known(&aim(&[r#"events.last("complaint") < now - duration("100d")"#]), "");
     engine.record_events(vec![event("c", "complaint", &[])], monday()).unwrap();
     let told = flip(&engine, ask("c", "web", &[]), "aim").unwrap();
@@ -184,7 +184,7 @@ fn a_contact_that_was_not_made_counts_for_no_limit() {
 }
 
 #[test]
-fn what_may_not_be_read_is_not_supposed() {
+fn unreadable_facts_are_not_supposed() {
     let engine = known(&aim(&["customer.age >= 18"]), "");
     assert_eq!(flip(&engine, ask("c", "web", &[]), "aim").unwrap(), "if customer.age were 18");
     let restricted = consent("c", "", ConsentStatus::Restricted);

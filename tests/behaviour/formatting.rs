@@ -149,7 +149,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_file_keeps_its_meaning_and_its_comments_and_comes_to_rest(
+    fn any_file_keeps_its_meaning_and_its_comments_and_formatting_is_idempotent(
         file in any::<prop::sample::Index>(),
         changes in prop::collection::vec((0_u8..7, 0_usize..100_000), 0..12),
     ) {

@@ -337,7 +337,7 @@ proptest! {
 
 /// Equal conditions of two purposes are evaluated for each: one purpose may read what the other may not.
 #[test]
-fn what_is_written_alike_is_asked_for_each_purpose() {
+fn equal_conditions_are_evaluated_for_each_purpose() {
     let action = |id: &str, purpose: &str| {
         format!(
             "  - {{id: {id}, title: T, kind: offer, purpose: {purpose}, eligible: ['customer.age >= 18'], \
@@ -380,7 +380,7 @@ fn an_ask_gains_the_best_that_it_opens() {
 /// An action whose upper bound is below the best score is skipped, except asks, whose gain is not known in advance, and
 /// actions that a silence needs for its next moment.
 #[test]
-fn what_promises_little_is_passed_over_only_where_it_cannot_matter() {
+fn actions_with_low_bounds_are_skipped_only_if_it_cannot_matter() {
     let action = |id: &str, purpose: &str, base: u8, limits: &str| {
         format!(
             "  - {{id: {id}, title: T, kind: offer, purpose: {purpose}, intrusiveness: 3, relevance: {{base: {base}}}, {limits} \

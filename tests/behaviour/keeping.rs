@@ -201,7 +201,7 @@ fn a_store_of_version_1_is_taken_over_though_it_is_killed_again_and_again() {
 }
 
 #[test]
-fn what_was_counted_survives_a_kill() {
+fn counted_contacts_survive_a_kill() {
     let home = Home::new();
     let engine = home.open(monday());
     assert!(says_hello(&engine, "anna", monday()));
@@ -436,7 +436,7 @@ fn a_customer_with_only_contacts_is_flushed_later_and_not_lost() {
 }
 
 #[test]
-fn what_was_taken_back_stays_so_after_a_kill() {
+fn a_withdrawn_contact_stays_withdrawn_after_a_kill() {
     let home = Home::new();
     let engine = home.open(monday());
     let told = engine.decide(ask("anna", "web", &[]), monday()).unwrap();
@@ -461,7 +461,7 @@ fn an_id_that_is_used_again_later_takes_nothing_back() {
 }
 
 #[test]
-fn who_left_memory_comes_back_with_everything_and_a_denial_stays() {
+fn an_evicted_customer_returns_unchanged_and_a_denial_stays() {
     let home = Home::new();
     let engine = home.open(monday());
     let engine = bounded(engine, &home, MemoryLimit { bytes: 1, in_use: more_and_more });

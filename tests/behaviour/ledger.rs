@@ -273,7 +273,7 @@ async fn say(server: &Server, customer: &str, status: proto::ConsentStatus) -> R
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_kill() {
+async fn acknowledged_records_survive_a_kill() {
     use proto::ConsentStatus::{Given, Withdrawn};
     let data = tempfile::tempdir().unwrap();
     for cycle in 0..5 {
@@ -290,7 +290,7 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 }
 
 #[tokio::test]
-async fn a_damaged_ledger_serves_without_personal_data_and_says_so() {
+async fn with_a_damaged_ledger_the_server_reports_it_and_uses_no_personal_data() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
     say(&server, "anna", proto::ConsentStatus::Given).await.unwrap();

@@ -229,7 +229,7 @@ fn a_checkpoint_of_another_key_counts_for_nothing() {
 /// Written once by the code that brought version 2, and never again: what was promised then must still be proved. Its
 /// first record is an erased customer's.
 #[test]
-fn what_was_written_before_still_verifies() {
+fn files_of_earlier_versions_still_verify() {
     let fixture = super::support::folder("tests/fixtures/ledger/version-2");
     let text = printed(&fixture, &["verify"]);
     assert!(text.contains("9 records decrypted") && text.contains("2 records of erased customers"), "{text}");

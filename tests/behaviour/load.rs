@@ -90,7 +90,7 @@ async fn a_run_fails_over_its_budget_and_when_calls_fail() {
 }
 
 #[test]
-fn what_cannot_be_run_says_what_to_fix() {
+fn a_load_that_cannot_run_says_what_to_fix() {
     let (_folder, path) = config(&json!({"host": "127.0.0.1:9"}));
     let unreachable = tactful(&["bench", "--config", &path]);
     assert_eq!(unreachable.status.code(), Some(2));

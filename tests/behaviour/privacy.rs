@@ -259,7 +259,7 @@ fn a_no_takes_effect_while_another_customer_is_being_erased() {
 }
 
 #[test]
-fn what_an_erasure_overtakes_is_refused_or_counts_for_who_came_back() {
+fn records_overtaken_by_an_erasure_are_refused_or_count_after_the_return() {
     let engine = given();
     let no = || engine.begin_consent(consent("anna", "personalisation", Withdrawn), monday()).unwrap();
     let begun = no();

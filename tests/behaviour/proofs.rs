@@ -226,7 +226,7 @@ fn hashes(tile: &[u8]) -> Vec<Hash> {
 }
 
 #[test]
-fn what_is_published_at_each_checkpoint_is_what_others_expect() {
+fn the_log_published_at_each_checkpoint_is_what_others_expect() {
     let mut log = Log::of(0, numbered);
     let mut published = 0;
     for size in [1, 2, 3, 255, 256, 257, 300, 511, 512, 1_000, 1_001, 65_535, 65_536, 65_537] {
@@ -258,7 +258,7 @@ fn a_partial_tile_that_is_gone_is_read_from_the_full_one() {
 }
 
 #[test]
-fn what_cannot_be_proved_is_refused_with_its_place() {
+fn an_impossible_proof_is_refused_with_its_place() {
     let mut log = Log::of(300, numbered);
     let read = |_: TreeNode| -> Result<Hash, String> { unreachable!() };
     assert_eq!(proof::inclusion(300, 300, read), Err(ProofError::Beyond { asked: 301, size: 300 }));

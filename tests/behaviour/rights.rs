@@ -131,7 +131,7 @@ fn a_yes_that_is_under_way_does_not_outlive_the_erasure() {
 }
 
 #[test]
-fn an_erasure_binds_though_the_disk_fails_and_says_so() {
+fn an_erasure_takes_effect_and_is_reported_if_the_disk_fails() {
     let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     let decision = known(&engine);
     ledger.broken.store(true, Ordering::SeqCst);
@@ -228,7 +228,7 @@ async fn nothing_is_shown_of_an_erased_customer() {
 }
 
 #[tokio::test]
-async fn a_watcher_who_stalls_is_not_sent_later_who_was_erased_meanwhile() {
+async fn a_stalled_watcher_is_not_sent_customers_erased_meanwhile() {
     let server = TestServer::start(rules_of(RULES), "none".into()).await;
     // A connection with room for less than one decision, until the client reads.
     let narrow = Channel::from_shared(server.address.clone()).unwrap().initial_stream_window_size(16);

@@ -148,7 +148,7 @@ fn several_reasons_may_be_expected_at_once() {
 }
 
 #[test]
-fn what_is_misspelt_in_a_test_is_found_by_check_at_its_place() {
+fn a_misspelling_in_a_test_is_reported_by_check_at_its_place() {
     let given = "      - event: {type: vist}\n      - event: {type: visit, fields: {pag: home}}\n      \
                  - attributes: {customer.tir: gold, customer.tier: glod}\n      \
                  - outcome: {action: gret, outcome: presentd, channel: wbe}\n      \

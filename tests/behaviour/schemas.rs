@@ -94,7 +94,7 @@ fn every_sample_file_names_its_schema_and_fits_it() {
 }
 
 #[test]
-fn what_an_editor_can_know_to_be_wrong_is_refused() {
+fn mistakes_that_an_editor_can_detect_are_refused() {
     let files = files("rules");
     let own = names(&files);
     let cases = [

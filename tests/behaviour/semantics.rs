@@ -163,7 +163,7 @@ fn f1_a_new_contract_brings_an_erased_customer_back_without_any_consent() {
 }
 
 #[test]
-fn f2_what_is_repaired_stays_repaired() {
+fn f2_a_repaired_event_stays_repaired() {
     let engine = with(&offer("care", "service", ""));
     happens(&engine, "bad", monday(), monday());
     close(points(&engine, hours(1)), 30.0);
@@ -196,7 +196,7 @@ fn f3_after_a_revocation_the_customer_may_be_asked_once_cooling_off_is_over() {
 }
 
 #[test]
-fn f4_what_an_ask_reads_counts_as_personal() {
+fn f4_facts_that_an_ask_reads_count_as_personal() {
     let relevance = ", relevance: {add: [{points: 40, when: channel == \"web\"}]}";
     let text = asks(relevance).replace("text: T", "text: \"Hello {customer.x}\"");
     let condition = asks(&format!("{relevance}, eligible: [has(customer.x)]"));
@@ -354,7 +354,7 @@ fn a_limit_holds_inside_one_answer() {
 }
 
 #[test]
-fn what_waits_for_a_context_fact_is_nothing_to_gain() {
+fn an_action_that_needs_a_context_fact_is_nothing_to_gain() {
     let condition = ", eligible: ['customer.y && context.topic == \"tv\"']";
     let engine = with(&format!("{}{}", offer("pick", "pers", condition), asks("")));
     assert_eq!(gate(&rehearse(&engine, &[], monday()), "may-we"), Gate::Ask);
@@ -401,7 +401,7 @@ fn an_outcome_of_no_decision_is_of_another_system() {
 }
 
 #[test]
-fn a_late_yes_that_lost_is_said() {
+fn a_late_yes_that_lost_is_reported() {
     let engine = with(&offer("pick", "pers", ""));
     let reconfirm =
         |at| engine.standing("c", at).unwrap().iter().find(|view| view.purpose == "pers").unwrap().needs_reconfirm;

@@ -228,7 +228,7 @@ async fn a_config_map_is_followed_through_its_links_and_read_once() {
 }
 
 #[tokio::test]
-async fn a_folder_that_goes_keeps_its_rules_in_force_until_it_is_back() {
+async fn a_missing_folder_keeps_its_rules_in_force_until_it_is_back() {
     let mut watched = Watched::of_one_file().await;
     for version in [1, 2] {
         fs::remove_dir_all(watched.rules()).unwrap();
@@ -337,7 +337,7 @@ async fn rules_that_fail_their_tests_stay_out_and_are_reported() {
 }
 
 #[tokio::test]
-async fn a_reload_that_is_asked_for_says_what_came_of_it() {
+async fn a_requested_reload_returns_its_outcome() {
     use tactful::grpc::proto::ReloadOutcome;
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 0);

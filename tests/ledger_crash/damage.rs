@@ -92,7 +92,7 @@ impl Whole {
 }
 
 #[test]
-fn no_flipped_bit_goes_unseen() {
+fn every_flipped_bit_is_detected() {
     let whole = Whole::new();
     let mut random = Random(1);
     let mut flipped = |count: usize, derived: bool| -> usize {
@@ -112,7 +112,7 @@ fn no_flipped_bit_goes_unseen() {
 }
 
 #[test]
-fn no_zeroed_page_goes_unseen() {
+fn every_zeroed_page_is_detected() {
     let whole = Whole::new();
     let mut damages = Vec::new();
     for path in whole.paths(false) {
@@ -132,7 +132,7 @@ fn no_zeroed_page_goes_unseen() {
 }
 
 #[test]
-fn no_shortened_file_goes_unseen() {
+fn every_shortened_file_is_detected() {
     let whole = Whole::new();
     let mut random = Random(2);
     let paths = whole.paths(false);
@@ -147,7 +147,7 @@ fn no_shortened_file_goes_unseen() {
 }
 
 #[test]
-fn no_cut_between_two_frames_goes_unseen() {
+fn a_truncation_between_two_frames_is_detected() {
     let whole = Whole::new();
     let (path, bytes) = whole.files.iter().rfind(|(path, _)| path.to_string_lossy().ends_with(".segment")).unwrap();
     let mut start = 0;
@@ -159,7 +159,7 @@ fn no_cut_between_two_frames_goes_unseen() {
 }
 
 #[test]
-fn no_file_that_is_missing_doubled_or_in_the_place_of_another_goes_unseen() {
+fn missing_repeated_and_swapped_files_are_detected() {
     let whole = Whole::new();
     let mut damages = Vec::new();
     for path in whole.paths(false) {

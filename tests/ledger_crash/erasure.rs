@@ -50,7 +50,7 @@ fn mixed(data: &ModelDisk, keys: &ModelDisk) -> ModelDisk {
 }
 
 #[test]
-fn no_customer_stands_in_plain_in_any_file() {
+fn no_file_contains_a_customer_in_plain_text() {
     let disk = written();
     let ledger = open(&disk).ledger;
     ledger.erase(CANARY, Moment(7)).unwrap();
@@ -64,7 +64,7 @@ fn no_customer_stands_in_plain_in_any_file() {
 }
 
 #[test]
-fn what_was_erased_opens_with_no_key_that_is_left() {
+fn erased_records_open_with_no_remaining_key() {
     let disk = written();
     let backup = disk.files();
     let ledger = open(&disk).ledger;

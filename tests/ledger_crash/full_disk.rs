@@ -78,7 +78,7 @@ fn room_for(disk: &ModelDisk, work: impl FnOnce(&FileLedger)) -> usize {
 }
 
 #[test]
-fn what_a_full_disk_leaves_unsigned_is_signed_when_there_is_room() {
+fn records_unsigned_on_a_full_disk_are_signed_once_there_is_room() {
     let disk = ModelDisk::default();
     let ledger = open(&disk);
     ledger.append(&[record("anna", 1)]).unwrap();

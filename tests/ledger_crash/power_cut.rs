@@ -86,7 +86,7 @@ fn rounds(seed: u64, mut disk: ModelDisk) -> Result<(), String> {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_when_the_power_goes() {
+fn nothing_acknowledged_is_lost_in_a_power_cut() {
     for seed in 0..60 {
         rounds(seed, ModelDisk::default()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }

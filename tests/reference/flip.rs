@@ -74,7 +74,7 @@ fn length(words: &str) -> Option<i64> {
 }
 
 #[test]
-fn a_flip_is_read_as_it_is_said() {
+fn a_flip_is_parsed_as_printed() {
     let words = "if customer.plan were \"a and b\" and events.count(\"order\", \"7d\") were 3 and \
                  customer.notice were 14 days 1 ms and it were 2026-03-02T10:00:00Z and it were 3.1 points more relevant";
     let supposed = read(words, "tv").unwrap();

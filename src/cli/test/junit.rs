@@ -141,7 +141,7 @@ mod tests {
     proptest! {
         /// Any name, path or failure is read back unchanged; characters that XML does not allow are replaced.
         #[test]
-        fn any_text_comes_back(name in any::<String>(), why in any::<String>(), file in any::<String>()) {
+        fn any_text_round_trips(name in any::<String>(), why in any::<String>(), file in any::<String>()) {
             let text = document(&[timed(&name, &file, Some(Failure::Refused(why.clone())))]);
             let read = roxmltree::Document::parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
             let case = read.descendants().find(|node| node.has_tag_name("testcase")).unwrap();

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_not_copied_whole_says_what_is_wrong() {
+    fn a_partially_copied_key_is_explained() {
         let public = SigningKey::new("a", &[3; 32]).unwrap().verifying_key().to_string();
         let (name, rest) = public.split_once('+').unwrap();
         assert_eq!(VerifyingKey::parse(&format!("{name}b+{rest}")), Err(KeyError::Id));

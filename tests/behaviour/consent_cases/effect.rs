@@ -20,7 +20,7 @@ fn case_22_a_new_yes_brings_nothing_back_that_was_withdrawn() {
 }
 
 #[test]
-fn case_23_no_decision_that_starts_after_the_answer_uses_what_was_withdrawn() {
+fn case_23_a_decision_after_the_answer_uses_no_withdrawn_data() {
     let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     say(&engine, "advice", Given, monday());
     let begun = engine.begin_consent(consent("anna", "advice", Withdrawn), monday()).unwrap();
@@ -47,7 +47,7 @@ fn case_23_no_decision_that_starts_after_the_answer_uses_what_was_withdrawn() {
 }
 
 #[test]
-fn case_24_a_disk_that_fails_takes_every_no_and_no_yes() {
+fn case_24_a_failed_disk_accepts_every_no_and_no_yes() {
     let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     say(&engine, "advice", Given, monday());
     say(&engine, "marketing", Given, monday());
@@ -81,7 +81,7 @@ fn case_24_a_disk_that_fails_takes_every_no_and_no_yes() {
 }
 
 #[test]
-fn case_26_a_restriction_freezes_what_is_held_and_keeps_nothing_that_was_over() {
+fn case_26_a_restriction_freezes_stored_data_but_not_expired_data() {
     let engine = fresh();
     say(&engine, "advice", Given, monday());
     tell(&engine, monday());
@@ -102,7 +102,7 @@ fn case_26_a_restriction_freezes_what_is_held_and_keeps_nothing_that_was_over() 
 }
 
 #[test]
-fn case_27_lifting_a_restriction_restores_what_held_and_grants_nothing() {
+fn case_27_lifting_a_restriction_restores_the_earlier_state_and_grants_nothing() {
     let engine = fresh();
     say(&engine, "", RestrictionLifted, monday());
     assert_eq!(denial(&engine, "advice", monday()), Some(Denial::NoRecord));
@@ -147,7 +147,7 @@ fn case_29_after_a_no_one_waits_and_after_an_objection_one_never_asks() {
 }
 
 #[test]
-fn case_39_to_take_back_takes_no_more_than_to_give() {
+fn case_39_withdrawing_is_as_easy_as_giving() {
     let engine = fresh();
     for (purpose, status) in [("advice", Withdrawn), ("marketing", Refused), ("care", Withdrawn), ("resale", Objected)]
     {

@@ -131,7 +131,7 @@ fn a_restriction_hides_no_objection() {
 }
 
 #[test]
-fn what_was_withdrawn_while_restricted_goes_when_that_ends() {
+fn data_withdrawn_under_restriction_is_deleted_when_that_ends() {
     let mut story = Story::new();
     story.say("advice", "given");
     story.plan("a");
@@ -223,7 +223,7 @@ fn a_reservation_lapses_unless_an_outcome_confirms_it() {
 }
 
 #[test]
-fn rules_change_under_what_is_held() {
+fn rules_change_under_stored_data() {
     let mut story = Story::new();
     story.say("advice", "given");
     story.plan("a");

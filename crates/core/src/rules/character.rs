@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_unicode_ignores_by_default_or_calls_a_space_is_named() {
+    fn default_ignorable_characters_and_spaces_are_named() {
         // DerivedCoreProperties.txt of Unicode 16, Default_Ignorable_Code_Point; and Zs but U+0020.
         let ignorable = [
             (0xad, 0xad),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_for_people_may_hold_what_does_something_there() {
+    fn a_text_for_people_may_contain_invisible_characters_with_an_effect() {
         for text in [
             "9\u{a0}\u{20ac}",
             "50\u{202f}%",

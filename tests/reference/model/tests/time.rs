@@ -116,7 +116,7 @@ fn silence_ends_when_enough_has_faded_or_is_forgotten() {
 }
 
 #[test]
-fn what_was_never_said_is_taken_back() {
+fn not_presented_removes_the_contact() {
     let (mut story, now) = (Story::new(), at("2026-03-02T10:00:00Z"));
     let outcome = |outcome: &str| What::Outcome {
         id: String::new(),

@@ -103,7 +103,7 @@ fn a_gain_takes_the_consent_as_given_and_needs_what_the_channel_must_say() {
 }
 
 #[test]
-fn a_withdrawal_takes_events_and_a_lapse_takes_pressure() {
+fn a_withdrawal_deletes_events_and_a_lapse_removes_pressure() {
     let mut model = Model::new(&rules(RULES)).unwrap();
     say(&mut model, "given");
     let values = BTreeMap::from([("customer.far".to_string(), Some(Value::Text("q".to_string())))]);

@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_packed_is_what_was_given(steps in steps()) {
+    fn packing_preserves_values(steps in steps()) {
         let (mut state, mut model) = (CustomerState::default(), Model::default());
         for step in steps {
             apply(&mut state, &mut model, step);

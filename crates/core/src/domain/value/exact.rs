@@ -18,7 +18,7 @@ mod tests {
     use super::is_exact;
 
     #[test]
-    fn what_is_beyond_two_to_the_53rd_is_refused_however_it_is_rounded() {
+    fn numbers_beyond_two_to_the_53rd_are_refused_in_any_rounding() {
         for (written, exact) in [
             ("9007199254740991", true),
             ("-9007199254740991", true),

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_alike_is_equal() {
+    fn texts_that_look_alike_are_equal() {
         for (written, kept) in [
             ("Orleans", "Orleans"),
             ("Orl\u{e9}ans", "Orl\u{e9}ans"),

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_comes_back_as_it_went_in() {
+    fn every_value_round_trips() {
         let texts = ["", "dsl", "Zürich 🚲", &"long ".repeat(900)].map(|text| Value::Text(text.into()));
         let numbers = [0.0, -0.0, 1.0, -1.0, 39.95, 1e300, f64::MIN_POSITIVE, -128.0, 9e15, LARGEST_WHOLE];
         let moments = [0, -1, 1_772_442_000_000, i64::MIN, i64::MAX];

@@ -47,7 +47,7 @@ fn the_order_of_names_and_of_unknown_keys_is_the_authors() {
 }
 
 #[test]
-fn comments_stay_with_what_they_are_about() {
+fn comments_stay_with_their_entries() {
     check(
         "\
 # yaml-language-server: $schema=x

@@ -86,7 +86,7 @@ fn check(change: (&str, &str), expected: &[&str]) {
 }
 
 #[test]
-fn nothing_is_said_about_rules_in_order() {
+fn valid_rules_cause_no_warning() {
     assert_eq!(warnings(RULES, TESTS), [""; 0]);
 }
 
@@ -109,7 +109,7 @@ fn unused_declarations_are_reported() {
 }
 
 #[test]
-fn what_can_never_happen_is_named() {
+fn impossible_conditions_are_reported() {
     let other = "      - customer.age >= 18\n";
     let both = "`offer` can never be chosen: `customer.age >= 18` and `customer.age < 16` are never true together";
     check((other, "      - customer.age >= 18\n      - customer.age < 16\n"), &[&format!("37 T0308 {both}")]);

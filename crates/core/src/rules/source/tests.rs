@@ -221,7 +221,7 @@ fn names_what_readers_take_differently() {
 }
 
 #[test]
-fn names_what_does_not_fit_together() {
+fn names_unbalanced_quotes_and_brackets() {
     check_mistakes("a: \"x\nb: z", &[("T0015", "\"x", "")]);
     check_mistakes("a:\n  - t: \"x\n    k: \"offer\"\n", &[("T0015", "\"x", "")]);
     check_mistakes("a: [b, c\nd: e", &[("T0015", "[", "")]);

@@ -210,7 +210,7 @@ fn values_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn what_a_purpose_may_not_read_is_refused() {
+fn facts_that_a_purpose_may_not_read_are_refused() {
     let of = |what| format!("the purpose `service` may not read `{what}`, which is kept for personalisation");
     check_mistakes("customer.income > 9", &[("T0207", "customer.income", &of("customer.income"), None)]);
     check_mistakes("has(customer.income)", &[("T0207", "customer.income", &of("customer.income"), None)]);
@@ -422,7 +422,7 @@ fn trees_as_deep_as_may_be_need_little_stack() {
 }
 
 #[test]
-fn what_is_always_the_same_is_a_warning() {
+fn a_constant_condition_is_a_warning() {
     check_mistakes("1 == 1", &[("T0215", "1 == 1", "this is always true", None)]);
     check_mistakes("'a' in ['b']", &[("T0215", "'a' in ['b']", "this is always false", None)]);
     check_mistakes("customer.vip && 18 <= 21", &[("T0215", "18 <= 21", "this is always true", None)]);

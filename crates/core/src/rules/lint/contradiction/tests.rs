@@ -81,7 +81,7 @@ fn contradictions_are_found() {
 }
 
 #[test]
-fn what_may_be_true_is_left_alone() {
+fn possible_conditions_are_not_reported() {
     check(&["customer.age >= 18", "customer.age < 30"], true);
     check(&["customer.age >= 30", "customer.age <= 30"], true);
     check(&[r#"context.topic != "a""#, r#"context.topic != "b""#], true);
@@ -185,7 +185,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_reported_is_never_true(
+    fn reported_contradictions_are_never_true(
         conditions in proptest::collection::vec(expression(), 1..4),
         picks in proptest::collection::vec(proptest::collection::vec(any::<u32>(), 40), 48),
     ) {
