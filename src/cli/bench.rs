@@ -125,7 +125,7 @@ fn print(configs: &[Config], reports: &[Report], faults: &[String]) {
     for (config, report) in configs.iter().zip(reports) {
         if let Some(rate) = config.rate().filter(|rate| report.per_second() < rate * ENOUGH) {
             let (name, sent) = (&report.name, report.per_second());
-            say(&format!("note: {name}: {sent:.0} calls a second were answered where {rate} were sent for"));
+            say(&format!("note: {name}: {sent:.0} calls a second were answered, {rate} were requested"));
         }
     }
     for fault in faults {

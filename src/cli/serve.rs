@@ -187,8 +187,10 @@ impl Serve {
         let (folder, most) = (self.ledger.data.join(CUSTOMERS), self.max_memory);
         say(&match (&ledger.store, most) {
             (None, _) => "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned(),
-            (Some(_), None) => format!("customers  {}, in memory as they come", folder.display()),
-            (Some(_), Some(most)) => format!("customers  {}, in memory as they come, up to {most}", folder.display()),
+            (Some(_), None) => format!("customers  {}, loaded on first use", folder.display()),
+            (Some(_), Some(most)) => {
+                format!("customers  {}, loaded on first use, memory up to {most}", folder.display())
+            }
         });
         say(&format!("listening  {address} (no TLS, no token)"));
         if let Some(metrics) = metrics {

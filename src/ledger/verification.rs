@@ -122,7 +122,7 @@ impl<'i> Verifier<'i> {
                 self.result.opened += 1;
             }
             StoredRecord::Content(Content::Record(..)) => {
-                self.report(file, offset, position, "is not what its leaf commits to")
+                self.report(file, offset, position, "does not match its leaf")
             }
             StoredRecord::Content(Content::Damaged) => {
                 self.report(file, offset, position, "cannot be decrypted with its key")
@@ -198,7 +198,7 @@ impl<'i> Verifier<'i> {
         };
         match read {
             Ok(bytes) if bytes == file.bytes => self.result.tiles += 1,
-            Ok(_) => self.result.problems.push(format!("`{}` is not what the records give", path.display())),
+            Ok(_) => self.result.problems.push(format!("`{}` does not match the records", path.display())),
             Err(error) => self.result.problems.push(format!("`{}`: {error}", path.display())),
         }
     }
@@ -249,6 +249,6 @@ mod tests {
         let found = verify(&inspection, &VerifyingKey::parse(text.trim_end()).unwrap(), Vec::new()).unwrap();
         let problems = found.problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].ends_with("at byte 0: record 1 is not what its leaf commits to"), "{problems:?}");
+        assert!(problems[0].ends_with("at byte 0: record 1 does not match its leaf"), "{problems:?}");
     }
 }

@@ -177,9 +177,9 @@ fn every_kind_of_damage_is_found_and_named_with_its_file() {
     let cut = damaged(|folder| edit(&segment(folder), |bytes| bytes.truncate(bytes.len() - 10)));
     assert!(cut.contains("signed for 300 records, but there are only 299"), "{cut}");
     let tile = damaged(|folder| edit(&folder.join("data/log/tile/0/000"), |bytes| bytes[7] ^= 1));
-    assert!(tile.contains("data/log/tile/0/000` is not what the records give"), "{tile}");
+    assert!(tile.contains("data/log/tile/0/000` does not match the records"), "{tile}");
     let partial = damaged(|folder| edit(&folder.join("data/log/tile/entries/001.p/44"), |bytes| bytes.push(0)));
-    assert!(partial.contains("001.p/44` is not what the records give"), "{partial}");
+    assert!(partial.contains("001.p/44` does not match the records"), "{partial}");
     let missing = damaged(|folder| fs::remove_file(folder.join("data/log/tile/1/000.p/1")).unwrap());
     assert!(missing.contains("data/log/tile/1/000"), "{missing}");
     let note = damaged(|folder| edit(&folder.join("data/log/checkpoint"), |bytes| bytes[30] ^= 1));

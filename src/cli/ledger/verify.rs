@@ -65,7 +65,7 @@ fn describe(found: &Verification, inspection: &Inspection, (key, source): (&Veri
         let size = counted(*size as usize, "record");
         say(&format!("checkpoint   {}: signed, and its root is that of the first {size}", path.display()));
     }
-    say(&format!("tiles        {} are what the records give", counted(found.tiles, "file")));
+    say(&format!("tiles        {} checked against the records", counted(found.tiles, "file")));
     if let Some((path, offset)) = &found.torn {
         let place = format!("`{}` from byte {offset} on", path.display());
         say(&format!("unfinished   {place}: a record that was never acknowledged, or that is being written now"));
