@@ -317,3 +317,52 @@ fn files_are_short_and_say_what_they_hold() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The dependencies of Cargo.lock: name, version and where each comes from (ours come from nowhere).
+fn locked() -> Vec<(String, String, Option<String>)> {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let field = |package: &str, name: &str| {
+        let line = package.lines().find_map(|line| line.strip_prefix(&format!("{name} = ")));
+        line.map(|value| value.trim_matches('"').to_owned())
+    };
+    let packages = lock.split("[[package]]").skip(1);
+    packages
+        .map(|package| (field(package, "name").unwrap(), field(package, "version").unwrap(), field(package, "source")))
+        .collect()
+}
+
+/// `cargo deny` says the same, where it is installed.
+#[test]
+fn each_crate_has_one_version_or_a_reason() {
+    let deny = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml")).unwrap();
+    let excused: Vec<&str> = deny.lines().filter_map(|line| line.trim().strip_prefix("{ crate = \"")).collect();
+    let excused: Vec<&str> = excused.iter().filter_map(|line| line.split('"').next()).collect();
+    assert!(!excused.is_empty(), "deny.toml has no list of duplicates in the form that this test reads");
+    let mut versions = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (name, version, _) in locked() {
+        versions.entry(name).or_default().push(version);
+    }
+    let mut wrong = Vec::new();
+    for (name, versions) in &versions {
+        let is_excused = |version: &&String| excused.contains(&format!("{name}@{version}").as_str());
+        if versions.iter().filter(|version| !is_excused(version)).count() > 1 {
+            wrong.push(format!("{name} is here as {}: say in deny.toml why, or use one", versions.join(", ")));
+        }
+    }
+    let is_needed = |excuse: &&&str| {
+        let (name, version) = excuse.split_once('@').unwrap();
+        versions.get(name).is_some_and(|known| known.len() > 1 && known.iter().any(|known| known == version))
+    };
+    wrong.extend(excused.iter().filter(|excuse| !is_needed(excuse)).map(|excuse| format!("deny.toml: no {excuse}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_dependency_comes_from_the_public_registry() {
+    let foreign = locked().into_iter().filter(|(name, _, source)| {
+        let ours = name.starts_with("tactful") && source.is_none();
+        !ours && source.as_deref() != Some("registry+https://github.com/rust-lang/crates.io-index")
+    });
+    let foreign: Vec<String> = foreign.map(|(name, ..)| name).collect();
+    assert!(foreign.is_empty(), "not from crates.io: {foreign:?}");
+}
