@@ -34,7 +34,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use prost::Message as _;
 use tactful::grpc::proto::DecideResponse;
-use tactful::load::{Calls, Load, Pace, framed};
+use tactful_bench::load::{Calls, Load, Pace, framed};
 
 use peers::Canned;
 use server::Server;

@@ -8,7 +8,6 @@
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
 //! - [`engine`]: the only place that combines rules, customers and consent
 //! - [`backup`]: writes and restores copies of a data folder
-//! - [`load`]: calls a running server and measures its latencies
 //! - [`store`], [`ledger`]: customers and consent records on disk
 //! - [`domain`], [`rules`]: the pure core, a separate crate: decisions, and rule files
 
@@ -17,7 +16,6 @@ pub mod cli;
 pub mod engine;
 pub mod grpc;
 pub mod ledger;
-pub mod load;
 pub mod rule_files;
 pub mod scenario;
 pub mod serve;

@@ -15,12 +15,11 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 12] = [
+const RANKS: [(&str, u8); 11] = [
     ("sync", 0),
     ("ledger", 1),
     ("rule_files", 1),
     ("telemetry", 1),
-    ("load", 1),
     ("store", 2),
     ("backup", 3),
     ("engine", 3),
@@ -35,13 +34,13 @@ const DOMAIN: &str = "crates/core/src/domain";
 const RULES: &str = "crates/core/src/rules";
 
 /// Every folder with sources.
-const SOURCES: [&str; 2] = ["src", "crates/core/src"];
+const SOURCES: [&str; 3] = ["src", "crates/core/src", "tools/bench/src"];
 
 /// The base of the kernel: every part of the core may name these.
 const BASE: [&str; 8] = ["action", "id", "mod", "packed", "purpose", "sources", "time", "value"];
 
 /// What stands at the top of the repository, and nothing else.
-const TOP: [&str; 25] = [
+const TOP: [&str; 26] = [
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
@@ -67,6 +66,7 @@ const TOP: [&str; 25] = [
     "schema",
     "src",
     "tests",
+    "tools",
 ];
 
 /// Inside the kernel: what each part may name apart from itself and the base.

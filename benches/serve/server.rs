@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tactful::load::{Calls, Load, Pace};
+use tactful_bench::load::{Calls, Load, Pace};
 
 use super::catalogue;
 use super::shapes::{Attributes, Consents, Events};
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// Puts a load on it, of which no call may fail.
-    pub fn load(&self, calls: &Arc<dyn Calls>, pace: Pace, connections: usize) -> tactful::load::Report {
+    pub fn load(&self, calls: &Arc<dyn Calls>, pace: Pace, connections: usize) -> tactful_bench::load::Report {
         let load = Load {
             name: String::new(),
             address: self.address,

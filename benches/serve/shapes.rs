@@ -11,7 +11,7 @@ use tactful::grpc::proto::{
     RecordConsentRequest, RecordEventsRequest, RecordOutcomesRequest, ReloadOutcome, ReloadRulesRequest,
     ReloadRulesResponse, SetAttributesRequest, Value, value::Kind,
 };
-use tactful::load::{Calls, framed};
+use tactful_bench::load::{Calls, framed};
 use tonic::Status;
 
 use super::catalogue::topic;

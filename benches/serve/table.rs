@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use serde_json::{Value as Json, json};
-use tactful::load::{Calls, Load, Pace, Report};
+use tactful_bench::load::{Calls, Load, Pace, Report};
 
 use super::Settings;
 use super::server::Server;

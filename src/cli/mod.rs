@@ -3,7 +3,6 @@
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
 mod backup;
-mod bench;
 mod check;
 mod decide;
 mod explain;
@@ -52,7 +51,6 @@ enum Command {
     Ledger(ledger::Ledger),
     Backup(backup::Backup),
     Restore(restore::Restore),
-    Bench(bench::Bench),
 }
 
 /// How a result is printed.
@@ -106,7 +104,6 @@ impl Cli {
             Command::Ledger(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
-            Command::Bench(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

@@ -1,11 +1,11 @@
-//! `tactful bench`: what it sends, what it finds, and when it fails.
+//! `tactful-bench`: what it sends, what it finds, and when it fails.
 
 use std::path::PathBuf;
-use std::process::Output;
 
+use clap::Parser as _;
 use serde_json::{Value as Json, json};
+use tactful_bench::Bench;
 
-use super::commands::{err, out, tactful};
 use super::support::{TestServer, folder, rules};
 
 /// A file of ghz in a folder of its own.
@@ -25,10 +25,28 @@ fn config(changes: &Json) -> (tempfile::TempDir, String) {
     (folder, path.display().to_string())
 }
 
+/// What the command printed, and whether all was well.
+struct Run {
+    succeeded: bool,
+    out: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What it prints when there is no load.
+fn run(arguments: &[&str]) -> Result<Run, String> {
+    let arguments = std::iter::once(&"tactful-bench").chain(arguments);
+    let command = Bench::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    let succeeded = command.run(&mut out).map_err(|error| error.to_string())?;
+    Ok(Run { succeeded, out: String::from_utf8(out).unwrap() })
+}
+
 /// Runs the command beside the server that it calls.
-async fn bench(server: &TestServer, config: String, more: &'static [&'static str]) -> Output {
+async fn bench(server: &TestServer, config: String, more: &'static [&'static str]) -> Run {
     let host = server.address.trim_start_matches("http://").to_owned();
-    let run = move || tactful(&[&["bench", "--config", &config, "--host", &host], more].concat());
+    let run = move || run(&[&["--config", &config, "--host", &host], more].concat()).unwrap();
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 
@@ -37,8 +55,8 @@ async fn server() -> TestServer {
     TestServer::start(rules("tests/fixtures/design"), path).await
 }
 
-fn json_of(output: &Output) -> Json {
-    serde_json::from_str(&out(output)).unwrap_or_else(|error| panic!("{error}: {}{}", out(output), err(output)))
+fn json_of(run: &Run) -> Json {
+    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.out))
 }
 
 #[tokio::test]
@@ -49,13 +67,13 @@ async fn a_load_makes_every_call_of_its_file_and_reports_those_that_count() {
     let report = json_of(&output);
     let run = &report["runs"][0];
     assert_eq!((&run["name"], &run["calls"], &run["failed"]), (&json!("decide"), &json!(200), &json!(0)), "{report:#}");
-    assert_eq!((output.status.code(), &report["faults"]), (Some(0), &json!([])), "{report:#}");
+    assert_eq!((output.succeeded, &report["faults"]), (true, &json!([])), "{report:#}");
     let times = ["p50", "p95", "p99", "p99.9", "slowest"].map(|name| run["milliseconds"][name].as_f64().unwrap());
     assert!(times.is_sorted() && times[0] > 0.0, "{report:#}");
     assert_eq!(server.engine.meter().durations().count, 300);
 
     let human = bench(&server, path, &[]).await;
-    assert!(human.status.success() && out(&human).contains("p99.9"), "{}{}", out(&human), err(&human));
+    assert!(human.succeeded && human.out.contains("p99.9"), "{}", human.out);
     server.stop().await;
 }
 
@@ -74,17 +92,13 @@ async fn a_run_fails_over_its_budget_and_when_calls_fail() {
     let server = server().await;
     let (_folder, path) = config(&json!({}));
     let late = bench(&server, path.clone(), &["--budget", "p50=0ms"]).await;
-    assert_eq!(late.status.code(), Some(1));
-    assert!(
-        out(&late).contains("FAILED: decide: p50 is ") && out(&late).contains("the budget 0.00 ms"),
-        "{}",
-        out(&late)
-    );
+    assert!(!late.succeeded);
+    assert!(late.out.contains("FAILED: decide: p50 is ") && late.out.contains("the budget 0.00 ms"), "{}", late.out);
 
     let (_folder, wrong) = config(&json!({"data": {"customer_id": "a", "channel": "wep"}}));
     let refused = bench(&server, wrong, &["--format", "json"]).await;
     let report = json_of(&refused);
-    assert_eq!((refused.status.code(), &report["runs"][0]["failed"]), (Some(1), &json!(200)), "{report:#}");
+    assert_eq!((refused.succeeded, &report["runs"][0]["failed"]), (false, &json!(200)), "{report:#}");
     assert!(report["faults"][0].as_str().unwrap().contains("InvalidArgument"), "{report:#}");
     server.stop().await;
 }
@@ -92,20 +106,14 @@ async fn a_run_fails_over_its_budget_and_when_calls_fail() {
 #[test]
 fn a_load_that_cannot_run_says_what_to_fix() {
     let (_folder, path) = config(&json!({"host": "127.0.0.1:9"}));
-    let unreachable = tactful(&["bench", "--config", &path]);
-    assert_eq!(unreachable.status.code(), Some(2));
-    assert!(
-        err(&unreachable).contains("no connection to 127.0.0.1:9") && err(&unreachable).contains("--host"),
-        "{}",
-        err(&unreachable)
-    );
+    let error = run(&["--config", &path]).err().unwrap();
+    assert!(error.contains("no connection to 127.0.0.1:9") && error.contains("--host"), "{error}");
     for arguments in [
         ["--config", "no-such-file", "--budget", "p99=1s"],
         ["--config", &path, "--budget", "99=1s"],
         ["--config", &path, "--budget", "p101=1s"],
         ["--config", &path, "--budget", "p99=soon"],
     ] {
-        let output = tactful(&[&["bench"], arguments.as_slice()].concat());
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(run(&arguments).is_err(), "{arguments:?}");
     }
 }

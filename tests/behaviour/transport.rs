@@ -14,9 +14,9 @@ use tactful::grpc::proto::{
     RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
 };
 use tactful::ledger::Ledger;
-use tactful::load::{Load, Pace, framed};
 use tactful::serve::calls::Calls;
 use tactful::serve::transport::Transport;
+use tactful_bench::load::{Load, Pace, framed};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tonic::service::Routes;
@@ -252,7 +252,7 @@ async fn more_connections_than_allowed_are_closed_until_there_is_room() {
 /// Calls that all wait.
 struct Waiting;
 
-impl tactful::load::Calls for Waiting {
+impl tactful_bench::load::Calls for Waiting {
     fn methods(&self) -> Vec<String> {
         vec!["/tactful.v1.DecisionService/Decide".into()]
     }

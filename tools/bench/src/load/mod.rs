@@ -20,6 +20,7 @@ use tonic::Status;
 
 use caller::Caller;
 use report::Tally;
+use schedule::Schedule;
 
 pub use report::{Failures, Report};
 
@@ -126,7 +127,7 @@ impl Load {
         }
         let start = now();
         match self.pace {
-            Pace::Scheduled { rate, calls } => on_schedule(&callers, (rate, calls), start).await,
+            Pace::Scheduled { rate, calls } => on_schedule(&callers, Schedule { start, rate, calls }).await,
             Pace::Waiting { callers: waiting, calls, lasting } => {
                 let budget = Arc::new(Budget { next: AtomicU64::new(0), calls, end: start + lasting });
                 by_callers(&callers, waiting.max(1), &budget).await;
@@ -142,9 +143,9 @@ fn now() -> Instant {
 }
 
 /// Sends every call when it is due, over the connections in turn, and waits for the answers.
-async fn on_schedule(callers: &[Caller], (rate, calls): (f64, u64), start: Instant) {
+async fn on_schedule(callers: &[Caller], schedule: Schedule) {
     let (busy, mut idle) = mpsc::channel::<Infallible>(1);
-    let mut due = schedule::keep(start, rate, calls);
+    let mut due = schedule.release();
     let mut turns = callers.iter().cycle();
     let mut number = 0;
     while let Some(until) = due.recv().await {
@@ -152,7 +153,7 @@ async fn on_schedule(callers: &[Caller], (rate, calls): (f64, u64), start: Insta
             let Some(mut caller) = turns.next().cloned() else { return };
             let busy = busy.clone();
             tokio::spawn(async move {
-                caller.call(call, schedule::due(start, rate, call)).await;
+                caller.call(call, schedule.due(call)).await;
                 drop(busy);
             });
         }

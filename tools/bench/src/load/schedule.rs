@@ -8,27 +8,40 @@ use tokio::sync::mpsc;
 /// Calls that are due within this time are released together.
 const GRAIN: Duration = Duration::from_micros(100);
 
-/// When a call is due.
-#[expect(clippy::cast_precision_loss, reason = "a load has far fewer than 2^52 calls")]
-pub fn due(start: Instant, rate: f64, number: u64) -> Instant {
-    start + Duration::from_secs_f64(number as f64 / rate)
+/// Calls at a fixed rate.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    pub start: Instant,
+    /// Calls a second.
+    pub rate: f64,
+    /// Calls in total.
+    pub calls: u64,
 }
 
-/// Sends the number up to which calls are due as time passes, and ends after the last call.
-pub fn keep(start: Instant, rate: f64, calls: u64) -> mpsc::UnboundedReceiver<u64> {
-    let (tell, told) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let mut released = 0;
-        while released < calls {
-            released = released_after(start.elapsed(), rate).min(calls);
-            if tell.send(released).is_err() {
-                return;
+impl Schedule {
+    /// When a call is due.
+    #[expect(clippy::cast_precision_loss, reason = "a load has far fewer than 2^52 calls")]
+    pub fn due(&self, number: u64) -> Instant {
+        self.start + Duration::from_secs_f64(number as f64 / self.rate)
+    }
+
+    /// Sends the number up to which calls are due as time passes, and ends after the last call.
+    pub fn release(self) -> mpsc::UnboundedReceiver<u64> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            let mut released = 0;
+            while released < self.calls {
+                let elapsed = self.start.elapsed();
+                released = released_after(elapsed, self.rate).min(self.calls);
+                if sender.send(released).is_err() {
+                    return;
+                }
+                let next = self.due(released).saturating_duration_since(self.start + elapsed);
+                sleep(next.max(GRAIN));
             }
-            let next = due(start, rate, released).saturating_duration_since(start + start.elapsed());
-            sleep(next.max(GRAIN));
-        }
-    });
-    told
+        });
+        receiver
+    }
 }
 
 /// How many calls are due after some time; the first is due at once.
@@ -51,7 +64,7 @@ mod tests {
     #[test]
     fn every_call_is_released_once() {
         let start = super::super::now();
-        let mut told = keep(start, 100_000.0, 1_000);
+        let mut told = Schedule { start, rate: 100_000.0, calls: 1_000 }.release();
         let mut seen = Vec::new();
         while let Some(until) = told.blocking_recv() {
             seen.push(until);

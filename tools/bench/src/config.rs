@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::message::Messages;
-use super::template;
 use crate::load::{Load, Pace};
+use crate::message::Messages;
+use crate::template;
 
 /// A file of ghz.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Config {
+pub(crate) struct Config {
     name: Option<String>,
     call: String,
     host: String,
@@ -68,25 +68,25 @@ impl Config {
     ///
     /// # Errors
     /// When it does not exist or contains an unsupported option.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let mut config: Self = parse(path)?;
         config.name.get_or_insert_with(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         Ok(config)
     }
 
     /// Replaces the server's address.
-    pub(super) fn at(&mut self, host: &str) {
+    pub(crate) fn at(&mut self, host: &str) {
         host.clone_into(&mut self.host);
     }
 
     /// Replaces the duration.
-    pub(super) fn lasting(&mut self, duration: &str) {
+    pub(crate) fn lasting(&mut self, duration: &str) {
         self.duration = Some(duration.to_owned());
         self.total = None;
     }
 
     /// The requested calls a second, if the file sets a rate.
-    pub(super) fn rate(&self) -> Option<f64> {
+    pub(crate) fn rate(&self) -> Option<f64> {
         Some(self.rps).filter(|rate| *rate > 0.0)
     }
 
@@ -94,7 +94,7 @@ impl Config {
     ///
     /// # Errors
     /// When its options are inconsistent or do not fit the server's protocol.
-    pub(super) fn load(&self) -> Result<Load, String> {
+    pub(crate) fn load(&self) -> Result<Load, String> {
         if !self.insecure {
             return Err("TLS is not supported yet; write `\"insecure\": true`".into());
         }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_file_of_the_repository_is_a_load() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ghz");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ghz");
         let files = [".", "mixed", "prepare"].map(|below| fs::read_dir(folder.join(below)).unwrap());
         let paths = files.into_iter().flatten().map(|entry| entry.unwrap().path());
         let configs: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();

@@ -4,15 +4,14 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::domain::time::{Moment, Period};
-use crate::serve::clock;
+use tactful_core::domain::time::{Moment, Period};
 
 /// The supported functions, for the error message about any other.
 const KNOWN: &str = ".RequestNumber, .UUID, add, mul, mod, list, index, now, dateModify, dateInZone";
 
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
@@ -54,7 +53,7 @@ impl Template {
     ///
     /// # Errors
     /// When a placeholder is not closed or contains something unsupported.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -72,7 +71,7 @@ impl Template {
     ///
     /// # Errors
     /// When values do not fit, such as an index beyond the end of a list.
-    pub(super) fn fill(&self, number: u64) -> Result<String, String> {
+    pub(crate) fn fill(&self, number: u64) -> Result<String, String> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
@@ -206,7 +205,7 @@ fn call(function: Function, values: Vec<Value>) -> Result<Value, String> {
             let item = usize::try_from(*place).ok().and_then(|place| items.get(place));
             item.cloned().ok_or_else(|| format!("`index {place}` of a list of {}", items.len()))?
         }
-        (Function::Now, []) => Moment(clock::now()),
+        (Function::Now, []) => Moment(now()),
         (Function::DateModify, [Text(period), Moment(at)]) => Moment(*at + duration(period)?),
         (Function::DateInZone, [Text(layout), Moment(at), Text(zone)]) => {
             if layout != "2006-01-02T15:04:05Z" || zone != "UTC" {
@@ -226,8 +225,15 @@ fn numbers(values: &[Value]) -> Result<Vec<i64>, String> {
     values.iter().map(number).collect()
 }
 
+/// The current time of the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "a load is sent now")]
+fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// A duration as Go writes it, such as `-1h30m`.
-pub(super) fn duration(text: &str) -> Result<Period, String> {
+pub(crate) fn duration(text: &str) -> Result<Period, String> {
     let parsed: Result<jiff::SignedDuration, _> = text.parse();
     let milliseconds = parsed.ok().and_then(|period| i64::try_from(period.as_millis()).ok());
     milliseconds.map(Period).ok_or_else(|| format!("`{text}` is not a duration; write it as 20s, 500ms or 1m30s"))
@@ -272,7 +278,7 @@ mod tests {
             "{one}"
         );
         let earlier = fill("{{dateInZone `2006-01-02T15:04:05Z` (dateModify `-2h` now) `UTC`}}");
-        let since = clock::now().since(Moment::parse(&earlier).unwrap()).0 - 2 * 3_600_000;
+        let since = now().since(Moment::parse(&earlier).unwrap()).0 - 2 * 3_600_000;
         assert!((0..60_000).contains(&since), "{earlier}");
     }
 

@@ -5,13 +5,15 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDes
 use serde_json::Value as Json;
 use tonic::Status;
 
-use super::template::Template;
-use crate::grpc::DESCRIPTORS;
 use crate::load::{Calls, framed};
+use crate::template::Template;
+
+/// The descriptors of the protocol.
+const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful.v1.bin"));
 
 /// The messages to a method, used in turn.
 #[derive(Debug)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     method: String,
     descriptor: MessageDescriptor,
     messages: Vec<Node>,
@@ -31,7 +33,7 @@ impl Messages {
     ///
     /// # Errors
     /// When there is no such method, or the messages do not fit it.
-    pub(super) fn read(call: &str, data: &Json) -> Result<Self, String> {
+    pub(crate) fn read(call: &str, data: &Json) -> Result<Self, String> {
         let method = method(call)?;
         let descriptor = method.input();
         let messages = match data {
