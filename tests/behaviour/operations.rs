@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -69,7 +70,10 @@ impl Process {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         let (head, page) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
+            "{head}"
+        );
         page.to_owned()
     }
 
@@ -137,7 +141,7 @@ fn every_metric_is_documented_and_every_documented_metric_is_there() {
 
 #[test]
 fn metrics_count_what_happened_and_name_no_customer() {
-    let engine = engine(&rules("tests/fixtures/design"));
+    let engine = Arc::new(engine(&rules("tests/fixtures/design")));
     let decide = |question: Question| engine.meter().decision(|| engine.decide(question, monday()));
     let question = ask("mrs-secret", "web", &[("topic", "speed"), ("activity", "browsing")]);
     decide(question.clone()).unwrap();
@@ -152,6 +156,7 @@ fn metrics_count_what_happened_and_name_no_customer() {
         "tactful_decisions_total{answer=\"invalid\"} 1",
         "tactful_decisions_total{answer=\"action\"} 0",
         "tactful_decision_duration_seconds_count 2",
+        "tactful_decision_duration_seconds_bucket{le=\"0.1\"} 2",
         "tactful_decision_duration_seconds_bucket{le=\"+Inf\"} 2",
         "tactful_decisions_truncated_total 0",
         "tactful_customers 1",
