@@ -3,16 +3,18 @@
 //! The layers, each of which may use only those below it:
 //!
 //! - [`cli`]: one file for each command
-//! - [`serve`]: listener, clock, reload, shutdown
+//! - [`serve`]: listener, reload, shutdown
 //! - [`grpc`]: one file for each service; converts, asks the engine, converts back
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
 //! - [`engine`]: the only place that combines rules, customers and consent
 //! - [`backup`]: writes and restores copies of a data folder
 //! - [`store`], [`ledger`]: customers and consent records on disk
+//! - [`clock`]: the machine's clocks
 //! - [`domain`], [`rules`]: the pure core, a separate crate: decisions, and rule files
 
 pub mod backup;
 pub mod cli;
+pub mod clock;
 pub mod engine;
 pub mod grpc;
 pub mod ledger;

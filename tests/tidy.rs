@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 11] = [
+const RANKS: [(&str, u8); 12] = [
+    ("clock", 0),
     ("sync", 0),
     ("ledger", 1),
     ("rule_files", 1),

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
+use crate::clock::Clock;
 use crate::domain::expr::{Comparison, Fact, Node, Program};
 use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
@@ -24,7 +25,7 @@ use crate::rules::diagnostic::Severity;
 use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
-use crate::serve::{Parts, clock, serve};
+use crate::serve::{Parts, serve};
 use crate::telemetry::{self, LogFormat};
 
 /// Start the server
@@ -132,7 +133,7 @@ impl Serve {
         };
         let stop = stop_signal();
         self.greet(&rules.set, &ledger, (address, metrics_address));
-        let now = clock::now();
+        let now = Clock::system().now();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -148,13 +149,13 @@ impl Serve {
         engine.resume(&ledger.summary);
         engine.trust_ledger(ledger.trouble.is_none());
         engine.reload(|_| rules.loaded, now);
-        let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock::system());
+        let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), Clock::system());
         let (reloader, watch_rules) = (Arc::new(reloader), !self.once);
-        let writing = WriteBehind::start(&engine, clock::system());
+        let writing = WriteBehind::start(&engine, Clock::system());
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let write_behind = Some(writing);
-        let parts = Parts { engine, clock: clock::system(), reloader, watch_rules, metrics, transport, write_behind };
+        let parts = Parts { engine, clock: Clock::system(), reloader, watch_rules, metrics, transport, write_behind };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)

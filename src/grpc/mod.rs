@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::domain::time::Moment;
+use crate::clock::Clock;
 use crate::engine::Engine;
 
 pub use admin::AdminApi;
@@ -43,24 +43,6 @@ pub struct Shared {
     pub clock: Clock,
     /// Becomes true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
-}
-
-/// A source of the current time.
-#[derive(Clone)]
-pub struct Clock(pub Arc<dyn Fn() -> Moment + Send + Sync>);
-
-impl Clock {
-    /// The current time.
-    #[must_use]
-    pub fn now(&self) -> Moment {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
 }
 
 /// Runs work that takes milliseconds, on disk or not, on another thread: it is too slow for a thread that answers

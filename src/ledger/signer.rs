@@ -10,11 +10,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::LedgerError;
 use super::disk::{Disk, is_full, replace, replace_without_sync};
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
+use crate::clock::Stopwatch;
 
 /// The latest checkpoint, inside the keys folder.
 pub const HEAD: &str = "head";
@@ -89,7 +90,7 @@ pub struct Signer {
     /// Complete files of the log that are not written yet, oldest first.
     unwritten: VecDeque<LogFile>,
     /// When the oldest unsigned leaf arrived, or when the last attempt to sign found the disk full.
-    waiting_since: Option<Instant>,
+    waiting_since: Option<Stopwatch>,
 }
 
 impl Signer {
@@ -144,7 +145,7 @@ impl Signer {
         for leaf in leaves {
             self.unwritten.extend(self.tree.append(leaf));
         }
-        self.waiting_since.get_or_insert_with(now);
+        self.waiting_since.get_or_insert_with(Stopwatch::start);
         if self.tree.size() - self.latest.lock().size >= MAX_UNSIGNED {
             // A failure is in `latest`.
             drop(self.sign());
@@ -159,7 +160,7 @@ impl Signer {
                 Ok(())
             }
             Err(error) if is_full(&error) => {
-                self.waiting_since = Some(now());
+                self.waiting_since = Some(Stopwatch::start());
                 Err(LedgerError::Full("the disk is full: records are signed as soon as there is room".into()))
             }
             Err(error) => {
@@ -190,11 +191,6 @@ impl Signer {
         *self.latest.lock() = SignedCheckpoint { size, note, failure: None };
         Ok(())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a monotonic duration, which no clock setting changes")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// Writes a file of the published log.

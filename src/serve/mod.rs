@@ -1,7 +1,6 @@
 //! The server process: services on a listener until shutdown, then a bounded drain.
 
 pub mod calls;
-pub mod clock;
 pub mod connection;
 pub mod metrics;
 pub mod reload;
@@ -18,6 +17,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::clock::Clock;
 use crate::engine::{ActiveRules, Engine};
 use crate::grpc::proto::admin_service_server::AdminServiceServer;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
@@ -26,7 +26,7 @@ use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
 use crate::grpc::{
-    AdminApi, Clock, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
+    AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::store::CustomerStore;
 use calls::Calls;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::clock::Clock;
 use crate::domain::id::Vocabulary;
 use crate::domain::rule_set::RuleSet;
 use crate::engine::{ActiveRules, Engine, Outcome};
-use crate::grpc::Clock;
 use crate::rule_files::{self, RuleFiles};
 use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::{Loaded, code};

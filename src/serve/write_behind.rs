@@ -5,8 +5,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::grpc::Clock;
 
 /// How long it pauses between two checks of the contact log, and after a failed flush.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -27,13 +27,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::codec::{StoredContact, StoredOutcome, StoredRequest};
+use crate::clock::Stopwatch;
 use slot::SLOT;
 
 const SHARDS: usize = 16;
@@ -103,7 +104,7 @@ struct SegmentFiles {
     files: [File; 2],
     /// The number of the current segment, and when it began.
     current: u64,
-    started: Instant,
+    started: Stopwatch,
     /// Entries in the current segment, and how many make it full.
     entries: usize,
     max_entries: usize,
@@ -111,7 +112,7 @@ struct SegmentFiles {
     previous_in_use: bool,
     /// The last segment of which an entry could not be written.
     failed: Option<u64>,
-    last_sync: Instant,
+    last_sync: Stopwatch,
 }
 
 /// The previous segment, whose customers are being flushed.
@@ -172,7 +173,7 @@ impl ContactLog {
             file.map_err(|error| StoreError::Disk { path, error })
         };
         let [even, odd] = paths(folder);
-        let (files, now) = ([open(even)?, open(odd)?], now());
+        let (files, now) = ([open(even)?, open(odd)?], Stopwatch::start());
         let files = SegmentFiles {
             files,
             current: last + 1,
@@ -246,10 +247,10 @@ impl ContactLog {
     /// Writes the buffers and syncs both files to disk, if the last sync was long enough ago.
     pub fn sync(&self) {
         let mut files = lock(&self.files);
-        if now().duration_since(files.last_sync) < SYNC_INTERVAL {
+        if files.last_sync.elapsed() < SYNC_INTERVAL {
             return;
         }
-        files.last_sync = now();
+        files.last_sync = Stopwatch::start();
         self.write_pending(&mut files);
         // Without the lock: no decision waits for the disk.
         let [even, odd] = files.files.each_ref().map(File::try_clone);
@@ -340,7 +341,7 @@ impl ContactLog {
         }
         if !slots.is_empty() {
             if files.entries == 0 && !files.previous_in_use {
-                files.started = now();
+                files.started = Stopwatch::start();
             }
             files.entries += slots.len();
             let written = append(files.current_file(), slots.as_flattened());
@@ -385,14 +386,14 @@ impl SegmentFiles {
 
     /// How full the current segment is, by age or entries: 1 when it is full.
     fn fill_level(&self) -> f64 {
-        let age = now().duration_since(self.started).as_secs_f64() / MAX_SEGMENT_AGE.as_secs_f64();
+        let age = self.started.elapsed().as_secs_f64() / MAX_SEGMENT_AGE.as_secs_f64();
         age.max(self.entries as f64 / self.max_entries as f64)
     }
 
     fn rotate(&mut self) {
         self.previous_in_use = true;
         self.current += 1;
-        self.started = now();
+        self.started = Stopwatch::start();
         self.entries = 0;
     }
 }
@@ -412,11 +413,6 @@ impl DrainingSegment {
         let waiting = self.total as f64 * (1.0 - fill_level).max(0.0);
         self.customers.len().min(waiting as usize)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the age of a segment or sync influences no decision")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn paths(folder: &Path) -> [PathBuf; 2] {

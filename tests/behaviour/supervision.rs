@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tactful::clock::Clock;
 use tactful::engine::{Engine, Limits};
-use tactful::grpc::Clock;
 use tactful::ledger::MemoryLedger;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;

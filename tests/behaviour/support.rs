@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tactful::clock::Clock;
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
@@ -12,7 +13,6 @@ use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
-use tactful::grpc::Clock;
 use tactful::ledger::proof::Hash;
 use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
 use tactful::rule_files;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tactful::clock::Clock;
 use tactful::engine::{ActiveRules, Engine, Limits, Outcome};
-use tactful::grpc::Clock;
 use tactful::grpc::proto::rule_service_client::RuleServiceClient;
 use tactful::grpc::proto::{self, GetRuleSetResponse};
 use tactful::ledger::MemoryLedger;

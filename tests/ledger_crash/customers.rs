@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tactful::clock::Clock;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, EventInput, Limits, Question};
-use tactful::grpc::Clock;
 use tactful::ledger::{FileLedger, LedgerSettings};
 use tactful::rules::load;
 use tactful::serve::write_behind::WriteBehind;
