@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod grpc;
+pub mod io_at;
 pub mod ledger;
 pub mod rule_files;
 pub mod scenario;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{BackupError, at, inside};
+use super::{BackupError, inside};
+use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::{CHECKSUMS, PART};
 
 /// Writes the checksums of these files, durably.
@@ -14,11 +15,11 @@ pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
     let mut text = String::new();
     for file in files {
         let path = folder.join(file);
-        text.push_str(&format!("{}  {}\n", checksum(&path).map_err(at(&path))?, file.display()));
+        text.push_str(&format!("{}  {}\n", checksum(&path).at(&path)?, file.display()));
     }
     let path = folder.join(CHECKSUMS);
     let written = fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all());
-    written.and_then(|()| File::open(folder)?.sync_all()).map_err(at(&path))
+    Ok(written.and_then(|()| File::open(folder)?.sync_all()).at(&path)?)
 }
 
 /// Verifies every file of a backup, and returns their paths.
@@ -26,7 +27,7 @@ pub fn verify(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let path = folder.join(CHECKSUMS);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BackupError::NotABackup(folder.to_owned()),
-        _ => at(&path)(error),
+        _ => IoAt::new(&path, error).into(),
     })?;
     let (mut files, mut damaged) = (Vec::new(), Vec::new());
     for line in text.lines() {

@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::OpenError;
 use crate::store::StoreError;
 
@@ -23,13 +24,8 @@ pub use writer::{BackupSummary, BackupWriter};
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The disk failed.
-    #[error("`{path}`: {error}")]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] IoAt),
     /// The target folder is not empty.
     #[error("`{0}` is not empty")]
     NotEmpty(PathBuf),
@@ -56,12 +52,6 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-/// Adds the path to an error of the disk.
-fn at(path: &Path) -> impl Fn(io::Error) -> BackupError {
-    let path = path.to_owned();
-    move |error| BackupError::Disk { path: path.clone(), error }
-}
-
 /// Checks that a relative path stays inside its folder.
 fn inside(name: &str) -> Result<&Path, BackupError> {
     let (path, normal) = (Path::new(name), |part| matches!(part, Component::Normal(_)));
@@ -84,7 +74,7 @@ fn sync_tree(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
         File::open(folder)?.sync_all()
     }
     let mut found = Vec::new();
-    walk(folder, folder, &mut found).map_err(at(folder))?;
+    walk(folder, folder, &mut found).at(folder)?;
     found.sort_unstable();
     Ok(found)
 }
@@ -94,6 +84,6 @@ fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(at(folder)(error)),
+        Err(error) => Err(IoAt::new(folder, error).into()),
     }
 }

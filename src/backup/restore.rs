@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, at, checksums, sync_tree};
+use super::{BackupError, checksums, sync_tree};
+use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, RealDisk};
 use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenError, RESTORING, Repair, lock_ledger, verify_copy};
 use crate::store::{CustomerCount, CustomerStore, OpenedStore, PAIRS, StoreRecovery, unpack};
@@ -55,23 +56,23 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
         return Err(BackupError::Damaged(found.problems));
     }
     let staging = data.join(STAGING);
-    RealDisk.remove_folder(&staging).map_err(at(&staging))?;
-    fs::create_dir_all(data).map_err(at(data))?;
-    RealDisk.create_folder(&staging).map(drop).map_err(at(&staging))?;
+    RealDisk.remove_folder(&staging).at(&staging)?;
+    fs::create_dir_all(data).at(data)?;
+    RealDisk.create_folder(&staging).map(drop).at(&staging)?;
     let mut summary = stage(backup, &files, &staging, settings).inspect_err(|_| {
         // If this fails, the next restore removes the folder.
         drop(RealDisk.remove_folder(&staging));
     })?;
     // From this rename until the folder is removed, the data folder counts as incomplete.
     let complete = data.join(RESTORING);
-    RealDisk.remove_folder(&complete).map_err(at(&complete))?;
-    fs::rename(&staging, &complete).and_then(|()| RealDisk.sync_folder(data)).map_err(at(&complete))?;
+    RealDisk.remove_folder(&complete).at(&complete)?;
+    fs::rename(&staging, &complete).and_then(|()| RealDisk.sync_folder(data)).at(&complete)?;
     summary.replaced = (!previous.is_empty()).then(|| move_aside(data, &previous)).transpose()?;
     for entry in ENTRIES.iter().filter(|entry| complete.join(entry).exists()) {
-        fs::rename(complete.join(entry), data.join(entry)).map_err(at(data))?;
+        fs::rename(complete.join(entry), data.join(entry)).at(data)?;
     }
-    RealDisk.sync_folder(data).map_err(at(data))?;
-    fs::remove_dir(&complete).and_then(|()| RealDisk.sync_folder(data)).map_err(at(&complete))?;
+    RealDisk.sync_folder(data).at(data)?;
+    fs::remove_dir(&complete).and_then(|()| RealDisk.sync_folder(data)).at(&complete)?;
     Ok(summary)
 }
 
@@ -95,8 +96,8 @@ fn copy(backup: &Path, files: &[PathBuf], staging: &Path) -> Result<(), BackupEr
         }
         let (from, to) = (backup.join(file), staging.join(file));
         let above: Vec<&Path> = to.ancestors().skip(1).take_while(|folder| *folder != staging).collect();
-        above.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).map_err(at(folder)))?;
-        fs::copy(&from, &to).map_err(at(&from))?;
+        above.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).at(folder))?;
+        fs::copy(&from, &to).at(&from)?;
     }
     Ok(unpack(&backup.join(PAIRS), staging)?)
 }
@@ -119,9 +120,9 @@ fn open(staging: &Path, settings: &LedgerSettings) -> Result<RestoreSummary, Bac
 fn move_aside(data: &Path, entries: &[&str]) -> Result<PathBuf, BackupError> {
     let name = |number: u32| data.join(format!("replaced-{number}"));
     let aside = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
-    RealDisk.create_folder(&aside).map_err(at(&aside))?;
+    RealDisk.create_folder(&aside).at(&aside)?;
     for entry in entries {
-        fs::rename(data.join(entry), aside.join(entry)).map_err(at(&aside))?;
+        fs::rename(data.join(entry), aside.join(entry)).at(&aside)?;
     }
     Ok(aside)
 }

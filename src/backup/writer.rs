@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, at, checksums, inside, is_empty, sync_tree};
+use super::{BackupError, checksums, inside, is_empty, sync_tree};
+use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, DiskFile, RealDisk};
 use crate::ledger::proof::VerifyingKey;
 use crate::ledger::{Verification, publish};
@@ -42,11 +43,11 @@ impl BackupWriter {
         }
         let name = to.file_name().ok_or_else(|| BackupError::Outside(to.display().to_string()))?;
         let unfinished = to.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
-        RealDisk.remove_folder(&unfinished).map_err(at(&unfinished))?;
+        RealDisk.remove_folder(&unfinished).at(&unfinished)?;
         if let Some(above) = to.parent() {
-            fs::create_dir_all(above).map_err(at(above))?;
+            fs::create_dir_all(above).at(above)?;
         }
-        RealDisk.create_folder(&unfinished).map_err(at(&unfinished))?;
+        RealDisk.create_folder(&unfinished).at(&unfinished)?;
         let writer = Self { to: to.to_owned(), unfinished, file: None };
         // A ledger without records sends no file that would create its folders.
         writer.create_folders(&writer.unfinished.join("ledger/keys"))?;
@@ -61,10 +62,10 @@ impl BackupWriter {
         let path = self.unfinished.join(inside(name)?);
         if self.file.as_ref().is_none_or(|(known, _)| known != name) {
             self.create_folders(path.parent().unwrap_or(&self.unfinished))?;
-            let file = RealDisk.create(&path).map_err(at(&path))?;
+            let file = RealDisk.create(&path).at(&path)?;
             self.file = Some((name.to_owned(), file));
         }
-        self.file.as_mut().map_or(Ok(()), |(_, file)| file.append(bytes)).map_err(at(&path))
+        Ok(self.file.as_mut().map_or(Ok(()), |(_, file)| file.append(bytes)).at(&path)?)
     }
 
     /// Builds the published log, verifies the backup, writes its checksums, and renames it to its target.
@@ -80,15 +81,15 @@ impl BackupWriter {
         checksums::write(&self.unfinished, &files)?;
         let length = |file| fs::metadata(self.unfinished.join(file)).map_or(0, |found| found.len());
         let (count, bytes) = (files.len(), files.iter().map(length).sum());
-        fs::rename(&self.unfinished, &self.to).map_err(at(&self.to))?;
+        fs::rename(&self.unfinished, &self.to).at(&self.to)?;
         let above = self.to.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
-        RealDisk.sync_folder(above).map_err(at(above))?;
+        RealDisk.sync_folder(above).at(above)?;
         Ok(BackupSummary { ledger, key, files: count, bytes })
     }
 
     fn create_folders(&self, folder: &Path) -> Result<(), BackupError> {
         let missing: Vec<&Path> = folder.ancestors().take_while(|folder| *folder != self.unfinished).collect();
-        missing.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).map_err(at(folder)))
+        Ok(missing.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).at(folder))?)
     }
 }
 

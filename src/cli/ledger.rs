@@ -96,7 +96,7 @@ fn unproved(error: &InspectError) -> Result<Verdict, Failure> {
         InspectError::NoRecord(_) => "`tactful ledger export` shows every record that can be read",
         InspectError::Erased(_) => "their key is gone for good",
         InspectError::Sealed(_) => "name the keys folder with --keys",
-        InspectError::Open(OpenError::Disk { .. }) => "name the folder of the ledger with --data",
+        InspectError::Open(OpenError::Disk(_)) => "name the folder of the ledger with --data",
         _ => {
             eprintln!("error: {error}");
             return Ok(Verdict::Wrong);

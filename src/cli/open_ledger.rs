@@ -55,7 +55,7 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
     }
     let opened = match FileLedger::open(&settings) {
         Ok(opened) => opened,
-        Err(error @ (OpenError::Disk { .. } | OpenError::InUse(_))) => {
+        Err(error @ (OpenError::Disk(_) | OpenError::InUse(_))) => {
             return Err(Failure::new(error.to_string()).help("choose another folder with --data"));
         }
         Err(error @ OpenError::Backup(_)) => {

@@ -13,9 +13,10 @@ use super::customer_keys;
 use super::disk::{Disk, RealDisk};
 use super::frame_index::SharedIndex;
 use super::proof::{Checkpoint, Tree, VerifyingKey};
-use super::recovery::{CUSTOMER_KEYS, at};
+use super::recovery::CUSTOMER_KEYS;
 use super::signer::write_file;
 use super::{Inspection, LedgerSettings, OpenError, Verification, segment, verify};
+use crate::io_at::AtPath as _;
 
 /// Receives a copy in parts: the path of a file inside the data folder, and bytes to append to it. The parts of a file
 /// follow one another. An error ends the copying.
@@ -95,7 +96,7 @@ pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));
-    written.map_err(at(&inspection.folders.log))?;
+    written.at(&inspection.folders.log)?;
     verify_copy(data)
 }
 

@@ -24,9 +24,10 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, UNFINISHED, replace, shred};
-use super::recovery::{at, create_folders};
+use super::recovery::create_folders;
 use super::secrets::{SecretKey, Secrets, hex, random};
 use super::{OpenError, parallel};
+use crate::io_at::AtPath as _;
 
 /// The extension of a block's file name.
 const SUFFIX: &str = ".keys";
@@ -63,18 +64,17 @@ impl KeyBlocks {
     /// # Errors
     /// When the disk fails, or a block is damaged.
     pub fn open(disk: Arc<dyn Disk>, folder: PathBuf, secrets: &Secrets) -> Result<(Self, Keys), OpenError> {
-        let failed = at(&folder);
         create_folders(&*disk, &folder)?;
-        for name in disk.file_names(&folder).map_err(&failed)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+        for name in disk.file_names(&folder).at(&folder)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = folder.join(name);
-            shred(&*disk, &path, None).map_err(at(&path))?;
+            shred(&*disk, &path, None).at(&path)?;
         }
         let (mut blocks, mut keys) = (Vec::new(), Keys::default());
         for (path, entries) in read(&*disk, &folder, secrets)? {
             blocks.push((path, entries.iter().map(|(name, _)| *name).collect()));
             keys.extend(entries);
         }
-        disk.sync_folder(&folder).map_err(failed)?;
+        disk.sync_folder(&folder).at(&folder)?;
         Ok((Self { disk, folder, blocks }, keys))
     }
 
@@ -127,12 +127,12 @@ impl KeyBlocks {
 /// When the disk fails, or a block is damaged.
 pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
     let read = |path: PathBuf| {
-        let bytes = disk.read(&path).map_err(at(&path))?;
+        let bytes = disk.read(&path).at(&path)?;
         let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
         let entries = parse(&bytes, secrets).map_err(damaged)?;
         Ok((path, entries))
     };
-    let blocks = names(disk, folder).map_err(at(folder))?.iter().map(|name| folder.join(name)).collect();
+    let blocks = names(disk, folder).at(folder)?.iter().map(|name| folder.join(name)).collect();
     parallel::map(blocks, read).into_iter().collect()
 }
 

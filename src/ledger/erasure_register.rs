@@ -15,7 +15,7 @@ use super::OpenError;
 use super::customer_keys::KeyName;
 use super::disk::{Disk, DiskFile, extend};
 use super::frame;
-use super::recovery::at;
+use crate::io_at::AtPath as _;
 
 /// The file's name inside the keys folder.
 const FILE: &str = "erased";
@@ -46,14 +46,13 @@ impl ErasureRegister {
     /// When the disk fails, or the register is damaged.
     pub fn open(disk: &dyn Disk, folder: &Path) -> Result<(Self, Vec<RegisteredErasure>), OpenError> {
         let path = folder.join(FILE);
-        let failed = at(&path);
         let Some((erased, rest)) = read(disk, folder)? else {
             let file = disk.create(&path).and_then(|file| disk.sync_folder(folder).map(|()| file));
-            return Ok((Self { file: file.map_err(failed)?, length: 0 }, Vec::new()));
+            return Ok((Self { file: file.at(&path)?, length: 0 }, Vec::new()));
         };
-        let (mut file, length) = (disk.open(&path).map_err(&failed)?, (erased.len() * ENTRY) as u64);
+        let (mut file, length) = (disk.open(&path).at(&path)?, (erased.len() * ENTRY) as u64);
         if rest > 0 {
-            file.truncate(length).map_err(failed)?;
+            file.truncate(length).at(&path)?;
         }
         Ok((Self { file, length }, erased))
     }
@@ -78,7 +77,7 @@ pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<RegisteredEras
     let path = folder.join(FILE);
     let bytes = match disk.read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(at(&path))?,
+        other => other.at(&path)?,
     };
     let (entries, _) = bytes.as_chunks::<ENTRY>();
     let erased: Vec<RegisteredErasure> = entries.iter().map_while(parse).collect();

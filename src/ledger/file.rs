@@ -16,7 +16,7 @@ use super::frame_index::SharedIndex;
 use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, TreeHead, VerifyingKey};
 use super::proof::{consistency, inclusion};
 use super::record_summary::RecordSummary;
-use super::recovery::{RecoveredLedger, at, create_folders, lock, recover};
+use super::recovery::{RecoveredLedger, create_folders, lock, recover};
 use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
@@ -28,6 +28,7 @@ use super::writer::{Append, Job, Writer};
 use super::{Erasure, Ledger, LedgerError};
 use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use crate::domain::time::Moment;
+use crate::io_at::{AtPath as _, IoAt};
 
 /// The folder of frames and customer keys inside the data folder.
 const LEDGER: &str = "ledger";
@@ -127,13 +128,8 @@ impl std::fmt::Display for Repair {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The disk failed.
-    #[error("`{path}`: {error}")]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] IoAt),
     /// Another process has the folder open.
     #[error("`{0}` is in use by another process")]
     InUse(PathBuf),
@@ -230,12 +226,12 @@ impl FileLedger {
         // Checked again under the lock, because a restore may have begun meanwhile.
         check_complete(&settings.data)?;
         let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
-        let mut reserve = reserve.map_err(at(&folders.ledger))?;
+        let mut reserve = reserve.at(&folders.ledger)?;
         let mut recovered = recover(&disk, settings, &folders);
-        if matches!(&recovered, Err(OpenError::Disk { error, .. }) if is_full(error)) && reserve.release() {
+        if matches!(&recovered, Err(OpenError::Disk(error)) if is_full(&error.source)) && reserve.release() {
             recovered = recover(&disk, settings, &folders);
         }
-        Self::start(disk, settings, recovered?, reserve, lock).map_err(at(&folders.ledger))
+        Ok(Self::start(disk, settings, recovered?, reserve, lock).at(&folders.ledger)?)
     }
 
     /// Wraps every customer key under a new wrapping key and destroys the old one, so that earlier copies of the data
@@ -244,11 +240,11 @@ impl FileLedger {
     /// # Errors
     /// When there is no ledger, or it cannot be opened, for example because a server has it open.
     pub fn rotate_key(settings: &LedgerSettings) -> Result<(), OpenError> {
-        let missing = || at(&settings.keys)(io::ErrorKind::NotFound.into());
+        let missing = || IoAt::new(&settings.keys, io::ErrorKind::NotFound.into());
         Secrets::read(&RealDisk, &settings.keys)?.ok_or_else(missing)?;
         let opened = Self::open(settings)?;
         let begun = Secrets::clone(&opened.ledger.secrets).begin_rotation(&RealDisk);
-        begun.map_err(at(&settings.keys))?;
+        begun.at(&settings.keys)?;
         drop(opened);
         Self::open(settings).map(drop)
     }

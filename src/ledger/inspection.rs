@@ -14,11 +14,12 @@ use super::customer_keys::{self, KeyName, Keys};
 use super::disk::{Disk, RealDisk};
 use super::proof::{Checkpoint, CheckpointError, Hash, ProofError, Receipt, ReceiptError, TileError, TileNodes};
 use super::proof::{TreeHead, VerifyingKey, consistency, consistency_holds, inclusion, root};
-use super::recovery::{CUSTOMER_KEYS, at};
+use super::recovery::CUSTOMER_KEYS;
 use super::secrets::Secrets;
 use super::signer::{CHECKPOINT, LedgerFolders, VERIFYING_KEY};
 use super::{LedgerSettings, OpenError, erasure_register, segment};
 use crate::domain::consent::{ConsentRecord, json_ld};
+use crate::io_at::AtPath as _;
 
 /// A ledger that is open for reading.
 pub struct Inspection {
@@ -100,7 +101,7 @@ impl Inspection {
     /// When there is no ledger, or its keys are damaged.
     pub fn open(settings: &LedgerSettings) -> Result<Self, OpenError> {
         let folders = settings.folders();
-        RealDisk.file_names(&folders.ledger).map_err(at(&folders.ledger))?;
+        RealDisk.file_names(&folders.ledger).at(&folders.ledger)?;
         let opener = Opener::read(&folders)?;
         Ok(Self { folders, opener })
     }
@@ -140,7 +141,7 @@ impl Inspection {
 
     fn published(&self, name: &str) -> Result<(PathBuf, String), OpenError> {
         let path = self.folders.log.join(name);
-        let text = std::fs::read_to_string(&path).map_err(at(&path))?;
+        let text = std::fs::read_to_string(&path).at(&path)?;
         Ok((path, text))
     }
 
@@ -215,7 +216,7 @@ impl Inspection {
         position: u64,
         mut visit: impl FnMut(&FrameRef<'_>) -> ControlFlow<()>,
     ) -> Result<Option<(PathBuf, usize)>, OpenError> {
-        let names = RealDisk.file_names(&self.folders.ledger).map_err(at(&self.folders.ledger))?;
+        let names = RealDisk.file_names(&self.folders.ledger).at(&self.folders.ledger)?;
         let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
         let before = firsts.partition_point(|first| *first <= position).saturating_sub(1);
         let (firsts, later) = (firsts.get(before..).unwrap_or(&[]), before > 0);
@@ -225,7 +226,7 @@ impl Inspection {
         };
         for (index, first) in firsts.iter().enumerate() {
             let file = segment::path(&self.folders.ledger, *first);
-            let bytes = RealDisk.read(&file).map_err(at(&file))?;
+            let bytes = RealDisk.read(&file).at(&file)?;
             let mut frames = chain.segment(&file, *first, &bytes)?;
             while let Some(frame) = frames.next()? {
                 if visit(&frame).is_break() {

@@ -22,6 +22,7 @@ use super::segment::{self, LastSegment};
 use super::signer::{HEAD, LedgerFolders, VERIFYING_KEY};
 use super::vault::Vault;
 use super::{LedgerSettings, OpenError, Repair};
+use crate::io_at::{AtPath as _, IoAt};
 
 /// The lock file of a folder that one process may use.
 const LOCK: &str = "lock";
@@ -53,12 +54,6 @@ pub struct RecoveredLedger {
     pub register: ErasureRegister,
 }
 
-/// Adds the path to an error of the disk.
-pub fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |error| OpenError::Disk { path: path.clone(), error }
-}
-
 /// Reads, checks and repairs the files of a ledger.
 ///
 /// # Errors
@@ -68,7 +63,7 @@ pub fn recover(
     settings: &LedgerSettings,
     folders: &LedgerFolders,
 ) -> Result<RecoveredLedger, OpenError> {
-    let names = disk.file_names(&folders.ledger).map_err(at(&folders.ledger))?;
+    let names = disk.file_names(&folders.ledger).at(&folders.ledger)?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
     let (mut secrets, mut key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
     let (mut register, registered) = ErasureRegister::open(&**disk, &folders.keys)?;
@@ -93,19 +88,19 @@ pub fn recover(
 
     let unregistered: Vec<RegisteredErasure> =
         erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
-    register.add(&unregistered).map_err(at(&folders.keys))?;
+    register.add(&unregistered).at(&folders.keys)?;
     let erased = [registered, unregistered].concat();
     let restored: Vec<KeyName> =
         erased.iter().map(|erased| erased.key).filter(|key| index.keys().contains_key(key)).collect();
     if !restored.is_empty() {
-        blocks.shred(&restored, index.keys(), &secrets).map_err(at(&customer_keys))?;
+        blocks.shred(&restored, index.keys(), &secrets).at(&customer_keys)?;
         repairs.push(Repair::ErasedAgain(restored.len()));
     }
     index.load_records(owners, &erased);
     if secrets.is_rotating() {
         Vault::rewrap(disk, &settings.data, &secrets)?;
         let rewrapped = blocks.rewrap(index.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
-        rewrapped.map_err(at(&customer_keys))?;
+        rewrapped.at(&customer_keys)?;
     }
     if let Some(torn) = torn {
         repairs.push(torn.cut_off(&**disk)?);
@@ -119,7 +114,7 @@ fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, Sign
     create_folders(disk, folder)?;
     let secrets = match Secrets::read(disk, folder)? {
         Some(secrets) => secrets,
-        None if new => Secrets::create(disk, folder).map_err(at(folder))?,
+        None if new => Secrets::create(disk, folder).at(folder)?,
         None => return Err(OpenError::KeysMissing(folder.to_owned())),
     };
     let path = folder.join(SIGNING_KEY);
@@ -132,9 +127,9 @@ fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, Sign
         }
         // Without the key that signed it, a head cannot be verified: an operator must remove both files or neither.
         None if read_if_exists(disk, &folder.join(HEAD))?.is_some() => return Err(OpenError::KeysMissing(path)),
-        None => create_signing_key(disk, &path).map_err(at(&path))?,
+        None => create_signing_key(disk, &path).at(&path)?,
     };
-    disk.sync_folder(folder).map_err(at(folder))?;
+    disk.sync_folder(folder).at(folder)?;
     Ok((secrets, key, new_log))
 }
 
@@ -142,7 +137,7 @@ fn read_if_exists(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenE
     match disk.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(at(path)(error)),
+        Err(error) => Err(IoAt::new(path, error).into()),
     }
 }
 
@@ -159,11 +154,11 @@ fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
 fn begin_new_log(disk: &dyn Disk, keys: &Path, archive: &Path, old: &SigningKey) -> Result<SigningKey, OpenError> {
     create_folders(disk, archive)?;
     let copy = |name| replace(disk, &archive.join(name), &zeroize::Zeroizing::new(disk.read(&keys.join(name))?));
-    [SIGNING_KEY, HEAD].into_iter().try_for_each(copy).map_err(at(archive))?;
+    [SIGNING_KEY, HEAD].into_iter().try_for_each(copy).at(archive)?;
     let public = format!("{}\n", old.verifying_key());
-    replace(disk, &archive.join(VERIFYING_KEY), public.as_bytes()).map_err(at(archive))?;
+    replace(disk, &archive.join(VERIFYING_KEY), public.as_bytes()).at(archive)?;
     let path = keys.join(SIGNING_KEY);
-    create_signing_key(disk, &path).map_err(at(&path))
+    Ok(create_signing_key(disk, &path).at(&path)?)
 }
 
 /// Locks a folder against other processes until the result is dropped.
@@ -171,7 +166,7 @@ fn begin_new_log(disk: &dyn Disk, keys: &Path, archive: &Path, old: &SigningKey)
 /// # Errors
 /// When the disk fails, or another process has the lock.
 pub fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Any + Send + Sync>, OpenError> {
-    let lock = disk.lock(&folder.join(LOCK)).map_err(at(folder))?;
+    let lock = disk.lock(&folder.join(LOCK)).at(folder)?;
     lock.ok_or_else(|| OpenError::InUse(folder.to_owned()))
 }
 
@@ -195,7 +190,7 @@ pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
         true => disk.sync_folder(folder.parent().filter(|above| *above != "").unwrap_or(Path::new("."))),
         false => Ok(()),
     };
-    above.into_iter().rev().try_for_each(|folder| create(folder).map_err(at(folder)))
+    above.into_iter().rev().try_for_each(|folder| Ok(create(folder).at(folder)?))
 }
 
 /// The heads that the ledger must contain: the last one that it signed, and the one that the operator expects.

@@ -14,9 +14,9 @@ use super::frame::{FrameKind, Header, Link};
 use super::frame_index::{FrameIndex, RecordOwners};
 use super::proof::Leaf;
 use super::record_summary::RecordSummary;
-use super::recovery::at;
 use super::segment::{self, LastSegment, SegmentOffset};
 use super::{OpenError, Repair, erasure, parallel, payload, seal};
+use crate::io_at::AtPath as _;
 
 /// The content of the segments that were read.
 pub struct Scan<'d> {
@@ -54,7 +54,7 @@ impl TornFrame {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let copy = self.path.with_file_name(format!("{name}.torn-at-{}", self.start));
         let cut = replace(disk, &copy, &self.bytes).and_then(|()| disk.open(&self.path)?.truncate(self.start as u64));
-        cut.map_err(at(&self.path))?;
+        cut.at(&self.path)?;
         Ok(Repair::TornFrame(copy))
     }
 }
@@ -88,7 +88,7 @@ impl<'d> Scan<'d> {
         let (mut chain, mut without_key) = (Chain::from_start(), BTreeMap::new());
         for (number, first) in firsts.iter().enumerate() {
             let path = segment::path(self.folder, *first);
-            let bytes = self.disk.read(&path).map_err(at(&path))?;
+            let bytes = self.disk.read(&path).at(&path)?;
             let mut frames = chain.segment(&path, *first, &bytes)?;
             for (part, read) in read_parts(&frames, self.index.keys()) {
                 if !frames.join(&part)? {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::OpenError;
 use super::disk::{Disk, replace, shred};
+use crate::io_at::IoAt;
 
 /// 32 secret bytes, wiped from memory when they are dropped.
 pub type SecretKey = Zeroizing<[u8; 32]>;
@@ -50,7 +51,7 @@ impl Secrets {
         let bytes = match disk.read(&path) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::Disk { path, error }),
+            Err(error) => return Err(IoAt::new(&path, error).into()),
         };
         let secrets = std::str::from_utf8(&bytes).ok().and_then(|text| Self::parse(text, &path));
         let damaged =

@@ -17,6 +17,7 @@ use super::OpenError;
 use super::customer_keys::{KeyBlocks, KeyName, Keys};
 use super::disk::Disk;
 use super::secrets::{Secrets, random};
+use crate::io_at::AtPath as _;
 
 /// The folder of the customer store, inside the data folder.
 pub const CUSTOMERS: &str = "customers";
@@ -98,7 +99,7 @@ impl Vault {
     pub(super) fn open(disk: Arc<dyn Disk>, data: &Path, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
         let folder = folder(data);
         let (blocks, keys) = KeyBlocks::open(disk, folder.clone(), &secrets)?;
-        let nonce_random = *random().map_err(super::recovery::at(&folder))?;
+        let nonce_random = *random().at(&folder)?;
         Ok(Self { blocks, keys, spare: Vec::new(), secrets, nonce_random, sealed: AtomicU64::new(0) })
     }
 
@@ -106,7 +107,7 @@ impl Vault {
     pub(super) fn rewrap(disk: &Arc<dyn Disk>, data: &Path, secrets: &Secrets) -> Result<(), OpenError> {
         let folder = folder(data);
         let (blocks, keys) = KeyBlocks::open(Arc::clone(disk), folder.clone(), secrets)?;
-        blocks.rewrap(&keys, secrets).map_err(super::recovery::at(&folder))
+        Ok(blocks.rewrap(&keys, secrets).at(&folder)?)
     }
 
     /// The path in the data folder and the bytes of each key block. No key may be destroyed meanwhile.

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::codec::{StoredContact, StoredOutcome, StoredRequest};
 use crate::clock::Stopwatch;
+use crate::io_at::{AtPath as _, IoAt};
 use slot::SLOT;
 
 const SHARDS: usize = 16;
@@ -155,7 +156,7 @@ impl ContactLog {
             match std::fs::read(&path) {
                 Ok(bytes) => slot::read_all(&bytes, &mut contents),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StoreError::Disk { path, error }),
+                Err(error) => return Err(IoAt::new(&path, error).into()),
             }
         }
         contents.entries.sort_by_key(|(segment, _)| *segment);
@@ -170,7 +171,7 @@ impl ContactLog {
     pub fn open(folder: &Path, last: u64) -> Result<Self, StoreError> {
         let open = |path: PathBuf| {
             let file = OpenOptions::new().create(true).append(true).open(&path);
-            file.map_err(|error| StoreError::Disk { path, error })
+            file.at(&path)
         };
         let [even, odd] = paths(folder);
         let (files, now) = ([open(even)?, open(odd)?], Stopwatch::start());

@@ -12,8 +12,9 @@ use std::path::Path;
 
 use super::StoreError;
 use super::codec;
-use super::customer_store::{CustomerStore, RECORDS, at, pseudonym};
+use super::customer_store::{CustomerStore, RECORDS, pseudonym};
 use super::database::{Batch, Database};
+use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::{CUSTOMERS, CopySink, PART};
 
 /// The file of pairs in a backup.
@@ -38,13 +39,12 @@ impl CustomerStore {
     /// # Errors
     /// When the disk or the sink fails.
     pub fn copy(&self, sink: &mut CopySink<'_>) -> Result<(), StoreError> {
-        let failed = at(&self.folder);
         let (blocks, snapshot) = {
             // Locked, so that the keys and the snapshot belong together.
             let _writer = self.writer();
-            (self.keys().vault.blocks().map_err(&failed)?, self.database.snapshot())
+            (self.keys().vault.blocks().at(&self.folder)?, self.database.snapshot())
         };
-        blocks.into_iter().try_for_each(|(name, bytes)| sink(&name, bytes)).map_err(&failed)?;
+        blocks.into_iter().try_for_each(|(name, bytes)| sink(&name, bytes)).at(&self.folder)?;
         let mut bytes = MAGIC.to_vec();
         for pair in snapshot.pairs() {
             let (is_customer, (key, value)) = pair?;
@@ -52,10 +52,10 @@ impl CustomerStore {
             [&key, &value].iter().for_each(|part| bytes.extend(length(part).to_le_bytes()));
             [key, value].iter().for_each(|part| bytes.extend_from_slice(part));
             if bytes.len() >= PART {
-                sink(PAIRS, std::mem::take(&mut bytes)).map_err(&failed)?;
+                sink(PAIRS, std::mem::take(&mut bytes)).at(&self.folder)?;
             }
         }
-        sink(PAIRS, bytes).map_err(failed)
+        Ok(sink(PAIRS, bytes).at(&self.folder)?)
     }
 
     /// Counts the customers, and opens each to find the damaged ones.
@@ -81,14 +81,13 @@ impl CustomerStore {
 /// # Errors
 /// When the disk fails, or the file is damaged.
 pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
-    let failed = at(file);
-    let mut pairs = PairReader(BufReader::new(File::open(file).map_err(&failed)?));
-    if pairs.part(MAGIC.len()).map_err(&failed)? != MAGIC {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is not a file of customers")));
+    let mut pairs = PairReader(BufReader::new(File::open(file).at(file)?));
+    if pairs.part(MAGIC.len()).at(file)? != MAGIC {
+        return Err(IoAt::new(file, io::Error::new(io::ErrorKind::InvalidData, "it is not a file of customers")).into());
     }
     let database = Database::open(&data.join(CUSTOMERS).join(RECORDS))?;
     let mut batch = Batch::default();
-    while let Some((is_customer, [key, value])) = pairs.next().map_err(&failed)? {
+    while let Some((is_customer, [key, value])) = pairs.next().at(file)? {
         if is_customer {
             batch.customers.push((key, Some(value)));
         } else {

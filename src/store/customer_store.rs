@@ -19,6 +19,7 @@ use super::metadata::{self, Progress};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
 use crate::domain::id::{ActionId, Vocabulary};
+use crate::io_at::AtPath as _;
 use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
 
 /// The number of buckets, and so of encryption keys in use.
@@ -137,7 +138,7 @@ impl CustomerStore {
             return Err(StoreError::Truncated { path: folder, written: found.durable_flush, found: flush });
         }
         let used: HashSet<KeyName> = buckets.values().copied().collect();
-        vault.retain_keys(&used).map_err(at(&folder))?;
+        vault.retain_keys(&used).at(&folder)?;
         let last = found.entries.iter().map(|(segment, _)| *segment).max().unwrap_or(0).max(drained);
         let store = Self {
             database,
@@ -283,7 +284,7 @@ impl CustomerStore {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         // All or none: a key that encrypts customers but is not in the metadata would be destroyed at the next start.
         let new = lacking.into_iter().map(|bucket| Ok((bucket, keys.vault.new_key()?)));
-        let new: Vec<_> = new.collect::<std::io::Result<_>>().map_err(at(&self.folder))?;
+        let new: Vec<_> = new.collect::<std::io::Result<_>>().at(&self.folder)?;
         batch.metadata.extend(new.iter().map(|(bucket, key)| metadata::bucket_key(*bucket, *key)));
         keys.buckets.extend(new);
         Ok(())
@@ -295,7 +296,7 @@ impl CustomerStore {
         batch.metadata.extend(metadata::progress(flush, drained));
         self.database.commit(batch)?;
         writer.flush = flush;
-        self.log.record_flush(flush, drained).map_err(at(&self.folder))
+        Ok(self.log.record_flush(flush, drained).at(&self.folder)?)
     }
 
     /// Erases a customer: afterwards no file holds anything readable about them.
@@ -331,7 +332,7 @@ impl CustomerStore {
         let buckets: BTreeSet<u16> = removed.iter().map(|who| bucket(*who)).collect();
         for bucket in buckets {
             let Some(old) = keys.buckets.get(&bucket).copied() else { continue };
-            let new = keys.vault.new_key().map_err(at(&self.folder))?;
+            let new = keys.vault.new_key().at(&self.folder)?;
             let mut batch = Batch { metadata: vec![metadata::bucket_key(bucket, new)], ..Batch::default() };
             let to = bucket.checked_add(16).map(|next| next.to_be_bytes());
             let to = to.as_ref().map(<[u8; 2]>::as_slice);
@@ -347,7 +348,7 @@ impl CustomerStore {
             }
             self.database.commit(batch)?;
             keys.buckets.insert(bucket, new);
-            keys.vault.destroy_keys(&[old]).map_err(at(&self.folder))?;
+            keys.vault.destroy_keys(&[old]).at(&self.folder)?;
         }
         Ok(())
     }
@@ -377,7 +378,7 @@ impl CustomerStore {
         }
         // Last: the segments are drained once every batch is durable.
         self.commit(&mut writer, Batch::default(), Some(last))?;
-        self.log.truncate(writer.flush).map_err(at(&self.folder))
+        Ok(self.log.truncate(writer.flush).at(&self.folder)?)
     }
 
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
@@ -472,10 +473,4 @@ fn after(who: Pseudonym) -> Option<Pseudonym> {
         }
     }
     None
-}
-
-/// Adds the path to an error of the disk.
-pub(super) fn at(folder: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
-    let path = folder.to_owned();
-    move |error| StoreError::Disk { path: path.clone(), error }
 }

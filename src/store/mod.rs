@@ -12,6 +12,7 @@ mod database;
 mod memory;
 mod metadata;
 
+use crate::io_at::IoAt;
 use std::path::PathBuf;
 
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
@@ -23,13 +24,8 @@ pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk failed.
-    #[error("`{path}`: {error}")]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] IoAt),
     /// Another process has the store open.
     #[error("`{0}` is in use by another process")]
     InUse(PathBuf),

@@ -22,7 +22,7 @@ impl RotateKey {
         FileLedger::rotate_key(&self.place.settings()).map_err(|error| {
             let help = match error {
                 OpenError::InUse(_) => "stop the server first",
-                OpenError::Disk { .. } => "name the folder of the ledger with --data, and that of its keys with --keys",
+                OpenError::Disk(_) => "name the folder of the ledger with --data, and that of its keys with --keys",
                 _ => "`tactful ledger verify` says more; nothing was rotated that cannot be read",
             };
             Failure::new(error.to_string()).help(help)
