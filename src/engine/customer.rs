@@ -82,7 +82,7 @@ fn look(scene: &Scene<'_>) -> CustomerView {
         journeys: journeys
             .map(|journey| JourneyView {
                 journey: rules.vocabulary.name(journey.journey).to_owned(),
-                stage: rules.vocabulary.name(journey.stage).split_once('/').map_or("", |(_, stage)| stage).to_owned(),
+                stage: rules.vocabulary.local_name(journey.stage).to_owned(),
                 entered: journey.entered,
                 started: journey.started,
             })

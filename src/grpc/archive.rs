@@ -94,8 +94,7 @@ fn profile(export: &CustomerExport, portable_only: bool, covers: impl Fn(Purpose
     });
     if !portable_only && let Some(profile) = profile.as_object_mut() {
         let journeys = state.relation().journeys.iter().map(|journey| {
-            let stage = name(journey.stage, rules);
-            let stage = stage.split_once('/').map_or("", |(_, stage)| stage);
+            let stage = rules.vocabulary.local_name(journey.stage);
             json!({
                 "journey": name(journey.journey, rules), "stage": stage, "kept_for": [name(journey.purpose, rules)],
                 "started_at": journey.started.to_string(), "entered_at": journey.entered.to_string(),
@@ -111,8 +110,7 @@ fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl 
     let mut events: Vec<Json> = Vec::new();
     for event in export.state.events().newest_first().filter(|event| covers(event.purposes)) {
         let fields = event.fields.iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
-            let field = name(id, rules);
-            (field.split_once('/').map_or("", |(_, field)| field).to_owned(), plain(held.value()))
+            (rules.vocabulary.local_name(id).to_owned(), plain(held.value()))
         });
         let fields: serde_json::Map<String, Json> = fields.collect();
         events.push(json!({

@@ -189,15 +189,14 @@ pub fn held(export: &CustomerExport, view: &CustomerView) -> Held {
     let attributes = attributes.map(|(id, held)| (rules.vocabulary.name(id).to_owned(), story_value(held.value())));
     let events = state.events().newest_first().map(|event| {
         let fields = event.fields.iter().map(|(id, held)| {
-            let name = rules.vocabulary.name(id);
-            (name.split_once('/').map_or(name, |(_, field)| field).to_owned(), story_value(held.value()))
+            (rules.vocabulary.local_name(id).to_owned(), story_value(held.value()))
         });
         (event.at.0, rules.vocabulary.name(event.kind).to_owned(), fields.collect::<BTreeMap<_, _>>())
     });
     let mut events: Vec<_> = events.collect();
     events.sort_by(|a, b| (a.0, &a.1, format!("{:?}", a.2)).cmp(&(b.0, &b.1, format!("{:?}", b.2))));
     let journeys = state.relation().journeys.iter().map(|journey| {
-        let stage = rules.vocabulary.name(journey.stage).split_once('/').map_or("", |(_, stage)| stage);
+        let stage = rules.vocabulary.local_name(journey.stage);
         (rules.vocabulary.name(journey.journey).to_owned(), (stage.to_owned(), journey.entered.0))
     });
     let limits = view.limits.iter().filter(|limit| limit.used > 0).map(|limit| {

@@ -236,7 +236,7 @@ fn note_step(
 
 /// Whether a move leads from one stage to the other on what just happened. All moves that do count.
 fn could_make(step: &Move, before: &JourneyView, now: &JourneyView, (event, rules): (Option<&str>, &RuleSet)) -> bool {
-    let leads = rules.vocabulary.name(step.to).split_once('/').is_some_and(|(_, to)| to == now.stage);
+    let leads = rules.vocabulary.local_name(step.to) == now.stage;
     leads
         && match &step.on {
             MoveOn::After(wait) => before.entered + *wait == now.entered,

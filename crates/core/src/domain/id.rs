@@ -69,6 +69,14 @@ ids! {
     GroupId(u16) = 16_384;
 }
 
+/// An id of what is named inside something else: its full name is `owner/name`.
+///
+/// Names cannot contain `/`, so that `a.b` with `c` differs from `a` with `b.c`.
+pub trait LocalId: Id {}
+
+impl LocalId for FieldId {}
+impl LocalId for StageId {}
+
 /// A set of purposes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct PurposeSet(pub u64);
@@ -215,6 +223,18 @@ impl Vocabulary {
     pub fn name<I: Id>(&self, id: I) -> &str {
         self.tables.get(I::KIND as usize).and_then(|table| table.names.get(id.index())).map_or("", |name| name.as_str())
     }
+
+    /// The name behind a number, without its owner: `page` of the field `page_viewed/page`.
+    #[must_use]
+    pub fn local_name<I: LocalId>(&self, id: I) -> &str {
+        self.name(id).split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+/// The full name of what is called `name` inside `owner`.
+#[must_use]
+pub fn full_name(owner: &str, name: &str) -> String {
+    format!("{owner}/{name}")
 }
 
 /// A map from ids to what the rule set says of them; ids that it no longer declares have no entry.

@@ -368,8 +368,7 @@ impl<'a> View<'a> {
 
     fn stage(&self, id: JourneyId) -> &'a str {
         let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
-        let name = state.map(|state| self.scene.rules.vocabulary.name(state.stage));
-        name.and_then(|name| name.split_once('/')).map_or(NO_STAGE, |(_, stage)| stage)
+        state.map_or(NO_STAGE, |state| self.scene.rules.vocabulary.local_name(state.stage))
     }
 
     fn entered(&self, id: JourneyId) -> Option<Moment> {

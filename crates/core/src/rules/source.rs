@@ -1,7 +1,7 @@
 //! Reads the YAML of one rule file into nodes with places, without knowledge of the keys.
 //!
-//! Each step is a child module: `guard` checks the bytes, `tree` builds nodes from the events of saphyr-parser within
-//! limits of depth and number, `value` lets serde_yaml decide which plain scalars are numbers, flags or null, `traps`
+//! `node` holds the result. Each step is a child module: `guard` checks the bytes, `tree` builds nodes from the events
+//! of saphyr-parser within limits of depth and number, `value` lets serde_yaml decide which plain scalars are numbers, flags or null, `traps`
 //! finds what parses but is probably a mistake; `end` checks that the file is complete, and `mistake` puts the parser's
 //! errors into plain words. Nothing here recurses deeper than [`MAX_DEPTH`].
 
@@ -9,6 +9,7 @@ mod end;
 mod guard;
 mod line;
 mod mistake;
+mod node;
 mod offset;
 mod place;
 mod recovery;
@@ -16,95 +17,21 @@ mod traps;
 mod tree;
 mod value;
 
-use crate::domain::sources::{FileId, Span};
+use crate::domain::sources::FileId;
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::shape::Form;
 use mistake::Stop;
 use recovery::Recovery;
 
 pub use end::opens;
-pub use guard::{MAX_FILE_BYTES, MAX_NODES, count_values};
+pub use guard::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, count_values};
 pub use line::{comment_behind, quoted, words_around, words_in};
-pub use tree::MAX_DEPTH;
+pub use node::{Entry, MapKey, Node, NodeKind, Reading, Style};
 
-/// The most mistakes that are reported for one file.
-const MAX_PROBLEMS: usize = 100;
 /// The most times that a file is read again to find the mistakes after the first one.
 const MAX_PASSES: usize = 16;
 /// The most bytes that are read over all passes, so that a large broken file is refused quickly.
 const MAX_BYTES_REREAD: usize = 1 << 19;
-
-/// One value with its place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// Where it stands; of a block list or map, from its first entry to the end of its last.
-    pub span: Span,
-    /// What it is.
-    pub kind: NodeKind,
-    /// How it is written.
-    pub style: Style,
-}
-
-/// The kinds of values.
-#[derive(Debug, Clone, PartialEq)]
-pub enum NodeKind {
-    /// `~`, `null`, or an empty value.
-    Null,
-    /// `true` or `false`.
-    Flag(bool),
-    /// Any number.
-    Number(f64),
-    /// Text, decoded.
-    Text(String),
-    /// A list.
-    List(Vec<Node>),
-    /// A map in the order it is written; no key occurs twice.
-    Map(Vec<Entry>),
-}
-
-/// One line of a map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The key and its place.
-    pub key: Key,
-    /// What the key holds; `Null` if the line ends after the key.
-    pub value: Node,
-}
-
-/// A key with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// The key's text, decoded.
-    pub text: String,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// How a value is written: scalars in any style but `Flow`; lists and maps in `Block` or `Flow`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Without quotes.
-    Plain,
-    /// In `'...'`.
-    SingleQuoted,
-    /// In `"..."`.
-    DoubleQuoted,
-    /// A text after `|` or `>`; a list or map by indentation.
-    Block,
-    /// In `[...]` or `{...}`.
-    Flow,
-}
-
-/// The result of reading one file.
-#[derive(Debug)]
-pub struct Reading {
-    /// The tree, as far as it could be read.
-    pub node: Option<Node>,
-    /// Lines that were skipped because of mistakes with an unknown extent.
-    pub lost: Vec<Span>,
-    /// Every mistake that was found.
-    pub found: Vec<Diagnostic>,
-}
 
 /// Reads one file. Returns `None` if there is no tree; pushes every mistake it can find.
 ///
@@ -156,15 +83,6 @@ pub fn read_twice(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let mut mistakes = Vec::new();
     if let Some(node) = read(file, text, &mut mistakes).filter(|_| mistakes.is_empty()) {
         value::compare_readers(text, &node, diagnostics);
-    }
-}
-
-impl Node {
-    /// Maps a byte range within this scalar's text to the file, where `source` is the file's text. Exact
-    /// unless the scalar is double-quoted with escapes, or not a scalar; then the whole node.
-    #[must_use]
-    pub fn inner_span(&self, source: &str, start: usize, end: usize) -> Span {
-        place::inner(self, source, start, end).unwrap_or(self.span)
     }
 }
 

@@ -65,8 +65,7 @@ impl<'r> Possible<'r> {
             }
             Fact::Stage(id) => {
                 let reached = stage::reachable(self.rules.journeys.get(*id)?).into_iter();
-                let names =
-                    reached.map(|id| self.rules.vocabulary.name(id).split_once('/').map_or("", |(_, name)| name));
+                let names = reached.map(|id| self.rules.vocabulary.local_name(id));
                 texts(names.chain([NO_STAGE]))
             }
             Fact::EventCount { .. } | Fact::OutcomeCount { .. } | Fact::Pressure | Fact::Hurt => {

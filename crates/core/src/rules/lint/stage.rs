@@ -16,7 +16,7 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Found> {
 
 fn of_journey(journey: &Journey, rules: &RuleSet) -> Vec<Diagnostic> {
     let reached = reachable(journey);
-    let name = |stage: &Stage| rules.vocabulary.name(stage.id).split_once('/').map_or("", |(_, name)| name).to_owned();
+    let name = |stage: &Stage| rules.vocabulary.local_name(stage.id);
     let warn = |stage: &Stage, message: String, help: &str| {
         Diagnostic::warning(code::UNREACHABLE_STAGE, stage.span, message).help(help)
     };

@@ -1,7 +1,7 @@
 //! `events:` what can happen to a customer, for which purposes it is stored and for how long.
 
 use super::{find, intern, purposes};
-use crate::domain::id::{EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::id::{full_name, EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::model::{EventType, Field, Shape};
 use crate::domain::purpose::Purpose;
 use crate::domain::value::Type;
@@ -28,8 +28,7 @@ pub fn read(
     let mut ids = Vec::new();
     if let (Some(node), Some(set)) = (fields.optional("fields"), set) {
         for field in reader::map(node, "fields", sink)? {
-            // Names cannot contain `/`, so that `a.b` with `c` differs from `a` with `b.c`.
-            let name = format!("{}/{}", entry.key.text, field.key.text);
+            let name = full_name(&entry.key.text, &field.key.text);
             let Some(read) = read_field(field, set, (vocabulary, declared), sink) else { continue };
             let id = intern(vocabulary, &name, field.key.span, sink)?;
             fields_out.insert(id, read);

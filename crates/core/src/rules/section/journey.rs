@@ -1,7 +1,7 @@
 //! `journeys:` a customer's progress, in stages.
 
 use crate::domain::expr::{FactTable, NO_STAGE};
-use crate::domain::id::{EventTypeId, StageId, Vocabulary};
+use crate::domain::id::{full_name, EventTypeId, StageId, Vocabulary};
 use crate::domain::model::{Declarations, Journey, JourneyHead, Move, MoveOn, Stage, Trigger};
 use crate::rules::expr::Scope;
 use crate::rules::reader::{self, Fields};
@@ -38,7 +38,7 @@ pub fn read_head(
                 sink,
             );
         }
-        let id = intern(vocabulary, &format!("{name}/{}", stage.key.text), stage.key.span, sink)?;
+        let id = intern(vocabulary, &full_name(name, &stage.key.text), stage.key.span, sink)?;
         stages.push((stage.key.text.clone(), id));
     }
     if stages.is_empty() {

@@ -12,7 +12,7 @@ use crate::rules::expr::Scope;
 use crate::rules::reader::{self, Fields};
 use crate::rules::section::{find, limit};
 use crate::rules::sink::Sink;
-use crate::rules::source::{Entry, Key, Node, NodeKind};
+use crate::rules::source::{Entry, MapKey, Node, NodeKind};
 use crate::rules::{code, shape};
 
 /// Reads the policy and its lints; the keys may be in several files.
@@ -71,7 +71,7 @@ fn pressure(node: &Node, (vocabulary, declared): (&Vocabulary, &Declarations), s
     let node = weights?;
     let mut per_contact = IdMap::default();
     for entry in reader::map(node, "per_contact", sink)? {
-        let Key { text, span } = &entry.key;
+        let MapKey { text, span } = &entry.key;
         let channel = find((text, *span), "channel", (vocabulary, &declared.channels), sink);
         per_contact.insert(channel?, reader::number(&entry.value, (0.0, 1_000.0), sink)?);
     }

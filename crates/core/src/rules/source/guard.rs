@@ -3,7 +3,7 @@
 use crate::domain::sources::{FileId, Span};
 use crate::rules::character;
 use crate::rules::code::{
-    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, TAB_INDENT, TOO_MANY_NODES,
+    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, NESTED_TOO_DEEP, TAB_INDENT, TOO_MANY_NODES,
 };
 use crate::rules::diagnostic::{Code, Diagnostic};
 
@@ -11,6 +11,10 @@ use crate::rules::diagnostic::{Code, Diagnostic};
 pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// How many keys and values, or lines, a file may have.
 pub const MAX_NODES: usize = 60_000;
+/// How deep lists and maps may nest.
+pub const MAX_DEPTH: usize = 64;
+/// The most mistakes that are reported for one file.
+pub(super) const MAX_PROBLEMS: usize = 100;
 /// The most mistakes that are reported here.
 const ENOUGH: usize = 20;
 
@@ -52,6 +56,12 @@ pub fn count_values(text: &str) -> usize {
 pub(super) fn too_many(place: Span) -> Diagnostic {
     let message = format!("this file has more than {MAX_NODES} keys, values or lines");
     Diagnostic::error(TOO_MANY_NODES, place, message).help("split it into several files")
+}
+
+/// Nested deeper than [`MAX_DEPTH`].
+pub(super) fn too_deep(place: Span) -> Diagnostic {
+    Diagnostic::error(NESTED_TOO_DEEP, place, format!("lists and maps nest more than {MAX_DEPTH} levels deep"))
+        .help("no rule needs more: look for brackets that are not meant")
 }
 
 /// Finds characters that YAML forbids, that YAML 1.1 and 1.2 read differently, or that hide other text.

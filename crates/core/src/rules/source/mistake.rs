@@ -8,9 +8,8 @@ mod quote;
 mod shape;
 mod sign;
 
-use super::guard::span;
+use super::guard::{span, too_deep};
 use super::line::{boundary, line_at, trimmed};
-use super::tree;
 use crate::domain::sources::FileId;
 use crate::rules::code::{EMPTY_FILE, MISSING_BLANK, TAB_INDENT, YAML_SYNTAX, YAML_UNCLOSED};
 use crate::rules::diagnostic::{Code, Diagnostic};
@@ -60,7 +59,7 @@ pub(super) fn explain(failure: &Failure<'_>) -> Stop {
     let has = |words: &[&str]| words.iter().any(|word| failure.info.contains(word));
     if has(&["recursion limit"]) {
         let end = boundary(failure.text, failure.at + 1);
-        return Stop::here(tree::too_deep(span(failure.file, failure.at, end)));
+        return Stop::here(too_deep(span(failure.file, failure.at, end)));
     }
     if let Some(stop) = comment::in_brackets(failure) {
         return stop;

@@ -1,11 +1,20 @@
 //! Maps a place within a scalar's decoded text to the file. YAML only changes the whitespace of a scalar (indentation,
 //! folding) and doubles `'` in '...', so both texts are walked by their visible characters.
 
-use super::{Node, NodeKind, Style};
+use super::node::{Node, NodeKind, Style};
 use crate::domain::sources::Span;
 
 /// The file's range for `start..end` of the node's text; `None` if it is not exact.
-pub(super) fn inner(node: &Node, source: &str, start: usize, end: usize) -> Option<Span> {
+impl Node {
+    /// Maps a byte range within this scalar's text to the file, where `source` is the file's text. Exact
+    /// unless the scalar is double-quoted with escapes, or not a scalar; then the whole node.
+    #[must_use]
+    pub fn inner_span(&self, source: &str, start: usize, end: usize) -> Span {
+        inner(self, source, start, end).unwrap_or(self.span)
+    }
+}
+
+fn inner(node: &Node, source: &str, start: usize, end: usize) -> Option<Span> {
     let NodeKind::Text(decoded) = &node.kind else { return None };
     let raw = source.get(node.span.start as usize..node.span.end as usize)?;
     let quotes = match node.style {

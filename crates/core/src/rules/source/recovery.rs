@@ -2,10 +2,10 @@
 //! and the text is read again. If the extent of the mistake is unknown, the smallest list item or section around it is
 //! skipped.
 
-use super::guard::span;
+use super::guard::{MAX_PROBLEMS, span};
 use super::line::{indent, line_at, line_before, trimmed, with_children};
 use super::mistake::Stop;
-use super::{MAX_PROBLEMS, Reading};
+use super::node::{Node, Reading};
 use crate::domain::sources::{FileId, Span};
 use crate::rules::code::{EMPTY_FILE, NESTED_TOO_DEEP, SEVERAL_DOCUMENTS, TOO_MANY_NODES, YAML_SYNTAX, YAML_UNCLOSED};
 use crate::rules::diagnostic::Diagnostic;
@@ -135,7 +135,7 @@ impl<'t> Recovery<'t> {
     }
 
     /// The result, with a note about skipped lines.
-    pub fn finish(mut self, node: Option<super::Node>) -> Reading {
+    pub fn finish(mut self, node: Option<Node>) -> Reading {
         let whole = 0..self.text.len();
         let lost: Vec<Range<usize>> = if node.is_none() { vec![whole] } else { std::mem::take(&mut self.lost) };
         let lost: Vec<Range<usize>> = lost.into_iter().map(|range| trimmed(self.text, range)).collect();

@@ -1,8 +1,8 @@
 //! Finds text that YAML accepts but that is probably a mistake, or that other YAML readers read differently.
 
-use super::guard::span;
+use super::guard::{MAX_PROBLEMS, span};
 use super::line::{comment_behind, expression_end, is_cut, line_at, quoted, trimmed};
-use super::{Entry, Key, MAX_PROBLEMS, Node, NodeKind, Style};
+use super::node::{Entry, MapKey, Node, NodeKind, Style};
 use crate::domain::sources::Span;
 use crate::rules::code::{
     AMBIGUOUS_BOOLEAN, AMBIGUOUS_NUMBER, COLON_IN_VALUE, COMMENT_CUT, FLOW_SPLIT, FOLDED_LINE, MISSING_BLANK,
@@ -84,7 +84,7 @@ impl<'t> Walk<'t, '_> {
         self.problems.push(Diagnostic::error(AMBIGUOUS_BOOLEAN, place, message).help(help).replace(fix));
     }
 
-    fn key(&mut self, key: &Key, entry: &Entry, flow: bool) {
+    fn key(&mut self, key: &MapKey, entry: &Entry, flow: bool) {
         if is_one_of(&key.text, BOOLEANS) || is_one_of(&key.text, &["true", "false", "null", "~"]) {
             let message = format!("YAML readers do not agree what the key `{}` is", key.text);
             self.quote(key.span, Diagnostic::error(AMBIGUOUS_BOOLEAN, key.span, message));
@@ -102,7 +102,7 @@ impl<'t> Walk<'t, '_> {
     }
 
     /// `- a ? b : c` is a map in YAML; no key of a rule file contains an operator.
-    fn expression_as_key(&mut self, key: &Key, flow: bool) {
+    fn expression_as_key(&mut self, key: &MapKey, flow: bool) {
         let start = key.span.start as usize;
         let end = expression_end(self.text, start..line_at(self.text, start).end, flow);
         let whole = span(key.span.file, start, end.max(key.span.end as usize));

@@ -3,18 +3,15 @@
 //! Refused: anchors, aliases, tags, merge keys, a second document, duplicate keys, keys that are not text. Every plain
 //! scalar is text here; `value` assigns its type.
 
-use super::guard::{MAX_NODES, span, too_many};
+use super::guard::{MAX_DEPTH, MAX_NODES, span, too_deep, too_many};
 use super::mistake::{self, Failure, Stop};
+use super::node::{Entry, MapKey, Node, NodeKind, Style};
 use super::offset::Offsets;
-use super::{Entry, Key, Node, NodeKind, Style};
 use crate::domain::sources::{FileId, Span};
-use crate::rules::code::{COMPLEX_KEY, DUPLICATE_KEY, MERGE_KEY, NESTED_TOO_DEEP, SEVERAL_DOCUMENTS};
+use crate::rules::code::{COMPLEX_KEY, DUPLICATE_KEY, MERGE_KEY, SEVERAL_DOCUMENTS};
 use crate::rules::diagnostic::Diagnostic;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
-
-/// The maximum nesting of lists and maps.
-pub const MAX_DEPTH: usize = 64;
 
 /// Reads the whole text. Mistakes that do not prevent a tree go to `problems`; any other ends the reading.
 pub(super) fn build(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> Result<Node, Stop> {
@@ -47,7 +44,7 @@ struct Open {
 enum Items {
     List(Vec<Node>),
     /// Entries, and the key whose value is not read yet.
-    Map(Vec<Entry>, Option<Key>),
+    Map(Vec<Entry>, Option<MapKey>),
 }
 
 struct Builder<'t, 'p> {
@@ -151,7 +148,7 @@ impl Builder<'_, '_> {
             if nothing || style == Style::Plain && value == "<<" {
                 self.problems.push(bad_key(place, nothing));
             }
-            *key = Some(Key { text: value, span: place });
+            *key = Some(MapKey { text: value, span: place });
         } else {
             let kind = if nothing { NodeKind::Null } else { NodeKind::Text(value) };
             self.add(Node { span: place, kind, style });
@@ -181,7 +178,7 @@ impl Builder<'_, '_> {
                     let message = "a key must be text, not a list or a map";
                     let problem = Diagnostic::error(COMPLEX_KEY, node.span, message);
                     self.problems.push(problem.help("write one line for each key"));
-                    *key = Some(Key { text: String::new(), span: node.span });
+                    *key = Some(MapKey { text: String::new(), span: node.span });
                 }
             },
         }
@@ -207,12 +204,6 @@ impl Builder<'_, '_> {
             self.problems.push(problem.help("YAML readers keep the first, the last or neither: remove one"));
         }
     }
-}
-
-/// Nested deeper than [`MAX_DEPTH`].
-pub(super) fn too_deep(place: Span) -> Diagnostic {
-    Diagnostic::error(NESTED_TOO_DEEP, place, format!("lists and maps nest more than {MAX_DEPTH} levels deep"))
-        .help("no rule needs more: look for brackets that are not meant")
 }
 
 fn bad_key(place: Span, nothing: bool) -> Diagnostic {

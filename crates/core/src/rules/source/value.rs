@@ -3,7 +3,8 @@
 //! It reads only those scalars that could be anything but text, as one list, which is three times as fast as reading
 //! the whole file; [`compare_readers`] does read the whole file, for a check that may take longer.
 
-use super::{Node, NodeKind, Style, line};
+use super::line;
+use super::node::{Node, NodeKind, Style};
 use crate::domain::sources::Span;
 use crate::rules::code::READERS_DISAGREE;
 use crate::rules::diagnostic::Diagnostic;

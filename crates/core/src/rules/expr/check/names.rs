@@ -3,7 +3,7 @@
 use super::{Checked, Checker};
 use crate::domain::action::ActionKind;
 use crate::domain::expr::{Fact, FactEntry, NO_STAGE, Node, Property};
-use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet};
+use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet, full_name};
 use crate::domain::model::Shape;
 use crate::domain::sources::Span;
 use crate::domain::time::WEEKDAYS;
@@ -143,7 +143,7 @@ impl<'c> Checker<'c, '_> {
             return self.unknown(path, "field", span, &known);
         };
         self.readable(path, field.purposes, span)?;
-        let key = format!("{}/{name}", self.scope.vocabulary.name(event));
+        let key = full_name(self.scope.vocabulary.name(event), name);
         let entry = entry(Fact::EventField(id), &field.shape, kind.sensitivity, path);
         self.intern(key, entry)
     }
