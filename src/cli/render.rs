@@ -30,13 +30,6 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
     drawn.map(|drawn| drawn + "\n").collect::<Vec<_>>().join("\n")
 }
 
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
 fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.code));
@@ -50,7 +43,7 @@ fn groups<'s>(sources: &'s Sources, diagnostic: &'s Diagnostic) -> Vec<Group<'s>
         Severity::Warning => Level::WARNING,
     };
     let code = diagnostic.code.to_string();
-    let indent = severity(diagnostic.severity).len() + code.len() + 4;
+    let indent = diagnostic.severity.name().len() + code.len() + 4;
     let title = level.primary_title(wrap(&diagnostic.message, WIDTH - indent)).id(code);
     let mut main = Group::with_title(title);
     let mut others = Vec::new();

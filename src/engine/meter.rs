@@ -71,7 +71,7 @@ impl Meter {
 
     /// Counts a read of the rule files.
     pub(super) fn reading(&self, outcome: Outcome) {
-        add(self.readings.get(outcome as usize), 1);
+        add(self.readings.get(outcome.index()), 1);
     }
 
     /// The number of decisions by answer: `action`, the word for a silence, or `invalid` for an invalid question.
@@ -100,7 +100,7 @@ impl Meter {
     /// The number of reads of the rule files by outcome.
     pub fn readings(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count =
-            |outcome: Outcome| self.readings.get(outcome as usize).map_or(0, |count| count.load(Ordering::Relaxed));
+            |outcome: Outcome| self.readings.get(outcome.index()).map_or(0, |count| count.load(Ordering::Relaxed));
         Outcome::NAMES.into_iter().map(move |(name, outcome)| (name, count(outcome)))
     }
 
@@ -120,9 +120,7 @@ impl Meter {
 /// The index of an answer's counter, in the order of [`Meter::answers`].
 fn place(answer: &Result<Arc<DecisionRecord>, EngineError>) -> usize {
     let Ok(record) = answer else { return 1 };
-    let is_it = |reason| move |(_, known): &(_, SilenceReason)| *known == reason;
-    let silence = record.decision.silence.as_ref();
-    silence.and_then(|silence| SilenceReason::NAMES.iter().position(is_it(silence.reason))).map_or(0, |place| 2 + place)
+    record.decision.silence.as_ref().map_or(0, |silence| 2 + silence.reason.index())
 }
 
 fn add(count: Option<&AtomicU64>, more: u64) {

@@ -42,21 +42,16 @@ pub struct Reading {
     pub sources: Sources,
 }
 
-/// The outcome of a read of the rule files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Other rules are in force now.
-    Changed,
-    /// The files are the rules already in force.
-    Unchanged,
-    /// The files have errors or fail their tests: the rules in force stay.
-    Refused,
-}
-
-impl Outcome {
-    /// Every outcome with its word.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("changed", Self::Changed), ("unchanged", Self::Unchanged), ("refused", Self::Refused)];
+tactful_core::words! {
+    /// The outcome of a read of the rule files.
+    pub enum Outcome {
+        /// Other rules are in force now.
+        Changed = "changed",
+        /// The files are the rules already in force.
+        Unchanged = "unchanged",
+        /// The files have errors or fail their tests: the rules in force stay.
+        Refused = "refused",
+    }
 }
 
 impl ActiveRules {

@@ -109,9 +109,11 @@ fn events(export: &CustomerExport, covers: impl Fn(PurposeSet) -> bool) -> impl 
     let rules = &export.rules;
     let mut events: Vec<Json> = Vec::new();
     for event in export.state.events().newest_first().filter(|event| covers(event.purposes)) {
-        let fields = event.fields.iter().filter(|(_, held)| covers(held.purposes)).map(|(id, held)| {
-            (rules.vocabulary.local_name(id).to_owned(), plain(held.value()))
-        });
+        let fields = event
+            .fields
+            .iter()
+            .filter(|(_, held)| covers(held.purposes))
+            .map(|(id, held)| (rules.vocabulary.local_name(id).to_owned(), plain(held.value())));
         let fields: serde_json::Map<String, Json> = fields.collect();
         events.push(json!({
             "type": name(event.kind, rules), "at": event.at.to_string(),

@@ -124,7 +124,7 @@ pub static WHY_NOT: Shape = Shape {
     alone: "action",
     keys: &[
         must("action", ACTION, "the action that is not chosen"),
-        must("gate", Form::Word(|| Gate::ALL.map(Gate::name).to_vec()), "where it drops out"),
+        must("gate", Form::Word(|| words(&Gate::NAMES)), "where it drops out"),
     ],
     needs: Needs::Nothing,
 };

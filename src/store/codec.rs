@@ -160,7 +160,7 @@ impl StoredContact {
         Self {
             decision: contact.decision.0,
             action: contact.action.0,
-            kind: index_of(&ActionKind::NAMES, contact.kind),
+            kind: index(contact.kind.index()),
             group: contact.group.map(|group| group.0),
             channel: contact.channel.map(|channel| channel.0),
             at: contact.at.0,
@@ -178,7 +178,7 @@ impl StoredContact {
         Some(Contact {
             decision: DecisionKey(self.decision),
             action: ActionId(self.action),
-            kind: word_at(&ActionKind::NAMES, self.kind)?,
+            kind: ActionKind::at(usize::from(self.kind))?,
             group: self.group.map(GroupId),
             channel: self.channel.map(ChannelId),
             at: Moment(self.at),
@@ -194,11 +194,11 @@ impl StoredOutcome {
     pub fn of(entry: &OutcomeEntry) -> Self {
         Self {
             action: entry.action.0,
-            kind: index_of(&ActionKind::NAMES, entry.kind),
+            kind: index(entry.kind.index()),
             group: entry.group.map(|group| group.0),
             readable: entry.readable.0,
             channel: entry.channel.map(|channel| channel.0),
-            outcome: index_of(&Outcome::NAMES, entry.outcome),
+            outcome: index(entry.outcome.index()),
             at: entry.at.0,
         }
     }
@@ -208,23 +208,20 @@ impl StoredOutcome {
     pub fn entry(&self) -> Option<OutcomeEntry> {
         Some(OutcomeEntry {
             action: ActionId(self.action),
-            kind: word_at(&ActionKind::NAMES, self.kind)?,
+            kind: ActionKind::at(usize::from(self.kind))?,
             group: self.group.map(GroupId),
             readable: PurposeSet(self.readable),
             channel: self.channel.map(ChannelId),
-            outcome: word_at(&Outcome::NAMES, self.outcome)?,
+            outcome: Outcome::at(usize::from(self.outcome))?,
             at: Moment(self.at),
         })
     }
 }
 
 /// A word is stored as its index in the list of all words of its kind, to which words are only ever appended.
-fn index_of<T: Copy + PartialEq>(names: &[(&str, T)], word: T) -> u8 {
-    names.iter().position(|(_, known)| *known == word).and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)
-}
-
-fn word_at<T: Copy>(names: &[(&str, T)], index: u8) -> Option<T> {
-    names.get(usize::from(index)).map(|(_, word)| *word)
+/// A word's place as it is stored; no list of words has more than 255.
+fn index(place: usize) -> u8 {
+    u8::try_from(place).unwrap_or(u8::MAX)
 }
 
 fn stored_journey(state: &JourneyState) -> StoredJourney {

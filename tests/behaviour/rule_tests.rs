@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tactful::domain::id::Vocabulary;
 use tactful::rule_files;
-use tactful::scenario::test::{self, Coverage, Exercise};
+use tactful::scenario::test::{self, Coverage};
 
 use super::support::folder;
 
@@ -54,9 +54,8 @@ fn exercised(place: &Path) -> Vec<String> {
     for test in tests {
         assert_eq!(test.run(&rules, Some(&mut coverage)).failure, None);
     }
-    let word = |kind| Exercise::NAMES.iter().find(|(_, known)| *known == kind).unwrap().0;
     let items = coverage.items(&rules);
-    items.iter().filter(|item| item.exercised).map(|item| format!("{} {}", word(item.kind), item.place.line)).collect()
+    items.iter().filter(|item| item.exercised).map(|item| format!("{} {}", item.kind.name(), item.place.line)).collect()
 }
 
 #[test]

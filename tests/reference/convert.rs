@@ -188,9 +188,10 @@ pub fn held(export: &CustomerExport, view: &CustomerView) -> Held {
     let attributes = state.attributes().iter();
     let attributes = attributes.map(|(id, held)| (rules.vocabulary.name(id).to_owned(), story_value(held.value())));
     let events = state.events().newest_first().map(|event| {
-        let fields = event.fields.iter().map(|(id, held)| {
-            (rules.vocabulary.local_name(id).to_owned(), story_value(held.value()))
-        });
+        let fields = event
+            .fields
+            .iter()
+            .map(|(id, held)| (rules.vocabulary.local_name(id).to_owned(), story_value(held.value())));
         (event.at.0, rules.vocabulary.name(event.kind).to_owned(), fields.collect::<BTreeMap<_, _>>())
     });
     let mut events: Vec<_> = events.collect();

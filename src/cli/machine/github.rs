@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
-use super::{Region, severity, sorted};
+use super::{Region, sorted};
 use crate::domain::sources::Sources;
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
@@ -25,7 +25,7 @@ fn command(sources: &Sources, diagnostic: &Diagnostic) -> String {
         _ => String::new(),
     };
     let place = format!("file={},line={},endLine={}{columns}", property(&path), start.0, end.0);
-    format!("::{} {place},title={}::{message}", severity(diagnostic), property(&title))
+    format!("::{} {place},title={}::{message}", diagnostic.severity.name(), property(&title))
 }
 
 /// Escapes characters that would end a message.

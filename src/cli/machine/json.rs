@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Region, severity, sorted};
+use super::{Region, sorted};
 use crate::domain::sources::Sources;
 use crate::rules::diagnostic::Diagnostic;
 
@@ -16,7 +16,7 @@ pub fn list(sources: &Sources, diagnostics: &[Diagnostic]) -> Value {
 fn object(sources: &Sources, diagnostic: &Diagnostic) -> Value {
     let region = Region::of(sources, diagnostic);
     json!({
-        "severity": severity(diagnostic),
+        "severity": diagnostic.severity.name(),
         "code": diagnostic.code.to_string(),
         "message": diagnostic.message,
         "help": diagnostic.help,

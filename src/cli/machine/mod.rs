@@ -5,15 +5,7 @@ pub mod json;
 pub mod sarif;
 
 use crate::domain::sources::Sources;
-use crate::rules::diagnostic::{Diagnostic, Severity};
-
-/// The name of a severity.
-fn severity(diagnostic: &Diagnostic) -> &'static str {
-    match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
+use crate::rules::diagnostic::Diagnostic;
 
 /// The place of a diagnostic: lines and columns from 1, columns in characters, the end exclusive.
 struct Region {

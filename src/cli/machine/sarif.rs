@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Region, severity, sorted};
+use super::{Region, sorted};
 use crate::domain::sources::Sources;
 use crate::rules::code;
 use crate::rules::diagnostic::{Code, Diagnostic};
@@ -45,7 +45,7 @@ fn result(sources: &Sources, diagnostic: &Diagnostic, codes: &[Code]) -> Value {
     json!({
         "ruleId": diagnostic.code.to_string(),
         "ruleIndex": codes.binary_search(&diagnostic.code).ok(),
-        "level": severity(diagnostic),
+        "level": diagnostic.severity.name(),
         "message": {"text": format!("{}{help}", diagnostic.message)},
         "locations": place.iter().map(location).collect::<Vec<_>>(),
         "fixes": place.iter().filter_map(|place| fix(place, diagnostic)).collect::<Vec<_>>(),

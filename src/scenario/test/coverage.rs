@@ -17,39 +17,26 @@ use crate::engine::{DecisionRecord, Engine, JourneyView};
 /// The most moments at which a journey is checked between two steps of a test, so that a cycle of stages ends.
 const MOST_LOOKS: usize = 1_000;
 
-/// What can be exercised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Exercise {
-    /// An action was chosen.
-    Chosen,
-    /// It was chosen on this channel.
-    Treatment,
-    /// A condition held.
-    Held,
-    /// A condition dropped its action.
-    Failed,
-    /// Points counted.
-    Points,
-    /// A limit or a cool-down stopped an action.
-    Limit,
-    /// A stage was entered.
-    Stage,
-    /// A move was made.
-    Move,
-}
-
-impl Exercise {
-    /// Every kind, with its words for a table.
-    pub const NAMES: [(&'static str, Self); 8] = [
-        ("actions chosen", Self::Chosen),
-        ("treatments used", Self::Treatment),
-        ("conditions that held", Self::Held),
-        ("conditions that failed", Self::Failed),
-        ("points that counted", Self::Points),
-        ("limits that stopped", Self::Limit),
-        ("stages entered", Self::Stage),
-        ("moves made", Self::Move),
-    ];
+tactful_core::words! {
+    /// What can be exercised.
+    pub enum Exercise {
+        /// An action was chosen.
+        Chosen = "actions chosen",
+        /// It was chosen on this channel.
+        Treatment = "treatments used",
+        /// A condition held.
+        Held = "conditions that held",
+        /// A condition dropped its action.
+        Failed = "conditions that failed",
+        /// Points counted.
+        Points = "points that counted",
+        /// A limit or a cool-down stopped an action.
+        Limit = "limits that stopped",
+        /// A stage was entered.
+        Stage = "stages entered",
+        /// A move was made.
+        Move = "moves made",
+    }
 }
 
 /// One thing that tests can exercise.

@@ -93,8 +93,7 @@ impl Expect {
 fn read_why_not(node: &Node, known: Known<'_>) -> Option<(String, Gate)> {
     let fields = Fields::of(node, &shape::WHY_NOT, known.sink)?;
     let action = fields.required("action").and_then(|node| known.name(node, "action", &known.rules.actions));
-    let gates = Gate::ALL.map(|gate| (gate.name(), gate));
-    let gate = fields.required("gate").and_then(|node| reader::one_of(node, &gates, known.sink));
+    let gate = fields.required("gate").and_then(|node| reader::one_of(node, &Gate::NAMES, known.sink));
     fields.finish();
     Some((action?, gate?))
 }

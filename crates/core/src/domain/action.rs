@@ -1,36 +1,22 @@
 //! The kinds of actions and of outcomes.
 
-/// What an action is to the customer; contact policy and hurt treat the kinds differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ActionKind {
-    /// Sells something.
-    Offer,
-    /// Helps with what the customer has.
-    Service,
-    /// Makes up for a bad experience.
-    Repair,
-    /// Says something worth knowing.
-    Information,
-    /// Asks whether a purpose may be served.
-    ConsentAsk,
+crate::words! {
+    /// What an action is to the customer; contact policy and hurt treat the kinds differently.
+    pub enum ActionKind {
+        /// Sells something.
+        Offer = "offer",
+        /// Helps with what the customer has.
+        Service = "service",
+        /// Makes up for a bad experience.
+        Repair = "repair",
+        /// Says something worth knowing.
+        Information = "information",
+        /// Asks whether a purpose may be served.
+        ConsentAsk = "consent_ask",
+    }
 }
 
 impl ActionKind {
-    /// The words that rule files use.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("offer", Self::Offer),
-        ("service", Self::Service),
-        ("repair", Self::Repair),
-        ("information", Self::Information),
-        ("consent_ask", Self::ConsentAsk),
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
     /// What it does, in the words of docs/rules.md.
     #[must_use]
     pub fn about(self) -> &'static str {
@@ -50,52 +36,26 @@ impl ActionKind {
     }
 }
 
-/// What happened to an action that was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// The customer saw or heard it.
-    Presented,
-    /// Followed it.
-    Clicked,
-    /// Said yes.
-    Accepted,
-    /// Said no.
-    Rejected,
-    /// Said "maybe later".
-    NotNow,
-    /// Has it already.
-    AlreadyDone,
-    /// Closed it without an answer.
-    Dismissed,
-    /// Complained about it.
-    Complained,
-    /// Never saw it: the contact does not count.
-    NotPresented,
-}
-
-impl Outcome {
-    /// The words that rule files use.
-    pub const NAMES: [(&'static str, Self); 9] = [
-        ("presented", Self::Presented),
-        ("clicked", Self::Clicked),
-        ("accepted", Self::Accepted),
-        ("rejected", Self::Rejected),
-        ("not_now", Self::NotNow),
-        ("already_done", Self::AlreadyDone),
-        ("dismissed", Self::Dismissed),
-        ("complained", Self::Complained),
-        ("not_presented", Self::NotPresented),
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, outcome)| *outcome == self).map_or("", |(name, _)| name)
-    }
-
-    /// The outcome with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, outcome)| *outcome)
+crate::words! {
+    /// What happened to an action that was decided.
+    pub enum Outcome {
+        /// The customer saw or heard it.
+        Presented = "presented",
+        /// Followed it.
+        Clicked = "clicked",
+        /// Said yes.
+        Accepted = "accepted",
+        /// Said no.
+        Rejected = "rejected",
+        /// Said "maybe later".
+        NotNow = "not_now",
+        /// Has it already.
+        AlreadyDone = "already_done",
+        /// Closed it without an answer.
+        Dismissed = "dismissed",
+        /// Complained about it.
+        Complained = "complained",
+        /// Never saw it: the contact does not count.
+        NotPresented = "not_presented",
     }
 }

@@ -13,10 +13,10 @@ pub mod index;
 pub mod model;
 pub mod packed;
 pub mod purpose;
-
 pub mod rule_set;
 pub mod sources;
 pub mod time;
 pub mod transition;
 pub mod value;
 pub mod view;
+pub mod word;

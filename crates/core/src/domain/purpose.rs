@@ -3,49 +3,27 @@
 use crate::domain::id::PurposeSet;
 use crate::domain::time::Period;
 
-/// The lawful bases of Article 6 GDPR, and explicit consent (Article 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Basis {
-    /// The customer said yes.
-    Consent,
-    /// Explicit consent, which special categories of data need.
-    ExplicitConsent,
-    /// Needed for a contract with the customer.
-    Contract,
-    /// Required by law.
-    LegalObligation,
-    /// Needed to protect a person's life.
-    VitalInterest,
-    /// A task in the public interest.
-    PublicTask,
-    /// A balanced interest of the controller; the customer may object.
-    LegitimateInterest,
+crate::words! {
+    /// The lawful bases of Article 6 GDPR, and explicit consent (Article 9).
+    pub enum Basis {
+        /// The customer said yes.
+        Consent = "consent",
+        /// Explicit consent, which special categories of data need.
+        ExplicitConsent = "explicit_consent",
+        /// Needed for a contract with the customer.
+        Contract = "contract",
+        /// Required by law.
+        LegalObligation = "legal_obligation",
+        /// Needed to protect a person's life.
+        VitalInterest = "vital_interest",
+        /// A task in the public interest.
+        PublicTask = "public_task",
+        /// A balanced interest of the controller; the customer may object.
+        LegitimateInterest = "legitimate_interest",
+    }
 }
 
 impl Basis {
-    /// The words that rule files use.
-    pub const NAMES: [(&'static str, Self); 7] = [
-        ("consent", Self::Consent),
-        ("explicit_consent", Self::ExplicitConsent),
-        ("contract", Self::Contract),
-        ("legal_obligation", Self::LegalObligation),
-        ("vital_interest", Self::VitalInterest),
-        ("public_task", Self::PublicTask),
-        ("legitimate_interest", Self::LegitimateInterest),
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, basis)| *basis == self).map_or("", |(name, _)| name)
-    }
-
-    /// The basis with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, basis)| *basis)
-    }
-
     /// Whether it requires the customer's consent.
     #[must_use]
     pub fn needs_consent(self) -> bool {

@@ -17,39 +17,21 @@ pub use normal::normal;
 pub use packed::PackedValue;
 pub use texts::Texts;
 
-/// The types of facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Type {
-    /// A text.
-    Text,
-    /// A number; whole and fractional alike.
-    Number,
-    /// True or false.
-    Flag,
-    /// A moment in time.
-    Moment,
-    /// A length of time.
-    Duration,
-    /// A list of texts.
-    List,
-}
-
-impl Type {
-    /// The words that rule files use for the types.
-    pub const NAMES: [(&'static str, Self); 6] = [
-        ("text", Self::Text),
-        ("number", Self::Number),
-        ("flag", Self::Flag),
-        ("moment", Self::Moment),
-        ("duration", Self::Duration),
-        ("list", Self::List),
-    ];
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(_, kind)| kind == self).map_or("value", |(name, _)| name);
-        f.write_str(name)
+crate::words! {
+    /// The types of facts.
+    pub enum Type {
+        /// A text.
+        Text = "text",
+        /// A number; whole and fractional alike.
+        Number = "number",
+        /// True or false.
+        Flag = "flag",
+        /// A moment in time.
+        Moment = "moment",
+        /// A length of time.
+        Duration = "duration",
+        /// A list of texts.
+        List = "list",
     }
 }
 

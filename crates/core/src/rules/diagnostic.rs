@@ -16,13 +16,14 @@ impl fmt::Display for Code {
     }
 }
 
-/// How bad it is: an error keeps the rule set from loading, a warning does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// The rule set cannot be used.
-    Error,
-    /// The rule set works, but something in it is probably a mistake.
-    Warning,
+crate::words! {
+    /// How bad it is: an error keeps the rule set from loading, a warning does not.
+    pub enum Severity {
+        /// The rule set cannot be used.
+        Error = "error",
+        /// The rule set works, but something in it is probably a mistake.
+        Warning = "warning",
+    }
 }
 
 /// One mistake.

@@ -19,50 +19,31 @@ pub enum Stage {
     Disclosure,
 }
 
-/// Why a purpose may not be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Denial {
-    /// There is no record of a yes.
-    NoRecord,
-    /// The customer was asked and said no.
-    Refused,
-    /// The customer withdrew the grant.
-    Withdrawn,
-    /// The grant was ended, not by the customer.
-    Revoked,
-    /// The grant expired.
-    Expired,
-    /// The customer objected.
-    Objected,
-    /// Processing is restricted to storage.
-    Restricted,
-    /// The customer was erased.
-    Erased,
-    /// The grant was for another version of the purpose, or for one that rested on another basis.
-    Superseded,
-    /// The purpose is retired, or the rule set does not declare it.
-    Retired,
-    /// The ledger cannot be trusted now.
-    LedgerUnavailable,
-}
-
-impl Denial {
-    /// The word for it in answers and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoRecord => "no_record",
-            Self::Refused => "refused",
-            Self::Withdrawn => "withdrawn",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-            Self::Objected => "objected",
-            Self::Restricted => "restricted",
-            Self::Erased => "erased",
-            Self::Superseded => "superseded",
-            Self::Retired => "retired",
-            Self::LedgerUnavailable => "ledger_unavailable",
-        }
+crate::words! {
+    /// Why a purpose may not be served.
+    pub enum Denial {
+        /// There is no record of a yes.
+        NoRecord = "no_record",
+        /// The customer was asked and said no.
+        Refused = "refused",
+        /// The customer withdrew the grant.
+        Withdrawn = "withdrawn",
+        /// The grant was ended, not by the customer.
+        Revoked = "revoked",
+        /// The grant expired.
+        Expired = "expired",
+        /// The customer objected.
+        Objected = "objected",
+        /// Processing is restricted to storage.
+        Restricted = "restricted",
+        /// The customer was erased.
+        Erased = "erased",
+        /// The grant was for another version of the purpose, or for one that rested on another basis.
+        Superseded = "superseded",
+        /// The purpose is retired, or the rule set does not declare it.
+        Retired = "retired",
+        /// The ledger cannot be trusted now.
+        LedgerUnavailable = "ledger_unavailable",
     }
 }
 

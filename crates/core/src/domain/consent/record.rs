@@ -5,58 +5,33 @@ use compact_str::CompactString;
 use crate::domain::purpose::Basis;
 use crate::domain::time::{Moment, Period};
 
-/// What a record says, in the words of the W3C Data Privacy Vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ConsentStatus {
-    /// The customer agreed.
-    Given,
-    /// The customer was asked and said no.
-    Refused,
-    /// The customer took a yes back.
-    Withdrawn,
-    /// The grant was ended, not by the customer.
-    Revoked,
-    /// The customer objected (Article 21).
-    Objected,
-    /// Processing is restricted to storage (Article 18).
-    Restricted,
-    /// The restriction ended.
-    RestrictionLifted,
-    /// The grant ran out. Computed, never written.
-    Expired,
-    /// The customer was erased (Article 17).
-    Erased,
-    /// A customer who was erased is known again, as by a new contract; it grants nothing.
-    Returned,
+crate::words! {
+    /// What a record says, in the words of the W3C Data Privacy Vocabulary.
+    pub enum ConsentStatus {
+        /// The customer agreed.
+        Given = "given",
+        /// The customer was asked and said no.
+        Refused = "refused",
+        /// The customer took a yes back.
+        Withdrawn = "withdrawn",
+        /// The grant was ended, not by the customer.
+        Revoked = "revoked",
+        /// The customer objected (Article 21).
+        Objected = "objected",
+        /// Processing is restricted to storage (Article 18).
+        Restricted = "restricted",
+        /// The restriction ended.
+        RestrictionLifted = "restriction_lifted",
+        /// The grant ran out. Computed, never written.
+        Expired = "expired",
+        /// The customer was erased (Article 17).
+        Erased = "erased",
+        /// A customer who was erased is known again, as by a new contract; it grants nothing.
+        Returned = "returned",
+    }
 }
 
 impl ConsentStatus {
-    /// The words that rule tests and timelines use.
-    pub const NAMES: [(&'static str, Self); 10] = [
-        ("given", Self::Given),
-        ("refused", Self::Refused),
-        ("withdrawn", Self::Withdrawn),
-        ("revoked", Self::Revoked),
-        ("objected", Self::Objected),
-        ("restricted", Self::Restricted),
-        ("restriction_lifted", Self::RestrictionLifted),
-        ("expired", Self::Expired),
-        ("erased", Self::Erased),
-        ("returned", Self::Returned),
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, status)| *status == self).map_or("", |(name, _)| name)
-    }
-
-    /// The status with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
-    }
-
     /// Whether it allows more than before. Such a change takes effect once it is on disk; every other takes effect at
     /// once.
     #[must_use]

@@ -257,7 +257,7 @@ fn read(plain: &PlainGrant) -> Grant {
         },
         until: Moment::DISTANT_FUTURE,
         version: u32::from(terms & ((1 << VERSION_BITS) - 1)),
-        basis: Basis::NAMES.get(basis).map(|(_, basis)| *basis),
+        basis: Basis::at(basis),
         position: u64::from(u32::from_le_bytes([k, l, m, n])),
     }
 }
@@ -266,8 +266,7 @@ impl Registers {
     /// The registers as a plain grant, if they hold nothing else and their numbers fit.
     fn plain(&self, purpose: PurposeId) -> Option<PlainGrant> {
         let grant = self.grant?;
-        let place = |basis| Basis::NAMES.iter().position(|(_, known)| *known == basis);
-        let basis = grant.basis.and_then(place).map_or(Some(0), |place| u8::try_from(place + 1).ok())?;
+        let basis = grant.basis.map_or(Some(0), |basis| u8::try_from(basis.index() + 1).ok())?;
         let [a, b, c, d, e, f, ..] = grant.key.at.0.to_le_bytes();
         let [g, h, i, j] = u32::try_from(grant.key.sequence).ok()?.to_le_bytes();
         let [k, l, m, n] = u32::try_from(grant.position).ok()?.to_le_bytes();
@@ -455,7 +454,7 @@ mod tests {
             for ((record, end), (version, add, basis)) in records.iter_mut().zip(ends).zip(versions) {
                 record.valid_until = end.map(Moment);
                 record.version = version;
-                record.basis = Basis::NAMES.get(basis).map(|(_, basis)| *basis);
+                record.basis = Basis::at(basis);
                 record.sequence += add;
                 let narrow = record.purpose != "wide";
                 let position = record.sequence ^ 1;

@@ -82,91 +82,41 @@ pub struct Chosen {
     pub because: SmallVec<[Arc<str>; 1]>,
 }
 
-/// Where actions drop out, in order of evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gate {
-    /// The request asked for other groups.
-    Group,
-    /// No treatment for the channel.
-    Channel,
-    /// Before its start or after its end.
-    Dates,
-    /// Its purpose may not be served.
-    Consent,
-    /// May we ever?
-    Eligible,
-    /// Does it fit now?
-    Applicable,
-    /// Is it good for them?
-    Suitable,
-    /// A limit is used up.
-    Limit,
-    /// Too soon after an outcome.
-    CoolDown,
-    /// The channel's quiet hours.
-    QuietHours,
-    /// A consent ask that is not to be made now.
-    Ask,
-    /// Its text needs an unknown fact.
-    Text,
-    /// Its score is not above the threshold.
-    BelowThreshold,
-    /// A better action excludes it.
-    Excluded,
-    /// Better actions filled the answer.
-    Outranked,
-    /// It was chosen.
-    Chosen,
-}
-
-impl Gate {
-    /// Every gate, in order.
-    pub const ALL: [Self; 16] = [
-        Self::Group,
-        Self::Channel,
-        Self::Dates,
-        Self::Consent,
-        Self::Eligible,
-        Self::Applicable,
-        Self::Suitable,
-        Self::Limit,
-        Self::CoolDown,
-        Self::QuietHours,
-        Self::Ask,
-        Self::Text,
-        Self::BelowThreshold,
-        Self::Excluded,
-        Self::Outranked,
-        Self::Chosen,
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Group => "group",
-            Self::Channel => "channel",
-            Self::Dates => "dates",
-            Self::Consent => "consent",
-            Self::Eligible => "eligible",
-            Self::Applicable => "applicable",
-            Self::Suitable => "suitable",
-            Self::Ask => "ask",
-            Self::Limit => "limit",
-            Self::CoolDown => "cool_down",
-            Self::QuietHours => "quiet_hours",
-            Self::Text => "text",
-            Self::BelowThreshold => "below_threshold",
-            Self::Excluded => "excluded",
-            Self::Outranked => "outranked",
-            Self::Chosen => "chosen",
-        }
-    }
-
-    /// The gate with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|gate| gate.name() == name)
+crate::words! {
+    /// Where actions drop out, in order of evaluation.
+    pub enum Gate {
+        /// The request asked for other groups.
+        Group = "group",
+        /// No treatment for the channel.
+        Channel = "channel",
+        /// Before its start or after its end.
+        Dates = "dates",
+        /// Its purpose may not be served.
+        Consent = "consent",
+        /// May we ever?
+        Eligible = "eligible",
+        /// Does it fit now?
+        Applicable = "applicable",
+        /// Is it good for them?
+        Suitable = "suitable",
+        /// A limit is used up.
+        Limit = "limit",
+        /// Too soon after an outcome.
+        CoolDown = "cool_down",
+        /// The channel's quiet hours.
+        QuietHours = "quiet_hours",
+        /// A consent ask that is not to be made now.
+        Ask = "ask",
+        /// Its text needs an unknown fact.
+        Text = "text",
+        /// Its score is not above the threshold.
+        BelowThreshold = "below_threshold",
+        /// A better action excludes it.
+        Excluded = "excluded",
+        /// Better actions filled the answer.
+        Outranked = "outranked",
+        /// It was chosen.
+        Chosen = "chosen",
     }
 }
 

@@ -8,41 +8,23 @@ use crate::domain::model::Action;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::Scene;
 
-/// Why nothing is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SilenceReason {
-    /// No action passes the engagement policy.
-    NothingEligible,
-    /// An action would fit, but intrudes more than it matters.
-    BelowThreshold,
-    /// An action would fit, but a limit or a cool-down stops it.
-    ContactLimit,
-    /// An action would fit, but the channel has quiet hours.
-    QuietHours,
-    /// An action might fit, but the customer has not consented.
-    NoConsent,
-    /// The customer's data may only be stored.
-    Restricted,
-    /// The ledger cannot be trusted now.
-    Degraded,
-}
-
-impl SilenceReason {
-    /// The words that rule tests use.
-    pub const NAMES: [(&'static str, Self); 7] = [
-        ("nothing_eligible", Self::NothingEligible),
-        ("below_threshold", Self::BelowThreshold),
-        ("contact_limit", Self::ContactLimit),
-        ("quiet_hours", Self::QuietHours),
-        ("no_consent", Self::NoConsent),
-        ("restricted", Self::Restricted),
-        ("degraded", Self::Degraded),
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, reason)| *reason == self).map_or("", |(name, _)| name)
+crate::words! {
+    /// Why nothing is said.
+    pub enum SilenceReason {
+        /// No action passes the engagement policy.
+        NothingEligible = "nothing_eligible",
+        /// An action would fit, but intrudes more than it matters.
+        BelowThreshold = "below_threshold",
+        /// An action would fit, but a limit or a cool-down stops it.
+        ContactLimit = "contact_limit",
+        /// An action would fit, but the channel has quiet hours.
+        QuietHours = "quiet_hours",
+        /// An action might fit, but the customer has not consented.
+        NoConsent = "no_consent",
+        /// The customer's data may only be stored.
+        Restricted = "restricted",
+        /// The ledger cannot be trusted now.
+        Degraded = "degraded",
     }
 }
 

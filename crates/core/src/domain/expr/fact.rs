@@ -89,60 +89,54 @@ pub enum Fact {
     Action(Property),
 }
 
-/// What a lint of the policy may read of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Property {
-    /// The action's id.
-    Id,
-    /// The action's title.
-    Title,
-    /// What it is to the customer.
-    Kind,
-    /// Its group, or nothing.
-    Group,
-    /// The purpose that it serves.
-    Purpose,
-    /// The purpose that it asks for, or nothing.
-    Asks,
-    /// Points of relevance that it always has.
-    Base,
-    /// The most points of relevance that it can have.
-    MostRelevance,
-    /// Factor on relevance.
-    Worth,
-    /// Its own points of intrusiveness.
-    Intrusiveness,
-    /// Where it has a treatment.
-    Channels,
-    /// How many conditions it has.
-    Conditions,
-    /// How many limits and cool-downs of its own.
-    Limits,
-    /// Whether it has an `until` date.
-    HasEnd,
-    /// Whether a test names it under `expect`.
-    HasTest,
+crate::words! {
+    /// What a lint of the policy may read of an action.
+    pub enum Property {
+        /// The action's id.
+        Id = "id",
+        /// The action's title.
+        Title = "title",
+        /// What it is to the customer.
+        Kind = "kind",
+        /// Its group, or nothing.
+        Group = "group",
+        /// The purpose that it serves.
+        Purpose = "purpose",
+        /// The purpose that it asks for, or nothing.
+        Asks = "asks",
+        /// Points of relevance that it always has.
+        Base = "relevance.base",
+        /// The most points of relevance that it can have.
+        MostRelevance = "relevance.most",
+        /// Factor on relevance.
+        Worth = "worth",
+        /// Its own points of intrusiveness.
+        Intrusiveness = "intrusiveness",
+        /// Where it has a treatment.
+        Channels = "channels",
+        /// How many conditions it has.
+        Conditions = "conditions",
+        /// How many limits and cool-downs of its own.
+        Limits = "limits",
+        /// Whether it has an `until` date.
+        HasEnd = "has_end",
+        /// Whether a test names it under `expect`.
+        HasTest = "has_test",
+    }
 }
 
 impl Property {
-    /// The names that lints use, behind `action.`.
-    pub const NAMES: [(&'static str, Self, Type); 15] = [
-        ("id", Self::Id, Type::Text),
-        ("title", Self::Title, Type::Text),
-        ("kind", Self::Kind, Type::Text),
-        ("group", Self::Group, Type::Text),
-        ("purpose", Self::Purpose, Type::Text),
-        ("asks", Self::Asks, Type::Text),
-        ("relevance.base", Self::Base, Type::Number),
-        ("relevance.most", Self::MostRelevance, Type::Number),
-        ("worth", Self::Worth, Type::Number),
-        ("intrusiveness", Self::Intrusiveness, Type::Number),
-        ("channels", Self::Channels, Type::List),
-        ("conditions", Self::Conditions, Type::Number),
-        ("limits", Self::Limits, Type::Number),
-        ("has_end", Self::HasEnd, Type::Flag),
-        ("has_test", Self::HasTest, Type::Flag),
-    ];
+    /// The type of what it says.
+    #[must_use]
+    pub fn kind(self) -> Type {
+        match self {
+            Self::Id | Self::Title | Self::Kind | Self::Group | Self::Purpose | Self::Asks => Type::Text,
+            Self::Base | Self::MostRelevance | Self::Worth | Self::Intrusiveness => Type::Number,
+            Self::Conditions | Self::Limits => Type::Number,
+            Self::Channels => Type::List,
+            Self::HasEnd | Self::HasTest => Type::Flag,
+        }
+    }
 }
 
 /// A fact with its properties that are known when the rules load.

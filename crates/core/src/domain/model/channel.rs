@@ -9,13 +9,14 @@ use crate::domain::time::{Moment, Period, TimeOfDay};
 /// The context fact that says what the customer is doing.
 pub const ACTIVITY: &str = "activity";
 
-/// Who starts a contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The customer came to us.
-    Inbound,
-    /// We go to the customer.
-    Outbound,
+crate::words! {
+    /// Who starts a contact.
+    pub enum Direction {
+        /// The customer came to us.
+        Inbound = "inbound",
+        /// We go to the customer.
+        Outbound = "outbound",
+    }
 }
 
 /// A declared channel.
@@ -64,13 +65,14 @@ pub struct QuietHours {
     pub span: Span,
 }
 
-/// What happens to an action in quiet hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Otherwise {
-    /// The answer says to ask again when they end.
-    Wait,
-    /// The action is dropped; the answer names no later moment.
-    Drop,
+crate::words! {
+    /// What happens to an action in quiet hours.
+    pub enum Otherwise {
+        /// The answer says to ask again when they end.
+        Wait = "wait",
+        /// The action is dropped; the answer names no later moment.
+        Drop = "drop",
+    }
 }
 
 /// For how many days an edge of quiet hours is searched.

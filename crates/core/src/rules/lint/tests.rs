@@ -241,7 +241,7 @@ fn a_lint_of_the_policy_may_keep_rules_from_loading_and_is_checked_like_a_rule()
         (r#"{when: 'action.kind == "ofer"', message: m}"#, "T0204"),
         ("{when: action.worth, message: m}", "T0212"),
         ("{when: action.worth > 1}", "T0102 `message` is missing from a lint"),
-        ("{when: action.worth > 1, message: m, severity: fatal}", "T0104 `fatal` is not one of warning, error"),
+        ("{when: action.worth > 1, message: m, severity: fatal}", "T0104 `fatal` is not one of error, warning"),
     ];
     for (lint, expected) in wrong {
         let found = warnings(&with_lint(lint), TESTS);

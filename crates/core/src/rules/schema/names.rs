@@ -79,7 +79,7 @@ impl Fact {
     /// A declaration such as `{type: text, one_of: [a, b]}`, or a type alone.
     fn of(node: &Node) -> Option<Self> {
         let named = |node: &Node| match &node.kind {
-            NodeKind::Text(text) => Type::NAMES.iter().find(|(name, _)| name == text).map(|(_, kind)| *kind),
+            NodeKind::Text(text) => Type::named(text),
             _ => None,
         };
         let NodeKind::Map(entries) = &node.kind else { return Some(Self { kind: named(node)?, one_of: None }) };

@@ -19,8 +19,7 @@ pub const RESERVE_FOR: Period = Period(30 * 60_000);
 pub fn read(entry: &Entry, declared: (&Vocabulary, &IdMap<ContextId, ContextFact>), sink: &Sink) -> Option<Channel> {
     reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
     let fields = Fields::of(&entry.value, &shape::CHANNEL, sink)?;
-    let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
-    let direction = fields.required("direction").and_then(|node| reader::one_of(node, &directions, sink));
+    let direction = fields.required("direction").and_then(|node| reader::one_of(node, &Direction::NAMES, sink));
     let interruption = fields.required("interruption").and_then(|node| interruption(node, declared, sink));
     let quiet_hours = fields.optional("quiet_hours").and_then(|node| quiet_hours(node, sink));
     let reserve_node = fields.optional("reserve_for");
@@ -92,8 +91,7 @@ fn quiet_hours(node: &Node, sink: &Sink) -> Option<QuietHours> {
     let fields = Fields::of(node, &shape::QUIET_HOURS, sink)?;
     let from = fields.required("from").and_then(|node| reader::time_of_day(node, sink));
     let to = fields.required("to").and_then(|node| reader::time_of_day(node, sink));
-    let choices = [("wait", Otherwise::Wait), ("drop", Otherwise::Drop)];
-    let otherwise = fields.required("otherwise").and_then(|node| reader::one_of(node, &choices, sink));
+    let otherwise = fields.required("otherwise").and_then(|node| reader::one_of(node, &Otherwise::NAMES, sink));
     fields.finish();
     let quiet = QuietHours { from: from?, to: to?, otherwise: otherwise?, span: node.span };
     if quiet.from == quiet.to {

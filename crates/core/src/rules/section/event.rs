@@ -1,7 +1,7 @@
 //! `events:` what can happen to a customer, for which purposes it is stored and for how long.
 
 use super::{find, intern, purposes};
-use crate::domain::id::{full_name, EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::id::{EventTypeId, FieldId, IdMap, PurposeId, PurposeSet, Vocabulary, full_name};
 use crate::domain::model::{EventType, Field, Shape};
 use crate::domain::purpose::Purpose;
 use crate::domain::value::Type;

@@ -1,7 +1,7 @@
 //! `journeys:` a customer's progress, in stages.
 
 use crate::domain::expr::{FactTable, NO_STAGE};
-use crate::domain::id::{full_name, EventTypeId, StageId, Vocabulary};
+use crate::domain::id::{EventTypeId, StageId, Vocabulary, full_name};
 use crate::domain::model::{Declarations, Journey, JourneyHead, Move, MoveOn, Stage, Trigger};
 use crate::rules::expr::Scope;
 use crate::rules::reader::{self, Fields};

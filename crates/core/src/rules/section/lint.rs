@@ -10,9 +10,6 @@ use crate::rules::section::condition;
 use crate::rules::source::Node;
 use crate::rules::{code, shape};
 
-/// The words for severities.
-pub const SEVERITIES: [(&str, Severity); 2] = [("warning", Severity::Warning), ("error", Severity::Error)];
-
 /// The lints of a policy, with the properties of actions that they read.
 #[derive(Debug, Clone, Default)]
 pub struct Lints {
@@ -51,7 +48,7 @@ fn read_one(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Poli
         about_actions(&when, node.span, (scope, facts)).map(|()| when)
     });
     let message = fields.required("message").and_then(|node| reader::text(node, scope.sink));
-    let severity = fields.optional("severity").map(|node| reader::one_of(node, &SEVERITIES, scope.sink));
+    let severity = fields.optional("severity").map(|node| reader::one_of(node, &Severity::NAMES, scope.sink));
     fields.finish();
     Some(PolicyLint {
         when: when?,

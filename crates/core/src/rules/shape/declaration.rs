@@ -1,6 +1,7 @@
 //! The shapes of declarations: purposes, attributes, context, events, channels, and the file that contains them.
 
 use super::{ACTION, Form, JOURNEY, Name, Needs, POLICY, Shape, may, must, words};
+use crate::domain::model::{Direction, Otherwise};
 use crate::domain::purpose::Basis;
 use crate::domain::value::Type;
 
@@ -133,7 +134,7 @@ pub static CHANNEL: Shape = Shape {
     what: "a channel",
     alone: "direction",
     keys: &[
-        must("direction", Form::Word(|| vec!["inbound", "outbound"]), "who starts it: the customer, or we"),
+        must("direction", Form::Word(|| words(&Direction::NAMES)), "who starts it: the customer, or we"),
         must(
             "interruption",
             Form::Either(&[POINTS, Form::Names(Name::Activity, &POINTS)]),
@@ -154,7 +155,7 @@ pub static QUIET_HOURS: Shape = Shape {
         must("to", Form::TimeOfDay, "to here; this moment is not included"),
         must(
             "otherwise",
-            Form::Word(|| vec!["wait", "drop"]),
+            Form::Word(|| words(&Otherwise::NAMES)),
             "`wait`: the answer says when to ask again; `drop`: it does not",
         ),
     ],

@@ -4,8 +4,8 @@ use super::declaration::{POINTS, SENSITIVITY};
 use super::{Form, Key, Name, Needs, Shape, may, must, words};
 use crate::domain::action::ActionKind;
 use crate::rules::code::ALLOWABLE;
+use crate::rules::diagnostic::Severity;
 use crate::rules::section::limit::COUNTED;
-use crate::rules::section::lint::SEVERITIES;
 
 const CONDITIONS: Form = Form::List(&Form::Condition, 1);
 const OUTCOME: Form = Form::Word(|| words(&COUNTED));
@@ -208,7 +208,7 @@ pub static LINT: Shape = Shape {
     keys: &[
         must("when", Form::Condition, "what is wrong, in terms of `action.*`"),
         must("message", Form::Text, "what `check` prints"),
-        may("severity", Form::Word(|| words(&SEVERITIES)), "whether such rules still load"),
+        may("severity", Form::Word(|| words(&Severity::NAMES)), "whether such rules still load"),
     ],
     needs: Needs::Nothing,
 };

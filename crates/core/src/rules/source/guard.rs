@@ -3,7 +3,8 @@
 use crate::domain::sources::{FileId, Span};
 use crate::rules::character;
 use crate::rules::code::{
-    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, NESTED_TOO_DEEP, TAB_INDENT, TOO_MANY_NODES,
+    CONTROL_CHARACTER, DIRECTIVE, EMPTY_FILE, FILE_TOO_LARGE, INVISIBLE_CHARACTER, NESTED_TOO_DEEP, TAB_INDENT,
+    TOO_MANY_NODES,
 };
 use crate::rules::diagnostic::{Code, Diagnostic};
 

@@ -90,21 +90,21 @@ impl<'c> Checker<'c, '_> {
     /// `action.kind`, in a lint of the policy.
     fn property(&mut self, path: &str, span: Span) -> Option<Checked> {
         let name = path.strip_prefix("action.").unwrap_or("");
-        let Some((_, property, kind)) = Property::NAMES.into_iter().find(|(known, ..)| *known == name) else {
+        let Some(property) = Property::named(name) else {
             return self.unknown(
                 path,
                 "property of an action",
                 span,
-                &Property::NAMES.map(|(known, ..)| format!("action.{known}")),
+                &Property::ALL.map(|known| format!("action.{known}")),
             );
         };
         let shape = match property {
-            Property::Kind => listed(ActionKind::NAMES.map(|(name, _)| name)),
+            Property::Kind => listed(ActionKind::ALL.map(ActionKind::name)),
             Property::Purpose => listed(self.names(&self.scope.declared.purposes)),
             Property::Asks => listed(self.names(&self.scope.declared.purposes).into_iter().chain([""])),
             Property::Group => listed(self.names(&self.scope.declared.groups).into_iter().chain([""])),
-            Property::Channels => Shape { kind, ..listed(self.names(&self.scope.declared.channels)) },
-            _ => Shape::of(kind),
+            Property::Channels => Shape { kind: Type::List, ..listed(self.names(&self.scope.declared.channels)) },
+            _ => Shape::of(property.kind()),
         };
         self.plain(Fact::Action(property), shape, path)
     }
