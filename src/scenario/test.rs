@@ -20,7 +20,8 @@ use crate::domain::value::Type;
 use crate::engine::{DecisionRecord, Engine, Limits, Question};
 use crate::ledger::MemoryLedger;
 use crate::rules::diagnostic::Diagnostic;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::shape::{Form, Name};
 use crate::rules::sink::Sink;
 use crate::rules::source::Node;
@@ -109,7 +110,7 @@ fn read_test(node: &Node, known: Known<'_>) -> Option<RuleTest> {
     let sink = known.sink;
     let fields = Fields::of(node, &shape::TEST, sink)?;
     let name = fields.required("name").and_then(|node| Some((reader::text(node, sink)?.to_owned(), node.span)));
-    let at = fields.required("at").and_then(|node| reader::moment(node, sink));
+    let at = fields.need("at");
     let given = fields.optional("given");
     let question = fields.required("decide").and_then(|node| known.question(node));
     let expect = fields.required("expect").and_then(|node| Expect::read(node, known));

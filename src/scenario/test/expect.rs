@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::given::{Known, every};
+use super::given::Known;
 use crate::domain::decide::{Chosen, Gate, Loser, SilenceReason};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::sources::Location;
@@ -11,7 +11,8 @@ use crate::domain::time::Moment;
 use crate::domain::value::normal;
 use crate::engine::DecisionRecord;
 use crate::rules::code;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::source::{Node, NodeKind};
 use crate::scenario::shape;
 
@@ -43,37 +44,38 @@ impl Expect {
     pub fn read(node: &Node, known: Known<'_>) -> Option<Self> {
         let sink = known.sink;
         let fields = Fields::of(node, &shape::EXPECTATION, sink)?;
-        let action =
-            fields.optional("action").map(|node| Some(vec![known.name(node, "action", &known.rules.actions)?]));
-        let actions = fields.optional("actions").map(|node| {
-            every(reader::list(node, sink)?.iter().map(|item| known.name(item, "action", &known.rules.actions)))
+        let action = fields.may_with("action", |node| Some(vec![known.name(node, "action", &known.rules.actions)?]));
+        let actions = fields.may_with("actions", |node| {
+            reader::every(reader::list(node, sink)?.iter().map(|item| known.name(item, "action", &known.rules.actions)))
         });
-        if let (Some(_), Some(_), Some(node)) = (&action, &actions, fields.optional("actions")) {
+        if let (Some(_), Some(node)) = (fields.optional("action"), fields.optional("actions")) {
             let help = "keep `actions`: it says which, and in which order";
             reader::refuse::<()>(node.span, code::CONTRADICTION, "`action` and `actions`, both".into(), help, sink);
         }
-        let silence = fields.optional("silence").map(|node| reader::one_of(node, &SilenceReason::NAMES, sink));
-        let why_not = fields.optional("why_not").map(|node| match &node.kind {
+        let silence = fields.may("silence");
+        let why_not = fields.may_with("why_not", |node| match &node.kind {
             NodeKind::List(items) if items.is_empty() => {
                 let help = "name an action and its gate, or remove `why_not`";
                 reader::refuse(node.span, code::EMPTY_LIST, "an empty `why_not` expects nothing".into(), help, sink)
             }
-            NodeKind::List(items) => every(items.iter().map(|item| read_why_not(item, known))),
+            NodeKind::List(items) => reader::every(items.iter().map(|item| read_why_not(item, known))),
             _ => Some(vec![read_why_not(node, known)?]),
         });
-        let text = fields.optional("text").map(|node| reader::text(node, sink));
-        let retry_after = fields.optional("retry_after").map(|node| reader::moment(node, sink));
+        let text = fields.may("text");
+        let retry_after = fields.may("retry_after");
+        let expects_nothing =
+            ["action", "actions", "silence", "why_not"].iter().all(|key| fields.optional(key).is_none());
         fields.finish();
-        if action.is_none() && actions.is_none() && silence.is_none() && why_not.is_none() {
+        if expects_nothing {
             let help = "expect `action: ID`, `silence: REASON` or `why_not: {action: ID, gate: GATE}`";
             return reader::refuse(node.span, code::MISSING_KEY, "this expects nothing".into(), help, sink);
         }
         Some(Self {
-            actions: actions.or(action).map_or(Some(None), |read| read.map(Some))?,
-            silence: silence.map_or(Some(None), |read| read.map(Some))?,
-            why_not: why_not.unwrap_or_else(|| Some(Vec::new()))?,
-            text: text.map_or(Some(None), |read| read.map(|text| Some(text.to_owned())))?,
-            retry_after: retry_after.map_or(Some(None), |read| read.map(Some))?,
+            actions: actions?.or(action?),
+            silence: silence?,
+            why_not: why_not?.unwrap_or_default(),
+            text: text?,
+            retry_after: retry_after?,
         })
     }
 
@@ -93,7 +95,7 @@ impl Expect {
 fn read_why_not(node: &Node, known: Known<'_>) -> Option<(String, Gate)> {
     let fields = Fields::of(node, &shape::WHY_NOT, known.sink)?;
     let action = fields.required("action").and_then(|node| known.name(node, "action", &known.rules.actions));
-    let gate = fields.required("gate").and_then(|node| reader::one_of(node, &Gate::NAMES, known.sink));
+    let gate = fields.need("gate");
     fields.finish();
     Some((action?, gate?))
 }

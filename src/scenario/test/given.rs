@@ -4,7 +4,6 @@
 use compact_str::CompactString;
 
 use super::CUSTOMER;
-use crate::domain::action::Outcome;
 use crate::domain::consent::ConsentStatus;
 use crate::domain::id::{Id, IdMap};
 use crate::domain::model::Shape as FactShape;
@@ -12,12 +11,13 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::sources::Span;
 use crate::domain::time::{self, Moment};
 use crate::domain::value::{Type, Value, normal};
-use crate::engine::{AttributeChange, ConsentChange, ConsentRequest, EventInput, MOST_ACTIONS, OutcomeInput, Question};
+use crate::engine::{AttributeChange, ConsentChange, ConsentRequest, EventInput, OutcomeInput, Question};
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::sink::Sink;
-use crate::rules::source::{Node, NodeKind};
+use crate::rules::source::{Node, NodeKind, Spanned};
 use crate::scenario::shape;
 use crate::scenario::step::{Step, What};
 
@@ -41,7 +41,7 @@ pub(super) struct Known<'r> {
 impl<'r> Known<'r> {
     /// Reads `given:`, sorted by time.
     pub fn given(self, node: &Node, test: Moment) -> Option<Vec<Given>> {
-        let mut entries = every(reader::list(node, self.sink)?.iter().map(|item| self.entry(item, test)))?;
+        let mut entries = reader::every(reader::list(node, self.sink)?.iter().map(|item| self.entry(item, test)))?;
         entries.sort_by_key(|entry| entry.step.at);
         Some(entries)
     }
@@ -91,11 +91,11 @@ impl<'r> Known<'r> {
         let fields = Fields::of(node, &shape::GIVEN_EVENT, self.sink)?;
         let events = &self.rules.declared.events;
         let kind = fields.required("type").and_then(|node| {
-            let name = reader::text(node, self.sink)?;
-            Some((name, self.find((name, node.span), "event", events)?))
+            let name = reader::name(node, self.sink)?;
+            Some((name.text, self.find(name, "event", events)?))
         });
-        let event_id = fields.optional("id").map(|node| reader::text(node, self.sink));
-        let channel = fields.optional("channel").map(|node| self.channel(node));
+        let event_id = fields.may("id");
+        let channel = fields.may_with("channel", |node| self.channel(node));
         let given = fields.optional("fields");
         fields.finish();
         let (kind, id) = kind?;
@@ -103,16 +103,16 @@ impl<'r> Known<'r> {
         let declared: Vec<_> = events.get(id)?.fields.iter().filter_map(|id| declared.get(*id)).collect();
         let values = given.map(|node| {
             self.values(node, "the fields of an event", |name| {
-                let found = declared.iter().find(|field| field.name == name.0).map(|field| &field.shape);
+                let found = declared.iter().find(|field| field.name == name.text).map(|field| &field.shape);
                 let names = declared.iter().map(|field| field.name.as_str());
                 found.or_else(|| reader::unknown(name, &format!("field of `{kind}`"), names, self.sink))
             })
         });
         Some(EventInput {
-            event_id: event_id.unwrap_or(Some(""))?.to_owned(),
+            event_id: event_id?.unwrap_or_default(),
             customer: CUSTOMER.to_owned(),
             kind: kind.to_owned(),
-            channel: channel.unwrap_or_else(|| Some(String::new()))?,
+            channel: channel?.unwrap_or_default(),
             occurred: Some(at),
             fields: values.unwrap_or_else(|| Some(Vec::new()))?,
         })
@@ -120,8 +120,8 @@ impl<'r> Known<'r> {
 
     fn consent(self, node: &Node) -> Option<ConsentRequest> {
         let fields = Fields::of(node, &shape::GIVEN_CONSENT, self.sink)?;
-        let status = fields.required("status").and_then(|node| reader::one_of(node, &ConsentStatus::NAMES, self.sink));
-        let valid_until = fields.optional("valid_until").map(|node| reader::moment(node, self.sink));
+        let status: Option<ConsentStatus> = fields.need("status");
+        let valid_until = fields.may("valid_until");
         let everything = status.is_some_and(ConsentStatus::concerns_everything);
         let purpose = match fields.optional("purpose") {
             None if everything => Some(String::new()),
@@ -139,7 +139,7 @@ impl<'r> Known<'r> {
             language: String::new(),
             expression: String::new(),
             claimed: None,
-            valid_until: valid_until.map_or(Some(None), |read| read.map(Some))?,
+            valid_until: valid_until?,
         };
         let customer = CUSTOMER.to_owned();
         Some(ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() })
@@ -149,7 +149,7 @@ impl<'r> Known<'r> {
         let declared = &self.rules.declared.attributes;
         let entries = given.map_or(Some(&[][..]), |node| reader::map(node, "the attributes", self.sink));
         let attributes = entries?.iter().map(|entry| {
-            let id = self.find((&entry.key.text, entry.key.span), "attribute", declared)?;
+            let id = self.find(entry.key.spanned(), "attribute", declared)?;
             let value = match entry.value.kind {
                 NodeKind::Null => None,
                 _ => Some(self.value(&entry.value, &declared.get(id)?.shape)?),
@@ -163,7 +163,7 @@ impl<'r> Known<'r> {
                 || reader::refuse(node.span, code::BAD_ZONE, format!("`{name}` is not a time zone"), help, self.sink);
             time::zone(name).map(|_| name).or_else(refuse)
         });
-        let attributes = every(attributes);
+        let attributes = reader::every(attributes);
         Some(AttributeChange {
             customer: CUSTOMER.to_owned(),
             attributes: attributes?,
@@ -174,16 +174,16 @@ impl<'r> Known<'r> {
     fn outcome(self, node: &Node, at: Moment) -> Option<OutcomeInput> {
         let fields = Fields::of(node, &shape::GIVEN_OUTCOME, self.sink)?;
         let action = fields.required("action").and_then(|node| self.name(node, "action", &self.rules.actions));
-        let outcome = fields.required("outcome").and_then(|node| reader::one_of(node, &Outcome::NAMES, self.sink));
-        let outcome_id = fields.optional("id").map(|node| reader::text(node, self.sink));
-        let channel = fields.optional("channel").map(|node| self.channel(node));
+        let outcome = fields.need("outcome");
+        let outcome_id = fields.may("id");
+        let channel = fields.may_with("channel", |node| self.channel(node));
         fields.finish();
         Some(OutcomeInput {
-            outcome_id: outcome_id.unwrap_or(Some(""))?.to_owned(),
+            outcome_id: outcome_id?.unwrap_or_default(),
             decision_id: String::new(),
             customer: CUSTOMER.to_owned(),
             action: action?,
-            channel: channel.unwrap_or_else(|| Some(String::new()))?,
+            channel: channel?.unwrap_or_default(),
             outcome: outcome?,
             occurred: Some(at),
         })
@@ -194,23 +194,20 @@ impl<'r> Known<'r> {
         let fields = Fields::of(node, &shape::QUESTION, self.sink)?;
         let declared = &self.rules.declared;
         let channel = fields.required("channel").and_then(|node| self.channel(node));
-        let context = fields.optional("context").map(|node| {
+        let context = fields.may_with("context", |node| {
             self.values(node, "the context", |name| {
                 declared.context.get(self.find(name, "context fact", &declared.context)?).map(|fact| &fact.shape)
             })
         });
-        let groups = fields.optional("groups").map(|node| {
-            let names = reader::list(node, self.sink)?.iter();
-            every(names.map(|node| self.name(node, "group of actions", &declared.groups)))
-        });
-        let max_actions = fields.optional("max_actions").map(|node| reader::whole(node, (0, MOST_ACTIONS), self.sink));
+        let groups = fields.list_with("groups", |item| self.name(item, "group of actions", &declared.groups));
+        let max_actions = fields.may("max_actions");
         fields.finish();
         Some(Question {
             customer: CUSTOMER.into(),
             channel: channel?.into(),
-            context: context.unwrap_or_else(|| Some(Vec::new()))?,
-            groups: groups.unwrap_or_else(|| Some(Vec::new()))?,
-            max_actions: max_actions.unwrap_or(Some(0))?,
+            context: context?.unwrap_or_default(),
+            groups: groups?,
+            max_actions: max_actions?.unwrap_or(0),
             ..Question::default()
         })
     }
@@ -221,15 +218,15 @@ impl<'r> Known<'r> {
 
     /// A text that names a declared item.
     pub fn name<I: Id, T>(self, node: &Node, kind: &str, declared: &IdMap<I, T>) -> Option<String> {
-        let name = reader::text(node, self.sink)?;
-        self.find((name, node.span), kind, declared).map(|_| name.to_owned())
+        let name = reader::name(node, self.sink)?;
+        self.find(name, kind, declared).map(|_| name.text.to_owned())
     }
 
-    fn find<I: Id, T>(self, (name, span): (&str, Span), kind: &str, declared: &IdMap<I, T>) -> Option<I> {
+    fn find<I: Id, T>(self, name: Spanned<'_>, kind: &str, declared: &IdMap<I, T>) -> Option<I> {
         let vocabulary = &self.rules.vocabulary;
-        let found = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
+        let found = vocabulary.find::<I>(name.text).filter(|id| declared.get(*id).is_some());
         let names = || declared.ids().map(|id| vocabulary.name(id));
-        found.or_else(|| reader::unknown((name, span), kind, names(), self.sink))
+        found.or_else(|| reader::unknown(name, kind, names(), self.sink))
     }
 
     /// Names with values; `shape` returns what a name may hold, or reports an error.
@@ -237,16 +234,16 @@ impl<'r> Known<'r> {
         self,
         node: &Node,
         what: &str,
-        shape: impl Fn((&str, Span)) -> Option<&'r FactShape>,
+        shape: impl Fn(Spanned<'_>) -> Option<&'r FactShape>,
     ) -> Option<Vec<(CompactString, Value)>> {
-        every(reader::map(node, what, self.sink)?.iter().map(|entry| {
-            let shape = shape((&entry.key.text, entry.key.span))?;
+        reader::every(reader::map(node, what, self.sink)?.iter().map(|entry| {
+            let shape = shape(entry.key.spanned())?;
             Some((entry.key.text.as_str().into(), self.value(&entry.value, shape)?))
         }))
     }
 
     fn value(self, node: &Node, shape: &FactShape) -> Option<Value> {
-        let allowed = |text: &str, span: Span| {
+        let allowed = |Spanned { text, span }: Spanned<'_>| {
             let text = &*normal(text);
             let Some(allowed) = &shape.one_of else { return Some(CompactString::from(text)) };
             if let Some(found) = allowed.iter().find(|allowed| *allowed == text) {
@@ -258,20 +255,15 @@ impl<'r> Known<'r> {
             None
         };
         Some(match shape.kind {
-            Type::Text => Value::Text(allowed(reader::text(node, self.sink)?, node.span)?),
+            Type::Text => Value::Text(allowed(reader::name(node, self.sink)?)?),
             Type::Number => Value::Number(reader::exact(node, self.sink)?),
             Type::Flag => Value::Flag(reader::flag(node, self.sink)?),
             Type::Moment => Value::Moment(reader::moment(node, self.sink)?),
             Type::Duration => Value::Duration(reader::period(node, self.sink)?),
             Type::List => {
-                let items = reader::texts(node, self.sink)?.into_iter().map(|(text, span)| allowed(text, span));
-                Value::List(every(items)?.into())
+                let items = reader::names(node, self.sink)?.into_iter().map(allowed);
+                Value::List(reader::every(items)?.into())
             }
         })
     }
-}
-
-/// All items, if every one could be read; all are read in any case, so that every error is reported.
-pub(super) fn every<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
-    read.collect::<Vec<_>>().into_iter().collect()
 }

@@ -1,5 +1,11 @@
 //! Enums whose values are words: `words!` writes their table once, and everything that is read from it.
 
+/// An enum in which every value has a word; `words!` makes it one.
+pub trait Word: Copy + 'static {
+    /// Every value with its word, in order.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
 /// Declares an enum in which every value has a word, as people write it.
 ///
 /// The values keep their order: some are stored as a number ([`index`], [`at`]), so new ones go to the end there.
@@ -46,6 +52,10 @@ macro_rules! words {
             pub fn at(index: usize) -> Option<Self> {
                 Self::ALL.get(index).copied()
             }
+        }
+
+        impl $crate::domain::word::Word for $name {
+            const WORDS: &'static [(&'static str, Self)] = &Self::NAMES;
         }
 
         impl std::fmt::Display for $name {

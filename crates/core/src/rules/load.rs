@@ -3,9 +3,10 @@
 use crate::rules::diagnostic::Code;
 use std::collections::HashMap;
 
+use super::names::{Names, intern};
 use super::shape::{Form, RULE_FILE};
 use super::sink::Sink;
-use super::source::{self, Entry, Node};
+use super::source::{self, Entry, Node, Spanned};
 use super::{code, lint, reader, size, unseen};
 use crate::domain::expr::FactTable;
 use crate::domain::id::{ActionId, Id, IdMap, JourneyId, PurposeId, Vocabulary};
@@ -15,7 +16,7 @@ use crate::domain::rule_set::{RuleSet, contact_horizon, hash, horizon, is_test};
 use crate::domain::sources::{Sources, Span};
 use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::expr::Scope;
-use crate::rules::section::{action, attribute, channel, context, event, intern, journey, policy, purpose};
+use crate::rules::section::{action, attribute, channel, context, event, journey, policy, purpose};
 
 /// The result of reading rule files.
 #[derive(Debug)]
@@ -192,7 +193,7 @@ impl<'n> Sections<'n> {
             "channels" => &mut self.channels,
             "journeys" => &mut self.journeys,
             "policy" => &mut self.policy,
-            other => return reader::unknown((other, entry.key.span), "section", RULE_FILE.names(), sink),
+            _ => return reader::unknown(entry.key.spanned(), "section", RULE_FILE.names(), sink),
         };
         pile.extend(reader::map(&entry.value, "this section", sink)?);
         Some(())
@@ -210,6 +211,10 @@ struct Builder<'s> {
 }
 
 impl Builder<'_> {
+    fn names(&self) -> Names<'_> {
+        Names { vocabulary: &self.vocabulary, declared: &self.declared, sink: self.sink }
+    }
+
     /// Declares everything, then compiles. Continues after mistakes, to report them all.
     fn build(&mut self, files: &[Node]) -> Option<(Built, lint::Notes)> {
         let sections = Sections::of(files, self.sink);
@@ -221,7 +226,7 @@ impl Builder<'_> {
         self.require_sections(&sections, files);
         let journeys = self.compile_journeys(journeys);
         let (actions, allowed) = self.compile_actions(actions);
-        let anybody = scope((&self.vocabulary, &self.declared), PurposeId(0), (self.sink, self.sources));
+        let anybody = scope(self.names(), PurposeId(0), self.sources);
         let policy = policy::read(&sections.policy, anybody);
         let (policy, lints) = policy?;
         Some(((journeys, actions, policy), lint::Notes { lints, allowed }))
@@ -236,7 +241,7 @@ impl Builder<'_> {
         }
         purpose::link(&mut self.declared.purposes, &self.vocabulary);
         for entry in &sections.attributes {
-            let read = attribute::read(entry, (&self.vocabulary, &self.declared.purposes), sink);
+            let read = attribute::read(entry, self.names());
             declare(&mut self.vocabulary, &mut self.declared.attributes, entry, read, sink);
         }
         for entry in &sections.context {
@@ -244,12 +249,11 @@ impl Builder<'_> {
             declare(&mut self.vocabulary, &mut self.declared.context, entry, read, sink);
         }
         for entry in &sections.events {
-            let Declarations { purposes, fields, .. } = &mut self.declared;
-            let read = event::read(entry, (&mut self.vocabulary, purposes), fields, sink);
+            let read = event::read(entry, &mut self.vocabulary, &mut self.declared, sink);
             declare(&mut self.vocabulary, &mut self.declared.events, entry, read, sink);
         }
         for entry in &sections.events {
-            let repairs = event::link(entry, (&self.vocabulary, &self.declared.events), sink);
+            let repairs = event::link(entry, self.names());
             let declared = self.vocabulary.find(&entry.key.text).and_then(|id| self.declared.events.get_mut(id));
             if let (Some(repairs), Some(kind)) = (repairs, declared) {
                 kind.repairs = repairs;
@@ -259,7 +263,7 @@ impl Builder<'_> {
 
     fn declare_channels(&mut self, sections: &Sections<'_>) {
         for entry in &sections.channels {
-            let read = channel::read(entry, (&self.vocabulary, &self.declared.context), self.sink);
+            let read = channel::read(entry, self.names());
             declare(&mut self.vocabulary, &mut self.declared.channels, entry, read, self.sink);
         }
     }
@@ -285,7 +289,7 @@ impl Builder<'_> {
             };
             let span = head.span;
             match self.declared.actions.get(id) {
-                Some(first) => twice((self.vocabulary.name(id), span), "action", first.span, self.sink),
+                Some(first) => twice(Spanned { text: self.vocabulary.name(id), span }, "action", first.span, self.sink),
                 None => ids.push((id, *node)),
             }
             self.declared.actions.insert(id, head);
@@ -297,7 +301,8 @@ impl Builder<'_> {
         let mut journeys = IdMap::default();
         for (id, entry) in entries {
             let Some(head) = self.declared.journeys.get(id) else { continue };
-            let scope = scope((&self.vocabulary, &self.declared), head.purpose, (self.sink, self.sources));
+            let names = Names { vocabulary: &self.vocabulary, declared: &self.declared, sink: self.sink };
+            let scope = scope(names, head.purpose, self.sources);
             if let Some(journey) = journey::read(entry, head, scope, &mut self.facts) {
                 journeys.insert(id, journey);
             }
@@ -316,7 +321,8 @@ impl Builder<'_> {
                 break;
             }
             let Some(head) = self.declared.actions.get(id) else { continue };
-            let scope = scope((&self.vocabulary, &self.declared), head.purpose, (self.sink, self.sources));
+            let names = Names { vocabulary: &self.vocabulary, declared: &self.declared, sink: self.sink };
+            let scope = scope(names, head.purpose, self.sources);
             if let Some((action, allow)) = action::read(node, (id, head), scope, &mut self.facts) {
                 actions.insert(id, action);
                 allowed.insert(id, allow);
@@ -347,11 +353,8 @@ impl Builder<'_> {
     }
 }
 
-fn scope<'c>(
-    (vocabulary, declared): (&'c Vocabulary, &'c Declarations),
-    purpose: PurposeId,
-    (sink, sources): (&'c Sink, &'c Sources),
-) -> Scope<'c> {
+fn scope<'c>(names: Names<'c>, purpose: PurposeId, sources: &'c Sources) -> Scope<'c> {
+    let Names { vocabulary, declared, sink } = names;
     Scope { vocabulary, declared, purpose, event: None, about_action: false, sink, sources }
 }
 
@@ -363,7 +366,7 @@ fn declare<I: Id, T>(
     read: Option<T>,
     sink: &Sink,
 ) -> Option<I> {
-    let id: I = intern(vocabulary, &entry.key.text, entry.key.span, sink)?;
+    let id: I = intern(vocabulary, entry.key.spanned(), sink)?;
     if declared.get(id).is_some() {
         return None;
     }
@@ -375,10 +378,10 @@ fn declare<I: Id, T>(
     Some(id)
 }
 
-fn twice((name, span): (&str, Span), kind: &str, first: Span, sink: &Sink) {
-    let message = format!("the {kind} `{name}` is declared twice");
+fn twice(name: Spanned<'_>, kind: &str, first: Span, sink: &Sink) {
+    let message = format!("the {kind} `{}` is declared twice", name.text);
     sink.push(
-        Diagnostic::error(code::DUPLICATE_ID, span, message)
+        Diagnostic::error(code::DUPLICATE_ID, name.span, message)
             .help("rename or remove one of them")
             .related(first, "first declared here"),
     );
@@ -388,7 +391,7 @@ fn unique(entries: &[&Entry], kind: &str, sink: &Sink) {
     let mut first: HashMap<&str, Span> = HashMap::new();
     for entry in entries {
         match first.get(entry.key.text.as_str()) {
-            Some(earlier) => twice((&entry.key.text, entry.key.span), kind, *earlier, sink),
+            Some(earlier) => twice(entry.key.spanned(), kind, *earlier, sink),
             None => drop(first.insert(&entry.key.text, entry.key.span)),
         }
     }

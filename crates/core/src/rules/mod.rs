@@ -1,16 +1,19 @@
 //! Rules: files become documents, documents become one checked, immutable rule set.
 //!
-//! `source` reads YAML with places, `reader` and `section` turn it into declarations, `expr` checks and compiles
+//! `source` reads YAML with places, `fields`, `scalar`, `reader` and `section` turn it into declarations, `expr` checks and compiles
 //! expressions, `load` combines everything and reports every mistake of every file at once.
 
 mod character;
 pub mod code;
 pub mod diagnostic;
 pub mod expr;
+pub mod fields;
 pub mod format;
 mod lint;
 pub mod load;
+pub mod names;
 pub mod reader;
+pub mod scalar;
 pub mod schema;
 pub mod section;
 pub mod shape;

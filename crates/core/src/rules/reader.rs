@@ -2,10 +2,12 @@
 //!
 //! Every function returns `None` if it reported a mistake; the caller continues with the rest.
 
+use std::fmt;
+
 use super::code;
 use super::shape::Shape;
 use super::sink::Sink;
-use super::source::{Entry, Node, NodeKind, Style, quoted};
+use super::source::{Entry, Node, NodeKind, Spanned, Style, quoted};
 use crate::domain::sources::Span;
 use crate::domain::time::{Moment, Period, PeriodError, TimeOfDay};
 use crate::domain::value::{LARGEST_EXACT, NOT_EXACT, is_exact};
@@ -18,86 +20,11 @@ const LEAST_BEGINNING: usize = 3;
 /// The most known names that a message lists.
 const MOST_SHOWN: usize = 8;
 
-/// The fields of one map of a known shape.
-#[derive(Debug)]
-pub struct Fields<'n> {
-    shape: &'static Shape,
-    span: Span,
-    entries: &'n [Entry],
-    sink: &'n Sink,
-}
-
-impl<'n> Fields<'n> {
-    /// The fields of a map. Reports required keys that are missing.
-    pub fn of(node: &'n Node, shape: &'static Shape, sink: &'n Sink) -> Option<Self> {
-        Self::needing(node, shape, None, sink)
-    }
-
-    /// The fields of a map with one more required key than its shape has.
-    pub fn needing(node: &'n Node, shape: &'static Shape, more: Option<&str>, sink: &'n Sink) -> Option<Self> {
-        let NodeKind::Map(entries) = &node.kind else { return wrong_map(node, shape, sink) };
-        let fields = Self { shape, span: node.span, entries, sink };
-        let required = shape.keys.iter().filter(|key| key.required).map(|key| key.name);
-        fields.refuse_missing(required.chain(more));
-        Some(fields)
-    }
-
-    /// The value of an optional key.
-    pub fn optional(&self, key: &str) -> Option<&'n Node> {
-        self.entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value)
-    }
-
-    /// The value of a key that is required here, even if its shape does not say so.
-    pub fn required(&self, key: &str) -> Option<&'n Node> {
-        let found = self.optional(key);
-        if found.is_none() && !self.shape.key(key).is_some_and(|key| key.required) {
-            self.refuse_missing([key].into_iter());
-        }
-        found
-    }
-
-    /// Reports every unknown key.
-    pub fn finish(self) {
-        self.unknown().for_each(|entry| self.refuse_key(entry));
-    }
-
-    fn unknown(&self) -> impl Iterator<Item = &'n Entry> {
-        self.entries.iter().filter(|entry| self.shape.key(&entry.key.text).is_none())
-    }
-
-    fn refuse_key(&self, entry: &Entry) {
-        let message = format!("{} has no key `{}`", self.shape.what, entry.key.text);
-        let diagnostic = Diagnostic::error(code::UNKNOWN_KEY, entry.key.span, message);
-        let full = self.sink.is_full();
-        self.sink.push(if full { diagnostic } else { suggest(diagnostic, &entry.key.text, self.shape.names()) });
-    }
-
-    /// Reports which of these keys are missing, as one mistake, at the first entry. A misspelt key is reported
-    /// separately; a key in skipped lines is not reported.
-    fn refuse_missing<'k>(&self, keys: impl Iterator<Item = &'k str>) {
-        let mut missing: Vec<&str> = keys.filter(|key| self.optional(key).is_none()).collect();
-        missing.retain(|key| {
-            let misspelt = self.unknown().find(|entry| nearest(&entry.key.text, &[key]).is_some());
-            misspelt.inspect(|entry| self.refuse_key(entry)).is_none() && !self.sink.is_lost(self.span.file, key)
-        });
-        let Some((last, others)) = missing.split_last() else { return };
-        let what = self.shape.what;
-        let (message, help) = match others.join("`, `") {
-            none if none.is_empty() => (format!("`{last}` is missing from {what}"), format!("add `{last}: ...`")),
-            others => {
-                (format!("`{others}` and `{last}` are missing from {what}"), "add a line for each of them".into())
-            }
-        };
-        let span = self.entries.first().map_or(self.span, |entry| entry.key.span);
-        self.sink.push(Diagnostic::error(code::MISSING_KEY, span, message).help(help));
-    }
-}
-
 /// A map without a known set of keys, such as names to declarations.
 pub fn map<'n>(node: &'n Node, what: &str, sink: &Sink) -> Option<&'n [Entry]> {
     match &node.kind {
         NodeKind::Map(entries) => Some(entries),
-        _ => wrong(node, &map_expected(what), sink),
+        _ => wrong(node, Expected::Map(what), sink),
     }
 }
 
@@ -111,7 +38,7 @@ pub fn list<'n>(node: &'n Node, sink: &Sink) -> Option<&'n [Node]> {
             sink.push(problem.help("write `- `").replace("- "));
             None
         }
-        _ => wrong(node, "expected a list, with `- ` before each item or in `[` `]`", sink),
+        _ => wrong(node, Expected::List, sink),
     }
 }
 
@@ -127,19 +54,24 @@ pub fn filled(node: &Node, message: &str, help: &str, sink: &Sink) -> Option<()>
 pub fn text<'n>(node: &'n Node, sink: &Sink) -> Option<&'n str> {
     match &node.kind {
         NodeKind::Text(text) => Some(text),
-        _ => wrong(node, "expected a text", sink),
+        _ => wrong(node, Expected::Text, sink),
     }
 }
 
+/// A text with its place.
+pub fn name<'n>(node: &'n Node, sink: &Sink) -> Option<Spanned<'n>> {
+    Some(Spanned { text: text(node, sink)?, span: node.span })
+}
+
 /// A list of texts, each with its place.
-pub fn texts<'n>(node: &'n Node, sink: &Sink) -> Option<Vec<(&'n str, Span)>> {
-    list(node, sink)?.iter().map(|item| Some((text(item, sink)?, item.span))).collect()
+pub fn names<'n>(node: &'n Node, sink: &Sink) -> Option<Vec<Spanned<'n>>> {
+    list(node, sink)?.iter().map(|item| name(item, sink)).collect()
 }
 
 /// A finite number between two bounds, both included.
 pub fn number(node: &Node, bounds: (f64, f64), sink: &Sink) -> Option<f64> {
     let NodeKind::Number(number) = node.kind else {
-        return wrong(node, "expected a number", sink);
+        return wrong(node, Expected::Number, sink);
     };
     if number.is_finite() && (bounds.0..=bounds.1).contains(&number) {
         return Some(number);
@@ -173,7 +105,7 @@ pub fn whole(node: &Node, bounds: (u32, u32), sink: &Sink) -> Option<u32> {
 pub fn flag(node: &Node, sink: &Sink) -> Option<bool> {
     match node.kind {
         NodeKind::Flag(flag) => Some(flag),
-        _ => wrong(node, "expected `true` or `false`", sink),
+        _ => wrong(node, Expected::Flag, sink),
     }
 }
 
@@ -182,7 +114,7 @@ pub fn period(node: &Node, sink: &Sink) -> Option<Period> {
     let written = match &node.kind {
         NodeKind::Text(text) => text.clone(),
         NodeKind::Number(number) => number.to_string(),
-        _ => return wrong(node, "expected a duration such as `30 days`", sink),
+        _ => return wrong(node, Expected::Period, sink),
     };
     match Period::parse(&written) {
         Ok(period) => Some(period),
@@ -240,7 +172,8 @@ pub fn one_of<T: Copy>(node: &Node, names: &[(&'static str, T)], sink: &Sink) ->
 }
 
 /// Checks a declared name: letters, digits, `_`, `.` and `-`, beginning with a letter.
-pub fn check_id(text: &str, span: Span, dashes: bool, sink: &Sink) -> Option<()> {
+pub fn check_id(name: Spanned<'_>, dashes: bool, sink: &Sink) -> Option<()> {
+    let Spanned { text, span } = name;
     if is_id(text, dashes) {
         return Some(());
     }
@@ -260,7 +193,8 @@ fn is_id(text: &str, dashes: bool) -> bool {
 }
 
 /// As [`check_id`], for a name between two dots in expressions, as in `journey.ID.stage`, which must not contain a dot.
-pub fn check_word(text: &str, span: Span, sink: &Sink) -> Option<()> {
+pub fn check_word(name: Spanned<'_>, sink: &Sink) -> Option<()> {
+    let Spanned { text, span } = name;
     if text.contains('.') {
         let instead = text.replace('.', "_");
         let help = format!("write `{instead}`: dots part it from its neighbours in expressions");
@@ -268,7 +202,12 @@ pub fn check_word(text: &str, span: Span, sink: &Sink) -> Option<()> {
         sink.push(Diagnostic::error(code::BAD_ID, span, message).help(help).replace(instead));
         return None;
     }
-    check_id(text, span, false, sink)
+    check_id(name, false, sink)
+}
+
+/// All items, if every one could be read; all are read in any case, so that every mistake is reported.
+pub fn every<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    read.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Reports a mistake with its fix.
@@ -279,16 +218,16 @@ pub fn refuse<T>(span: Span, code: Code, message: String, help: &str, sink: &Sin
 
 /// Reports an unknown name, and suggests the nearest known one.
 pub fn unknown<'a, T>(
-    (name, span): (&str, Span),
+    name: Spanned<'_>,
     kind: &str,
     known: impl IntoIterator<Item = &'a str>,
     sink: &Sink,
 ) -> Option<T> {
-    if sink.is_broken(name) {
+    if sink.is_broken(name.text) {
         return None;
     }
-    let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, format!("no {kind} is called `{name}`"));
-    sink.push(if sink.is_full() { diagnostic } else { suggest(diagnostic, name, known) });
+    let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, name.span, format!("no {kind} is called `{}`", name.text));
+    sink.push(if sink.is_full() { diagnostic } else { suggest(diagnostic, name.text, known) });
     None
 }
 
@@ -334,12 +273,37 @@ pub fn first_names(mut names: Vec<&str>) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-fn wrong<T>(node: &Node, message: &str, sink: &Sink) -> Option<T> {
-    sink.push(with_fix(wrong_type(node, message), node, message));
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected<'w> {
+    Number,
+    Flag,
+    Text,
+    List,
+    Period,
+    /// A map, and what it describes, as "an action".
+    Map(&'w str),
+}
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "expected a number",
+            Self::Flag => "expected `true` or `false`",
+            Self::Text => "expected a text",
+            Self::List => "expected a list, with `- ` before each item or in `[` `]`",
+            Self::Period => "expected a duration such as `30 days`",
+            Self::Map(what) => return write!(f, "{what} must be a map of `key: value` lines"),
+        })
+    }
+}
+
+fn wrong<T>(node: &Node, expected: Expected<'_>, sink: &Sink) -> Option<T> {
+    sink.push(with_fix(wrong_type(node, expected), node, expected));
     None
 }
 
-fn wrong_type(node: &Node, message: &str) -> Diagnostic {
+fn wrong_type(node: &Node, expected: Expected<'_>) -> Diagnostic {
     let found = match &node.kind {
         NodeKind::Null => "nothing".to_owned(),
         NodeKind::Flag(flag) => format!("the flag `{flag}`"),
@@ -349,39 +313,35 @@ fn wrong_type(node: &Node, message: &str) -> Diagnostic {
         NodeKind::List(_) => "a list".to_owned(),
         NodeKind::Map(_) => "a map".to_owned(),
     };
-    Diagnostic::error(code::WRONG_TYPE, node.span, format!("{message}, found {found}"))
+    Diagnostic::error(code::WRONG_TYPE, node.span, format!("{expected}, found {found}"))
 }
 
 /// Refuses a value instead of a map. Many maps have one main key, so the fix is a map with this key.
-fn wrong_map<T>(node: &Node, shape: &Shape, sink: &Sink) -> Option<T> {
+pub(super) fn wrong_map<T>(node: &Node, shape: &Shape, sink: &Sink) -> Option<T> {
     let written = match (&node.kind, shape.key(shape.alone)) {
         (NodeKind::Number(number), Some(key)) if key.form.takes_number() => number.to_string(),
         (NodeKind::Text(text), Some(key)) if !key.form.takes_number() => {
             let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.'));
             if plain { text.clone() } else { quoted(text) }
         }
-        _ => return wrong(node, &map_expected(shape.what), sink),
+        _ => return wrong(node, Expected::Map(shape.what), sink),
     };
     let others = shape.keys.iter().filter(|key| key.required && key.name != shape.alone);
     let others: String = others.map(|key| format!(", {}: ...", key.name)).collect();
     let corrected = format!("{{{}: {written}{others}}}", shape.alone);
-    let problem = wrong_type(node, &map_expected(shape.what)).help(format!("write `{corrected}`"));
+    let problem = wrong_type(node, Expected::Map(shape.what)).help(format!("write `{corrected}`"));
     sink.push(if others.is_empty() { problem.replace(corrected) } else { problem });
     None
 }
 
-fn map_expected(what: &str) -> String {
-    format!("{what} must be a map of `key: value` lines")
-}
-
 /// Adds a fix for a value of the wrong type, if there is a plain one.
-fn with_fix(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
+fn with_fix(diagnostic: Diagnostic, node: &Node, expected: Expected<'_>) -> Diagnostic {
     // A number with more digits may have been rounded.
     let written = (node.span.end - node.span.start) as usize;
     let fits = |text: &String| written < 16 && text.len() == written;
     let unquoted = |text: &str| match expected {
-        "expected a number" => text.parse::<f64>().is_ok_and(f64::is_finite),
-        "expected `true` or `false`" => matches!(text, "true" | "false"),
+        Expected::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
+        Expected::Flag => matches!(text, "true" | "false"),
         _ => false,
     };
     let shown = match &node.kind {
@@ -389,14 +349,14 @@ fn with_fix(diagnostic: Diagnostic, node: &Node, expected: &str) -> Diagnostic {
         NodeKind::Text(text) if unquoted(text) => {
             return diagnostic.help("without quotes").replace(text);
         }
-        NodeKind::Text(_) if expected.starts_with("expected a list") => {
+        NodeKind::Text(_) if expected == Expected::List => {
             return diagnostic.help("write it on the next line, behind `- `");
         }
         NodeKind::Number(number) => Some(number.to_string()),
         NodeKind::Flag(flag) => Some(flag.to_string()),
         _ => None,
     };
-    match shown.filter(|_| expected == "expected a text") {
+    match shown.filter(|_| expected == Expected::Text) {
         Some(shown) if fits(&shown) => diagnostic.help("put it in quotes").replace(format!("\"{shown}\"")),
         Some(_) => diagnostic.help("put it in quotes"),
         None => diagnostic,

@@ -146,6 +146,16 @@ impl Form {
         matches!(self, Self::Number(..) | Self::Whole(..))
     }
 
+    /// The words that it can be.
+    #[must_use]
+    pub fn words(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Word(words) => Some(words()),
+            Self::Explained(words) => Some(words().into_iter().map(|(word, _)| word).collect()),
+            _ => None,
+        }
+    }
+
     /// The known keys of a map of this form.
     #[must_use]
     pub fn shape(&self) -> Option<&'static Shape> {

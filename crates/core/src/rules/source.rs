@@ -26,7 +26,7 @@ use recovery::Recovery;
 pub use end::opens;
 pub use guard::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, count_values};
 pub use line::{comment_behind, quoted, words_around, words_in};
-pub use node::{Entry, MapKey, Node, NodeKind, Reading, Style};
+pub use node::{Entry, MapKey, Node, NodeKind, Reading, Spanned, Style};
 
 /// The most times that a file is read again to find the mistakes after the first one.
 const MAX_PASSES: usize = 16;

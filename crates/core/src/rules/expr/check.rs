@@ -20,6 +20,7 @@ use crate::domain::id::{EventTypeId, PurposeId, Vocabulary};
 use crate::domain::model::Declarations;
 use crate::domain::sources::{Sources, Span};
 use crate::domain::value::{Operand, Truth, Type, Value, normal};
+use crate::rules::names::Names;
 use crate::rules::sink::Sink;
 use crate::rules::{code, reader, source};
 
@@ -42,7 +43,13 @@ pub struct Scope<'c> {
     pub sources: &'c Sources,
 }
 
-impl Scope<'_> {
+impl<'c> Scope<'c> {
+    /// The names that it may use.
+    #[must_use]
+    pub fn names(&self) -> Names<'c> {
+        Names { vocabulary: self.vocabulary, declared: self.declared, sink: self.sink }
+    }
+
     /// The place of a byte range of a scalar's text.
     #[must_use]
     pub fn place(&self, node: &source::Node, start: usize, end: usize) -> Span {

@@ -5,11 +5,13 @@ use crate::domain::model::{Action, Points, Relevance, Treatment};
 use crate::domain::action::ActionKind;
 use crate::domain::expr::FactTable;
 use crate::domain::id::{ActionId, ChannelId, GroupId, IdMap, PurposeId, Vocabulary};
-use crate::domain::model::{ActionHead, Condition, Declarations, Limit, Template};
+use crate::domain::model::{ActionHead, Condition, Declarations, Template};
 use crate::rules::diagnostic::Code;
 use crate::rules::expr::Scope;
-use crate::rules::reader::{self, Fields};
-use crate::rules::section::{condition, find, find_purpose, intern, limit, template};
+use crate::rules::fields::Fields;
+use crate::rules::names::{Names, intern};
+use crate::rules::reader;
+use crate::rules::section::{condition, limit, template};
 use crate::rules::sink::Sink;
 use crate::rules::source::{Node, NodeKind};
 use crate::rules::{code, shape};
@@ -31,20 +33,17 @@ pub fn read_head(
 ) -> Option<(ActionId, ActionHead)> {
     let fields = fields(node, sink)?;
     let id_node = fields.required("id");
-    let purpose = fields.required("purpose").and_then(|node| {
-        let name = (reader::text(node, sink)?, node.span);
-        find_purpose(name, (vocabulary, &declared.purposes), sink)
-    });
-    let id_node = id_node?;
-    let name = reader::text(id_node, sink)?;
-    reader::check_id(name, id_node.span, true, sink)?;
+    let names = Names { vocabulary, declared, sink };
+    let purpose = fields.required("purpose").and_then(|node| names.purpose(reader::name(node, sink)?));
+    let name = reader::name(id_node?, sink)?;
+    reader::check_id(name, true, sink)?;
     if let Some(group) = fields.optional("group") {
-        let name = reader::text(group, sink)?;
-        reader::check_id(name, group.span, true, sink)?;
-        declared.groups.insert(intern::<GroupId>(vocabulary, name, group.span, sink)?, ());
+        let group = reader::name(group, sink)?;
+        reader::check_id(group, true, sink)?;
+        declared.groups.insert(intern::<GroupId>(vocabulary, group, sink)?, ());
     }
-    let id = intern(vocabulary, name, id_node.span, sink)?;
-    Some((id, ActionHead { purpose: purpose?, span: id_node.span }))
+    let id = intern(vocabulary, name, sink)?;
+    Some((id, ActionHead { purpose: purpose?, span: name.span }))
 }
 
 /// Reads the rest of an action, and the codes of the warnings that it allows.
@@ -57,8 +56,8 @@ pub fn read(
     let sink = scope.sink;
     let fields = fields(node, sink)?;
     let group = fields.optional("group").and_then(|node| scope.vocabulary.find(reader::text(node, sink)?));
-    let title = fields.required("title").and_then(|node| reader::text(node, sink)).map(str::to_owned);
-    let kind = fields.required("kind").and_then(|node| reader::one_of(node, &ActionKind::NAMES, sink));
+    let title = fields.need("title");
+    let kind = fields.need("kind");
     let asks = asks(&fields, kind, scope);
     let [eligible, applicable, suitable] =
         ["eligible", "applicable", "suitable"].map(|key| match fields.optional(key) {
@@ -66,14 +65,13 @@ pub fn read(
             None => Some(Vec::new()),
         });
     let relevance = relevance(&fields, kind, scope, facts);
-    let worth = fields.optional("worth").map(|node| reader::number(node, (0.0, 100.0), sink));
-    let intrusiveness = fields.required("intrusiveness").and_then(|node| reader::number(node, (0.0, 1_000.0), sink));
-    let limits = limits(&fields, id, scope);
+    let worth = fields.may("worth");
+    let intrusiveness = fields.need("intrusiveness");
+    let limits = fields.list_with("limits", |item| limit::read(item, Some(id), scope.names()));
     let treatments = fields.required("treatments").and_then(|node| treatments(node, scope, facts));
-    let from = fields.optional("from").map(|node| reader::moment(node, sink));
-    let until = fields.optional("until").map(|node| reader::moment(node, sink));
+    let (from, until) = (fields.may("from"), fields.may("until"));
     let excludes = excludes(&fields, scope, id);
-    let allow = allow(&fields, sink);
+    let allow = fields.list_with("allow", |item| reader::one_of(item, &code::ALLOWABLE, sink));
     if let (Some(Some(from)), Some(Some(until)), Some(node)) = (from, until, fields.optional("until"))
         && until <= from
     {
@@ -92,12 +90,12 @@ pub fn read(
         applicable: applicable?,
         suitable: suitable?,
         relevance: relevance?,
-        worth: worth.unwrap_or(Some(1.0))?,
+        worth: worth?.unwrap_or(1.0),
         intrusiveness: intrusiveness?,
         limits: limits?,
         treatments: treatments?,
-        from: from.map_or(Some(None), |moment| moment.map(Some))?,
-        until: until.map_or(Some(None), |moment| moment.map(Some))?,
+        from: from?,
+        until: until?,
         excludes: excludes?,
         span: head.span,
     };
@@ -126,8 +124,9 @@ fn asks(fields: &Fields<'_>, kind: Option<ActionKind>, scope: Scope<'_>) -> Opti
             sink,
         );
     }
-    let name = reader::text(node, sink)?;
-    let id = find_purpose((name, node.span), (scope.vocabulary, &scope.declared.purposes), sink)?;
+    let name = reader::name(node, sink)?;
+    let id = scope.names().purpose(name)?;
+    let name = name.text;
     if id == scope.purpose {
         let message = format!("this asks for `{name}` and serves it, so it could only ask once the answer is yes");
         let help = "give it another `purpose`, one that may be served while it asks, such as a service's";
@@ -170,46 +169,30 @@ fn relevance(
             let message = "a consent ask's relevance is what the consent would gain".to_owned();
             return reader::refuse(node.span, code::CONTRADICTION, message, help, sink);
         }
-        Some(node) => reader::number(node, (0.0, 100.0), sink),
+        Some(_) => inner.need("base"),
         None => Some(0.0),
     };
-    let add: Vec<Option<Points>> = match inner.optional("add") {
-        Some(node) => reader::list(node, sink)?.iter().map(|item| points(item, scope, facts)).collect(),
-        None => Vec::new(),
-    };
+    let add = inner.list_with("add", |item| points(item, scope, facts));
     inner.finish();
-    Some(Relevance { base: base?, add: add.into_iter().collect::<Option<_>>()? })
+    Some(Relevance { base: base?, add: add? })
 }
 
 fn points(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Points> {
     let fields = Fields::of(node, &shape::ADDED, scope.sink)?;
-    let points = fields.required("points").and_then(|node| reader::number(node, (-1_000.0, 1_000.0), scope.sink));
+    let points = fields.need("points");
     let when = fields.required("when").and_then(|node| condition::read(node, scope, facts));
-    let because = fields.optional("because").map(|node| template::read(node, scope, facts));
+    let because = fields.may_with("because", |node| template::read(node, scope, facts));
     fields.finish();
-    Some(Points { points: points?, when: when?, because: because.map_or(Some(None), |read| read.map(Some))? })
-}
-
-fn limits(fields: &Fields<'_>, id: ActionId, scope: Scope<'_>) -> Option<Vec<Limit>> {
-    let Some(node) = fields.optional("limits") else { return Some(Vec::new()) };
-    let items = reader::list(node, scope.sink)?;
-    let read: Vec<Option<Limit>> =
-        items.iter().map(|item| limit::read(item, Some(id), (scope.vocabulary, scope.declared), scope.sink)).collect();
-    read.into_iter().collect()
+    Some(Points { points: points?, when: when?, because: because? })
 }
 
 fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<IdMap<ChannelId, Treatment>> {
     let entries = reader::map(node, "treatments", scope.sink)?;
     let mut treatments = IdMap::default();
     for entry in entries {
-        let channel = find(
-            (&entry.key.text, entry.key.span),
-            "channel",
-            (scope.vocabulary, &scope.declared.channels),
-            scope.sink,
-        );
+        let channel = scope.names().channel(entry.key.spanned());
         let fields = Fields::of(&entry.value, &shape::TREATMENT, scope.sink)?;
-        let content = fields.optional("content").and_then(|node| reader::text(node, scope.sink)).unwrap_or("").into();
+        let content = fields.given::<String>("content").unwrap_or_default().into();
         let text = match fields.optional("text") {
             Some(node) => template::read(node, scope, facts),
             None => Some(Template::default()),
@@ -241,21 +224,14 @@ fn treatments(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Id
     Some(treatments)
 }
 
-fn allow(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<Code>> {
-    let Some(node) = fields.optional("allow") else { return Some(Vec::new()) };
-    let codes: Vec<Option<Code>> =
-        reader::list(node, sink)?.iter().map(|item| reader::one_of(item, &code::ALLOWABLE, sink)).collect();
-    codes.into_iter().collect()
-}
-
 fn excludes(fields: &Fields<'_>, scope: Scope<'_>, own: ActionId) -> Option<Vec<ActionId>> {
     let Some(node) = fields.optional("excludes") else { return Some(Vec::new()) };
-    let names = reader::texts(node, scope.sink)?.into_iter().map(|name| {
-        let id = find(name, "action", (scope.vocabulary, &scope.declared.actions), scope.sink)?;
+    let names = reader::names(node, scope.sink)?.into_iter().map(|name| {
+        let id = scope.names().action(name)?;
         if id == own {
             let help = "remove it from the list";
             return reader::refuse(
-                name.1,
+                name.span,
                 code::CONTRADICTION,
                 "an action cannot exclude itself".into(),
                 help,

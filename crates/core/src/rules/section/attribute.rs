@@ -3,24 +3,20 @@
 use crate::domain::model::{Attribute, Shape};
 use compact_str::CompactString;
 
-use super::purposes;
-use crate::domain::id::{IdMap, PurposeId, Vocabulary};
-use crate::domain::purpose::Purpose;
 use crate::domain::value::{Type, normal};
 use crate::rules::diagnostic::Diagnostic;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::names::Names;
+use crate::rules::reader;
 use crate::rules::sink::Sink;
 use crate::rules::source::{Entry, Node};
 use crate::rules::{code, shape};
 
 /// Reads one attribute.
-pub fn read(
-    entry: &Entry,
-    (vocabulary, declared): (&Vocabulary, &IdMap<PurposeId, Purpose>),
-    sink: &Sink,
-) -> Option<Attribute> {
+pub fn read(entry: &Entry, names: Names<'_>) -> Option<Attribute> {
+    let sink = names.sink;
     let name = &entry.key.text;
-    reader::check_id(name, entry.key.span, false, sink)?;
+    reader::check_id(entry.key.spanned(), false, sink)?;
     if !name.starts_with("customer.") {
         let instead = format!("customer.{name}");
         let message = format!("an attribute's name begins with `customer.`; `{name}` does not");
@@ -31,11 +27,9 @@ pub fn read(
     let fields = Fields::of(&entry.value, &shape::ATTRIBUTE, sink)?;
     let shape = shape(&fields, sink);
     let personal = fields.optional("personal").map(|node| (node, reader::flag(node, sink)));
-    let named = fields
-        .optional("purposes")
-        .and_then(|node| purposes(node, (vocabulary, declared), sink).map(|set| (node, set)));
+    let named = fields.optional("purposes").and_then(|node| names.purposes(node).map(|set| (node, set)));
     let has_purposes = fields.optional("purposes").is_some();
-    let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
+    let sensitivity = fields.given("sensitivity");
     fields.finish();
     let purposes = match (personal, named) {
         (Some((node, Some(false))), Some(_)) => {
@@ -61,7 +55,7 @@ pub fn read(
 
 /// Reads `type:` and `one_of:`.
 pub fn shape(fields: &Fields<'_>, sink: &Sink) -> Option<Shape> {
-    let kind = fields.required("type").and_then(|node| reader::one_of(node, &Type::NAMES, sink))?;
+    let kind = fields.need("type")?;
     let Some(node) = fields.optional("one_of") else {
         return Some(Shape::of(kind));
     };
@@ -76,6 +70,6 @@ pub fn shape(fields: &Fields<'_>, sink: &Sink) -> Option<Shape> {
 fn allowed(node: &Node, sink: &Sink) -> Option<Vec<CompactString>> {
     let help = "list the values, or leave `one_of` out to allow any";
     reader::filled(node, "an empty `one_of` allows nothing", help, sink)?;
-    let values = reader::texts(node, sink)?;
-    Some(values.into_iter().map(|(value, _)| normal(value).into()).collect())
+    let values = reader::names(node, sink)?;
+    Some(values.into_iter().map(|value| normal(value.text).into()).collect())
 }

@@ -1,13 +1,13 @@
 //! `channels:` where a conversation takes place, and how much it interrupts.
 
-use crate::domain::model::{ACTIVITY, Channel, Direction, Interruption, Otherwise, QuietHours};
+use crate::domain::model::{ACTIVITY, Channel, Direction, Interruption, QuietHours};
 use compact_str::CompactString;
 
-use crate::domain::id::{ContextId, IdMap, Vocabulary};
-use crate::domain::model::ContextFact;
 use crate::domain::time::Period;
 use crate::domain::value::normal;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::names::Names;
+use crate::rules::reader;
 use crate::rules::sink::Sink;
 use crate::rules::source::{Entry, Node, NodeKind};
 use crate::rules::{code, shape};
@@ -16,14 +16,15 @@ use crate::rules::{code, shape};
 pub const RESERVE_FOR: Period = Period(30 * 60_000);
 
 /// Reads one channel.
-pub fn read(entry: &Entry, declared: (&Vocabulary, &IdMap<ContextId, ContextFact>), sink: &Sink) -> Option<Channel> {
-    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+pub fn read(entry: &Entry, names: Names<'_>) -> Option<Channel> {
+    let sink = names.sink;
+    reader::check_id(entry.key.spanned(), false, sink)?;
     let fields = Fields::of(&entry.value, &shape::CHANNEL, sink)?;
-    let direction = fields.required("direction").and_then(|node| reader::one_of(node, &Direction::NAMES, sink));
-    let interruption = fields.required("interruption").and_then(|node| interruption(node, declared, sink));
+    let direction = fields.need("direction");
+    let interruption = interruption(&fields, names);
     let quiet_hours = fields.optional("quiet_hours").and_then(|node| quiet_hours(node, sink));
     let reserve_node = fields.optional("reserve_for");
-    let reserve_for = reserve_node.and_then(|node| reader::period(node, sink));
+    let reserve_for = fields.given("reserve_for");
     fields.finish();
     let reserve_for = match (direction?, reserve_node) {
         (Direction::Inbound, _) => Some(reserve_for.unwrap_or(RESERVE_FOR)),
@@ -42,39 +43,30 @@ pub fn read(entry: &Entry, declared: (&Vocabulary, &IdMap<ContextId, ContextFact
     Some(Channel { direction: direction?, interruption: interruption?, quiet_hours, reserve_for, span: entry.key.span })
 }
 
-fn interruption(
-    node: &Node,
-    declared: (&Vocabulary, &IdMap<ContextId, ContextFact>),
-    sink: &Sink,
-) -> Option<Interruption> {
+fn interruption(fields: &Fields<'_>, names: Names<'_>) -> Option<Interruption> {
+    let sink = names.sink;
+    let node = fields.required("interruption")?;
     if let NodeKind::Number(_) = node.kind {
-        return Some(Interruption { otherwise: points(node, sink)?, by_activity: Vec::new() });
+        return Some(Interruption { otherwise: fields.need("interruption")?, by_activity: Vec::new() });
     }
     let entries = reader::map(node, "interruption", sink)?;
     let mut default = None;
     let mut by_activity = Vec::new();
     for entry in entries {
-        let points = points(&entry.value, sink)?;
+        let points = fields.entry("interruption", &entry.value)?;
         if entry.key.text == "default" {
             default = Some(points);
         } else {
-            by_activity.push((known_activity(entry, declared, sink)?, points));
+            by_activity.push((known_activity(entry, names)?, points));
         }
     }
     let highest = by_activity.iter().map(|(_, points)| *points).fold(0.0, f64::max);
     Some(Interruption { otherwise: default.unwrap_or(highest), by_activity })
 }
 
-fn points(node: &Node, sink: &Sink) -> Option<f64> {
-    reader::number(node, (0.0, 1_000.0), sink)
-}
-
-fn known_activity(
-    entry: &Entry,
-    (vocabulary, context): (&Vocabulary, &IdMap<ContextId, ContextFact>),
-    sink: &Sink,
-) -> Option<CompactString> {
-    let fact = vocabulary.find(ACTIVITY).and_then(|id| context.get(id));
+fn known_activity(entry: &Entry, names: Names<'_>) -> Option<CompactString> {
+    let sink = names.sink;
+    let fact = names.vocabulary.find(ACTIVITY).and_then(|id| names.declared.context.get(id));
     let Some(allowed) = fact.and_then(|fact| fact.shape.one_of.as_ref()) else {
         let help = "declare `context: {activity: {type: text, one_of: [...], personal: false}}`, or give one number";
         let message = "interruption by activity needs the context fact `activity` with its `one_of`".to_owned();
@@ -84,14 +76,14 @@ fn known_activity(
     if let Some(known) = allowed.iter().find(|value| **value == *activity) {
         return Some(known.clone());
     }
-    reader::unknown((&entry.key.text, entry.key.span), "activity", allowed.iter().map(CompactString::as_str), sink)
+    reader::unknown(entry.key.spanned(), "activity", allowed.iter().map(CompactString::as_str), sink)
 }
 
 fn quiet_hours(node: &Node, sink: &Sink) -> Option<QuietHours> {
     let fields = Fields::of(node, &shape::QUIET_HOURS, sink)?;
-    let from = fields.required("from").and_then(|node| reader::time_of_day(node, sink));
-    let to = fields.required("to").and_then(|node| reader::time_of_day(node, sink));
-    let otherwise = fields.required("otherwise").and_then(|node| reader::one_of(node, &Otherwise::NAMES, sink));
+    let from = fields.need("from");
+    let to = fields.need("to");
+    let otherwise = fields.need("otherwise");
     fields.finish();
     let quiet = QuietHours { from: from?, to: to?, otherwise: otherwise?, span: node.span };
     if quiet.from == quiet.to {

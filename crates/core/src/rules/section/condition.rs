@@ -43,7 +43,7 @@ fn nested(entry: &Entry, scope: Scope<'_>, facts: &mut FactTable) -> Option<Cond
         "all" => Condition::All,
         "any" => Condition::Any,
         "none" => Condition::None,
-        other => return reader::unknown((other, span), "group of conditions", ["all", "any", "none"], scope.sink),
+        _ => return reader::unknown(entry.key.spanned(), "group of conditions", ["all", "any", "none"], scope.sink),
     };
     let parts = read_list(&entry.value, scope, facts)?;
     if parts.is_empty() {

@@ -1,7 +1,8 @@
 //! `context:` facts of the moment that a channel sends with its question.
 
 use crate::domain::model::ContextFact;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::section::attribute::shape;
 use crate::rules::sink::Sink;
 use crate::rules::source::Entry;
@@ -9,7 +10,7 @@ use crate::rules::{code, shape};
 
 /// Reads one context fact.
 pub fn read(entry: &Entry, sink: &Sink) -> Option<ContextFact> {
-    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    reader::check_id(entry.key.spanned(), false, sink)?;
     let fields = Fields::of(&entry.value, &shape::CONTEXT, sink)?;
     let shape = shape(&fields, sink);
     let personal = fields.optional("personal").map(|node| (node, reader::flag(node, sink)));

@@ -4,10 +4,12 @@ use crate::domain::expr::{FactTable, NO_STAGE};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary, full_name};
 use crate::domain::model::{Declarations, Journey, JourneyHead, Move, MoveOn, Stage, Trigger};
 use crate::rules::expr::Scope;
-use crate::rules::reader::{self, Fields};
-use crate::rules::section::{condition, find, find_purpose, intern};
+use crate::rules::fields::Fields;
+use crate::rules::names::{Names, intern};
+use crate::rules::reader;
+use crate::rules::section::condition;
 use crate::rules::sink::Sink;
-use crate::rules::source::{Entry, Node, NodeKind};
+use crate::rules::source::{Entry, Node, NodeKind, Spanned};
 use crate::rules::{code, shape};
 
 /// Reads a journey's name, purpose and stages, so that expressions can name them.
@@ -18,16 +20,14 @@ pub fn read_head(
     sink: &Sink,
 ) -> Option<JourneyHead> {
     let name = &entry.key.text;
-    reader::check_word(name, entry.key.span, sink)?;
+    reader::check_word(entry.key.spanned(), sink)?;
     let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
-    let purpose = fields.required("purpose").and_then(|node| {
-        let name = (reader::text(node, sink)?, node.span);
-        find_purpose(name, (vocabulary, &declared.purposes), sink)
-    });
-    let sensitivity = fields.optional("sensitivity").and_then(|node| reader::number(node, (0.0, 1.0), sink));
+    let names = Names { vocabulary, declared, sink };
+    let purpose = fields.required("purpose").and_then(|node| names.purpose(reader::name(node, sink)?));
+    let sensitivity = fields.given("sensitivity");
     let mut stages = Vec::new();
     for stage in reader::map(fields.required("stages")?, "stages", sink)? {
-        reader::check_id(&stage.key.text, stage.key.span, true, sink)?;
+        reader::check_id(stage.key.spanned(), true, sink)?;
         if stage.key.text == NO_STAGE {
             let help = "choose another name";
             return reader::refuse(
@@ -38,7 +38,8 @@ pub fn read_head(
                 sink,
             );
         }
-        let id = intern(vocabulary, &full_name(name, &stage.key.text), stage.key.span, sink)?;
+        let full = full_name(name, &stage.key.text);
+        let id = intern(vocabulary, Spanned { text: &full, span: stage.key.span }, sink)?;
         stages.push((stage.key.text.clone(), id));
     }
     if stages.is_empty() {
@@ -52,7 +53,7 @@ pub fn read_head(
 pub fn read(entry: &Entry, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Journey> {
     let sink = scope.sink;
     let fields = Fields::of(&entry.value, &shape::JOURNEY, sink)?;
-    let again_after = fields.optional("again_after").and_then(|node| reader::period(node, sink));
+    let again_after = fields.given("again_after");
     let starts = fields.required("start").and_then(|node| starts(node, scope, facts));
     let node = fields.required("stages");
     fields.finish();
@@ -78,21 +79,15 @@ fn starts(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Tr
 }
 
 fn trigger(fields: &Fields<'_>, scope: Scope<'_>, facts: &mut FactTable) -> Option<Trigger> {
-    let (event, when) = (fields.optional("event"), fields.optional("when"));
-    let event = match event {
-        Some(node) => Some(known_event(node, scope)?),
-        None => None,
-    };
-    let when = match when {
-        Some(node) => Some(condition::read(node, Scope { event, ..scope }, facts)?),
-        None => None,
-    };
+    let event = fields.may_with("event", |node| known_event(node, scope))?;
+    let when = fields.may_with("when", |node| condition::read(node, Scope { event, ..scope }, facts))?;
     Some(Trigger { event, when })
 }
 
 fn known_event(node: &Node, scope: Scope<'_>) -> Option<EventTypeId> {
-    let name = reader::text(node, scope.sink)?;
-    let id = find((name, node.span), "event", (scope.vocabulary, &scope.declared.events), scope.sink)?;
+    let name = reader::name(node, scope.sink)?;
+    let id = scope.names().event(name)?;
+    let name = name.text;
     let purposes = scope.declared.events.get(id)?.purposes;
     if purposes.contains(scope.purpose) {
         return Some(id);
@@ -106,33 +101,29 @@ fn known_event(node: &Node, scope: Scope<'_>) -> Option<EventTypeId> {
 fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Stage>> {
     let entries = reader::map(node, "stages", scope.sink)?;
     let read: Vec<Option<Stage>> =
-        entries.iter().zip(&head.stages).map(|(entry, (_, id))| stage(entry, *id, head, (scope, facts))).collect();
+        entries.iter().zip(&head.stages).map(|(entry, (_, id))| stage(entry, *id, head, scope, facts)).collect();
     read.into_iter().collect()
 }
 
-fn stage(entry: &Entry, id: StageId, head: &JourneyHead, (scope, facts): (Scope<'_>, &mut FactTable)) -> Option<Stage> {
+fn stage(entry: &Entry, id: StageId, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Stage> {
     let sink = scope.sink;
     let fields = Fields::of(&entry.value, &shape::STAGE, sink)?;
-    let goal = fields.optional("goal").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
-    let end = fields.optional("end").and_then(|node| reader::flag(node, sink)).unwrap_or(false);
-    let moves: Vec<Option<Move>> = match fields.optional("moves") {
-        Some(node) => reader::list(node, sink)?.iter().map(|item| read_move(item, head, scope, facts)).collect(),
-        None => Vec::new(),
-    };
+    let goal = fields.given("goal").unwrap_or(false);
+    let end = fields.given("end").unwrap_or(false);
+    let moves = fields.list_with("moves", |item| read_move(item, head, scope, facts));
     fields.finish();
-    let moves: Vec<Move> = moves.into_iter().collect::<Option<_>>()?;
-    Some(Stage { id, moves, goal, end, span: entry.key.span })
+    Some(Stage { id, moves: moves?, goal, end, span: entry.key.span })
 }
 
 fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Move> {
     let sink = scope.sink;
     let fields = Fields::of(node, &shape::MOVE, sink)?;
     let to = fields.required("to").and_then(|node| stage_named(node, head, sink));
-    let after = fields.optional("after").map(|node| reader::period(node, sink));
+    let after = fields.may("after");
     let trigger = trigger(&fields, scope, facts);
     fields.finish();
-    let on = match (after, trigger?) {
-        (Some(after), Trigger { event: None, when: None }) => MoveOn::After(after?),
+    let on = match (after?, trigger?) {
+        (Some(after), Trigger { event: None, when: None }) => MoveOn::After(after),
         (None, trigger) if trigger.event.is_some() || trigger.when.is_some() => MoveOn::Trigger(trigger),
         _ => {
             let help =
@@ -150,14 +141,9 @@ fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut Fact
 }
 
 fn stage_named(node: &Node, head: &JourneyHead, sink: &Sink) -> Option<StageId> {
-    let name = reader::text(node, sink)?;
-    let found = head.stages.iter().find(|(stage, _)| stage == name).map(|(_, id)| *id);
+    let name = reader::name(node, sink)?;
+    let found = head.stages.iter().find(|(stage, _)| stage == name.text).map(|(_, id)| *id);
     found.or_else(|| {
-        reader::unknown(
-            (name, node.span),
-            "stage of this journey",
-            head.stages.iter().map(|(stage, _)| stage.as_str()),
-            sink,
-        )
+        reader::unknown(name, "stage of this journey", head.stages.iter().map(|(stage, _)| stage.as_str()), sink)
     })
 }

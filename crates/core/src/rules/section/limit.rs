@@ -1,44 +1,35 @@
 //! Limits and cool-downs, of one action and of the whole policy.
 
-use super::find;
 use crate::domain::action::{ActionKind, Outcome};
-use crate::domain::id::{ActionId, GroupId, Vocabulary};
-use crate::domain::model::{Declarations, Limit, LimitRule, LimitScope};
+use crate::domain::id::{ActionId, GroupId};
+use crate::domain::model::{Limit, LimitRule, LimitScope};
 use crate::domain::sources::Span;
 use crate::domain::time::Period;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::names::Names;
+use crate::rules::reader;
 use crate::rules::sink::Sink;
 use crate::rules::source::Node;
 use crate::rules::{code, shape};
 
 /// Reads one limit; `action` is set for the limits of an action.
-pub fn read(
-    node: &Node,
-    action: Option<ActionId>,
-    (vocabulary, declared): (&Vocabulary, &Declarations),
-    sink: &Sink,
-) -> Option<Limit> {
+pub fn read(node: &Node, action: Option<ActionId>, names: Names<'_>) -> Option<Limit> {
+    let sink = names.sink;
     let shape = if action.is_some() { &shape::ACTION_LIMIT } else { &shape::POLICY_LIMIT };
     let fields = Fields::of(node, shape, sink)?;
     let rule = rule(&fields, node, sink);
-    let label = fields.optional("id").and_then(|node| reader::text(node, sink)).map(str::to_owned);
-    let channels = fields.optional("channels").map(|node| {
+    let label = fields.given("id");
+    let channels = fields.may_with("channels", |node| {
         let help = "leave `channels` out to count and stop on all of them";
         reader::filled(node, "an empty `channels` limits nothing", help, sink)?;
-        let names = reader::texts(node, sink)?;
-        names
-            .into_iter()
-            .map(|name| find(name, "channel", (vocabulary, &declared.channels), sink))
-            .collect::<Option<Vec<_>>>()
+        reader::names(node, sink)?.into_iter().map(|name| names.channel(name)).collect()
     });
     let mut scope = LimitScope { action, ..LimitScope::default() };
     if action.is_none() {
-        let (kinds, groups) = (kinds(&fields, sink), groups(&fields, (vocabulary, declared), sink));
+        let (kinds, groups) = (kinds(&fields, sink), groups(&fields, names));
         (scope.kinds, scope.groups) = (kinds?, groups?);
     }
-    if let Some(channels) = channels {
-        scope.channels = channels?;
-    }
+    scope.channels = channels?.unwrap_or_default();
     fields.finish();
     let rule = rule?;
     Some(Limit { label: label.unwrap_or_else(|| describe(rule)), rule, scope, span: node.span })
@@ -110,15 +101,11 @@ fn kinds(fields: &Fields<'_>, sink: &Sink) -> Option<Vec<ActionKind>> {
 }
 
 /// The groups of these rules' actions; the vocabulary also has those of older rules.
-fn groups(
-    fields: &Fields<'_>,
-    (vocabulary, declared): (&Vocabulary, &Declarations),
-    sink: &Sink,
-) -> Option<Vec<GroupId>> {
+fn groups(fields: &Fields<'_>, names: Names<'_>) -> Option<Vec<GroupId>> {
+    let sink = names.sink;
     let Some(node) = fields.optional("groups") else { return Some(Vec::new()) };
     reader::filled(node, "an empty `groups` limits nothing", "leave `groups` out to limit all of them", sink)?;
-    let names = reader::texts(node, sink)?.into_iter();
-    names.map(|name| find(name, "group of actions", (vocabulary, &declared.groups), sink)).collect()
+    reader::names(node, sink)?.into_iter().map(|name| names.group(name)).collect()
 }
 
 fn describe(rule: LimitRule) -> String {

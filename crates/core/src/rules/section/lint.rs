@@ -5,8 +5,10 @@ use crate::domain::model::Condition;
 use crate::domain::sources::Span;
 use crate::rules::diagnostic::Severity;
 use crate::rules::expr::Scope;
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::section::condition;
+use crate::rules::sink::Sink;
 use crate::rules::source::Node;
 use crate::rules::{code, shape};
 
@@ -45,21 +47,21 @@ fn read_one(node: &Node, scope: Scope<'_>, facts: &mut FactTable) -> Option<Poli
     let fields = Fields::of(node, &shape::LINT, scope.sink)?;
     let when = fields.required("when").and_then(|node| {
         let when = condition::read(node, scope, facts)?;
-        about_actions(&when, node.span, (scope, facts)).map(|()| when)
+        about_actions(&when, node.span, scope.sink, facts).map(|()| when)
     });
-    let message = fields.required("message").and_then(|node| reader::text(node, scope.sink));
-    let severity = fields.optional("severity").map(|node| reader::one_of(node, &Severity::NAMES, scope.sink));
+    let message = fields.need("message");
+    let severity = fields.may("severity");
     fields.finish();
     Some(PolicyLint {
         when: when?,
-        message: message?.to_owned(),
-        severity: severity.unwrap_or(Some(Severity::Warning))?,
+        message: message?,
+        severity: severity?.unwrap_or(Severity::Warning),
         span: node.span,
     })
 }
 
 /// Refuses functions over a customer's history: a lint has no customer.
-fn about_actions(when: &Condition, span: Span, (scope, facts): (Scope<'_>, &FactTable)) -> Option<()> {
+fn about_actions(when: &Condition, span: Span, sink: &Sink, facts: &FactTable) -> Option<()> {
     let mut foreign = false;
     when.visit(&mut |program| {
         program.node.visit_facts(&mut |id| {
@@ -70,5 +72,5 @@ fn about_actions(when: &Condition, span: Span, (scope, facts): (Scope<'_>, &Fact
         return Some(());
     }
     let help = "read `action.kind`, `action.worth` and the like: a lint looks at the rules, not at customers";
-    reader::refuse(span, code::EXPRESSION_NOT_HERE, "there is no customer here".into(), help, scope.sink)
+    reader::refuse(span, code::EXPRESSION_NOT_HERE, "there is no customer here".into(), help, sink)
 }

@@ -2,31 +2,34 @@
 
 use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::purpose::{Basis, Purpose};
-use crate::rules::reader::{self, Fields};
+use crate::rules::fields::Fields;
+use crate::rules::reader;
 use crate::rules::sink::Sink;
 use crate::rules::source::Entry;
 use crate::rules::{code, shape};
 
-/// What a Global Privacy Control signal may mean to a purpose.
-const GPC: [(&str, bool); 1] = [("objects", true)];
+crate::words! {
+    /// What a Global Privacy Control signal may mean to a purpose.
+    pub enum GpcMeaning {
+        /// An objection to the purpose.
+        Objects = "objects",
+    }
+}
 
 /// Reads one purpose; its ancestors are set by [`link`] when all are known.
 pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
-    reader::check_id(&entry.key.text, entry.key.span, false, sink)?;
+    reader::check_id(entry.key.spanned(), false, sink)?;
     let fields = Fields::of(&entry.value, &shape::PURPOSE, sink)?;
-    let basis = fields.required("basis").and_then(|node| reader::one_of(node, &Basis::NAMES, sink));
+    let basis: Option<Basis> = fields.need("basis");
     let purpose = Purpose {
         basis: basis.unwrap_or(Basis::Consent),
-        version: fields.optional("version").and_then(|node| reader::whole(node, (1, 1_000_000), sink)).unwrap_or(1),
-        direct_marketing: fields
-            .optional("direct_marketing")
-            .and_then(|node| reader::flag(node, sink))
-            .unwrap_or(false),
-        gpc_objects: fields.optional("gpc").and_then(|node| reader::one_of(node, &GPC, sink)).unwrap_or(false),
-        retired: fields.optional("retired").and_then(|node| reader::flag(node, sink)).unwrap_or(false),
-        expires_after: fields.optional("expires_after").and_then(|node| reader::period(node, sink)),
-        cooling_off: fields.optional("cooling_off").and_then(|node| reader::period(node, sink)),
-        notice: fields.optional("notice").and_then(|node| reader::text(node, sink)).map(str::to_owned),
+        version: fields.given("version").unwrap_or(1),
+        direct_marketing: fields.given("direct_marketing").unwrap_or(false),
+        gpc_objects: fields.given::<GpcMeaning>("gpc").is_some(),
+        retired: fields.given("retired").unwrap_or(false),
+        expires_after: fields.given("expires_after"),
+        cooling_off: fields.given("cooling_off"),
+        notice: fields.given("notice"),
         ancestors: PurposeSet::EMPTY,
     };
     for key in ["expires_after", "cooling_off"] {

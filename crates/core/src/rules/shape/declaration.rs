@@ -4,6 +4,7 @@ use super::{ACTION, Form, JOURNEY, Name, Needs, POLICY, Shape, may, must, words}
 use crate::domain::model::{Direction, Otherwise};
 use crate::domain::purpose::Basis;
 use crate::domain::value::Type;
+use crate::rules::section::purpose::GpcMeaning;
 
 const PURPOSES: Form = Form::List(&Form::Name(Name::Purpose), 1);
 const TYPE: Form = Form::Word(|| words(&Type::NAMES));
@@ -60,7 +61,7 @@ pub static PURPOSE: Shape = Shape {
         may("notice", Form::Exact, "where to find the text that the customer is shown"),
         may(
             "gpc",
-            Form::Word(|| vec!["objects"]),
+            Form::Word(|| words(&GpcMeaning::NAMES)),
             "it sells or shares data: a browser's `Sec-GPC: 1` is an objection to it",
         ),
         may("retired", Form::Flag, "it has ended: data kept for it alone is deleted, and no rule may name it"),

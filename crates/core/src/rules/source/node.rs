@@ -40,6 +40,23 @@ pub struct Entry {
     pub value: Node,
 }
 
+/// A borrowed text with its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spanned<'n> {
+    /// The text.
+    pub text: &'n str,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl MapKey {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn spanned(&self) -> Spanned<'_> {
+        Spanned { text: &self.text, span: self.span }
+    }
+}
+
 /// A key with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapKey {
