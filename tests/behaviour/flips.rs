@@ -21,9 +21,11 @@ purposes:
 attributes:
   customer.contract: {type: text, one_of: [none, dsl, fibre], purposes: [service]}
   customer.age:      {type: number, purposes: [service]}
+  customer.notice:   {type: duration, purposes: [service]}
 context:
   topic:    {type: text, one_of: [speed, price], personal: false}
   activity: {type: text, one_of: [browsing, checkout], personal: false}
+  items:    {type: list, personal: false}
 events:
   visit:     {fields: {page: text}, purposes: [service], keep: 90 days}
   complaint: {purposes: [service], hurt: 40, keep: 90 days}
@@ -148,6 +150,29 @@ fn suppositions_are_possible() {
         let told = flip(&engine, ask("c", "web", &[("topic", "speed"), ("activity", "browsing")]), "aim");
         assert_eq!(told, wanted.map(|wanted| format!("if {wanted}")), "{conditions:?}");
     }
+}
+
+/// The words stand for the very values that were verified: lengths of time to the millisecond, lists as a rule writes them.
+#[test]
+fn lengths_of_time_and_lists_are_told_exactly() {
+    let cases = [
+        (r#"customer.notice > duration("1 day 2h 3m")"#, "customer.notice were 1 day 2 h 3 min 1 ms"),
+        (r#"context.items == ["10"]"#, r#"context.items were ["10"]"#),
+        (r#"context.items == ["a", "b, c"]"#, r#"context.items were ["a", "b, c"]"#),
+    ];
+    for (condition, wanted) in cases {
+        let told = flip(&known(&aim(&[condition]), ""), ask("c", "web", &[]), "aim");
+        assert_eq!(told, Some(format!("if {wanted}")), "{condition}");
+    }
+}
+
+/// 30.3 − 30.1 is a little less than 0.2 in binary: with 0.2 points more it would win by nothing but that.
+#[test]
+fn points_win_by_a_thousandth_at_least() {
+    let first = offer("first", (30, 0), "").replace("base: 30", "base: 30.3");
+    let aim = offer("aim", (30, 0), "").replace("base: 30", "base: 30.1");
+    let engine = known(&[first, aim].concat(), "");
+    assert_eq!(flip(&engine, ask("c", "web", &[]), "aim").unwrap(), "if it were 0.3 points more relevant");
 }
 
 /// A complaint of 100 days ago is not kept: so there never was one, and nothing hurts.

@@ -8,9 +8,11 @@ use tactful::domain::consent::ConsentStatus::{
 };
 use tactful::domain::consent::Denial;
 use tactful::domain::decide::{Explain, Gate, SilenceReason};
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{DecisionRecord, Engine, EngineError, EventInput, OutcomeInput, Question};
+use tactful::rules::load;
 
 use super::support::{ask, attributes, chosen, consent, engine, event, monday, rules_of};
 
@@ -468,6 +470,43 @@ fn a_cycle_of_stages_advances_without_access() {
     assert_eq!((journey.stage.as_str(), journey.entered), ("a", hours(10_000)));
     let journey = engine.customer("c", hours(10_001)).unwrap().journeys.remove(0);
     assert_eq!((journey.stage.as_str(), journey.entered), ("b", hours(10_001)));
+}
+
+/// `basic.mail` is a contract, to which no no can be said: that no mail address is known to it is no secret.
+#[test]
+fn a_no_that_does_not_cover_a_purpose_hides_no_absence() {
+    let head = HEAD
+        .replace("  pt: ", "  basic: {basis: consent}\n  basic.mail: {basis: contract}\n  pt: ")
+        .replace("customer.y: {type: flag, purposes: [pers]", "customer.y: {type: flag, purposes: [pers, basic.mail]");
+    let missing = offer("missing", "basic.mail", ", eligible: ['!has(customer.y)']");
+    let engine = engine(&rules_of(&format!("{head}actions:\n{missing}{POLICY}")));
+    assert_eq!(gate(&rehearse(&engine, &[], monday()), "missing"), Gate::Chosen);
+    say(&engine, "basic", Withdrawn, monday());
+    assert_eq!(gate(&rehearse(&engine, &[], hours(1)), "missing"), Gate::Chosen);
+}
+
+/// Until the rules declare the stage again, the customer counts as not begun: for conditions, as for starts and moves.
+#[test]
+fn a_stage_that_is_no_longer_declared_reads_as_none() {
+    let rules = |stage: &str| {
+        let stages = format!(
+            "journeys:\n  trip: {{purpose: service, start: {{event: bad}}, stages: {{{stage}: {{}}, other: {{}}}}}}\n"
+        );
+        let begun = offer("begun", "service", ", eligible: ['journey.trip.stage != \"none\"']");
+        let waits = offer("waits", "service", ", eligible: ['journey.trip.in_stage_for > duration(\"1m\")']");
+        format!("{HEAD}{stages}actions:\n{begun}{waits}{POLICY}")
+    };
+    let engine = engine(&rules_of(&rules("first")));
+    happens(&engine, "bad", monday(), monday());
+    let gates = |engine: &Engine| {
+        let record = rehearse(engine, &[], hours(1));
+        (gate(&record, "begun") == Gate::Eligible, gate(&record, "waits") == Gate::Eligible)
+    };
+    for (stage, stops) in [("first", false), ("renamed", true), ("first", false)] {
+        let source = SourceFile { path: "rules.yaml".into(), text: rules(stage) };
+        assert!(!engine.reload(|names| load(Sources::new(vec![source]), names), hours(1)).refused());
+        assert_eq!(gates(&engine), (stops, stops), "{stage}");
+    }
 }
 
 #[test]

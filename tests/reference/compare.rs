@@ -22,19 +22,20 @@ type Compared = Result<(), Difference>;
 
 fn differ(kind: impl Into<String>, engine: &dyn Debug, model: &dyn Debug) -> Compared {
     let kind = kind.into();
-    if known().iter().any(|known| kind.starts_with(known.as_str())) {
+    if is_known(&kind) {
         return Ok(());
     }
     Err(Difference { kind, engine: format!("{engine:?}"), model: format!("{model:?}") })
 }
 
-/// Kinds of differences that are passed over while they are looked into: what `KNOWN` names, apart by commas.
-fn known() -> &'static [String] {
+/// Whether a kind of difference is ignored while it is being fixed: `KNOWN` names those, separated by commas.
+pub fn is_known(kind: &str) -> bool {
     static KNOWN: OnceLock<Vec<String>> = OnceLock::new();
-    KNOWN.get_or_init(|| {
+    let known = KNOWN.get_or_init(|| {
         let named = std::env::var("KNOWN").unwrap_or_default();
         named.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()
-    })
+    });
+    known.iter().any(|known| kind.starts_with(known.as_str()))
 }
 
 fn same<T: PartialEq + Debug>(kind: &str, engine: &T, model: &T) -> Compared {
@@ -149,17 +150,16 @@ fn chosen(engine: &Chosen, model: &Chosen) -> Compared {
 
 /// Texts in which numbers may differ a little.
 fn texts(kind: &str, engine: &str, model: &str) -> Compared {
-    let number = |part: &str| part.parse::<f64>().ok().filter(|number| number.is_finite());
-    let split = |text: &str| text.split([' ', ',', '{', '}', '|', ':']).map(str::to_owned).collect::<Vec<_>>();
-    let (ours, theirs) = (split(engine), split(model));
-    let alike = |(ours, theirs): (&String, &String)| {
-        ours == theirs || number(ours).zip(number(theirs)).is_some_and(|(ours, theirs)| close(ours, theirs))
+    let numeric = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let words =
+        |text: &str| text.split(numeric).filter(|words| !words.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let numbers = |text: &str| {
+        let numbers = text.split(|letter| !numeric(letter)).filter(|number| !number.is_empty());
+        numbers.map(|number| number.parse::<f64>().unwrap_or(0.0)).collect::<Vec<_>>()
     };
-    if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(alike) {
-        Ok(())
-    } else {
-        differ(kind, &engine, &model)
-    }
+    let (ours, theirs) = (numbers(engine), numbers(model));
+    let alike = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(ours, theirs)| close(*ours, *theirs));
+    if alike && words(engine) == words(model) { Ok(()) } else { differ(kind, &engine, &model) }
 }
 
 fn silences(engine: &Silence, model: &Silence) -> Compared {

@@ -24,8 +24,7 @@ fn one<'w>(words: &'w str, action: &str, supposed: &mut Supposed) -> Option<&'w 
     if let Some(said) = words.strip_prefix("it were ") {
         let (what, rest) = split(said, " and ");
         match what.strip_suffix(" points more relevant") {
-            // A tie is as near as numbers with one digit come.
-            Some(points) => supposed.points = Some((action.to_owned(), points.parse::<f64>().ok()? + 1e-6)),
+            Some(points) => supposed.points = Some((action.to_owned(), points.parse::<f64>().ok()?)),
             None => supposed.at = Some(Moment::parse(what).ok()?.0),
         }
         return Some(rest);
@@ -46,6 +45,13 @@ fn value(words: &str) -> Option<(Value, &str)> {
         let end = text.find("\" and ").or_else(|| text.ends_with('"').then(|| text.len() - 1))?;
         return Some((Value::Text(text.get(..end)?.to_owned()), text.get(end + 1..)?));
     }
+    if let Some(items) = words.strip_prefix('[') {
+        let end = items.find("] and ").or_else(|| items.ends_with(']').then(|| items.len() - 1))?;
+        let listed = items.get(..end)?.strip_prefix('"').map_or_else(Vec::new, |items| {
+            items.strip_suffix('"').unwrap_or(items).split("\", \"").map(str::to_owned).collect()
+        });
+        return Some((Value::List(listed), items.get(end + 1..)?));
+    }
     let (what, rest) = split(words, " and ");
     let value = match what {
         "true" => Value::Flag(true),
@@ -53,10 +59,7 @@ fn value(words: &str) -> Option<(Value, &str)> {
         _ => {
             let number = what.parse::<f64>().ok().map(Value::Number);
             let moment = || Moment::parse(what).ok().map(|at| Value::Moment(at.0));
-            let length = || length(what).map(Value::Duration);
-            let items = what.split(", ").filter(|_| !what.is_empty());
-            let list = || Value::List(items.map(str::to_owned).collect());
-            number.or_else(moment).or_else(length).unwrap_or_else(list)
+            number.or_else(moment).or_else(|| length(what).map(Value::Duration))?
         }
     };
     Some((value, rest))
@@ -76,7 +79,7 @@ fn length(words: &str) -> Option<i64> {
 #[test]
 fn a_flip_is_parsed_as_printed() {
     let words = "if customer.plan were \"a and b\" and events.count(\"order\", \"7d\") were 3 and \
-                 customer.notice were 14 days 1 ms and it were 2026-03-02T10:00:00Z and it were 3.1 points more relevant";
+                 customer.notice were 14 days 1 ms and context.items were [\"10\", \"b\"] and it were 2026-03-02T10:00:00Z and it were 3.1 points more relevant";
     let supposed = read(words, "tv").unwrap();
     assert_eq!(
         supposed.facts,
@@ -84,7 +87,8 @@ fn a_flip_is_parsed_as_printed() {
             ("customer.plan".to_owned(), Value::Text("a and b".into())),
             ("events.count(\"order\", \"7d\")".to_owned(), Value::Number(3.0)),
             ("customer.notice".to_owned(), Value::Duration(14 * 86_400_000 + 1)),
+            ("context.items".to_owned(), Value::List(vec!["10".into(), "b".into()])),
         ]
     );
-    assert_eq!((supposed.at, supposed.points), (Some(1_772_445_600_000), Some(("tv".to_owned(), 3.1 + 1e-6))));
+    assert_eq!((supposed.at, supposed.points), (Some(1_772_445_600_000), Some(("tv".to_owned(), 3.1))));
 }

@@ -17,6 +17,7 @@ mod quiet;
 mod read;
 mod rules;
 mod score;
+mod suppose;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,11 +26,10 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use super::story::{Answer, Held, Question, Reply, RuleFiles, Step, Value, What};
+use super::story::{Answer, Held, Question, Reply, RuleFiles, Step, What};
 use consent::{browser_objects, record_all, standing};
 use customer::{Customer, pass_time};
 use decide::Scene;
-use expression::{Expr, parse::parse};
 use rules::{Limit, Purpose, Rules};
 
 /// Everything that is known: the rules in force, all customers, and whether the ledger can be trusted.
@@ -130,17 +130,29 @@ impl Model {
         customer
     }
 
-    /// A rehearsal, also of what a flip supposes.
+    /// A rehearsal.
     pub fn decide(&self, customer: &str, question: &Question, at: i64) -> Answer {
-        let world = self.world(at);
-        let mut customer = self.as_of(customer, &world);
-        // A flip supposes another moment, and everything else as it is.
-        let world = self.world(question.supposed.at.unwrap_or(at));
+        let (world, mut customer) = (self.world(at), self.as_of(customer, &self.world(at)));
         if question.gpc {
             browser_objects(&world, &mut customer);
             pass_time(&world, &mut customer);
         }
         answer(&world, &customer, question)
+    }
+
+    /// Rehearsals under what a flip of an action supposes, one for each way in which it can have come about.
+    pub fn suppose(&self, customer: &str, question: &Question, action: &str, at: i64) -> Vec<Answer> {
+        let world = self.world(at);
+        let mut customer = self.as_of(customer, &world);
+        if question.gpc {
+            browser_objects(&world, &mut customer);
+        }
+        // Until the supposed moment, time passes.
+        let world = self.world(question.supposed.at.unwrap_or(at));
+        pass_time(&world, &mut customer);
+        let Some(action) = world.rules.action(action) else { return Vec::new() };
+        let cases = suppose::cases(&world, &customer, question, action);
+        cases.iter().map(|(customer, question)| answer(&world, customer, question)).collect()
     }
 
     pub fn held(&self, customer: &str, at: i64) -> Held {
@@ -214,11 +226,7 @@ fn refuses(world: &World, question: &Question) -> bool {
 }
 
 fn answer(world: &World, customer: &Customer, question: &Question) -> Answer {
-    let facts = question.supposed.facts.iter();
-    let supposed: Vec<(Expr, Value)> = facts
-        .map(|(fact, value)| (parse(fact).expect("a flip names a fact as a rule writes it"), value.clone()))
-        .collect();
-    decide::decide(Scene { world, customer, question, supposed: &supposed })
+    decide::decide(Scene { world, customer, question })
 }
 
 fn held(world: &World, customer: &Customer) -> Held {

@@ -6,7 +6,7 @@ use crate::compare::{self, Difference};
 use crate::engine::{Played, Player};
 use crate::flip;
 use crate::model::Model;
-use crate::story::{Question, Reply, RuleFiles, Step, What};
+use crate::story::{Answer, Question, Reply, RuleFiles, Step, What};
 
 /// Rules and steps.
 #[derive(Debug, Clone)]
@@ -84,11 +84,13 @@ impl Pair {
             return Err(difference("a flip cannot be read", words, ""));
         };
         let question = Question { supposed, rehearsal: true, ..question.clone() };
-        let answer = self.model.decide(&step.customer, &question, step.at);
-        if answer.chosen.iter().any(|chosen| chosen.action == action) {
+        let answers = self.model.suppose(&step.customer, &question, action, step.at);
+        let chosen = |answer: &Answer| answer.chosen.iter().any(|chosen| chosen.action == action);
+        if answers.iter().any(chosen) || compare::is_known("flip") {
             return Ok(());
         }
-        let why = answer.candidates.get(action).map_or_else(String::new, |candidate| format!("{candidate:?}"));
+        let why = answers.first().and_then(|answer| answer.candidates.get(action));
+        let why = why.map_or_else(|| "cannot be".to_owned(), |candidate| format!("{candidate:?}"));
         Err(difference("flip", format!("{action}: {words}"), why))
     }
 

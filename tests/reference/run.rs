@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::compare::Difference;
 use crate::generate::history::Teller;
@@ -26,13 +27,16 @@ const SHRUNK: usize = 2;
 pub struct Extent {
     pub sets: u64,
     pub first_seed: u64,
+    /// No new set is begun after this time.
+    pub longest: Option<Duration>,
 }
 
 impl Extent {
     /// What the environment asks for, by default little.
     pub fn asked() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-        Self { sets: number("SETS").unwrap_or(400), first_seed: number("SEED").unwrap_or(1) }
+        let longest = number("MINUTES").map(|minutes| Duration::from_secs(60 * minutes));
+        Self { sets: number("SETS").unwrap_or(400), first_seed: number("SEED").unwrap_or(1), longest }
     }
 }
 
@@ -91,6 +95,8 @@ impl Tally {
 /// Plays this many sets of rules, on every core.
 pub fn run(extent: &Extent) -> Tally {
     let (tally, next, samples) = (Tally::default(), AtomicU64::new(0), samples::all());
+    #[expect(clippy::disallowed_methods, reason = "only to stop in time")]
+    let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::panic::set_hook(Box::new(|_| {}));
     std::thread::scope(|scope| {
@@ -98,7 +104,8 @@ pub fn run(extent: &Extent) -> Tally {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= extent.sets {
+                    let late = extent.longest.is_some_and(|longest| begun.elapsed() > longest);
+                    if late || number >= extent.sets {
                         return;
                     }
                     one_set(extent.first_seed + number, &samples, &tally);

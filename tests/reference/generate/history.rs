@@ -390,7 +390,13 @@ fn a_text(shape: &Shape, declared: &Declared, random: &mut Random) -> String {
 
 fn a_number(declared: &Declared, random: &mut Random) -> f64 {
     match random.below(100) {
-        0 => random.one_of(&[9_007_199_254_740_992.0, 9_007_199_254_740_994.0, -9_007_199_254_740_994.0, 1e300]),
+        0 => random.one_of(&[
+            9_007_199_254_740_991.0,
+            9_007_199_254_740_992.0,
+            -9_007_199_254_740_991.0,
+            -9_007_199_254_740_992.0,
+            1e300,
+        ]),
         1..4 => 10.5,
         4..54 => random.some_of(&declared.numbers).unwrap_or(3.0) + random.one_of(&[-1.0, 0.0, 0.0, 1.0]),
         _ => random.one_of(&NUMBERS).parse().unwrap_or(12.0),

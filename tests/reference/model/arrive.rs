@@ -22,13 +22,13 @@ pub fn normal(value: &Value) -> Value {
     }
 }
 
-/// Whether a value is of the declared type, and one of the listed ones. V1: no number beyond ±2^53.
+/// Whether a value is of the declared type, and one of the listed ones. No number beyond ±9,007,199,254,740,991 (docs/expressions.md, "Types").
 pub fn fits(declared: &Declared, value: &Value) -> bool {
     let listed = |text: &String| declared.one_of.as_ref().is_none_or(|values| values.contains(text));
     match (declared.kind, value) {
         (FactKind::Text, Value::Text(text)) => listed(text),
         (FactKind::List, Value::List(items)) => items.len() <= 64 && items.iter().all(listed),
-        (FactKind::Number, Value::Number(number)) => number.abs() <= 9_007_199_254_740_992.0,
+        (FactKind::Number, Value::Number(number)) => number.abs() <= 9_007_199_254_740_991.0,
         (FactKind::Flag, Value::Flag(_)) | (FactKind::Moment, Value::Moment(_)) => true,
         (FactKind::Duration, Value::Duration(_)) => true,
         _ => false,

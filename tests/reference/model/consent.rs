@@ -212,8 +212,13 @@ pub fn nos<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Vec<&'c
     customer.records.iter().filter(|r| r.status.is_no() && covers(&r.purpose)).collect()
 }
 
-/// "On a basis that does not accept a no, a no that was recorded under the same version, when the basis did accept it,
-/// still denies" (docs/consent.md).
+/// Whether a no to exactly this purpose was ever recorded.
+pub fn said_no(customer: &Customer, name: &str) -> bool {
+    customer.records.iter().any(|r| r.status.is_no() && r.purpose == name)
+}
+
+/// "On a basis to which no no can be said, one that was recorded under the same version, when it could be said, still
+/// denies" (docs/consent.md).
 fn left_over<'c>(customer: &'c Customer, name: &str, purpose: &Purpose) -> Option<&'c Record> {
     if purpose.needs_consent() || purpose.can_be_objected_to() {
         return None;

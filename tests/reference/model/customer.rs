@@ -53,10 +53,6 @@ pub struct Progress {
     pub purpose: String,
     pub stage: String,
     pub entered: i64,
-    /// When the journey ended, if its stage is an end.
-    pub ended: Option<i64>,
-    /// False once its purpose was taken back: it is only kept as long as the data is restricted.
-    pub readable: bool,
 }
 
 /// A step that was said, or that a decision reserved.
@@ -116,7 +112,9 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
         }
     }
     narrow_to_declared(world, customer);
-    // C9, and docs/consent.md: "Restriction keeps all data, even data that was due for deletion meanwhile."
+    let over = purposes_that_are_over(world);
+    customer.journeys.retain(|_, progress| !over.contains(&progress.purpose));
+    // C9, and docs/consent.md: "Restriction keeps everything as it is, even what would have been forgotten by now."
     if !restricted(customer) {
         forget(world, customer);
         journey::time_out(world, customer);
@@ -124,8 +122,8 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
     end_repaired_hurt(world, customer);
 }
 
-/// docs/consent.md, "Withdrawal removes the purpose from every stored fact", and a new yes does not restore it. A
-/// journey follows only what is kept for its purpose.
+/// docs/consent.md, "Withdrawal clears the purpose from every stored fact", and a new yes does not bring it back. A
+/// journey is deleted at once.
 fn take_back(customer: &mut Customer, purpose: &str) {
     for fact in customer.attributes.values_mut() {
         fact.purposes.as_mut().map(|purposes| purposes.remove(purpose));
@@ -136,9 +134,7 @@ fn take_back(customer: &mut Customer, purpose: &str) {
             purposes.remove(purpose);
         }
     }
-    for progress in customer.journeys.values_mut() {
-        progress.readable &= progress.purpose != purpose;
-    }
+    customer.journeys.retain(|_, progress| progress.purpose != purpose);
     let contacts = customer.contacts.iter_mut().map(|contact| &mut contact.action);
     for served in contacts.chain(customer.outcomes.iter_mut().map(|outcome| &mut outcome.action)) {
         served.readable &= served.purpose != purpose;
@@ -170,12 +166,17 @@ fn narrow_to_declared(world: &World, customer: &mut Customer) {
     }
 }
 
-/// docs/consent.md, "How long things are kept".
-fn forget(world: &World, customer: &mut Customer) {
+/// Retired, or missing from the rules for 30 days.
+fn purposes_that_are_over(world: &World) -> Names {
     let retired = world.rules.purposes.iter().filter(|(_, purpose)| purpose.retired).map(|(name, _)| name);
     let missing = world.missing.iter().filter(|(_, since)| world.now >= **since + 30 * DAY).map(|(name, _)| name);
-    for purpose in retired.chain(missing) {
-        take_back(customer, purpose);
+    retired.chain(missing).cloned().collect()
+}
+
+/// docs/consent.md, "How long things are kept".
+fn forget(world: &World, customer: &mut Customer) {
+    for purpose in purposes_that_are_over(world) {
+        take_back(customer, &purpose);
     }
     customer.attributes.retain(|name, fact| {
         let is_personal = world.rules.attributes.get(name).is_none_or(|declared| declared.purposes.is_some());
@@ -185,7 +186,6 @@ fn forget(world: &World, customer: &mut Customer) {
     for event in &mut customer.events {
         event.fields.retain(|_, (_, purposes)| !purposes.is_empty());
     }
-    customer.journeys.retain(|_, progress| progress.readable);
     let kept = world.rules.contacts_are_kept();
     customer.contacts.retain(|contact| contact.at + kept > world.now);
     customer.outcomes.retain(|outcome| outcome.at + kept > world.now);

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::super::story::{Answer, Candidate, Chosen, Question, Score, Silence, Value};
+use super::super::story::{Answer, Candidate, Chosen, Question, Score, Silence};
 use super::ask::{Unasked, fired, gain, personal_points, personal_text, told, unasked};
 use super::consent::{Effect, restricted, ruling};
 use super::customer::Customer;
-use super::expression::{Expr, evaluate::truth};
+use super::expression::evaluate::truth;
 use super::rules::Action;
 use super::score::{Weight, score};
 use super::view::{View, personal};
@@ -19,7 +19,6 @@ pub struct Scene<'a> {
     pub world: &'a World<'a>,
     pub customer: &'a Customer,
     pub question: &'a Question,
-    pub supposed: &'a [(Expr, Value)],
 }
 
 /// How far one action came.
@@ -53,7 +52,8 @@ pub fn decide(scene: Scene) -> Answer {
     answer(scene, results)
 }
 
-fn view<'a>(scene: Scene<'a>, action: &'a Action) -> View<'a> {
+/// What an action may see.
+pub fn view<'a>(scene: Scene<'a>, action: &'a Action) -> View<'a> {
     let readable = ruling(scene.world, scene.customer, &action.purpose).effect == Effect::Use;
     View {
         world: scene.world,
@@ -62,7 +62,6 @@ fn view<'a>(scene: Scene<'a>, action: &'a Action) -> View<'a> {
         readable,
         question: Some(scene.question),
         event: None,
-        supposed: scene.supposed,
         given: None,
         blind: false,
     }

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::arrive::Seen;
+use super::consent::may_be_served;
 use super::customer::{Customer, Event, Progress};
 use super::expression::{Condition, evaluate::truth};
 use super::rules::{Journey, Stage};
@@ -10,26 +11,29 @@ use super::view::View;
 /// An event was recorded, the last one that is held: each journey for whose purpose it is kept begins, or moves by one
 /// stage at most, at the moment of the event.
 pub fn follow(world: &World, customer: &mut Customer, at: i64) {
-    for (name, journey) in &world.rules.journeys {
-        let event = customer.events.last().expect("an event was just recorded");
-        if !event.purposes.contains(&journey.purpose) {
-            continue;
-        }
-        if let Some(stage) = next(world, customer, (name, journey), (Some(event), at)) {
-            enter(customer, (name, journey), stage, at);
-        }
+    let event = customer.events.last().expect("an event was just recorded");
+    let kept = world.rules.journeys.iter().filter(|(_, journey)| event.purposes.contains(&journey.purpose));
+    let steps = kept.filter_map(|(name, journey)| {
+        Some((name, journey, next(world, customer, (name, journey), (Some(event), at))?))
+    });
+    // Each sees the others as they were before the event.
+    for (name, journey, stage) in steps.collect::<Vec<_>>() {
+        enter(customer, (name, journey), stage, at);
     }
 }
 
 /// Attributes were recorded: moves that have `when` alone are looked at.
 pub fn look(world: &World, customer: &mut Customer, seen: &Seen) {
-    for (name, journey) in &world.rules.journeys {
-        if !seen.by_all && !seen.by.contains(&journey.purpose) {
-            continue;
-        }
-        if let Some(stage) = next(world, customer, (name, journey), (None, world.now)) {
-            enter(customer, (name, journey), stage, world.now);
-        }
+    // A journey stands still while its purpose may not be served.
+    let looks = |journey: &Journey| {
+        (seen.by_all || seen.by.contains(&journey.purpose)) && may_be_served(world, customer, &journey.purpose)
+    };
+    let looking = world.rules.journeys.iter().filter(|(_, journey)| looks(journey));
+    let steps = looking.filter_map(|(name, journey)| {
+        Some((name, journey, next(world, customer, (name, journey), (None, world.now))?))
+    });
+    for (name, journey, stage) in steps.collect::<Vec<_>>() {
+        enter(customer, (name, journey), stage, world.now);
     }
 }
 
@@ -66,16 +70,14 @@ fn next<'r>(
 
 /// `again_after`: "how long after its end it may start again"; without it, never again.
 fn may_begin_again(journey: &Journey, progress: &Progress, now: i64) -> bool {
-    match (progress.ended, journey.again_after) {
-        (Some(ended), Some(again_after)) => now >= ended + again_after,
-        _ => false,
-    }
+    // "The rules in force say whether a stage ends the journey."
+    let ended = journey.stages.iter().any(|stage| stage.id == progress.stage && stage.ends);
+    ended && journey.again_after.is_some_and(|again_after| now >= progress.entered + again_after)
 }
 
 fn enter(customer: &mut Customer, (name, journey): (&str, &Journey), stage: &Stage, at: i64) {
-    let ended = stage.ends.then_some(at);
     let (purpose, stage) = (journey.purpose.clone(), stage.id.clone());
-    let progress = Progress { purpose, stage, entered: at, ended, readable: true };
+    let progress = Progress { purpose, stage, entered: at };
     customer.journeys.insert(name.to_string(), progress);
 }
 

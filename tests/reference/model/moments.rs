@@ -50,7 +50,6 @@ fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
         readable: false,
         question: Some(scene.question),
         event: None,
-        supposed: &[],
         given: None,
         blind: false,
     };

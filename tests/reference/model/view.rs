@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::super::story::{Question, Value};
 use super::World;
-use super::consent::{Effect, erasure_objects, may_be_served, nos, ruling};
+use super::consent::{Effect, may_be_served, nos, ruling, said_no};
 use super::customer::{Customer, Event, Progress};
 use super::expression::{
     Condition, Expr,
@@ -28,8 +28,6 @@ pub struct View<'a> {
     pub question: Option<&'a Question>,
     /// The event at hand, in filters and in journeys.
     pub event: Option<Cow<'a, Event>>,
-    /// What a flip supposes, by the fact.
-    pub supposed: &'a [(Expr, Value)],
     /// A purpose that is taken as given, to see what would be gained by it.
     pub given: Option<&'a str>,
     /// Nothing at all is known, to see what comes out the same whatever the facts.
@@ -45,7 +43,7 @@ impl<'a> View<'a> {
     ) -> View<'a> {
         let event = event.map(Cow::Borrowed);
         let readable = ruling(world, customer, purpose).effect == Effect::Use;
-        View { world, customer, purpose, readable, question: None, event, supposed: &[], given: None, blind: false }
+        View { world, customer, purpose, readable, question: None, event, given: None, blind: false }
     }
 
     /// The value of a fact by its name; nothing where it is unknown.
@@ -89,7 +87,10 @@ impl<'a> View<'a> {
         if !self.readable {
             return None;
         }
-        let mine = |progress: &&Progress| progress.readable && progress.purpose == self.purpose;
+        // "A customer in a stage that reloaded rules no longer declare counts as not begun."
+        let declared = self.world.rules.journeys.get(id);
+        let stage = |name: &str| declared.is_some_and(|journey| journey.stages.iter().any(|stage| stage.id == name));
+        let mine = |progress: &&Progress| progress.purpose == self.purpose && stage(&progress.stage);
         let progress = self.customer.journeys.get(id).filter(mine);
         Some(match part {
             "stage" => Value::Text(progress.map_or("none".to_string(), |progress| progress.stage.clone())),
@@ -113,10 +114,12 @@ impl<'a> View<'a> {
         let Some(purposes) = &self.world.rules.attributes.get(name)?.purposes else { return Some(false) };
         let purpose = self.world.rules.purposes.get(self.purpose)?;
         let alone = purposes.iter().all(|other| other == self.purpose);
-        let never_denied = !purpose.needs_consent()
-            && nos(self.customer, self.purpose, purpose).is_empty()
-            && !erasure_objects(self.customer, self.purpose, purpose);
-        (self.readable && (alone || never_denied)).then_some(false)
+        let could_be_denied = purpose.needs_consent()
+            || said_no(self.customer, self.purpose)
+            || !nos(self.customer, self.purpose, purpose).is_empty()
+            // An erasure is an objection.
+            || (purpose.can_be_objected_to() && self.customer.erased_at.is_some());
+        (self.readable && (alone || !could_be_denied)).then_some(false)
     }
 
     /// The events of a type in the time before now that the purpose may read, for which the filter is true; nothing
@@ -155,7 +158,7 @@ impl<'a> View<'a> {
 
     /// Whether an expression comes out the same whatever the facts.
     pub fn is_constant(&self, expression: &Expr) -> bool {
-        let blind = View { blind: true, supposed: &[], ..self.clone() };
+        let blind = View { blind: true, ..self.clone() };
         evaluate(expression, &blind).is_some()
     }
 

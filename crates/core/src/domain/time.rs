@@ -170,9 +170,15 @@ impl Period {
     }
 }
 
-impl fmt::Display for Period {
-    /// The largest units first, as in `2 days 3 h`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Period {
+    /// In all its units, largest first: `2 h 30 min 1 ms`.
+    #[must_use]
+    pub fn exact(self) -> String {
+        self.in_units(usize::MAX)
+    }
+
+    /// In at most this many of its units, largest first.
+    fn in_units(self, most: usize) -> String {
         let units = [("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
         let mut rest = self.0.unsigned_abs();
         let mut parts = Vec::new();
@@ -183,12 +189,17 @@ impl fmt::Display for Period {
                 let plural = if name == "day" && count > 1 { "s" } else { "" };
                 parts.push(format!("{count} {name}{plural}"));
             }
-            if parts.len() == 2 {
-                break;
-            }
         }
+        parts.truncate(most);
         let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{}", if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") })
+        format!("{sign}{}", if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") })
+    }
+}
+
+impl fmt::Display for Period {
+    /// The two largest units, as in `2 days 3 h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_units(2))
     }
 }
 

@@ -344,7 +344,9 @@ impl<'a> View<'a> {
             // An erasure counts as an objection until the customer says yes.
             let objected = purpose.stops_on_objection() && standing.was_erased();
             let never_asked = !purpose.basis.needs_consent() && !objected;
-            never_asked && never_denied(self.purpose) && purpose.ancestors.iter().all(never_denied)
+            // A no to a wider purpose covers only what can be objected to.
+            let covered = purpose.stops_on_objection() && !purpose.ancestors.iter().all(never_denied);
+            never_asked && never_denied(self.purpose) && !covered
         })
     }
 
@@ -367,13 +369,18 @@ impl<'a> View<'a> {
     }
 
     fn stage(&self, id: JourneyId) -> &'a str {
-        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
-        state.map_or(NO_STAGE, |state| self.scene.rules.vocabulary.local_name(state.stage))
+        self.progress(id).map_or(NO_STAGE, |(stage, _)| stage)
     }
 
     fn entered(&self, id: JourneyId) -> Option<Moment> {
-        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose);
-        state.map(|state| state.entered)
+        self.progress(id).map(|(_, entered)| entered)
+    }
+
+    /// The stage of a journey, and when it was entered. One in a stage that reloaded rules no longer declare has not begun.
+    fn progress(&self, id: JourneyId) -> Option<(&'a str, Moment)> {
+        let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose)?;
+        let stages = &self.scene.rules.declared.journeys.get(id)?.stages;
+        stages.iter().find(|(_, stage)| *stage == state.stage).map(|(name, _)| (name.as_str(), state.entered))
     }
 }
 

@@ -61,9 +61,6 @@ fn flag(value: Option<Value>) -> Option<bool> {
 }
 
 fn value(expression: &Expr, view: &View, bound: &Bound) -> Option<Value> {
-    if let Some((_, supposed)) = view.supposed.iter().find(|(fact, _)| fact == expression) {
-        return Some(supposed.clone());
-    }
     let of = |part: &Expr| value(part, view, bound);
     match expression {
         Expr::Literal(literal) => Some(literal.clone()),
@@ -205,7 +202,6 @@ fn call(name: &str, arguments: &[Expr], view: &View, bound: &Bound) -> Option<Va
 
 fn has(of: &Expr, view: &View) -> Option<bool> {
     match of {
-        _ if view.supposed.iter().any(|(fact, _)| fact == of) => Some(true),
         Expr::Fact(name) => view.has(name),
         _ => None,
     }

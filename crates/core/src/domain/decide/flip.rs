@@ -15,6 +15,8 @@ use crate::domain::view::Scene;
 const MOST_CHANGES: usize = 4;
 /// How many ways to pass one gate are tried.
 const MOST_WAYS: usize = 8;
+/// By how many points of relevance the points that are told are more than the gap, at least.
+const LEAST_MARGIN: f64 = 0.001;
 
 /// Searches for the smallest change that chooses the action, and returns it in words. Adds the evaluated actions to
 /// `cost`.
@@ -107,6 +109,7 @@ fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
 fn points(judgement: &Judgement<'_>, scene: &Scene<'_>, gap: f64) -> Option<f64> {
     let discount = scene.rules.policy.arbitration.personal_discount * judgement.score?.personal;
     let factor = judgement.action.worth * (1.0 - discount);
-    // A tenth of a point more than the gap, so that a tie does not count as a win.
-    Some((((gap / factor) * 10.0).floor() + 1.0) / 10.0)
+    // A tenth of a point more than the gap, so that a tie does not count as a win; and one more where a thousandth decides.
+    let tenths = ((gap / factor + LEAST_MARGIN) * 10.0).floor() + 1.0;
+    Some(tenths / 10.0)
 }

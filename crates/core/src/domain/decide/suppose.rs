@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use compact_str::CompactString;
+
 use super::solve;
 use crate::domain::action::Outcome;
 use crate::domain::consent::Stage;
@@ -94,6 +96,8 @@ impl<'w> World<'w> {
         let text = |fact| self.actual.rules.facts.get(fact).map_or("", |entry| entry.text.as_str());
         let words = self.changes.iter().map(|change| match change {
             Change::Fact(fact, Value::Text(value)) => format!("{} were \"{value}\"", text(*fact)),
+            Change::Fact(fact, Value::List(items)) => format!("{} were [{}]", text(*fact), quoted(items)),
+            Change::Fact(fact, Value::Duration(period)) => format!("{} were {}", text(*fact), period.exact()),
             Change::Fact(fact, value) => format!("{} were {value}", text(*fact)),
             Change::Moment(at) => format!("it were {at}"),
             Change::Points(points) => format!("it were {points:.1} points more relevant"),
@@ -334,6 +338,11 @@ struct EventsOf<'e> {
 fn whole(count: f64) -> Option<usize> {
     let fits = count.fract() == 0.0 && (0.0..=solve::whole_number(MOST_EVENTS)).contains(&count);
     fits.then_some(count as usize)
+}
+
+/// Texts as a rule lists them.
+fn quoted(items: &[CompactString]) -> String {
+    items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
 }
 
 fn tenths(points: f64) -> f64 {
