@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tactful::domain::action::Outcome;
+use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::engine::{EventInput, OutcomeInput};
+use tactful::rules::load;
 
 use super::support::{ask, chosen, engine, monday, rules_of};
 
@@ -127,6 +129,24 @@ fn parallel_calls_never_exceed_a_limit() {
             callers.into_iter().map(|caller| caller.join().unwrap()).sum()
         });
         assert_eq!(presented, 2);
+    }
+}
+
+#[test]
+fn a_contact_counts_with_the_kind_that_its_action_had_then() {
+    let rules = |kind: &str| {
+        RULES
+            .replace("kind: offer", &format!("kind: {kind}"))
+            .replace("    limits: [{at_most: 2, per: 1 hour}]\n", "")
+            .replace("policy:", "policy:\n  limits: [{at_most: 1, per: 1 day}]")
+    };
+    for (then, counted) in [("offer", true), ("service", false)] {
+        let engine = engine(&rules_of(&rules(then)));
+        assert_eq!(chosen(&engine.decide(ask("anna", "web", &[]), monday()).unwrap()), ["hello"]);
+        let source = SourceFile { path: "rules.yaml".into(), text: rules("offer") };
+        assert!(!engine.reload(|names| load(Sources::new(vec![source]), names), monday()).refused());
+        let again = engine.decide(ask("anna", "web", &[]), monday() + Period(60_000)).unwrap();
+        assert_eq!(chosen(&again).is_empty(), counted, "a limit on offers after a contact by a {then}");
     }
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod asking_again;
 mod backup;
 mod broken;
 mod canary;

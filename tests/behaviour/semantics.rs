@@ -16,7 +16,7 @@ use tactful::rules::load;
 
 use super::support::{ask, attributes, chosen, consent, engine, event, monday, rules_of};
 
-const HEAD: &str = r#"
+pub const HEAD: &str = r#"
 purposes:
   service: {basis: contract}
   pers:    {basis: consent, cooling_off: 1 day}
@@ -34,25 +34,25 @@ channels:
   web: {direction: inbound, interruption: 0}
 "#;
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 policy:
   pressure:  {half_life: 7 days, per_contact: {web: 0}}
   hurt:      {half_life: 100000 days}
   time_zone: UTC
 "#;
 
-fn with(actions: &str) -> Engine {
+pub fn with(actions: &str) -> Engine {
     engine(&rules_of(&format!("{HEAD}actions:\n{actions}{POLICY}")))
 }
 
-fn offer(id: &str, purpose: &str, more: &str) -> String {
+pub fn offer(id: &str, purpose: &str, more: &str) -> String {
     format!(
         "  - {{id: {id}, title: T, kind: offer, purpose: {purpose}, relevance: {{base: 50}}, intrusiveness: 0, \
          treatments: {{web: {{text: T}}}}{more}}}\n"
     )
 }
 
-fn asks(more: &str) -> String {
+pub fn asks(more: &str) -> String {
     format!(
         "  - {{id: may-we, title: T, kind: consent_ask, purpose: service, asks: pers, intrusiveness: 0, \
          treatments: {{web: {{text: T}}}}{more}}}\n"
@@ -63,26 +63,26 @@ fn after(period: Period) -> Moment {
     monday() + period
 }
 
-fn hours(count: i64) -> Moment {
+pub fn hours(count: i64) -> Moment {
     after(Period(count * 3_600_000))
 }
 
-fn days(count: i64) -> Moment {
+pub fn days(count: i64) -> Moment {
     after(Period(count * Period::DAY.0))
 }
 
-fn say(engine: &Engine, purpose: &str, status: ConsentStatus, at: Moment) {
+pub fn say(engine: &Engine, purpose: &str, status: ConsentStatus, at: Moment) {
     let result = engine.record_consent(consent("c", purpose, status), at).unwrap().results.remove(0);
     assert!(result.accepted, "{status:?} for {purpose}: {}", result.reason);
 }
 
-fn happens(engine: &Engine, kind: &str, occurred: Moment, at: Moment) {
+pub fn happens(engine: &Engine, kind: &str, occurred: Moment, at: Moment) {
     let event = EventInput { occurred: Some(occurred), ..event("c", kind, &[]) };
     let result = engine.record_events(vec![event], at).unwrap().remove(0);
     assert!(result.accepted, "{}", result.reason);
 }
 
-fn rehearse(engine: &Engine, context: &[(&str, &str)], at: Moment) -> std::sync::Arc<DecisionRecord> {
+pub fn rehearse(engine: &Engine, context: &[(&str, &str)], at: Moment) -> std::sync::Arc<DecisionRecord> {
     let question = Question { explain: Explain::Full, validate_only: true, ..ask("c", "web", context) };
     engine.decide(question, at).unwrap()
 }
@@ -229,32 +229,6 @@ fn f6_an_ask_that_must_not_be_made_stops_at_ask_whatever_its_text_lacks() {
 }
 
 #[test]
-fn f7_retry_after_knows_when_an_experience_is_forgotten() {
-    let worth_60 = offer("care", "service", "").replace("base: 50", "base: 15");
-    let engine = with(&worth_60);
-    happens(&engine, "bad", monday(), monday());
-    let silence = rehearse(&engine, &[], days(29)).decision.silence.clone().unwrap();
-    assert_eq!(silence.retry_after, Some(days(30)));
-    assert_eq!(chosen(&rehearse(&engine, &[], days(30))), ["care"]);
-}
-
-#[test]
-fn f8_quiet_hours_that_end_within_the_skipped_hour_end_at_the_skip() {
-    let quiet = HEAD.replace(
-        "interruption: 0}",
-        "interruption: 0, quiet_hours: {from: \"00:00\", to: \"02:30\", otherwise: wait}}",
-    );
-    let policy = POLICY.replace("UTC", "America/St_Johns");
-    let engine = engine(&rules_of(&format!("{quiet}actions:\n{}{policy}", offer("care", "service", ""))));
-    let asked = Moment::parse("2026-03-08T03:51:42Z").unwrap();
-    let silence = rehearse(&engine, &[], asked).decision.silence.clone().unwrap();
-    let end = Moment::parse("2026-03-08T05:30:00Z").unwrap();
-    assert_eq!(silence.retry_after, Some(end));
-    assert!(rehearse(&engine, &[], end - Period(1)).decision.silence.is_some());
-    assert_eq!(chosen(&rehearse(&engine, &[], end)), ["care"]);
-}
-
-#[test]
 fn f9_a_gain_counts_no_action_whose_text_lacks_what_no_consent_brings() {
     let picky = offer("pick", "pers", "").replace("text: T", "text: \"About {context.topic}\"");
     let engine = with(&format!("{picky}{}", asks("")));
@@ -335,13 +309,6 @@ fn an_ask_with_a_gain_and_points_against_it_is_scored() {
     let engine = with(&format!("{}{}", offer("pick", "pers", ""), asks(against)));
     let record = rehearse(&engine, &[], monday());
     assert_eq!(gate(&record, "may-we"), Gate::BelowThreshold);
-}
-
-#[test]
-fn retry_after_names_the_end_of_cooling_off() {
-    let engine = with(&format!("{}{}", offer("pick", "pers", ""), asks("")));
-    say(&engine, "pers", Refused, monday());
-    assert_eq!(rehearse(&engine, &[], hours(1)).decision.silence.as_ref().unwrap().retry_after, Some(days(1)));
 }
 
 #[test]
@@ -441,35 +408,6 @@ fn a_gain_supposes_the_yes_that_it_asks_for() {
     let picky = offer("pick", "pers", ", applicable: ['consent.given(\"pers\")']");
     let engine = with(&format!("{picky}{}", asks("")));
     assert_eq!(gate(&rehearse(&engine, &[], monday()), "may-we"), Gate::Chosen);
-}
-
-#[test]
-fn quiet_hours_do_not_end_at_a_skip_where_they_go_on() {
-    let quiet = HEAD.replace(
-        "interruption: 0}",
-        "interruption: 0, quiet_hours: {from: \"03:00\", to: \"02:15\", otherwise: wait}}",
-    );
-    let policy = POLICY.replace("UTC", "America/New_York");
-    let engine = engine(&rules_of(&format!("{quiet}actions:\n{}{policy}", offer("care", "service", ""))));
-    let asked = Moment::parse("2026-03-07T21:00:00Z").unwrap();
-    let record = rehearse(&engine, &[], asked);
-    assert_eq!(
-        record.decision.silence.as_ref().unwrap().retry_after,
-        Some(Moment::parse("2026-03-09T06:15:00Z").unwrap())
-    );
-    assert_eq!(record.decision.valid_until, asked + Period::DAY);
-}
-
-#[test]
-fn a_cycle_of_stages_advances_without_access() {
-    let circle = "journeys:\n  round:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 1h}]}\n      \
-                  b: {moves: [{to: a, after: 90m}]}\n";
-    let engine = engine(&rules_of(&format!("{HEAD}{circle}actions:\n{}{POLICY}", offer("care", "service", ""))));
-    happens(&engine, "bad", monday(), monday());
-    let journey = engine.customer("c", hours(10_000)).unwrap().journeys.remove(0);
-    assert_eq!((journey.stage.as_str(), journey.entered), ("a", hours(10_000)));
-    let journey = engine.customer("c", hours(10_001)).unwrap().journeys.remove(0);
-    assert_eq!((journey.stage.as_str(), journey.entered), ("b", hours(10_001)));
 }
 
 /// `basic.mail` is a contract, to which no no can be said: that no mail address is known to it is no secret.

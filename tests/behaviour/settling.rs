@@ -10,6 +10,7 @@ use tactful::domain::value::Value;
 use tactful::engine::{Engine, OutcomeInput};
 use tactful::rules::load;
 
+use super::semantics::{HEAD, POLICY, happens, hours, offer};
 use super::support::{ask, attributes, consent, engine, event, monday, rules_of};
 
 /// Everything in them ends by itself after some days, and shows in what is said.
@@ -157,4 +158,16 @@ proptest! {
             prop_assert_eq!(play(&left_alone, step, hours), play(&touched, step, hours), "{:?} in {:?}", step, steps);
         }
     }
+}
+
+#[test]
+fn a_cycle_of_stages_advances_without_access() {
+    let circle = "journeys:\n  round:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 1h}]}\n      \
+                  b: {moves: [{to: a, after: 90m}]}\n";
+    let engine = engine(&rules_of(&format!("{HEAD}{circle}actions:\n{}{POLICY}", offer("care", "service", ""))));
+    happens(&engine, "bad", monday(), monday());
+    let journey = engine.customer("c", hours(10_000)).unwrap().journeys.remove(0);
+    assert_eq!((journey.stage.as_str(), journey.entered), ("a", hours(10_000)));
+    let journey = engine.customer("c", hours(10_001)).unwrap().journeys.remove(0);
+    assert_eq!((journey.stage.as_str(), journey.entered), ("b", hours(10_001)));
 }

@@ -1,4 +1,4 @@
-//! What is generated is fit to test with: every rule set loads, and over three hundred of them everything that the documents
+//! What is generated is fit to test with: every rule set loads, and over a hundred of them everything that the documents
 //! name is there.
 
 use std::collections::BTreeMap;
@@ -30,10 +30,10 @@ fn every_rule_set_loads() {
 }
 
 #[test]
-fn three_hundred_rule_sets_hold_every_key_and_word() {
+fn a_hundred_rule_sets_hold_every_key_and_word() {
     for first in [0, 1_000_000] {
         let mut coverage = Coverage::expected();
-        (first..first + 300).for_each(|seed| coverage.count(&Rules::random(&mut Random::new(seed)).value));
+        (first..first + 100).for_each(|seed| coverage.count(&Rules::random(&mut Random::new(seed)).value));
         for (name, count) in &coverage.0 {
             println!("{count:4}  {name}");
         }

@@ -151,7 +151,7 @@ pub fn journey(head: &Value, ground: &Ground<'_>, random: &mut Random) -> Option
             let moves = (0..random.one_of(&[1, 2, 3])).map(|_| way(&purpose, (&names, &followed), ground, random));
             stage.put("moves", Value::Sequence(moves.collect()));
         }
-        if ends || random.percent(5) {
+        if ends || random.percent(25) {
             stage.put(random.one_of(&["goal", "end"]), ends);
         }
         stages.put(name, stage.value());

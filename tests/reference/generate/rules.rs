@@ -7,7 +7,7 @@ use super::declarations;
 use super::declared::Declared;
 use super::random::Random;
 use super::values::DAY;
-use super::yaml::{self, Map, entries, get, items};
+use super::yaml::{self, Map, entries, get, items, string};
 use crate::story::RuleFiles;
 
 /// Moments at which stories begin: clock changes of several zones are near, or none.
@@ -115,9 +115,28 @@ pub fn fill(rules: &Value, about: i64, random: &mut Random) -> Value {
         filled.put("journeys", journeys.value());
     }
     let heads = items(rules, "actions").into_iter().map(|action| only(action, &ACTION_HEAD));
-    let actions: Vec<Value> = heads.map(|head| conduct::action(&head, &ground, random)).collect();
+    let mut actions: Vec<Value> = heads.map(|head| conduct::action(&head, &ground, random)).collect();
+    if random.percent(20) {
+        tie(&mut actions, random);
+    }
     filled.put("actions", Value::Sequence(actions));
     filled.value()
+}
+
+/// Makes two actions alike in all but their ids: they tie.
+fn tie(actions: &mut [Value], random: &mut Random) {
+    let alike = |a: &Value, b: &Value| string(a, "purpose") == string(b, "purpose");
+    let mut pairs = Vec::new();
+    for (place, one) in actions.iter().enumerate() {
+        let others = actions.iter().enumerate().skip(place + 1).filter(|(_, other)| alike(one, other));
+        pairs.extend(others.map(|(other, _)| (place, other)));
+    }
+    let Some((one, other)) = random.some_of(&pairs) else { return };
+    let Some(mut twin) = actions[one].as_mapping().cloned().map(Map) else { return };
+    twin.put("id", string(&actions[other], "id").unwrap());
+    // It might exclude itself.
+    twin.0.remove("excludes");
+    actions[other] = twin.value();
 }
 
 /// One rule set out of files whose sections are put together.

@@ -99,7 +99,10 @@ impl Writer<'_> {
                 };
                 Code::new(format!("{} {sign} {}", left.at(PRODUCT), right.at(UNARY)), PRODUCT)
             }
-            5 => Code::new(format!("-{}", left.at(PRIMARY)), UNARY),
+            5 => {
+                let fact = self.fact(Kind::Number, random).filter(|_| random.percent(80));
+                Code::new(format!("-{}", fact.unwrap_or(left).at(PRIMARY)), UNARY)
+            }
             _ => {
                 let test = self.flag(0, random);
                 Code::new(format!("{} ? {} : {}", test.at(OR), left.at(OR), right.at(CHOICE)), CHOICE)
@@ -288,7 +291,10 @@ impl Writer<'_> {
             return match random.below(6) {
                 0 => Code::new(format!("{} + {}", left.at(SUM), right.at(PRODUCT)), SUM),
                 1 => Code::new(format!("{} - {}", left.at(SUM), right.at(PRODUCT)), SUM),
-                2 => Code::new(format!("-{}", left.at(PRIMARY)), UNARY),
+                2 => {
+                    let fact = self.fact(Kind::Duration, random).filter(|_| random.percent(80));
+                    Code::new(format!("-{}", fact.unwrap_or(left).at(PRIMARY)), UNARY)
+                }
                 3 => {
                     let test = self.flag(0, random);
                     Code::new(format!("{} ? {} : {}", test.at(OR), left.at(OR), right.at(CHOICE)), CHOICE)

@@ -39,7 +39,7 @@ fn fade(scene: Scene, results: &[Result]) -> Option<i64> {
 }
 
 /// The first millisecond at which the score is above the threshold, twenty half-lives from now at most. Pressure and hurt
-/// only ever fall, so halving finds it.
+/// only ever fall, so halving finds it. What is above only by rounding is not above.
 fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
     let (world, policy) = (scene.world, &scene.world.rules.policy);
     let score = result.score?;
@@ -53,6 +53,9 @@ fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
         given: None,
         blind: false,
     };
+    if score.total + score.pressure + score.hurt - policy.threshold <= 1e-9 {
+        return None;
+    }
     let enough = |moment: i64| faded(&view, result.action, &score, moment) > policy.threshold;
     let (mut low, mut high) = (world.now, world.now + 20 * policy.pressure_half_life.max(policy.hurt_half_life));
     if !enough(high) {

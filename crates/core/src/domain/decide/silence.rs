@@ -115,12 +115,19 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
     waits.chain(faded).filter(|at| *at > scene.now).min()
 }
 
+/// A sum of points that is above the threshold by no more than this may be above it by rounding alone. Nothing is lost by
+/// that: after twenty half-lives, a thousand times as much is left of a point.
+const ROUNDING: f64 = 1e-9;
+
 /// When pressure and hurt will have decayed enough for an action, if everything else stays. They only fall, so the
 /// moment is found by bisection over twenty half-lives.
 fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
     let weights = scene.rules.policy.arbitration;
     let rest = score.total + score.pressure + score.hurt;
     let threshold = threshold(scene);
+    if rest <= threshold + ROUNDING {
+        return None;
+    }
     let enough = |at: Moment| {
         let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
         rest - weights.pressure * scene.pressure_at(at) - hurt > threshold
