@@ -47,15 +47,12 @@ fn on_channel(limit: &Limit, channel: &str) -> bool {
 }
 
 /// What a limit counts now: for each the moment from which it no longer counts, the earliest first. The window slides:
-/// what is exactly as old as the window does not count. A reservation counts until it lapses.
+/// what is exactly as old as the window does not count. A reservation counts until it lapses. Each counts with the kind and
+/// the group that its action had then.
 fn counted(world: &World, customer: &Customer, limit: &Limit, of: Option<&Action>) -> Vec<i64> {
     let mine = |served: &Served| match of {
         Some(action) => served.id == action.id,
-        None => {
-            let declared = world.rules.action(&served.id);
-            let kind = declared.map_or(&served.kind, |action| &action.kind);
-            covers(limit, kind, declared.map_or(&served.group, |action| &action.group))
-        }
+        None => covers(limit, &served.kind, &served.group),
     };
     let contacts = customer.contacts.iter().filter(|contact| contact.counts_at(world.now));
     let contacts = contacts.filter(|_| limit.outcome == "presented").map(|contact| {
