@@ -40,8 +40,8 @@ fn misread_rules_are_detected() {
         println!("{key:50} {shown:4} of {made:4} show");
     }
     println!("{} keys: {shown} of {made} changes show", shares.len());
-    // By default each key is misread once, in few stories.
-    assert!(shown * 3 > made, "many mistakes show");
+    // Of 25 rule sets 28 of 57 show: some keys are misread only once or twice, in a handful of stories.
+    assert!(shown * 5 > made * 2, "many mistakes show");
 }
 
 #[test]

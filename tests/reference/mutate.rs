@@ -128,6 +128,8 @@ fn notices(rules: &Rules, model: &RuleFiles, random: &mut Random) -> bool {
 /// How many changes of each key were made, and how many of them showed.
 pub fn shares(sets: u64, first_seed: u64) -> BTreeMap<String, (usize, usize)> {
     let mut shares: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    // With changes that could not be made, which would be tried for ever otherwise.
+    let mut tried: BTreeMap<String, usize> = BTreeMap::new();
     for seed in first_seed..first_seed + sets {
         let mut random = Random::new(seed);
         let rules = Rules::random(&mut random);
@@ -135,9 +137,10 @@ pub fn shares(sets: u64, first_seed: u64) -> BTreeMap<String, (usize, usize)> {
         find(&rules.value, &FORM, ("", &[]), &mut places);
         random.shuffle(&mut places);
         // What has been tried least is tried next.
-        places.sort_by_key(|place| shares.get(&place.key).map_or(0, |(made, _)| *made));
+        places.sort_by_key(|place| tried.get(&place.key).copied().unwrap_or(0));
         places.truncate(4);
         for place in places {
+            *tried.entry(place.key.clone()).or_default() += 1;
             let value = crate::simpler::at(&rules.value, &place.way).cloned().unwrap_or(Value::Null);
             let to = if random.percent(30) { None } else { other(&value, place.form, &rules.declared, &mut random) };
             let Some(mutated) = changed(&rules.value, &place.way, to) else { continue };
