@@ -102,7 +102,7 @@ fn limits(scene: &Scene<'_>) -> Vec<LimitView> {
     let all = rules.policy.limits.iter().map(|limit| (None, limit)).chain(own);
     let used = all.filter_map(|(action, limit)| {
         let LimitRule::AtMost { count, per, outcome } = limit.rule else { return None };
-        let usage = usage(&limit.scope, (outcome, per), scene);
+        let usage = usage(&limit.scope, outcome, per, scene);
         let name =
             action.map_or_else(|| limit.label.clone(), |id| format!("{}: {}", rules.vocabulary.name(id), limit.label));
         (action.is_none() || usage.used > 0).then_some(LimitView {

@@ -181,7 +181,7 @@ impl Engine {
             let epoch = customer.epoch();
             self.settle(&mut customer, &active.set, self.steady(now));
             let terms = self.terms(&active.set, &customer.standing, self.steady(now));
-            withhold(&mut customer.state, &active.set, (terms.lawful(Stage::Evaluation), false));
+            withhold(&mut customer.state, &active.set, terms.lawful(Stage::Evaluation), false);
             let kept = |id| !personal(&active.set, id) || personal(&rules, id);
             customer.state.retain_attributes(|id, purposes| kept(id).then_some(purposes));
             customer.rest_mut().epoch = epoch;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::decide::Question;
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::decide::{Decision, Score};
+use crate::domain::decide::Decision;
 use crate::domain::rule_set::RuleSet;
+use crate::domain::scoring::Score;
 use crate::domain::time::Moment;
 
 /// A decision as it was made.

@@ -8,10 +8,10 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::domain::consent::json_ld;
 use crate::domain::customer::ContactState;
-use crate::domain::decide::Score;
 use crate::domain::id::{Id, PurposeSet};
 use crate::domain::purpose::Basis;
 use crate::domain::rule_set::RuleSet;
+use crate::domain::scoring::Score;
 use crate::domain::value::Operand;
 use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 
@@ -195,11 +195,9 @@ fn decision(record: &DecisionRecord) -> Json {
 }
 
 fn score(score: Score) -> Json {
-    json!({
-        "total": score.total, "relevance": score.relevance, "worth": score.worth, "personal": score.personal,
-        "intrusiveness": score.intrusiveness, "interruption": score.interruption,
-        "pressure": score.pressure, "hurt": score.hurt,
-    })
+    let whole = [("total", score.total), ("personal", score.personal), ("intrusiveness", score.intrusiveness())];
+    let terms = score.terms().map(|(term, value)| (term.name(), value));
+    terms.chain(whole).map(|(name, value)| (name.to_owned(), Json::from(value))).collect()
 }
 
 fn plain(value: Operand<'_>) -> Json {

@@ -10,9 +10,10 @@ use super::proto;
 use super::status::wrong_field;
 use crate::domain::action;
 use crate::domain::consent::{ConsentStatus, Denial};
-use crate::domain::decide::{Decision, Explain, Loser, Score, Silence, SilenceReason};
+use crate::domain::decide::{Decision, Explain, Loser, Silence, SilenceReason};
 use crate::domain::id::{Id, PurposeSet};
 use crate::domain::rule_set::RuleSet;
+use crate::domain::scoring::{Score, Term};
 use crate::domain::sources::{SourceFile, Sources};
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
@@ -167,13 +168,14 @@ fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> Optio
 fn score(score: Score) -> proto::Score {
     proto::Score {
         total: score.total,
-        relevance: score.relevance,
-        worth: score.worth,
+        relevance: score.get(Term::Relevance),
+        worth: score.get(Term::Worth),
         personal: score.personal,
-        intrusiveness: score.intrusiveness,
-        interruption: score.interruption,
-        pressure: score.pressure,
-        hurt: score.hurt,
+        intrusiveness: score.intrusiveness(),
+        interruption: score.get(Term::Interruption),
+        pressure: score.get(Term::Pressure),
+        hurt: score.get(Term::Hurt),
+        terms: score.terms().map(|(term, value)| proto::ScoreTerm { name: term.name().to_owned(), value }).collect(),
     }
 }
 

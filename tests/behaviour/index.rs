@@ -12,6 +12,7 @@ use tactful::domain::customer::{CustomerState, PackedEvent};
 use tactful::domain::decide::{Decision, Explain, Explanation, Gate};
 use tactful::domain::id::{ChannelId, PurposeSet};
 use tactful::domain::rule_set::RuleSet;
+use tactful::domain::scoring::Term;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
 use tactful::domain::view::{Scene, Situation, Subject};
@@ -374,7 +375,7 @@ fn an_ask_gains_the_best_that_it_opens() {
     let chosen = record.decision.actions.first().unwrap();
     assert_eq!(record.rules.vocabulary.name(chosen.action), "ask");
     // 70 points of `rising`, less 3 of its own and 1 for interrupting.
-    assert_eq!(chosen.score.relevance, 66.0);
+    assert_eq!(chosen.score.get(Term::Relevance), 66.0);
 }
 
 /// An action whose upper bound is below the best score is skipped, except asks, whose gain is not known in advance, and

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
 use tactful::domain::consent::record::ConsentSource;
-use tactful::domain::decide::Score as EngineScore;
+use tactful::domain::scoring::{Score as EngineScore, Term};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::{Operand, Value as EngineValue};
 use tactful::engine::{
@@ -168,8 +168,16 @@ pub fn answer(record: &DecisionRecord) -> Answer {
 }
 
 fn score(score: EngineScore) -> Score {
-    let EngineScore { total, relevance, worth, personal, intrusiveness, interruption, pressure, hurt } = score;
-    Score { total, relevance, worth, personal, intrusiveness, interruption, pressure, hurt }
+    Score {
+        total: score.total,
+        relevance: score.get(Term::Relevance),
+        worth: score.get(Term::Worth),
+        personal: score.personal,
+        intrusiveness: score.intrusiveness(),
+        interruption: score.get(Term::Interruption),
+        pressure: score.get(Term::Pressure),
+        hurt: score.get(Term::Hurt),
+    }
 }
 
 /// What is held, as the export shows it; limits as `GetCustomer` does.

@@ -4,6 +4,7 @@ use comfy_table::ColumnConstraint;
 use serde_json::{Value, json};
 
 use super::{proto, table};
+use crate::domain::scoring::Term;
 use crate::domain::time::Moment;
 
 /// The answer for people.
@@ -44,23 +45,20 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
 
 /// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and the parts of intrusiveness.
 fn sum(score: &proto::Score) -> String {
-    let own = score.intrusiveness - score.interruption - score.pressure - score.hurt;
-    let own_name = if score.personal > 0.0 { "base and personal" } else { "base" };
-    let parts =
-        [(own_name, own), ("interruption", score.interruption), ("pressure", score.pressure), ("hurt", score.hurt)];
-    let named: Vec<String> =
-        parts.iter().filter(|(_, points)| *points > 0.05).map(|(name, points)| format!("{points:.1} {name}")).collect();
-    let before = score.relevance * score.worth;
-    let factor = if before > 0.0 { (score.total + score.intrusiveness) / before } else { 1.0 };
-    let personal = if score.personal > 0.0 { format!(" × {factor:.2} personal") } else { String::new() };
-    format!(
-        "{:.1} = {:.1} relevance × {} worth{personal} − {:.1} intrusiveness\n           of which {}",
-        score.total,
-        score.relevance,
-        score.worth,
-        score.intrusiveness,
-        named.join(", ")
-    )
+    let (mut factors, mut costs) = (Vec::new(), Vec::new());
+    for proto::ScoreTerm { name, value } in &score.terms {
+        match Term::named(name) {
+            Some(Term::Relevance) => factors.push(format!("{value:.1} relevance")),
+            Some(Term::PersonalFactor) if score.personal > 0.0 => factors.push(format!("{value:.2} personal")),
+            Some(Term::PersonalFactor) => {}
+            Some(term) if term.is_factor() => factors.push(format!("{value} {name}")),
+            _ if *value <= 0.05 => {}
+            Some(Term::PersonalPoints) => costs.push(format!("{value:.1} personal")),
+            _ => costs.push(format!("{value:.1} {name}")),
+        }
+    }
+    let (total, product, costs) = (score.total, factors.join(" × "), costs.join(", "));
+    format!("{total:.1} = {product} − {:.1} intrusiveness\n           of which {costs}", score.intrusiveness)
 }
 
 fn explained(explanation: &proto::Explanation) -> String {
@@ -175,5 +173,6 @@ fn score(score: &proto::Score) -> Value {
         "interruption": score.interruption,
         "pressure": score.pressure,
         "hurt": score.hurt,
+        "terms": score.terms.iter().map(|term| json!({"name": term.name, "value": term.value})).collect::<Vec<_>>(),
     })
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::CUSTOMER;
 use crate::domain::decide::{Gate, Loser};
-use crate::domain::model::{Action, Condition, Journey, Move, MoveOn, Stage};
+use crate::domain::model::{Action, Condition, Journey, JourneyStage, Move, MoveOn};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::sources::{Location, Span};
 use crate::domain::time::Moment;
@@ -243,7 +243,7 @@ fn timeouts(view: &JourneyView, rules: &RuleSet) -> Vec<Moment> {
     timed.collect()
 }
 
-fn stage<'r>(view: &JourneyView, rules: &'r RuleSet) -> Option<&'r Stage> {
+fn stage<'r>(view: &JourneyView, rules: &'r RuleSet) -> Option<&'r JourneyStage> {
     let id = rules.vocabulary.find(&format!("{}/{}", view.journey, view.stage))?;
     rules.journeys.get(rules.vocabulary.find(&view.journey)?)?.stage(id)
 }

@@ -1,5 +1,7 @@
 //! The kinds of actions and of outcomes.
 
+use crate::domain::id::ActionId;
+
 crate::words! {
     /// What an action is to the customer; contact policy and hurt treat the kinds differently.
     pub enum ActionKind {
@@ -58,4 +60,13 @@ crate::words! {
         /// Never saw it: the contact does not count.
         NotPresented = "not_presented",
     }
+}
+
+/// One outcome of one action, as rules count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ActionOutcome {
+    /// The action.
+    pub action: ActionId,
+    /// Its outcome.
+    pub outcome: Outcome,
 }

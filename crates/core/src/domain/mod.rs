@@ -14,6 +14,7 @@ pub mod model;
 pub mod packed;
 pub mod purpose;
 pub mod rule_set;
+pub mod scoring;
 pub mod sources;
 pub mod time;
 pub mod transition;

@@ -7,6 +7,7 @@ use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
 
+use crate::domain::action::ActionOutcome;
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
 use crate::domain::customer::{CustomerState, Held, StoredEvent};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
@@ -132,8 +133,7 @@ impl<'a> Scene<'a> {
     pub fn interruption(&self) -> f64 {
         *self.interruption.get_or_init(|| {
             let channel = self.situation.channel.and_then(|id| self.rules.declared.channels.get(id));
-            let activity = self.rules.vocabulary.find(ACTIVITY).and_then(|id| self.context(id));
-            let activity = match activity {
+            let activity = match self.rules.vocabulary.find(ACTIVITY).and_then(|id| self.context(id)) {
                 Some(Value::Text(text)) => Some(text.as_str()),
                 _ => None,
             };
@@ -275,20 +275,13 @@ impl<'a> View<'a> {
             Fact::EventLast { event, filter } => self.event_last(*event, filter.as_deref()),
             Fact::OutcomeCount { action, outcome, window } => {
                 let since = scene.now - *window;
-                self.history(|| {
-                    count(
-                        scene
-                            .subject
-                            .state
-                            .relation()
-                            .outcome_times((*action, *outcome), self.purpose, scene.now)
-                            .filter(|at| *at > since),
-                    )
-                })
+                let of = ActionOutcome { action: *action, outcome: *outcome };
+                self.history(|| count(self.outcome_times(of).filter(|at| *at > since)))
             }
-            Fact::OutcomeLast { action, outcome } => self.history(|| {
-                last(scene.subject.state.relation().outcome_times((*action, *outcome), self.purpose, scene.now).max())
-            }),
+            Fact::OutcomeLast { action, outcome } => {
+                let of = ActionOutcome { action: *action, outcome: *outcome };
+                self.history(|| last(self.outcome_times(of).max()))
+            }
             Fact::Stage(id) => self.history(|| Operand::Text(self.stage(*id))),
             Fact::Entered(id) => self.history(|| last(self.entered(*id))),
             Fact::InStageFor(id) => self.history(|| {
@@ -357,6 +350,10 @@ impl<'a> View<'a> {
 
     fn event_last(&self, kind: EventTypeId, filter: Option<&'a Node>) -> Operand<'a> {
         self.history(|| last(self.events(kind, filter).next().map(|event| event.at)))
+    }
+
+    fn outcome_times(&self, of: ActionOutcome) -> impl Iterator<Item = Moment> {
+        self.scene.subject.state.relation().outcome_times(of, self.purpose, self.scene.now)
     }
 
     /// Events of a type that this purpose may read and the filter keeps, newest first.

@@ -95,7 +95,7 @@ pub fn lawful(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stag
     if purpose.retired {
         return Verdict::Deny(Denial::Retired);
     }
-    let own = permitted(standing, id, purpose, (stage, now));
+    let own = permitted(standing, id, purpose, stage, now);
     if own.allows() && standing.is_restricted() && stage != Stage::Storage {
         return Verdict::Deny(Denial::Restricted);
     }
@@ -117,7 +117,7 @@ impl Verdict {
 }
 
 /// The verdict of the records of a purpose and of its wider purposes, without what holds for the whole customer.
-fn permitted(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
+fn permitted(standing: &Standing, id: PurposeId, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
     if let Some(no) = binding(standing, id, purpose) {
         return Verdict::Deny(denial(no.status));
     }
@@ -125,13 +125,13 @@ fn permitted(standing: &Standing, id: PurposeId, purpose: &Purpose, (stage, now)
         return Verdict::Deny(Denial::Objected);
     }
     if purpose.basis.needs_consent() {
-        consented(standing.grant(id), purpose, (stage, now))
+        consented(standing.grant(id), purpose, stage, now)
     } else {
         allow(purpose.basis, 0, Moment::DISTANT_FUTURE)
     }
 }
 
-fn consented(grant: Option<Grant>, purpose: &Purpose, (stage, now): (Stage, Moment)) -> Verdict {
+fn consented(grant: Option<Grant>, purpose: &Purpose, stage: Stage, now: Moment) -> Verdict {
     let Some(grant) = grant else { return Verdict::Deny(Denial::NoRecord) };
     let other = grant.version != purpose.version || grant.basis.is_some_and(|basis| basis != purpose.basis);
     if other && stage != Stage::Storage {

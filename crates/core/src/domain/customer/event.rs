@@ -5,7 +5,7 @@
 //! follow in the same order and hold the purposes and the fields of an event. A block of 15 bytes or more begins with
 //! its length.
 
-use super::fact::{Facts, put_fact};
+use super::fact::{PackedFacts, put_fact};
 use crate::domain::id::{EventTypeId, FieldId, Id, PurposeSet};
 use crate::domain::packed::{Reader, put_number};
 use crate::domain::time::Moment;
@@ -29,7 +29,7 @@ pub struct StoredEvent<'a> {
     /// The purposes it was lawfully collected for and is still lawfully kept for.
     pub purposes: PurposeSet,
     /// Its fields, each with its own purposes.
-    pub fields: Facts<'a, FieldId>,
+    pub fields: PackedFacts<'a, FieldId>,
     /// Whether a later event has repaired it, which ends its hurt permanently.
     pub repaired: bool,
 }
@@ -60,7 +60,7 @@ impl PackedEvent {
 
     /// Adds a field.
     pub fn add(&mut self, id: FieldId, value: &Value, purposes: PurposeSet) {
-        put_fact(&mut self.fields, id, (value, purposes));
+        put_fact(&mut self.fields, id, value, purposes);
     }
 
     /// Marks it as repaired, by an event that happened later and arrived earlier.
@@ -75,7 +75,7 @@ impl PackedEvent {
             kind: self.kind,
             at: self.at,
             purposes: self.purposes,
-            fields: Facts::new(&self.fields),
+            fields: PackedFacts::new(&self.fields),
             repaired: self.repaired,
         }
     }
@@ -165,7 +165,7 @@ impl<'a> Events<'a> {
             fields.clear();
             held.fields.copy_kept(&field, &mut fields);
             if let Some(purposes) = event(held) {
-                packing.put(StoredEvent { fields: Facts::new(&fields), ..held }, purposes);
+                packing.put(StoredEvent { fields: PackedFacts::new(&fields), ..held }, purposes);
             }
         }
         Some(packing)
@@ -186,7 +186,7 @@ fn read(head: u64, mut block: Reader<'_>) -> Option<StoredEvent<'_>> {
     let at = Moment(head.cast_signed() >> AT);
     let repaired = (head >> REPAIRED) & 1 == 1;
     let purposes = PurposeSet(block.number()?);
-    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: Facts::new(block.0), repaired })
+    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: PackedFacts::new(block.0), repaired })
 }
 
 /// A head as version 1 of the customer store packed it, without the bit that says that an event is repaired.

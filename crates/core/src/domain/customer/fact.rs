@@ -25,26 +25,26 @@ impl<'a> Held<'a> {
 
 /// Packed facts of one kind: a customer's attributes, or the fields of an event.
 #[derive(PartialEq, Eq)]
-pub struct Facts<'a, I> {
+pub struct PackedFacts<'a, I> {
     bytes: &'a [u8],
     kind: PhantomData<I>,
 }
 
-impl<I> Clone for Facts<'_, I> {
+impl<I> Clone for PackedFacts<'_, I> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<I> Copy for Facts<'_, I> {}
+impl<I> Copy for PackedFacts<'_, I> {}
 
-impl<I: Id> fmt::Debug for Facts<'_, I> {
+impl<I: Id> fmt::Debug for PackedFacts<'_, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
 }
 
-impl<'a, I: Id> Facts<'a, I> {
+impl<'a, I: Id> PackedFacts<'a, I> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, kind: PhantomData }
     }
@@ -84,15 +84,15 @@ impl<'a, I: Id> Facts<'a, I> {
     }
 
     /// Appends the facts with one added or replaced.
-    pub(super) fn copy_with(self, id: I, (value, purposes): (&Value, PurposeSet), bytes: &mut Vec<u8>) {
+    pub(super) fn copy_with(self, id: I, value: &Value, purposes: PurposeSet, bytes: &mut Vec<u8>) {
         self.copy_kept(|known, purposes| (known.index() < id.index()).then_some(purposes), bytes);
-        put_fact(bytes, id, (value, purposes));
+        put_fact(bytes, id, value, purposes);
         self.copy_kept(|known, purposes| (known.index() > id.index()).then_some(purposes), bytes);
     }
 }
 
 /// Appends a fact.
-pub(super) fn put_fact<I: Id>(bytes: &mut Vec<u8>, id: I, (value, purposes): (&Value, PurposeSet)) {
+pub(super) fn put_fact<I: Id>(bytes: &mut Vec<u8>, id: I, value: &Value, purposes: PurposeSet) {
     put_head(bytes, id, purposes);
     value.pack(bytes);
 }

@@ -12,6 +12,6 @@ mod tests;
 
 pub use contact::{Contact, ContactState, OutcomeEntry};
 pub use event::{Events, PackedEvent, StoredEvent};
-pub use fact::{Facts, Held};
+pub use fact::{Held, PackedFacts};
 pub use relation::{JourneyState, Relation};
 pub use state::CustomerState;

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::contact::{Contact, DecisionKey, OutcomeEntry};
-use crate::domain::action::Outcome;
+use crate::domain::action::{ActionOutcome, Outcome};
 use crate::domain::id::{ActionId, JourneyId, PurposeId, PurposeSet, StageId};
 use crate::domain::time::Moment;
 
@@ -101,8 +101,8 @@ impl Relation {
         self.outcomes.reserve_exact(1);
         self.outcomes.insert(place, entry);
         if self.outcomes.len() > MOST_CONTACTS {
-            let what = |entry: &OutcomeEntry| (entry.action, entry.outcome);
-            let count = |of: (ActionId, Outcome)| self.outcomes.iter().filter(|held| what(held) == of).count();
+            let what = |entry: &OutcomeEntry| ActionOutcome { action: entry.action, outcome: entry.outcome };
+            let count = |of: ActionOutcome| self.outcomes.iter().filter(|held| what(held) == of).count();
             let crowded = self.outcomes.iter().map(|held| (count(what(held)), what(held))).max().map(|(_, of)| of);
             if let Some(index) = self.outcomes.iter().position(|held| Some(what(held)) == crowded) {
                 let gone = self.outcomes.remove(index);
@@ -117,12 +117,8 @@ impl Relation {
     }
 
     /// Moments at which an action had an outcome that a purpose may read. `presented` counts contacts.
-    pub fn outcome_times(
-        &self,
-        (action, outcome): (ActionId, Outcome),
-        reader: PurposeId,
-        now: Moment,
-    ) -> impl Iterator<Item = Moment> {
+    pub fn outcome_times(&self, of: ActionOutcome, reader: PurposeId, now: Moment) -> impl Iterator<Item = Moment> {
+        let ActionOutcome { action, outcome } = of;
         let presented = outcome == Outcome::Presented;
         let contacts = self
             .contacts

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::event::{Events, PackedEvent, Packing, StoredEvent, from_version_1};
-use super::fact::{Facts, Held};
+use super::fact::{Held, PackedFacts};
 use super::relation::Relation;
 use crate::domain::id::{AttributeId, FieldId, PurposeSet};
 use crate::domain::value::Value;
@@ -56,8 +56,11 @@ impl CustomerState {
     pub fn restored_version_1(packed: &[u8], relation: Relation) -> Option<Self> {
         let parts = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
         let heads: Vec<[u8; 8]> = parts.events.heads.iter().map(|head| from_version_1(*head)).collect();
-        let parts = Parts { events: Events { heads: &heads, ..parts.events }, ..parts };
-        Some(Self { packed: parts.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
+        let events = Events { heads: &heads, ..parts.events };
+        Some(Self {
+            packed: Parts { events, ..parts }.pack(),
+            relation: (!relation.is_empty()).then(|| Box::new(relation)),
+        })
     }
 
     /// Attributes, events and seen ids as they are packed and stored: a change of the packing is a new format of the
@@ -71,8 +74,8 @@ impl CustomerState {
 
     /// Attributes, by id.
     #[must_use]
-    pub fn attributes(&self) -> Facts<'_, AttributeId> {
-        Facts::new(self.parts().attributes)
+    pub fn attributes(&self) -> PackedFacts<'_, AttributeId> {
+        PackedFacts::new(self.parts().attributes)
     }
 
     /// What is held of an attribute.
@@ -84,7 +87,7 @@ impl CustomerState {
     /// Sets an attribute.
     pub fn set_attribute(&mut self, id: AttributeId, value: &Value, purposes: PurposeSet) {
         let mut attributes = Vec::new();
-        self.attributes().copy_with(id, (value, purposes), &mut attributes);
+        self.attributes().copy_with(id, value, purposes, &mut attributes);
         self.packed = Parts { attributes: &attributes, ..self.parts() }.pack();
     }
 

@@ -1,71 +1,48 @@
-//! The score: relevance against intrusiveness, in points (DESIGN: "A decision").
-//!
-//! `score = relevance × worth × (1 − personal_discount × personal) − intrusiveness`
+//! Reads what an action's score is computed from: its relevance for the customer, the sensitivity of the facts it used,
+//! and its intrusiveness here and now. The formula is in `domain/scoring`.
 
-use super::weigh::Boost;
+use super::engagement::Engaged;
 use crate::domain::expr::Facts;
-use crate::domain::id::ChannelId;
+use crate::domain::id::{ActionId, ChannelId};
 use crate::domain::model::Action;
+use crate::domain::scoring::{self, Inputs, Score};
 use crate::domain::value::Truth;
 use crate::domain::view::{Scene, View};
 
-/// The score of an action and its parts, in points.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Score {
-    /// `relevance × worth × (1 − personal_discount × personal) − intrusiveness`
-    pub total: f64,
-    /// How much it matters to the customer now, from 0 to 100.
-    pub relevance: f64,
-    /// Factor on relevance.
-    pub worth: f64,
-    /// The highest sensitivity among the facts it used, from 0 to 1.
-    pub personal: f64,
-    /// The sum of everything against it.
-    pub intrusiveness: f64,
-    /// Part of intrusiveness: what the channel interrupts.
-    pub interruption: f64,
-    /// Part of intrusiveness: recent contacts, weighted.
-    pub pressure: f64,
-    /// Part of intrusiveness: bad experiences, weighted; 0 for service and repair.
-    pub hurt: f64,
+/// Supposed extra points for one action, to find out whether it would be chosen with them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Boost {
+    pub action: ActionId,
+    /// Points added to its relevance.
+    pub points: f64,
+}
+
+impl Boost {
+    /// The supposed extra points of an action.
+    pub fn of(boost: Option<Self>, action: &Action) -> f64 {
+        boost.filter(|boost| boost.action == action.id).map_or(0.0, |boost| boost.points)
+    }
 }
 
 /// Points of relevance, before they are weighed.
 #[derive(Debug, Clone, Copy)]
 struct Relevance {
     points: f64,
+    /// The highest sensitivity among the facts that they rely on.
     personal: f64,
 }
 
-impl Relevance {
-    /// Raises the sensitivity to that of the conditions that hold and of the text.
-    fn with(self, action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64)) -> Self {
-        let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(view));
-        Self { personal: self.personal.max(sensitivity).max(said), ..self }
-    }
+/// The score of an action that passed every gate, with `extra` points of relevance.
+pub(crate) fn score(engaged: &Engaged<'_>, view: &View<'_>, channel: ChannelId, extra: f64) -> Score {
+    weigh(engaged, view, channel, relevance(engaged.action, view, extra))
 }
 
-/// The score of an action that passed every gate.
-pub(crate) fn score(action: &Action, view: &View<'_>, (channel, sensitivity): (ChannelId, f64), boost: Boost) -> Score {
-    let relevance = relevance(action, view, extra(action, boost));
-    weigh(action, view.scene, relevance.with(action, view, (channel, sensitivity)))
-}
-
-/// The score of a consent ask, whose relevance includes its gain; `None` without a gain and without points.
-pub(crate) fn score_ask(
-    action: &Action,
-    view: &View<'_>,
-    on: (ChannelId, f64),
-    (gain, boost): (f64, Boost),
-) -> Option<Score> {
-    let extra = gain.max(0.0) + extra(action, boost);
-    let fires = || action.relevance.add.iter().any(|add| add.points > 0.0 && add.when.evaluate(view).truth.holds());
+/// The score of a consent ask, whose gain is among the `extra` points; `None` without a gain and without points.
+pub(crate) fn score_ask(engaged: &Engaged<'_>, view: &View<'_>, channel: ChannelId, extra: f64) -> Option<Score> {
+    let points = &engaged.action.relevance.add;
+    let fires = || points.iter().any(|add| add.points > 0.0 && add.when.evaluate(view).truth.holds());
     let asks = extra > 0.0 || fires();
-    asks.then(|| weigh(action, view.scene, relevance(action, view, extra).with(action, view, on)))
-}
-
-fn extra(action: &Action, boost: Boost) -> f64 {
-    boost.filter(|(boosted, _)| *boosted == action.id).map_or(0.0, |(_, points)| points)
+    asks.then(|| score(engaged, view, channel, extra))
 }
 
 fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
@@ -83,28 +60,24 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }
 }
 
-fn weigh(action: &Action, scene: &Scene<'_>, relevance: Relevance) -> Score {
-    let weights = scene.rules.policy.arbitration;
-    let interruption = scene.interruption();
-    let pressure = weights.pressure * scene.pressure();
-    let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt() };
-    let personal = relevance.personal;
-    let intrusiveness = action.intrusiveness + interruption + weights.personal * personal + pressure + hurt;
-    let gain = relevance.points * action.worth * (1.0 - weights.personal_discount * personal);
-    Score {
-        total: gain - intrusiveness,
+/// Raises the sensitivity to that of the conditions that hold and of the text.
+fn weigh(engaged: &Engaged<'_>, view: &View<'_>, channel: ChannelId, relevance: Relevance) -> Score {
+    let Engaged { action, sensitivity } = *engaged;
+    let scene = view.scene;
+    let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(view));
+    let inputs = Inputs {
         relevance: relevance.points,
         worth: action.worth,
-        personal,
-        intrusiveness,
-        interruption,
-        pressure,
-        hurt,
-    }
+        personal: relevance.personal.max(sensitivity).max(said),
+        base: action.intrusiveness,
+        interruption: scene.interruption(),
+        pressure: scene.pressure(),
+        hurt: if action.kind.helps() { 0.0 } else { scene.hurt() },
+    };
+    inputs.score(scene.rules.policy.arbitration)
 }
 
-/// The part of intrusiveness that all actions share, subtracted from every upper bound; slightly less, because sums are
-/// rounded.
-pub(crate) fn common_intrusiveness(scene: &Scene<'_>) -> f64 {
-    scene.interruption() + scene.rules.policy.arbitration.pressure * scene.pressure() - 1e-6
+/// The part of intrusiveness that all actions share, subtracted from every upper bound.
+pub(crate) fn common_costs(scene: &Scene<'_>) -> f64 {
+    scoring::common_costs(scene.interruption(), scene.pressure(), scene.rules.policy.arbitration)
 }

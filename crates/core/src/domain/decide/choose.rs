@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::arbitrate::Score;
-use super::{Chosen, Counted, Gate, Judgement, Weighed, Why, contact};
+use super::answer::Chosen;
+use super::contact;
+use super::gate::Gate;
+use super::judgement::{Counted, Judgement, Weighed, Why};
+use super::request::Case;
 use crate::domain::id::ChannelId;
 use crate::domain::model::Action;
+use crate::domain::scoring::{Score, Term};
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, View};
 
@@ -17,24 +21,40 @@ pub(crate) fn threshold(scene: &Scene<'_>) -> f64 {
     scene.rules.policy.arbitration.threshold.max(0.0)
 }
 
-/// Picks up to `max` actions above the threshold and above silence.
-pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r>, max: usize) -> Weighed<'r> {
+/// A scored action.
+#[derive(Clone, Copy)]
+pub(crate) struct Scored<'r> {
+    pub action: &'r Action,
+    pub score: Score,
+}
+
+impl<'r> Scored<'r> {
+    /// `None` if the action dropped out before.
+    pub fn of(judgement: &Judgement<'r>) -> Option<Self> {
+        Some(Self { action: judgement.action, score: judgement.score? })
+    }
+}
+
+/// Picks up to the requested number of actions above the threshold and above silence.
+pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, case: Case<'r, '_>) -> Weighed<'r> {
+    let Case { scene, request } = case;
     let threshold = threshold(scene);
-    let scored = judgements.iter().enumerate();
-    let scored = scored.filter_map(|(index, judgement)| Some((index, judgement.score?, judgement.action)));
-    let mut order: SmallVec<[(usize, Score, &'r Action); 8]> = scored.collect();
-    order.sort_unstable_by(|a, b| better((a.1, a.2), (b.1, b.2), scene));
+    let mut order: SmallVec<[(usize, Scored<'r>); 8]> = SmallVec::new();
+    for (index, judgement) in judgements.iter().enumerate() {
+        order.extend(Scored::of(judgement).map(|scored| (index, scored)));
+    }
+    order.sort_unstable_by(|(_, a), (_, b)| better(a, b, scene));
     let (mut chosen, mut besides) = (SmallVec::new(), SmallVec::<[&Action; 4]>::new());
     let mut last = 0.0;
-    for (index, score, action) in order {
+    for (index, Scored { action, score }) in order {
         let (gate, why) = if score.total <= threshold {
             (Gate::BelowThreshold, Why::Gap(threshold - score.total))
         } else if let Some(other) = besides.iter().find(|other| exclude(other, action)) {
             (Gate::Excluded, Why::Excluded(other.id))
-        } else if chosen.len() >= max {
+        } else if chosen.len() >= request.max_actions {
             (Gate::Outranked, Why::Outranked(last - score.total))
         } else if let Some(dropped) =
-            (!besides.is_empty()).then(|| contact::drop(action, scene, channel(scene)?, &besides)).flatten()
+            (!besides.is_empty()).then(|| contact::drop(action, scene, request.channel, &besides)).flatten()
         {
             (dropped.gate, dropped.why)
         } else {
@@ -52,21 +72,20 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, scene: &'r Scene<'r
 }
 
 /// Higher score first; then higher relevance, lower intrusiveness, then the id.
-pub(crate) fn better((a, action_a): (Score, &Action), (b, action_b): (Score, &Action), scene: &Scene<'_>) -> Ordering {
-    let name = |action: &Action| scene.rules.vocabulary.name(action.id);
+pub(crate) fn better(a: &Scored<'_>, b: &Scored<'_>, scene: &Scene<'_>) -> Ordering {
+    let name = |scored: &Scored<'_>| scene.rules.vocabulary.name(scored.action.id);
+    by_points(&a.score, &b.score).then_with(|| name(a).cmp(name(b)))
+}
+
+fn by_points(a: &Score, b: &Score) -> Ordering {
     b.total
         .total_cmp(&a.total)
-        .then(b.relevance.total_cmp(&a.relevance))
-        .then(a.intrusiveness.total_cmp(&b.intrusiveness))
-        .then_with(|| name(action_a).cmp(name(action_b)))
+        .then(b.get(Term::Relevance).total_cmp(&a.get(Term::Relevance)))
+        .then(a.intrusiveness().total_cmp(&b.intrusiveness()))
 }
 
 fn exclude(a: &Action, b: &Action) -> bool {
     a.excludes.contains(&b.id) || b.excludes.contains(&a.id)
-}
-
-fn channel(scene: &Scene<'_>) -> Option<ChannelId> {
-    scene.situation.channel
 }
 
 /// A chosen action with its text and its reasons.

@@ -4,7 +4,8 @@
 
 use smallvec::SmallVec;
 
-use super::{Gate, Judgement, Why};
+use super::gate::Gate;
+use super::judgement::{Judgement, Why};
 use crate::domain::action::Outcome;
 use crate::domain::customer::ContactState;
 use crate::domain::id::ChannelId;
@@ -20,10 +21,10 @@ pub(crate) fn drop<'r>(
     besides: &[&Action],
 ) -> Option<Judgement<'r>> {
     let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
-    let own = action.limits.iter().filter(|limit| covers(limit));
-    let own = own.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
-    let pooled = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
-    let pooled = pooled.filter_map(|(limit, alone)| {
+    let own_limits = action.limits.iter().filter(|limit| covers(limit));
+    let own = own_limits.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
+    let pooled_limits = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
+    let pooled = pooled_limits.filter_map(|(limit, alone)| {
         let count = || used_up(limit, scene, channel, besides);
         // Earlier contacts count the same for every action that the limit covers.
         Some((limit, if besides.is_empty() { *alone.get_or_init(count) } else { count() }?))
@@ -47,8 +48,8 @@ pub struct Usage {
 
 /// How much of a limit is used now.
 #[must_use]
-pub fn usage(scope: &LimitScope, (outcome, per): (Outcome, Period), scene: &Scene<'_>) -> Usage {
-    let ends = ends(scope, (outcome, per), scene);
+pub fn usage(scope: &LimitScope, outcome: Outcome, per: Period, scene: &Scene<'_>) -> Usage {
+    let ends = ends(scope, outcome, per, scene);
     Usage { used: u32::try_from(ends.clone().count()).unwrap_or(u32::MAX), refills: ends.min() }
 }
 
@@ -63,13 +64,13 @@ fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Act
 fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
     match limit.rule {
         LimitRule::AtMost { count, per, outcome } => {
-            let ends = ends(&limit.scope, (outcome, per), scene);
+            let ends = ends(&limit.scope, outcome, per, scene);
             let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
             let extra = if outcome == Outcome::Presented { besides.iter().filter(covers).count() } else { 0 };
             let over = (ends.clone().count() + extra).checked_sub(count as usize)?;
-            let mut ends: SmallVec<[Moment; 8]> = ends.collect();
-            ends.sort_unstable();
-            Some(ends.get(over).copied().unwrap_or(scene.now + per))
+            let mut ordered: SmallVec<[Moment; 8]> = ends.collect();
+            ordered.sort_unstable();
+            Some(ordered.get(over).copied().unwrap_or(scene.now + per))
         }
         LimitRule::After { outcome, wait } => {
             let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
@@ -85,7 +86,8 @@ fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, bes
 /// When each counted occurrence leaves the window.
 fn ends<'s>(
     scope: &'s LimitScope,
-    (outcome, per): (Outcome, Period),
+    outcome: Outcome,
+    per: Period,
     scene: &'s Scene<'_>,
 ) -> impl Iterator<Item = Moment> + Clone + 's {
     let counted = occurrences(scope, outcome, scene).map(move |(at, lapses)| (at + per).min(lapses));
@@ -100,17 +102,16 @@ fn occurrences<'s>(
 ) -> impl Iterator<Item = (Moment, Moment)> + Clone + 's {
     let now = scene.now;
     let presented = outcome == Outcome::Presented;
-    let contacts =
-        scene.subject.state.relation().contacts.iter().filter(move |contact| presented && contact.counts(now));
-    let contacts = contacts
+    let relation = scene.subject.state.relation();
+    let counted = relation.contacts.iter().filter(move |contact| presented && contact.counts(now));
+    let contacts = counted
         .filter(|contact| scope.covers(contact.action, contact.kind, contact.group, contact.channel))
         .map(|contact| match contact.state {
             ContactState::Reserved { until } => (contact.at, until),
             ContactState::Counted => (contact.at, Moment::DISTANT_FUTURE),
         });
-    let outcomes =
-        scene.subject.state.relation().outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
-    let outcomes = outcomes
+    let named = relation.outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
+    let outcomes = named
         .filter(|entry| scope.covers(entry.action, entry.kind, entry.group, entry.channel))
         .map(|entry| (entry.at, Moment::DISTANT_FUTURE));
     contacts.chain(outcomes)

@@ -3,7 +3,9 @@
 
 use smallvec::SmallVec;
 
-use super::{Gate, Judgement, Request, Why};
+use super::gate::Gate;
+use super::judgement::{Judgement, Why};
+use super::request::Case;
 use crate::domain::consent::{Denial, Stage};
 use crate::domain::expr::{Fact, FactId, Facts, Node, evaluate};
 use crate::domain::id::PurposeId;
@@ -49,35 +51,28 @@ impl<'a> Views<'a> {
 }
 
 /// An action that passed the engagement policy.
-pub(crate) struct Engaged {
+pub(crate) struct Engaged<'r> {
+    pub action: &'r Action,
     /// The highest sensitivity among the facts that this relies on.
     pub sensitivity: f64,
 }
 
 /// Drops an action that is not requested, not on this channel, outside its dates, or not lawful.
-pub(crate) fn drop_early<'r>(action: &'r Action, scene: &Scene<'_>, request: &Request<'_>) -> Option<Judgement<'r>> {
+pub(crate) fn drop_early<'r>(action: &'r Action, case: Case<'_, '_>) -> Option<Judgement<'r>> {
     let consent = |denial| Judgement::dropped(action, Gate::Consent, Why::Consent(denial));
-    out_of_question(action, scene, request).or_else(|| denial(action.purpose, scene).map(consent))
+    out_of_question(action, case).or_else(|| denial(action.purpose, case.scene).map(consent))
 }
 
 /// Drops an action that is not requested, not on this channel or outside its dates.
-pub(crate) fn out_of_question<'r>(
-    action: &'r Action,
-    scene: &Scene<'_>,
-    request: &Request<'_>,
-) -> Option<Judgement<'r>> {
-    let on_channel = action.treatments.get(request.channel).is_some();
-    let (gate, why) = not_offered(Offer::of(action), on_channel, scene, request)?;
+pub(crate) fn out_of_question<'r>(action: &'r Action, case: Case<'_, '_>) -> Option<Judgement<'r>> {
+    let on_channel = action.treatments.get(case.request.channel).is_some();
+    let (gate, why) = not_offered(Offer::of(action), on_channel, case)?;
     Some(Judgement::dropped(action, gate, why))
 }
 
 /// The gate of an action that is not requested, not on this channel or outside its dates.
-pub(crate) fn not_offered(
-    offer: Offer,
-    on_channel: bool,
-    scene: &Scene<'_>,
-    request: &Request<'_>,
-) -> Option<(Gate, Why<'static>)> {
+pub(crate) fn not_offered(offer: Offer, on_channel: bool, case: Case<'_, '_>) -> Option<(Gate, Why<'static>)> {
+    let Case { scene, request } = case;
     if !request.groups.is_empty() && !offer.group.is_some_and(|group| request.groups.contains(&group)) {
         return Some((Gate::Group, Why::Group));
     }
@@ -108,7 +103,7 @@ pub(crate) fn denial(purpose: PurposeId, scene: &Scene<'_>) -> Option<Denial> {
 }
 
 /// Evaluates the three questions in order; the first condition that does not hold drops the action.
-pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged, Judgement<'r>> {
+pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged<'r>, Judgement<'r>> {
     let mut sensitivity = 0.0_f64;
     for (gate, conditions) in policy(action) {
         for condition in conditions {
@@ -119,11 +114,11 @@ pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged,
             sensitivity = sensitivity.max(found.sensitivity);
         }
     }
-    Ok(Engaged { sensitivity })
+    Ok(Engaged { action, sensitivity })
 }
 
 /// Whether the engagement policy could hold if withheld facts were known.
-pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> {
+pub(crate) fn might_engage<'r>(action: &'r Action, view: &View<'_>) -> Option<Engaged<'r>> {
     let mut sensitivity = 0.0_f64;
     for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
         let possible = possible(condition, view);
@@ -132,7 +127,7 @@ pub(crate) fn might_engage(action: &Action, view: &View<'_>) -> Option<Engaged> 
         }
         sensitivity = sensitivity.max(possible.sensitivity);
     }
-    Some(Engaged { sensitivity })
+    Some(Engaged { action, sensitivity })
 }
 
 /// The possible results of a condition over all values of the withheld facts.

@@ -4,54 +4,16 @@
 use std::cell::Cell;
 use std::cmp::Ordering;
 
+use super::answer::{Explanation, Loser};
 use super::engagement::Views;
-use super::{Gate, Judgement, Request, Score, Weighed, Why, flip, weigh};
+use super::gate::Gate;
+use super::judgement::{Judgement, Weighed, Why};
+use super::request::{Case, Explain, Request};
+use super::{flip, weigh};
 use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::sources::Location;
 use crate::domain::value::Truth;
 use crate::domain::view::Scene;
-
-/// How much to explain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Explain {
-    /// Reasons of the chosen actions only.
-    #[default]
-    Chosen,
-    /// Counts for each gate, and the nearest loser.
-    Funnel,
-    /// Every action.
-    Full,
-}
-
-/// Reasons, as far as the question asked for them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Explanation {
-    /// How many actions entered each gate, and how many were left behind it.
-    pub funnel: Vec<(Gate, u32, u32)>,
-    /// Every action with its reason, the best first.
-    pub candidates: Vec<Loser>,
-}
-
-/// One action and the gate at which it stopped.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Loser {
-    /// The explained action.
-    pub action: ActionId,
-    /// Where it dropped out, or `chosen`.
-    pub gate: Gate,
-    /// Why, in words.
-    pub reason: String,
-    /// The place in the rules that decided it.
-    pub rule: Location,
-    /// Its score, if it was scored.
-    pub score: Option<Score>,
-    /// The smallest change found that would have let it win; verified by deciding again.
-    pub flip: Option<String>,
-    /// Purposes whose consent it needs.
-    pub needs_purposes: PurposeSet,
-    /// The places of the points that counted for its relevance.
-    pub fired: Vec<Location>,
-}
 
 /// For how many actions a flip is searched; those that passed the most gates come first.
 const MOST_FLIPS: usize = 64;
@@ -59,19 +21,14 @@ const MOST_FLIPS: usize = 64;
 const MOST_EVALUATIONS: usize = 20_000;
 
 /// Explains an outcome.
-pub(crate) fn explain<'r>(
-    scene: &'r Scene<'r>,
-    request: &Request<'_>,
-    outcome: &Weighed<'r>,
-    views: &mut Views<'r>,
-) -> Option<Explanation> {
-    let candidates = match request.explain {
+pub(crate) fn explain<'r>(case: Case<'r, '_>, outcome: &Weighed<'r>, views: &mut Views<'r>) -> Option<Explanation> {
+    let candidates = match case.request.explain {
         Explain::Chosen => return None,
         Explain::Funnel => {
-            let nearest = nearest(scene, request, outcome, views);
+            let nearest = nearest(case, outcome, views);
             nearest.map(|judgement| loser(&judgement, None, views)).into_iter().collect()
         }
-        Explain::Full => candidates(request, outcome, views),
+        Explain::Full => candidates(case.request, outcome, views),
     };
     Some(Explanation { funnel: funnel(outcome), candidates })
 }
@@ -93,16 +50,11 @@ fn funnel(outcome: &Weighed<'_>) -> Vec<(Gate, u32, u32)> {
 }
 
 /// The loser that passed the most gates.
-fn nearest<'r>(
-    scene: &'r Scene<'r>,
-    request: &Request<'_>,
-    outcome: &Weighed<'r>,
-    views: &mut Views<'r>,
-) -> Option<Judgement<'r>> {
-    let counted = outcome.counted.nearest.and_then(|(_, id)| scene.rules.actions.get(id));
-    let counted = counted.map(|action| weigh::evaluate(action, (scene, request), views, None));
+fn nearest<'r>(case: Case<'r, '_>, outcome: &Weighed<'r>, views: &mut Views<'r>) -> Option<Judgement<'r>> {
+    let action = outcome.counted.nearest.and_then(|(_, id)| case.scene.rules.actions.get(id));
+    let counted = action.map(|action| weigh::evaluate(action, case, views, None));
     let losers = outcome.judgements.iter().filter(|judgement| judgement.gate != Gate::Chosen);
-    losers.cloned().chain(counted).max_by(|a, b| nearer(a, b, scene))
+    losers.cloned().chain(counted).max_by(|a, b| nearer(a, b, case.scene))
 }
 
 /// Every action, those that passed the most gates first. Judgements come in order of ids, and the sort is stable.

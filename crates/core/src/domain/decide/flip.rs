@@ -5,11 +5,14 @@
 
 use std::cell::Cell;
 
+use super::arbitrate::Boost;
 use super::engagement::Views;
+use super::gate::Gate;
+use super::judgement::{Judgement, Why};
+use super::request::{Case, Request};
 use super::suppose::{Change, World};
-use super::{Gate, Judgement, Request, Why, solve, weigh};
+use super::{solve, weigh};
 use crate::domain::model::Action;
-use crate::domain::view::Scene;
 
 /// How many changes one flip may hold.
 const MOST_CHANGES: usize = 4;
@@ -83,7 +86,8 @@ impl Search<'_> {
         if !world.holds(views.of(action.purpose)) {
             return None;
         }
-        let outcome = weigh::score_candidates(&scene, request, &mut views, Some((action.id, world.points())));
+        let boost = Boost { action: action.id, points: world.points() };
+        let outcome = weigh::score_candidates(Case { scene: &scene, request }, &mut views, Some(boost));
         cost.set(cost.get() + outcome.judgements.len() + views.uses());
         let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action.id)?;
         Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views)) })
@@ -98,18 +102,15 @@ fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
             values.into_iter().map(|(fact, value)| Change::Fact(fact, value)).collect()
         }
         Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) | Why::Quiet(Some(at)) => vec![Change::Moment(at)],
-        Why::Gap(gap) | Why::Outranked(gap) => {
-            points(judgement, views.scene(), gap).map(Change::Points).into_iter().collect()
-        }
+        Why::Gap(gap) | Why::Outranked(gap) => points(judgement, gap).map(Change::Points).into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
 /// The points of relevance that close a gap, in tenths.
-fn points(judgement: &Judgement<'_>, scene: &Scene<'_>, gap: f64) -> Option<f64> {
-    let discount = scene.rules.policy.arbitration.personal_discount * judgement.score?.personal;
-    let factor = judgement.action.worth * (1.0 - discount);
+fn points(judgement: &Judgement<'_>, gap: f64) -> Option<f64> {
+    let missing = judgement.score?.relevance_for(gap);
     // A tenth of a point more than the gap, so that a tie does not count as a win; and one more where a thousandth decides.
-    let tenths = ((gap / factor + LEAST_MARGIN) * 10.0).floor() + 1.0;
+    let tenths = ((missing + LEAST_MARGIN) * 10.0).floor() + 1.0;
     Some(tenths / 10.0)
 }

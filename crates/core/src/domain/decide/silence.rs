@@ -1,45 +1,12 @@
 //! Silence: why nothing is said, what came nearest, and when to ask again.
 
-use super::choose::{better, threshold};
+use super::answer::{Silence, SilenceReason};
+use super::choose::{Scored, better, threshold};
 use super::explain::reason;
-use super::{Gate, Judgement, Score, Weighed, Why};
-use crate::domain::id::ActionId;
-use crate::domain::model::Action;
+use super::gate::Gate;
+use super::judgement::{Judgement, Weighed, Why};
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::Scene;
-
-crate::words! {
-    /// Why nothing is said.
-    pub enum SilenceReason {
-        /// No action passes the engagement policy.
-        NothingEligible = "nothing_eligible",
-        /// An action would fit, but intrudes more than it matters.
-        BelowThreshold = "below_threshold",
-        /// An action would fit, but a limit or a cool-down stops it.
-        ContactLimit = "contact_limit",
-        /// An action would fit, but the channel has quiet hours.
-        QuietHours = "quiet_hours",
-        /// An action might fit, but the customer has not consented.
-        NoConsent = "no_consent",
-        /// The customer's data may only be stored.
-        Restricted = "restricted",
-        /// The ledger cannot be trusted now.
-        Degraded = "degraded",
-    }
-}
-
-/// The answer when nothing is said.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Silence {
-    /// The kind of reason, for programs.
-    pub reason: SilenceReason,
-    /// The reason in words, for people.
-    pub detail: String,
-    /// The action that came nearest, and the points it lacked if it was scored.
-    pub nearest: Option<(ActionId, f64)>,
-    /// The next moment at which an input changes by itself.
-    pub retry_after: Option<Moment>,
-}
 
 /// Explains a silence by the action that came nearest.
 pub(crate) fn explain(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Silence {
@@ -109,9 +76,9 @@ fn retry_after(scene: &Scene<'_>, outcome: &Weighed<'_>) -> Option<Moment> {
         _ => None,
     });
     let below = outcome.judgements.iter().filter(|judgement| judgement.gate == Gate::BelowThreshold);
-    let mut scored: Vec<_> = below.filter_map(|judgement| Some((judgement.score?, judgement.action))).collect();
-    scored.sort_by(|a, b| better(*a, *b, scene));
-    let faded = scored.into_iter().take(BEST).filter_map(|(score, action)| faded(scene, score, action));
+    let mut scored: Vec<_> = below.filter_map(Scored::of).collect();
+    scored.sort_by(|a, b| better(a, b, scene));
+    let faded = scored.into_iter().take(BEST).filter_map(|scored| faded(scene, scored));
     waits.chain(faded).filter(|at| *at > scene.now).min()
 }
 
@@ -121,16 +88,15 @@ const ROUNDING: f64 = 1e-9;
 
 /// When pressure and hurt will have decayed enough for an action, if everything else stays. They only fall, so the
 /// moment is found by bisection over twenty half-lives.
-fn faded(scene: &Scene<'_>, score: Score, action: &Action) -> Option<Moment> {
+fn faded(scene: &Scene<'_>, Scored { action, score }: Scored<'_>) -> Option<Moment> {
     let weights = scene.rules.policy.arbitration;
-    let rest = score.total + score.pressure + score.hurt;
     let threshold = threshold(scene);
-    if rest <= threshold + ROUNDING {
+    if score.total_under(0.0, 0.0, weights) <= threshold + ROUNDING {
         return None;
     }
     let enough = |at: Moment| {
-        let hurt = if action.kind.helps() { 0.0 } else { weights.hurt * scene.hurt_at(at) };
-        rest - weights.pressure * scene.pressure_at(at) - hurt > threshold
+        let hurt = if action.kind.helps() { 0.0 } else { scene.hurt_at(at) };
+        score.total_under(scene.pressure_at(at), hurt, weights) > threshold
     };
     let half_life = scene.rules.policy.pressure.half_life.0.max(scene.rules.policy.hurt.half_life.0);
     let (mut early, mut late) = (0_i64, half_life.saturating_mul(20));

@@ -10,13 +10,13 @@ use std::cell::Cell;
 use compact_str::CompactString;
 
 use super::solve;
-use crate::domain::action::Outcome;
+use crate::domain::action::{ActionOutcome, Outcome};
 use crate::domain::consent::Stage;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::state::MOST_EVENTS;
 use crate::domain::customer::{CustomerState, JourneyState};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
-use crate::domain::id::{ActionId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
+use crate::domain::id::{ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::time::{Moment, Period};
 use crate::domain::transition::{NewEvent, NewOutcome, Terms, record_event, record_outcome, set_attributes, settle};
 use crate::domain::value::Value;
@@ -159,10 +159,11 @@ impl<'w> World<'w> {
                 self.set_last_event(among, cost)?;
             }
             (Fact::OutcomeCount { action, outcome, window }, Value::Number(count)) => {
-                self.set_outcome_count((*action, *outcome), self.now - *window, (whole(*count)?, cost));
+                let of = ActionOutcome { action: *action, outcome: *outcome };
+                self.set_outcome_count(of, self.now - *window, whole(*count)?, cost);
             }
             (Fact::OutcomeLast { action, outcome }, Value::Moment(at)) => {
-                self.set_last_outcome((*action, *outcome), *at)
+                self.set_last_outcome(ActionOutcome { action: *action, outcome: *outcome }, *at);
             }
             (Fact::Stage(id), Value::Text(stage)) => self.set_stage(*id, stage)?,
             (Fact::Entered(id), Value::Moment(at)) => self.set_entered(*id, *at)?,
@@ -179,7 +180,8 @@ impl<'w> World<'w> {
         let missing = count.saturating_sub(places.len());
         if missing > 0 {
             let fields = self.fields(among.filter)?;
-            self.add_events(among.kind, (missing, self.now), &fields, cost);
+            let event = NewEvent { id: None, kind: among.kind, at: self.now, fields };
+            self.add_events(&event, missing, cost);
         }
         Some(())
     }
@@ -193,7 +195,8 @@ impl<'w> World<'w> {
         let known = !self.places(EventsOf { since: at - Period(1), ..among }).is_empty();
         if !known && at != Moment::DISTANT_PAST {
             let fields = moved.or_else(|| self.fields(among.filter))?;
-            self.add_events(among.kind, (1, at), &fields, cost);
+            let event = NewEvent { id: None, kind: among.kind, at, fields };
+            self.add_events(&event, 1, cost);
         }
         Some(())
     }
@@ -221,27 +224,21 @@ impl<'w> World<'w> {
         readable.filter(|(_, event)| event.at > among.since && passes(*event)).map(|(place, _)| place).collect()
     }
 
-    fn add_events(
-        &mut self,
-        kind: EventTypeId,
-        (count, at): (usize, Moment),
-        fields: &[(FieldId, Value)],
-        cost: &Cell<usize>,
-    ) {
+    /// Records an event a number of times.
+    fn add_events(&mut self, event: &NewEvent, times: usize, cost: &Cell<usize>) {
         let terms = self.terms();
         // Unreadable events take no room here, so that what is dropped for lack of room does not reveal them.
         let lawful = self.lawful;
         let read = |purposes: PurposeSet| Some(purposes).filter(|purposes| !purposes.intersection(lawful).is_empty());
         self.state.to_mut().retain_events(|event| read(event.purposes), |_, purposes| Some(purposes));
-        for _ in 0..count {
-            let event = NewEvent { id: None, kind, at, fields: fields.to_vec() };
-            record_event(self.state.to_mut(), event, terms);
+        for _ in 0..times {
+            record_event(self.state.to_mut(), event.clone(), terms);
             cost.set(cost.get() + RECORDING);
         }
     }
 
     /// Adds outcomes at the current moment, or removes the oldest ones in the window.
-    fn set_outcome_count(&mut self, of: (ActionId, Outcome), since: Moment, (count, cost): (usize, &Cell<usize>)) {
+    fn set_outcome_count(&mut self, of: ActionOutcome, since: Moment, count: usize, cost: &Cell<usize>) {
         let held = self.outcomes(of).filter(|at| *at > since).count();
         let mut surplus = held.saturating_sub(count);
         self.remove_outcomes(of, |at| {
@@ -256,7 +253,7 @@ impl<'w> World<'w> {
     }
 
     /// Removes the outcomes after a moment, and adds one at that moment unless there is one.
-    fn set_last_outcome(&mut self, of: (ActionId, Outcome), last: Moment) {
+    fn set_last_outcome(&mut self, of: ActionOutcome, last: Moment) {
         self.remove_outcomes(of, |at| at > last);
         if last != Moment::DISTANT_PAST && self.outcomes(of).max() != Some(last) {
             self.add_outcome(of, last);
@@ -264,12 +261,13 @@ impl<'w> World<'w> {
         self.settle();
     }
 
-    fn outcomes(&self, of: (ActionId, Outcome)) -> impl Iterator<Item = Moment> {
+    fn outcomes(&self, of: ActionOutcome) -> impl Iterator<Item = Moment> {
         self.state.relation().outcome_times(of, self.purpose, self.now)
     }
 
     /// Removes the outcomes for which the closure is true, called from the oldest on.
-    fn remove_outcomes(&mut self, (action, outcome): (ActionId, Outcome), mut gone: impl FnMut(Moment) -> bool) {
+    fn remove_outcomes(&mut self, of: ActionOutcome, mut gone: impl FnMut(Moment) -> bool) {
+        let ActionOutcome { action, outcome } = of;
         let (purpose, now) = (self.purpose, self.now);
         self.state.to_mut().change_relation(|relation| {
             if outcome == Outcome::Presented {
@@ -285,7 +283,8 @@ impl<'w> World<'w> {
         });
     }
 
-    fn add_outcome(&mut self, (action, outcome): (ActionId, Outcome), at: Moment) {
+    fn add_outcome(&mut self, of: ActionOutcome, at: Moment) {
+        let ActionOutcome { action, outcome } = of;
         let channel = self.actual.situation.channel;
         let decision = DecisionKey::default();
         let outcome = NewOutcome { id: None, decision, action, channel, outcome, at, decided: None };

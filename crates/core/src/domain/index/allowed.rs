@@ -36,6 +36,21 @@ impl Cut {
     }
 }
 
+/// The numbers between two cuts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval {
+    /// Where it begins.
+    pub from: Cut,
+    /// Where it ends.
+    pub to: Cut,
+}
+
+impl Interval {
+    fn of(from: Cut, to: Cut) -> Self {
+        Self { from, to }
+    }
+}
+
 impl Eq for Cut {}
 
 impl PartialOrd for Cut {
@@ -58,7 +73,7 @@ pub enum Allowed {
     /// Every text but these.
     OtherTexts(BTreeSet<CompactString>),
     /// The ranges between these cuts, in order and disjoint.
-    Numbers(Vec<(Cut, Cut)>),
+    Numbers(Vec<Interval>),
 }
 
 impl Allowed {
@@ -75,12 +90,12 @@ impl Allowed {
         let value = number(with.operand())?;
         let (before, after) = (Cut::before(value), Cut::after(value));
         Some(Self::Numbers(match how {
-            Comparison::Equal => vec![(before, after)],
-            Comparison::NotEqual => vec![(Cut::START, before), (after, Cut::END)],
-            Comparison::Less => vec![(Cut::START, before)],
-            Comparison::LessOrEqual => vec![(Cut::START, after)],
-            Comparison::Greater => vec![(after, Cut::END)],
-            Comparison::GreaterOrEqual => vec![(before, Cut::END)],
+            Comparison::Equal => vec![Interval::of(before, after)],
+            Comparison::NotEqual => vec![Interval::of(Cut::START, before), Interval::of(after, Cut::END)],
+            Comparison::Less => vec![Interval::of(Cut::START, before)],
+            Comparison::LessOrEqual => vec![Interval::of(Cut::START, after)],
+            Comparison::Greater => vec![Interval::of(after, Cut::END)],
+            Comparison::GreaterOrEqual => vec![Interval::of(before, Cut::END)],
         }))
     }
 
@@ -90,7 +105,9 @@ impl Allowed {
             return Some(Self::Texts(texts));
         }
         let values: Option<Vec<f64>> = values.iter().map(|value| number(value.operand())).collect();
-        Some(Self::Numbers(joined(values?.into_iter().map(|value| (Cut::before(value), Cut::after(value))).collect())))
+        Some(Self::Numbers(joined(
+            values?.into_iter().map(|value| Interval::of(Cut::before(value), Cut::after(value))).collect(),
+        )))
     }
 
     /// Every value but these.
@@ -156,24 +173,31 @@ fn text(value: &Value) -> Option<CompactString> {
 }
 
 /// The complement of ranges.
-fn between(ranges: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
-    let starts = std::iter::once(Cut::START).chain(ranges.iter().map(|(_, to)| *to));
-    let ends = ranges.iter().map(|(from, _)| *from).chain(std::iter::once(Cut::END));
-    starts.zip(ends).filter(|(from, to)| from < to).collect()
+fn between(ranges: &[Interval]) -> Vec<Interval> {
+    let starts = std::iter::once(Cut::START).chain(ranges.iter().map(|range| range.to));
+    let ends = ranges.iter().map(|range| range.from).chain(std::iter::once(Cut::END));
+    let gaps = starts.zip(ends).map(|(from, to)| Interval::of(from, to));
+    gaps.filter(|gap| gap.from < gap.to).collect()
 }
 
-fn overlaps(a: &[(Cut, Cut)], b: &[(Cut, Cut)]) -> Vec<(Cut, Cut)> {
-    let pairs = a.iter().flat_map(|left| b.iter().map(move |right| (left.0.max(right.0), left.1.min(right.1))));
-    pairs.filter(|(from, to)| from < to).collect()
+fn overlaps(a: &[Interval], b: &[Interval]) -> Vec<Interval> {
+    let mut both = Vec::new();
+    for left in a {
+        for right in b {
+            let (from, to) = (left.from.max(right.from), left.to.min(right.to));
+            both.extend((from < to).then_some(Interval::of(from, to)));
+        }
+    }
+    both
 }
 
-fn joined(mut ranges: Vec<(Cut, Cut)>) -> Vec<(Cut, Cut)> {
+fn joined(mut ranges: Vec<Interval>) -> Vec<Interval> {
     ranges.sort_unstable();
-    let mut apart: Vec<(Cut, Cut)> = Vec::with_capacity(ranges.len());
-    for (from, to) in ranges {
+    let mut apart: Vec<Interval> = Vec::with_capacity(ranges.len());
+    for range in ranges {
         match apart.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(to),
-            _ => apart.push((from, to)),
+            Some(last) if range.from <= last.to => last.to = last.to.max(range.to),
+            _ => apart.push(range),
         }
     }
     apart

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use compact_str::CompactString;
 
-use super::allowed::{Allowed, Cut, number};
+use super::allowed::{Allowed, Cut, Interval, number};
 use super::bits;
 use super::clause::Dimension;
 use crate::domain::value::Operand;
@@ -47,9 +47,9 @@ impl Column {
         let free: Vec<u64> = constrained.iter().map(|word| !word).collect();
         let sets = free.repeat(groups.count() + 1);
         let mut column = Self { dimension, constrained, groups, sets, words };
-        let inexact = demands.iter().filter(|(row, allowed)| !column.allow(*row, allowed)).map(|(row, _)| *row);
-        let inexact = inexact.collect();
-        (column, inexact)
+        let inexact = demands.iter().filter(|(row, allowed)| !column.allow(*row, allowed));
+        let rows = inexact.map(|(row, _)| *row).collect();
+        (column, rows)
     }
 
     /// The rows that may hold for this value. Only rows without a demand allow the unknown.
@@ -101,7 +101,7 @@ impl Groups {
                         }
                     }
                 }
-                Allowed::Numbers(ranges) => cuts.extend(ranges.iter().flat_map(|(from, to)| [*from, *to])),
+                Allowed::Numbers(ranges) => cuts.extend(ranges.iter().flat_map(|range| [range.from, range.to])),
             }
         }
         if !texts.is_empty() || cuts.is_empty() {
@@ -140,11 +140,11 @@ impl Groups {
     }
 
     /// The groups that a range overlaps, and whether its ends are theirs.
-    fn of_range(&self, (from, to): (Cut, Cut)) -> (std::ops::RangeInclusive<usize>, bool) {
+    fn of_range(&self, range: Interval) -> (std::ops::RangeInclusive<usize>, bool) {
         let Self::Numbers(cuts) = self else { return (0..=0, false) };
         let aligned = |cut: &Cut| cuts.binary_search(cut).is_ok();
-        let first = cuts.partition_point(|cut| *cut <= from);
-        let last = cuts.partition_point(|cut| *cut < to);
-        (first..=last, aligned(&from) && aligned(&to))
+        let first = cuts.partition_point(|cut| *cut <= range.from);
+        let last = cuts.partition_point(|cut| *cut < range.to);
+        (first..=last, aligned(&range.from) && aligned(&range.to))
     }
 }

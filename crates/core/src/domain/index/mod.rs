@@ -71,11 +71,11 @@ impl Index {
         let mut starts: Vec<_> = by_name.iter().filter_map(|action| Some((action.from?, action.id))).collect();
         starts.sort_unstable();
         let scan = Scan::new(&by_name);
-        let mut purposes: Vec<PurposeId> = by_name.iter().map(|action| action.purpose).collect();
-        purposes.sort_unstable();
-        purposes.dedup();
+        let mut served: Vec<PurposeId> = by_name.iter().map(|action| action.purpose).collect();
+        served.sort_unstable();
+        served.dedup();
         let of = |purpose| by_name.iter().copied().filter(|action| action.purpose == purpose).collect::<Vec<_>>();
-        let purposes = purposes.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), (weights, facts)));
+        let purposes = served.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), weights, facts));
         Self { purposes: purposes.collect(), starts, scan }
     }
 
@@ -87,7 +87,7 @@ impl Index {
 }
 
 impl PurposeIndex {
-    fn new(purpose: PurposeId, by_name: &[&Action], (weights, facts): (Arbitration, &FactTable)) -> Self {
+    fn new(purpose: PurposeId, by_name: &[&Action], weights: Arbitration, facts: &FactTable) -> Self {
         let mut lineups: IdMap<ChannelId, Lineup> = IdMap::default();
         for action in by_name {
             for channel in action.treatments.ids() {

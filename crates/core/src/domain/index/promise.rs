@@ -1,6 +1,7 @@
 //! The upper bound of an action's score.
 
 use crate::domain::model::{Action, Arbitration};
+use crate::domain::scoring::Inputs;
 
 /// The upper bound of an action's score: with all points for it, and only its own intrusiveness against it. For a
 /// consent ask, the gain is not known in advance, and the sensitivity of its conditions does not count.
@@ -13,22 +14,16 @@ pub struct Promise {
     relevance: f64,
     personal: f64,
     worth: f64,
-    intrusiveness: f64,
+    base: f64,
     helps: bool,
 }
 
 impl Promise {
     /// The bound of an action whose conditions read facts of at least this sensitivity.
     pub fn new(action: &Action, sensitivity: Option<f64>, weights: Arbitration) -> Self {
-        let relevance = action.relevance.add.iter().fold(action.relevance.base, |sum, add| sum + add.points.max(0.0));
-        let (relevance, personal) = match action.asks {
-            Some(_) => (100.0, 0.0),
-            None => (relevance.clamp(0.0, 100.0), sensitivity.unwrap_or(0.0)),
-        };
-        let (worth, intrusiveness) = (action.worth, action.intrusiveness);
-        let gain = relevance * worth * (1.0 - weights.personal_discount * personal);
-        let points = gain - intrusiveness - weights.personal * personal;
-        Self { points, relevance, personal, worth, intrusiveness, helps: action.kind.helps() }
+        let best = Inputs::at_best(action, sensitivity.unwrap_or(0.0));
+        let Inputs { relevance, personal, worth, base, .. } = best;
+        Self { points: best.score(weights).total, relevance, personal, worth, base, helps: action.kind.helps() }
     }
 
     /// Whether a score reaches the bound: all points count, and no fact read is more personal than necessary.

@@ -65,6 +65,14 @@ pub struct Relevance {
     pub add: Vec<Points>,
 }
 
+impl Relevance {
+    /// The most points it can come to.
+    #[must_use]
+    pub fn most(&self) -> f64 {
+        self.add.iter().fold(self.base, |sum, add| sum + add.points.max(0.0)).clamp(0.0, 100.0)
+    }
+}
+
 /// Points that count when a condition holds.
 #[derive(Debug, Clone)]
 pub struct Points {

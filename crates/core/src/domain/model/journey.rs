@@ -11,7 +11,7 @@ pub struct Journey {
     /// Any of these starts it.
     pub starts: Vec<Trigger>,
     /// Its stages in the order written; the first is where it starts.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<JourneyStage>,
     /// How long after its end it may start again; `None` means never.
     pub again_after: Option<Period>,
 }
@@ -27,7 +27,7 @@ pub struct Trigger {
 
 /// One stage.
 #[derive(Debug, Clone)]
-pub struct Stage {
+pub struct JourneyStage {
     /// The stage, unique over all journeys: `journey/stage`.
     pub id: StageId,
     /// Ways out, tried in the order written.
@@ -74,7 +74,7 @@ impl Journey {
 
     /// The stage with this id.
     #[must_use]
-    pub fn stage(&self, id: StageId) -> Option<&Stage> {
+    pub fn stage(&self, id: StageId) -> Option<&JourneyStage> {
         self.stages.iter().find(|stage| stage.id == id)
     }
 }

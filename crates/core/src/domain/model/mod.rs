@@ -22,7 +22,7 @@ pub use condition::{Condition, Finding};
 pub use context::ContextFact;
 pub use declarations::{ActionHead, Declarations, JourneyHead};
 pub use event::{EventType, Field};
-pub use journey::{Journey, Move, MoveOn, Stage, Trigger};
+pub use journey::{Journey, JourneyStage, Move, MoveOn, Trigger};
 pub use limit::{Limit, LimitRule, LimitScope};
 pub use policy::{Arbitration, Hurt, Policy, Pressure};
 pub use template::Template;

@@ -17,24 +17,28 @@ pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers
     if event.is_none() && !terms.rules.journeys.iter().any(waits) {
         return;
     }
-    let at = event.map_or(terms.now, |event| event.at);
+    let occasion = Occasion { event, at: event.map_or(terms.now, |event| event.at), readers };
     let steps: Vec<JourneyState> = {
         let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
         let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
-        {
-            let journeys = terms.rules.journeys.iter();
-            journeys.filter_map(|(id, journey)| step((id, journey), event, (at, readers), &scene)).collect()
-        }
+        let journeys = terms.rules.journeys.iter();
+        journeys.filter_map(|(id, journey)| step(id, journey, occasion, &scene)).collect()
     };
     steps.into_iter().for_each(|step| state.relation_mut().set_journey(step));
 }
 
-fn step(
-    (id, journey): (JourneyId, &Journey),
-    event: Option<StoredEvent<'_>>,
-    (at, readers): (Moment, PurposeSet),
-    scene: &Scene<'_>,
-) -> Option<JourneyState> {
+/// What may move a journey.
+#[derive(Clone, Copy)]
+struct Occasion<'e> {
+    /// What was recorded, if it was an event.
+    event: Option<StoredEvent<'e>>,
+    at: Moment,
+    /// The purposes that may know of it.
+    readers: PurposeSet,
+}
+
+fn step(id: JourneyId, journey: &Journey, occasion: Occasion<'_>, scene: &Scene<'_>) -> Option<JourneyState> {
+    let Occasion { event, at, readers } = occasion;
     let purpose = scene.rules.declared.journeys.get(id)?.purpose;
     if !scene.lawful.intersection(readers).contains(purpose) {
         return None;

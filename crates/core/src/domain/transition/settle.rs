@@ -27,7 +27,7 @@ pub struct Settled {
 /// Brings a customer's state up to now.
 pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
     let (kept, kept_until) = kept(terms);
-    let purged = withhold(state, terms.rules, (kept, terms.standing.is_restricted()));
+    let purged = withhold(state, terms.rules, kept, terms.standing.is_restricted());
     forget_what_is_old(state, terms);
     // While processing is restricted, stages do not change; moves due meanwhile happen when the restriction ends, each
     // at its own moment.
@@ -42,8 +42,8 @@ pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
 /// longer declare are withheld for a while: their facts are not used, and not yet purged.
 fn kept(terms: Terms<'_>) -> (PurposeSet, Moment) {
     let declared = terms.rules.declared.purposes.iter().map(|(id, purpose)| (id, purpose, Moment::DISTANT_FUTURE));
-    let withheld = terms.rules.dropped.iter().filter(|(_, dropped)| dropped.is_withheld(terms.now));
-    let withheld = withheld.map(|(id, dropped)| (id, &dropped.terms, dropped.since + GRACE));
+    let dropped = terms.rules.dropped.iter().filter(|(_, dropped)| dropped.is_withheld(terms.now));
+    let withheld = dropped.map(|(id, dropped)| (id, &dropped.terms, dropped.since + GRACE));
     declared.chain(withheld).fold((PurposeSet::EMPTY, Moment::DISTANT_FUTURE), |(kept, until), (id, purpose, ends)| {
         match lawful(terms.standing, id, purpose, Stage::Storage, terms.now) {
             Verdict::Allow { until: granted, .. } => (kept.with(id), until.min(granted).min(ends)),
@@ -55,7 +55,7 @@ fn kept(terms: Terms<'_>) -> (PurposeSet, Moment) {
 /// Removes from each fact the purposes that are not lawful or no longer declared for it. A fact without purposes is
 /// deleted; while processing is restricted, it is kept unreadable until the restriction ends. True if anything was
 /// removed.
-pub fn withhold(state: &mut CustomerState, rules: &RuleSet, (lawful, restricted): (PurposeSet, bool)) -> bool {
+pub fn withhold(state: &mut CustomerState, rules: &RuleSet, lawful: PurposeSet, restricted: bool) -> bool {
     let declared = &rules.declared;
     let dropped: PurposeSet = rules.dropped.ids().collect();
     let purged = Cell::new(false);
@@ -110,12 +110,11 @@ fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
     if terms.standing.is_restricted() {
         return Moment::DISTANT_FUTURE;
     }
-    let events = state.events().newest_first();
-    let events = events.map(|event| event.at + keep(event.kind, terms));
+    let events_go = state.events().newest_first().map(|event| event.at + keep(event.kind, terms));
     let Relation { contacts, outcomes, .. } = state.relation();
     let said = contacts.iter().map(|contact| contact.at).chain(outcomes.iter().map(|entry| entry.at));
-    let said = said.chain([terms.now]).map(|at| at + memory(terms));
-    events.chain(said).min().unwrap_or(terms.now)
+    let said_goes = said.chain([terms.now]).map(|at| at + memory(terms));
+    events_go.chain(said_goes).min().unwrap_or(terms.now)
 }
 
 /// The retention of events of a type.

@@ -57,7 +57,6 @@ impl<'r> Seen<'r> {
     #[expect(clippy::cast_precision_loss, reason = "an action has far fewer conditions and limits than 2^52")]
     fn property(&self, property: Property) -> Operand<'_> {
         let (action, vocabulary) = (self.action, &self.rules.vocabulary);
-        let gains = || action.relevance.add.iter().map(|points| points.points.max(0.0)).sum::<f64>();
         match property {
             Property::Id => Operand::Text(vocabulary.name(action.id)),
             Property::Title => Operand::Text(&self.title),
@@ -66,7 +65,7 @@ impl<'r> Seen<'r> {
             Property::Purpose => Operand::Text(vocabulary.name(action.purpose)),
             Property::Asks => Operand::Text(action.asks.map_or("", |id| vocabulary.name(id))),
             Property::Base => Operand::Number(action.relevance.base),
-            Property::MostRelevance => Operand::Number((action.relevance.base + gains()).clamp(0.0, 100.0)),
+            Property::MostRelevance => Operand::Number(action.relevance.most()),
             Property::Worth => Operand::Number(action.worth),
             Property::Intrusiveness => Operand::Number(action.intrusiveness),
             Property::Channels => Operand::List(Texts::Given(&self.channels)),

@@ -5,6 +5,7 @@ use crate::domain::action::ActionKind;
 use crate::domain::id::ChannelId;
 use crate::domain::model::{Action, Condition};
 use crate::domain::rule_set::RuleSet;
+use crate::domain::scoring::Inputs;
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
 
@@ -39,14 +40,11 @@ fn of_action(action: &Action, rules: &RuleSet) -> Vec<Found> {
 
 /// The best possible score: with every point, at the least interruption of the channel, without pressure and hurt.
 fn best(action: &Action, channel: ChannelId, rules: &RuleSet) -> Option<f64> {
-    let weights = rules.policy.arbitration;
-    let gains = action.relevance.add.iter().map(|points| points.points.max(0.0));
-    let relevance = (action.relevance.base + gains.sum::<f64>()).clamp(0.0, 100.0);
     let used = action.conditions().filter_map(Condition::constant_sensitivity);
     let personal = used.fold(action.treatments.get(channel)?.text.sensitivity, f64::max);
     let interruption = &rules.declared.channels.get(channel)?.interruption;
     let listed = interruption.by_activity.iter().map(|(_, points)| *points);
     let least = listed.fold(interruption.otherwise, f64::min);
-    let gain = relevance * action.worth * (1.0 - weights.personal_discount * personal);
-    Some(gain - action.intrusiveness - least - weights.personal * personal)
+    let inputs = Inputs { interruption: least, ..Inputs::at_best(action, personal) };
+    Some(inputs.score(rules.policy.arbitration).total)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Found;
 use crate::domain::id::StageId;
-use crate::domain::model::{Journey, Stage};
+use crate::domain::model::{Journey, JourneyStage};
 use crate::domain::rule_set::RuleSet;
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
@@ -16,14 +16,14 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Found> {
 
 fn of_journey(journey: &Journey, rules: &RuleSet) -> Vec<Diagnostic> {
     let reached = reachable(journey);
-    let name = |stage: &Stage| rules.vocabulary.local_name(stage.id);
-    let warn = |stage: &Stage, message: String, help: &str| {
+    let name = |stage: &JourneyStage| rules.vocabulary.local_name(stage.id);
+    let warn = |stage: &JourneyStage, message: String, help: &str| {
         Diagnostic::warning(code::UNREACHABLE_STAGE, stage.span, message).help(help)
     };
     let lost = journey.stages.iter().filter(|stage| !reached.contains(&stage.id)).map(|stage| {
         warn(stage, format!("no move leads to the stage `{}`", name(stage)), "add a move to it, or remove it")
     });
-    let stuck = |stage: &&Stage| !stage.goal && !stage.end && stage.moves.iter().all(|step| step.to == stage.id);
+    let stuck = |stage: &&JourneyStage| !stage.goal && !stage.end && stage.moves.iter().all(|step| step.to == stage.id);
     let stuck = journey.stages.iter().filter(stuck).map(|stage| {
         let help = "add a move to another stage, or say `end: true` or `goal: true`";
         warn(stage, format!("no move leaves the stage `{}`", name(stage)), help)

@@ -2,7 +2,7 @@
 
 use crate::domain::expr::{FactTable, NO_STAGE};
 use crate::domain::id::{EventTypeId, StageId, Vocabulary, full_name};
-use crate::domain::model::{Declarations, Journey, JourneyHead, Move, MoveOn, Stage, Trigger};
+use crate::domain::model::{Declarations, Journey, JourneyHead, JourneyStage, Move, MoveOn, Trigger};
 use crate::rules::expr::Scope;
 use crate::rules::fields::Fields;
 use crate::rules::names::{Names, intern};
@@ -98,21 +98,21 @@ fn known_event(node: &Node, scope: Scope<'_>) -> Option<EventTypeId> {
     reader::refuse(node.span, code::EXPRESSION_PURPOSE, message, &help, scope.sink)
 }
 
-fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<Stage>> {
+fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Vec<JourneyStage>> {
     let entries = reader::map(node, "stages", scope.sink)?;
-    let read: Vec<Option<Stage>> =
+    let read: Vec<Option<JourneyStage>> =
         entries.iter().zip(&head.stages).map(|(entry, (_, id))| stage(entry, *id, head, scope, facts)).collect();
     read.into_iter().collect()
 }
 
-fn stage(entry: &Entry, id: StageId, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Stage> {
+fn stage(entry: &Entry, id: StageId, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<JourneyStage> {
     let sink = scope.sink;
     let fields = Fields::of(&entry.value, &shape::STAGE, sink)?;
     let goal = fields.given("goal").unwrap_or(false);
     let end = fields.given("end").unwrap_or(false);
     let moves = fields.list_with("moves", |item| read_move(item, head, scope, facts));
     fields.finish();
-    Some(Stage { id, moves: moves?, goal, end, span: entry.key.span })
+    Some(JourneyStage { id, moves: moves?, goal, end, span: entry.key.span })
 }
 
 fn read_move(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<Move> {

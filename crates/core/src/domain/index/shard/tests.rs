@@ -77,8 +77,9 @@ fn contains(allowed: &Allowed, operand: Operand<'_>) -> bool {
     match (allowed, operand) {
         (Allowed::Texts(texts), Operand::Text(text)) => texts.contains(text),
         (Allowed::OtherTexts(texts), Operand::Text(text)) => !texts.contains(text),
-        (Allowed::Numbers(ranges), operand) => number(operand)
-            .is_some_and(|value| ranges.iter().any(|(from, to)| from.is_passed_by(value) && !to.is_passed_by(value))),
+        (Allowed::Numbers(ranges), operand) => number(operand).is_some_and(|value| {
+            ranges.iter().any(|range| range.from.is_passed_by(value) && !range.to.is_passed_by(value))
+        }),
         _ => false,
     }
 }
