@@ -359,7 +359,7 @@ fn ask(engine: &Engine, customer: String, now: Moment) -> f64 {
     let question = Question {
         customer: customer.into(),
         channel: "web".into(),
-        context: vec![("topic".into(), Value::Text("speed".into()))],
+        context: [("topic".into(), Value::Text("speed".into()))].into_iter().collect(),
         ..Question::default()
     };
     let start = Instant::now();

@@ -9,6 +9,12 @@ pub use std::sync::{RwLock, atomic};
 #[cfg(feature = "shuttle")]
 pub use shuttle::sync::{RwLock, atomic};
 
+#[cfg(not(feature = "shuttle"))]
+pub use futures_executor::block_on;
+
+#[cfg(feature = "shuttle")]
+pub use shuttle::future::block_on;
+
 /// Stands for the locks of the customer map, which the model checker cannot see.
 #[derive(Debug, Default)]
 pub struct Section {

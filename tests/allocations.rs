@@ -23,7 +23,7 @@ fn question() -> Question {
     Question {
         customer: "customer-000001".into(),
         channel: "web".into(),
-        context: vec![("activity".into(), text("browsing")), ("topic".into(), text("speed"))],
+        context: [("activity".into(), text("browsing")), ("topic".into(), text("speed"))].into(),
         ..Question::default()
     }
 }

@@ -140,7 +140,7 @@ impl World {
             Question {
                 customer: id.as_str().into(),
                 channel: "web".into(),
-                context: vec![("activity".into(), text("browsing")), ("topic".into(), text(profile.topic))],
+                context: [("activity".into(), text("browsing")), ("topic".into(), text(profile.topic))].into(),
                 explain,
                 ..Question::default()
             }

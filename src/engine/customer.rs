@@ -1,116 +1,125 @@
-//! The data held about one customer, as the customer's channels may see it.
+//! One customer in memory: state, standing, and what few customers have for some minutes.
 
-use super::{Customer, Engine, EngineError};
-use crate::domain::consent::Stage;
-use crate::domain::decide::contact::usage;
-use crate::domain::model::LimitRule;
+use std::num::NonZeroU32;
+
+use super::operation::Context;
+use super::operations::{Answered, Remembered};
+use super::persistence;
+use crate::domain::consent::Standing;
+use crate::domain::customer::CustomerState;
 use crate::domain::time::Moment;
-use crate::domain::value::Value;
-use crate::domain::view::{Scene, Situation, Subject};
+use crate::domain::transition::{Settled, Terms, settle};
 
-/// The data held about one customer now.
+/// Everything held about one customer.
 #[derive(Debug, Clone, Default)]
-pub struct CustomerView {
-    /// The journeys that have begun.
-    pub journeys: Vec<JourneyView>,
-    /// Contact pressure, in points.
-    pub pressure: f64,
-    /// Hurt, in points.
-    pub hurt: f64,
-    /// The limits of the policy, and those of actions that the customer was contacted with.
-    pub limits: Vec<LimitView>,
-    /// The attributes that at least one purpose may disclose now.
-    pub attributes: Vec<(String, Value)>,
+pub struct Customer {
+    /// Attributes, events, journeys, contacts.
+    pub state: CustomerState,
+    /// The customer's standing in the consent ledger.
+    pub standing: Standing,
+    /// The rule set for which `state` is settled until `settled_until`; reset by every operation other than a decision.
+    pub(super) settled: Option<NonZeroU32>,
+    /// Until when `state` is settled.
+    pub(super) settled_until: Moment,
+    transient: Option<Box<Transient>>,
 }
 
-/// Where the customer is in one journey.
-#[derive(Debug, Clone)]
-pub struct JourneyView {
-    /// The journey's id.
-    pub journey: String,
-    /// The stage's id.
-    pub stage: String,
-    /// When the stage was entered.
-    pub entered: Moment,
-    /// When the journey began.
-    pub started: Moment,
+// With its metadata in the map, a customer fills a block of 80 bytes; the allocator's next size is 96.
+const _: () = assert!(size_of::<Customer>() <= 72, "a customer takes a block of 80 bytes");
+
+/// Data that few customers have, most of them for some minutes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Transient {
+    /// The revocation epoch, increased by every denial; decisions of an earlier epoch are not shown any more. The upper
+    /// half counts erasures, so that a customer who comes back does not get the answers of the erased one.
+    pub epoch: u64,
+    /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
+    pub requests: Vec<Answered>,
+    /// Recent consent requests by idempotency key.
+    pub consent_keys: Vec<Remembered>,
+    /// The number of requests whose restrictions are in effect and not in the ledger yet, and so exist only here.
+    pub unrecorded: u32,
 }
 
-/// How much of a limit is used.
-#[derive(Debug, Clone)]
-pub struct LimitView {
-    /// The limit in words, with its place in the rule files.
-    pub limit: String,
-    /// The contacts that count now.
-    pub used: u32,
-    /// The contacts that the limit allows.
-    pub at_most: u32,
-    /// When the oldest contact that counts leaves the window.
-    pub refills: Option<Moment>,
-}
+impl Transient {
+    const NONE: Self = Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), unrecorded: 0 };
 
-impl Engine {
-    /// The data held about one customer now.
-    ///
-    /// # Errors
-    /// When the customer id is invalid.
-    pub fn customer(&self, id: &str, now: Moment) -> Result<CustomerView, EngineError> {
-        self.check_customer(id)?;
-        let active = self.rules.load();
-        let now = self.steady(now);
-        let mut customer = self.customer_as_held(id);
-        self.settle(&mut customer, &active.set, now);
-        let Customer { state, standing, .. } = &customer;
-        let subject = Subject { state, standing, ledger_trusted: self.trusted() };
-        Ok(look(&Scene::new(&active.set, subject, Situation::default(), now)))
+    fn is_empty(&self) -> bool {
+        self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty() && self.unrecorded == 0
     }
 }
 
-fn look(scene: &Scene<'_>) -> CustomerView {
-    let rules = scene.rules;
-    let state = scene.subject.state;
-    let may_disclose = |purposes: crate::domain::id::PurposeSet| {
-        purposes.iter().any(|purpose| scene.verdict(purpose, Stage::Disclosure).allows())
-    };
-    let journeys =
-        state.relation().journeys.iter().filter(|journey| scene.verdict(journey.purpose, Stage::Disclosure).allows());
-    let attributes = state.attributes().iter().filter(|(id, held)| {
-        let personal = rules.declared.attributes.get(*id).is_none_or(|attribute| attribute.purposes.is_some());
-        !personal || may_disclose(held.purposes)
-    });
-    CustomerView {
-        journeys: journeys
-            .map(|journey| JourneyView {
-                journey: rules.vocabulary.name(journey.journey).to_owned(),
-                stage: rules.vocabulary.local_name(journey.stage).to_owned(),
-                entered: journey.entered,
-                started: journey.started,
-            })
-            .collect(),
-        pressure: scene.pressure(),
-        hurt: scene.hurt(),
-        limits: limits(scene),
-        attributes: attributes
-            .filter_map(|(id, held)| Some((rules.vocabulary.name(id).to_owned(), held.value().to_value()?)))
-            .collect(),
+impl Customer {
+    /// A new customer after an erasure, where `erasures` is the count of erasures so far.
+    pub(super) fn erased(erasures: u64) -> Self {
+        let mut erased = Self { standing: Standing::erased(), ..Self::default() };
+        erased.transient_mut().epoch = erasures << 32;
+        erased
+    }
+
+    /// Starts a new revocation epoch: earlier decisions are no longer repeated or shown, and those in progress are made
+    /// again.
+    pub(super) fn deny(&mut self) {
+        let transient = self.transient_mut();
+        transient.epoch = transient.epoch.wrapping_add(1);
+        transient.requests.clear();
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.transient().epoch
+    }
+
+    /// Applies the time that has passed. Answers that rely on deleted data are forgotten. Returns the moment until which
+    /// the customer stays settled.
+    pub(super) fn settle(&mut self, context: &Context<'_>) -> Moment {
+        let Self { state, standing, .. } = self;
+        let Settled { purged, until } = settle(state, context.terms(standing));
+        if purged {
+            self.deny();
+        }
+        until
+    }
+
+    /// The state to change, and the terms under which it may be changed.
+    pub(super) fn with_terms<'a>(&'a mut self, context: &Context<'a>) -> (&'a mut CustomerState, Terms<'a>) {
+        let Self { state, standing, .. } = self;
+        (state, context.terms(standing))
+    }
+
+    pub(super) fn transient(&self) -> &Transient {
+        static NONE: Transient = Transient::NONE;
+        self.transient.as_deref().unwrap_or(&NONE)
+    }
+
+    pub(super) fn transient_mut(&mut self) -> &mut Transient {
+        self.transient.get_or_insert_default()
+    }
+
+    /// Changes the transient data; it takes no memory once it is empty.
+    pub(super) fn change_transient(&mut self, change: impl FnOnce(&mut Transient)) {
+        if let Some(transient) = &mut self.transient {
+            change(transient);
+        }
+        self.transient.take_if(|transient| transient.is_empty());
     }
 }
 
-fn limits(scene: &Scene<'_>) -> Vec<LimitView> {
-    let rules = scene.rules;
-    let own = rules.actions.iter().flat_map(|(id, action)| action.limits.iter().map(move |limit| (Some(id), limit)));
-    let all = rules.policy.limits.iter().map(|limit| (None, limit)).chain(own);
-    let used = all.filter_map(|(action, limit)| {
-        let LimitRule::AtMost { count, per, outcome } = limit.rule else { return None };
-        let usage = usage(&limit.scope, outcome, per, scene);
-        let name =
-            action.map_or_else(|| limit.label.clone(), |id| format!("{}: {}", rules.vocabulary.name(id), limit.label));
-        (action.is_none() || usage.used > 0).then_some(LimitView {
-            limit: name,
-            used: usage.used,
-            at_most: count,
-            refills: usage.refills,
-        })
-    });
-    used.collect()
+impl crate::store::Persisted for Customer {
+    fn is_worth_keeping(&self) -> bool {
+        if self.standing.is_gone() {
+            return false;
+        }
+        let empty = self.state.is_empty() && self.standing.is_empty();
+        // If the revocation epoch were lost with its customer, old answers could be shown again.
+        !(empty && self.transient().is_empty())
+    }
+
+    fn is_pinned(&self) -> bool {
+        let waits = || self.transient().consent_keys.iter().any(Remembered::is_under_way);
+        self.transient().unrecorded > 0 || self.standing.is_gone() || waits()
+    }
+
+    fn encode(&self, id: &str) -> Option<Vec<u8>> {
+        persistence::encode(self, id)
+    }
 }

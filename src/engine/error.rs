@@ -43,6 +43,9 @@ pub enum EngineError {
     /// There is nothing to copy, or it cannot be copied.
     #[error("no backup can be made: {0}")]
     BackupUnavailable(String),
+    /// The operation ended by a defect of the engine.
+    #[error("the call failed unexpectedly")]
+    Failed,
 }
 
 impl EngineError {

@@ -1,11 +1,12 @@
 //! The log of decisions that stay readable by id: the newest, up to a number.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::decide::Question;
+use super::decisions::DecisionName;
+use super::operations::{Question, Snapshot};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::decide::Decision;
+use crate::domain::decide::{Decision, Explanation};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::scoring::Score;
 use crate::domain::time::Moment;
@@ -13,10 +14,8 @@ use crate::domain::time::Moment;
 /// A decision as it was made.
 #[derive(Debug, Clone)]
 pub struct DecisionRecord {
-    /// The process that made it.
-    pub(super) run: u32,
-    /// Its number within this process.
-    pub(super) number: u64,
+    /// What its id is made of.
+    pub(super) name: DecisionName,
     /// Its key; zero if nothing was recorded for it.
     pub key: DecisionKey,
     /// The question.
@@ -31,6 +30,29 @@ pub struct DecisionRecord {
     pub(super) epoch: u64,
     /// How many callers have it as their answer.
     pub(super) callers: Callers,
+    /// The explanation, if one was asked for.
+    pub(super) explained: Option<Box<Explained>>,
+}
+
+/// An explanation that is computed once, from what the decision knew, outside of the customer's critical section.
+#[derive(Debug)]
+pub(super) struct Explained {
+    /// What the decision knew, until the explanation is there.
+    pub snapshot: Mutex<Option<Snapshot>>,
+    pub explanation: OnceLock<Option<Explanation>>,
+}
+
+impl Clone for Explained {
+    fn clone(&self) -> Self {
+        Self { snapshot: Mutex::new(None), explanation: self.explanation.clone() }
+    }
+}
+
+impl Explained {
+    /// An explanation that is computed when it is first asked for.
+    pub fn from_snapshot(snapshot: Snapshot) -> Self {
+        Self { snapshot: Mutex::new(Some(snapshot)), explanation: OnceLock::new() }
+    }
 }
 
 /// How many callers have a decision as their answer: the one who made it, and those who repeated the request. Changed
@@ -69,7 +91,19 @@ impl DecisionRecord {
         if self.key == DecisionKey::default() {
             return String::new();
         }
-        format!("d-{:08x}-{:x}", self.run, self.number)
+        let DecisionName { run, number } = self.name;
+        format!("d-{run:08x}-{number:x}")
+    }
+
+    /// The explanation, if one was asked for and may be shown.
+    #[must_use]
+    pub fn explanation(&self) -> Option<&Explanation> {
+        let Explained { snapshot, explanation } = self.explained.as_deref()?;
+        let explain = || {
+            let snapshot = snapshot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            snapshot.and_then(|snapshot| snapshot.explain(&self.question, &self.rules, self.at))
+        };
+        explanation.get_or_init(explain).as_ref()
     }
 
     /// The same decision without data that was read from the customer: the steps stay, texts and reasons are removed,
@@ -78,7 +112,7 @@ impl DecisionRecord {
     pub fn redacted(&self) -> Self {
         let mut record = self.clone();
         record.question.context.clear();
-        record.decision.explanation = None;
+        record.explained = None;
         record.decision.valid_until = record.at;
         for chosen in &mut record.decision.actions {
             chosen.text = Arc::default();

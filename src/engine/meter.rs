@@ -21,6 +21,8 @@ const SHARDS: usize = 16;
 pub struct Meter {
     shards: [Shard; SHARDS],
     readings: [AtomicU64; Outcome::NAMES.len()],
+    /// Facts that were dropped because no purpose covered them.
+    dropped_facts: AtomicU64,
 }
 
 /// The counters of one thread, or of a few; two cache lines long, to avoid false sharing.
@@ -46,27 +48,34 @@ pub struct Durations {
 }
 
 impl Meter {
-    /// Counts and times a decision. Dry runs do not count.
-    ///
-    /// # Errors
-    /// Those of the decision.
+    /// The beginning of a decision.
     #[expect(clippy::disallowed_methods, reason = "how long a decision takes is not part of it")]
-    pub fn decision(
-        &self,
-        decide: impl FnOnce() -> Result<Arc<DecisionRecord>, EngineError>,
-    ) -> Result<Arc<DecisionRecord>, EngineError> {
-        let start = Instant::now();
-        let answer = decide();
+    #[must_use]
+    pub fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// Counts and times a decision. Dry runs do not count.
+    pub fn decision(&self, start: Instant, answer: &Result<Arc<DecisionRecord>, EngineError>) {
         if answer.as_ref().is_ok_and(|record| record.key == DecisionKey::default()) {
-            return answer;
+            return;
         }
         let (shard, took) = (self.shard(), start.elapsed());
-        add(shard.answers.get(place(&answer)), 1);
+        add(shard.answers.get(place(answer)), 1);
         add(shard.took.get(BOUNDS.partition_point(|bound| *bound < took.as_secs_f64())), 1);
         add(Some(&shard.nanoseconds), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         let truncated = answer.as_ref().is_ok_and(|record| record.decision.history_truncated);
         add(Some(&shard.truncated), u64::from(truncated));
-        answer
+    }
+
+    /// Counts facts that were dropped because no purpose covered them.
+    pub(super) fn drop_facts(&self, count: usize) {
+        add(Some(&self.dropped_facts), count as u64);
+    }
+
+    /// The number of facts that were dropped because no purpose covered them.
+    pub fn dropped_facts(&self) -> u64 {
+        self.dropped_facts.load(Ordering::Relaxed)
     }
 
     /// Counts a read of the rule files.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
@@ -14,7 +15,6 @@ use crate::domain::sources::Sources;
 use crate::domain::time::Moment;
 use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::{Loaded, code};
-use crate::sync::atomic::Ordering;
 
 /// A rule set in force, and the result of the last read of the files.
 #[derive(Debug)]
@@ -87,15 +87,43 @@ impl fmt::Display for ActiveRules {
     }
 }
 
+/// The rules in force, and who waits for others.
+#[derive(Debug)]
+pub(super) struct RulesInForce {
+    active: ArcSwap<ActiveRules>,
+    reloading: Mutex<()>,
+    readings: watch::Sender<Arc<ActiveRules>>,
+}
+
+impl RulesInForce {
+    /// The first rules.
+    pub fn new(rules: Arc<RuleSet>, since: Moment) -> Self {
+        let active = Arc::new(ActiveRules::new(rules, since));
+        let readings = watch::Sender::new(Arc::clone(&active));
+        Self { active: ArcSwap::new(active), reloading: Mutex::new(()), readings }
+    }
+
+    /// The rules in force.
+    pub fn current(&self) -> Arc<ActiveRules> {
+        self.active.load_full()
+    }
+}
+
 impl Engine {
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<ActiveRules> {
+        self.rules.current()
+    }
+
     /// Reads rules and puts them in force in one atomic swap, or keeps the current ones and remembers why.
     ///
     /// Only one reload runs at a time: rules are read with the vocabulary of those in force, so that ids keep their
     /// meaning.
     pub fn reload(&self, read: impl FnOnce(&Vocabulary) -> Loaded, now: Moment) -> Arc<ActiveRules> {
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = self.steady(now);
-        let current = self.rules.load_full();
+        let _one_at_a_time = self.rules.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.clock.steady(now);
+        let current = self.rules.current();
         let Loaded { rule_set, diagnostics, sources, .. } = read(&current.set.vocabulary).succeeding(&current.set, at);
         let kept = || (Arc::clone(&current.set), current.number, current.since);
         let ((set, number, since), outcome) = match rule_set {
@@ -107,22 +135,15 @@ impl Engine {
             None => (kept(), Outcome::Refused),
         };
         let next = Arc::new(ActiveRules { set, number, since, reading: Reading { at, outcome, diagnostics, sources } });
-        self.rules.store(Arc::clone(&next));
+        self.rules.active.store(Arc::clone(&next));
         self.meter.reading(outcome);
-        self.readings.send_replace(Arc::clone(&next));
+        self.rules.readings.send_replace(Arc::clone(&next));
         next
     }
 
     /// The rules in force after each read of the files; a receiver may skip all but the latest.
     #[must_use]
     pub fn readings(&self) -> watch::Receiver<Arc<ActiveRules>> {
-        self.readings.subscribe()
-    }
-
-    /// Sets whether the ledger can be trusted; while it cannot, no personal data is read.
-    pub fn trust_ledger(&self, trusted: bool) {
-        if self.ledger_trusted.swap(trusted, Ordering::AcqRel) && !trusted {
-            tracing::error!("the consent ledger cannot be relied on: no personal data is used");
-        }
+        self.rules.readings.subscribe()
     }
 }

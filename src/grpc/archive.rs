@@ -173,7 +173,7 @@ fn decision(record: &DecisionRecord) -> Json {
         })
     });
     let silence = record.decision.silence.as_ref();
-    let explained = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
+    let explained = record.explanation().into_iter().flat_map(|explanation| &explanation.candidates);
     let considered = explained.map(|loser| {
         json!({
             "action": name(loser.action, rules), "gate": loser.gate.name(), "reason": loser.reason,

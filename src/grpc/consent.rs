@@ -9,7 +9,7 @@ use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
 use crate::domain::consent::json_ld;
 use crate::domain::consent::record::ConsentSource;
-use crate::engine::{ChangeResult, ConsentChange, ConsentRequest};
+use crate::engine::{ChangeResult, ConsentChange, ConsentRequest, Standings};
 
 /// ConsentService over an engine.
 #[derive(Debug)]
@@ -22,11 +22,8 @@ impl ConsentService for ConsentApi {
         request: Request<proto::RecordConsentRequest>,
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
         let request = consent(request.into_inner())?;
-        let engine = Arc::clone(&self.0.engine);
-        // A restriction takes effect here, however many calls wait for the disk.
-        let begun = engine.begin_consent(request, self.0.clock.now()).map_err(|error| status(&error))?;
-        let recorded = off_thread(move || engine.finish_consent(begun)).await?;
-        let answer = recorded.map_err(|error| status(&error))?;
+        let answer = self.0.engine.record_consent_async(request, self.0.clock.now()).await;
+        let answer = answer.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
             results: answer.results.into_iter().map(result).collect(),
             ledger_position: answer.position,
@@ -38,7 +35,9 @@ impl ConsentService for ConsentApi {
         request: Request<proto::GetConsentRequest>,
     ) -> Result<Response<proto::GetConsentResponse>, Status> {
         let customer = request.into_inner().customer_id;
-        let standings = self.0.engine.standing(&customer, self.0.clock.now()).map_err(|error| status(&error))?;
+        let engine = &self.0.engine;
+        let standings = Standings::new(&customer, engine.rules()).map_err(|error| status(&error))?;
+        let standings = engine.execute(&standings, self.0.clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(proto::GetConsentResponse {
             standings: standings.into_iter().map(convert::standing).collect(),
         }))

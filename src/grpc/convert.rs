@@ -89,7 +89,7 @@ pub fn question(request: proto::DecideRequest) -> Result<Question, Status> {
         customer: request.customer_id.into(),
         channel: request.channel.into(),
         request_id: request.request_id.into(),
-        context: facts("context", request.context)?,
+        context: facts("context", request.context)?.into(),
         max_actions: request.max_actions,
         groups: request.groups,
         explain,
@@ -125,7 +125,7 @@ pub fn past_decision(record: &DecisionRecord) -> proto::GetDecisionResponse {
 }
 
 pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
-    let Decision { actions, silence, purposes_used, explanation, .. } = &record.decision;
+    let Decision { actions, silence, purposes_used, .. } = &record.decision;
     let rules = &record.rules;
     proto::DecideResponse {
         decision_id: record.id(),
@@ -135,7 +135,7 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
         purposes_used: purposes(*purposes_used, rules),
         ledger_position: record.decision.ledger_position,
         valid_until: Some(timestamp(record.decision.valid_until)),
-        explanation: explanation.as_ref().map(|explanation| proto::Explanation {
+        explanation: record.explanation().map(|explanation| proto::Explanation {
             funnel: explanation
                 .funnel
                 .iter()

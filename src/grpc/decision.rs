@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::proto::decision_service_server::DecisionService;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{DecisionRecord, OutcomeInput, Watch};
+use crate::engine::{DecisionRecord, OutcomeInput, ShowDecision, Watch};
 
 /// DecisionService over an engine.
 #[derive(Debug)]
@@ -26,11 +26,7 @@ impl DecisionService for DecisionApi {
             gpc::record(&self.0, std::iter::once(question.customer.as_str())).await;
         }
         let Shared { engine, clock, .. } = &self.0;
-        let record =
-            engine.meter().decision(|| engine.decide(question, clock.now())).map_err(|error| status(&error))?;
-        if !record.decision.actions.is_empty() {
-            engine.wait_durable().await;
-        }
+        let record = engine.decide_async(question, clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(convert::decision(&record)))
     }
 
@@ -40,8 +36,8 @@ impl DecisionService for DecisionApi {
     ) -> Result<Response<proto::RecordOutcomesResponse>, Status> {
         let outcomes: Result<Vec<OutcomeInput>, Status> =
             request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
-        let results = self.0.engine.record_outcomes(outcomes?, self.0.clock.now()).map_err(|error| status(&error))?;
-        self.0.engine.wait_durable().await;
+        let results = self.0.engine.record_outcomes_async(outcomes?, self.0.clock.now()).await;
+        let results = results.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordOutcomesResponse { results: convert::results(results) }))
     }
 
@@ -49,11 +45,8 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::GetDecisionRequest>,
     ) -> Result<Response<proto::GetDecisionResponse>, Status> {
-        let record = self
-            .0
-            .engine
-            .decision(&request.into_inner().decision_id, self.0.clock.now())
-            .map_err(|error| status(&error))?;
+        let decision = self.0.engine.decision_async(&request.into_inner().decision_id, self.0.clock.now()).await;
+        let record = decision.map_err(|error| status(&error))?;
         Ok(Response::new(convert::past_decision(&record)))
     }
 
@@ -117,8 +110,8 @@ impl Watcher {
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return None,
             };
-            self.shared.engine.wait_durable().await;
-            if let Some(record) = self.shared.engine.as_shown(record, self.shared.clock.now()) {
+            let Shared { engine, clock, .. } = &self.shared;
+            if let Ok(Some(record)) = engine.execute(&ShowDecision::new(record, engine.rules()), clock.now()).await {
                 return Some(proto::WatchDecisionsResponse { decision: Some(convert::past_decision(&record)) });
             }
         }

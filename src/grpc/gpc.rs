@@ -2,11 +2,11 @@
 //! call.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use tonic::metadata::MetadataMap;
 
-use super::{Shared, off_thread};
+use super::Shared;
+use crate::engine::GpcObjection;
 
 /// Whether the browser behind a call sends the signal: exactly the value `1`.
 pub fn is_set(metadata: &MetadataMap) -> bool {
@@ -16,11 +16,11 @@ pub fn is_set(metadata: &MetadataMap) -> bool {
 /// Records the objection for each customer who has none on record. It takes effect even if the ledger fails.
 pub async fn record<'c>(shared: &Shared, customers: impl Iterator<Item = &'c str>) {
     for customer in customers.collect::<BTreeSet<&str>>() {
-        let Some(objection) = shared.engine.gpc_objection(customer) else { continue };
-        // An invalid customer id is refused by the call itself.
-        if let Ok(begun) = shared.engine.begin_consent(objection, shared.clock.now()) {
-            let engine = Arc::clone(&shared.engine);
-            drop(off_thread(move || engine.finish_consent(begun)).await);
+        let Some(signal) = GpcObjection::new(customer, shared.engine.rules()) else { return };
+        let now = shared.clock.now();
+        if let Ok(Some(objection)) = shared.engine.execute(&signal, now).await {
+            // An invalid customer id is refused by the call itself; where the disk fails, the objection is in effect.
+            drop(shared.engine.record_consent_async(objection, now).await);
         }
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto::journey_service_server::JourneyService;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{AttributeChange, EventInput, JourneyView, LimitView};
+use crate::engine::{AttributeChange, EventInput, GetCustomer, JourneyView, LimitView};
 
 /// JourneyService over an engine.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ impl JourneyService for JourneyApi {
             request.attributes.into_iter().map(|(name, wire)| (name, convert::value(wire))).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
         let change = AttributeChange { customer: request.customer_id, attributes, time_zone: request.time_zone };
-        let dropped = self.0.engine.set_attributes(change, self.0.clock.now()).map_err(|error| status(&error))?;
+        let dropped =
+            self.0.engine.set_attributes_async(change, self.0.clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(proto::SetAttributesResponse { dropped }))
     }
 
@@ -61,7 +62,9 @@ impl JourneyService for JourneyApi {
         request: Request<proto::GetCustomerRequest>,
     ) -> Result<Response<proto::GetCustomerResponse>, Status> {
         let customer_id = request.into_inner().customer_id;
-        let view = self.0.engine.customer(&customer_id, self.0.clock.now()).map_err(|error| status(&error))?;
+        let engine = &self.0.engine;
+        let look = GetCustomer::new(&customer_id, engine.rules()).map_err(|error| status(&error))?;
+        let view = engine.execute(&look, self.0.clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(proto::GetCustomerResponse {
             customer_id,
             journeys: view.journeys.into_iter().map(journey).collect(),
@@ -86,7 +89,8 @@ async fn record(
         gpc::record(shared, request.events.iter().map(|event| event.customer_id.as_str())).await;
     }
     let events: Result<Vec<EventInput>, Status> = request.events.into_iter().enumerate().map(event).collect();
-    let results = shared.engine.record_events(events?, shared.clock.now()).map_err(|error| status(&error))?;
+    let results =
+        shared.engine.record_events_async(events?, shared.clock.now()).await.map_err(|error| status(&error))?;
     Ok(proto::RecordEventsResponse { results: convert::results(results) })
 }
 

@@ -9,7 +9,7 @@ use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
 use crate::domain::id::{Id, IdMap};
 use crate::domain::rule_set::RuleSet;
-use crate::engine::{ActiveRules, Outcome};
+use crate::engine::{ActiveRules, Decide, Outcome};
 use crate::rules::{Loaded, load};
 
 /// Reads the rule folder again, and puts it in force if it is valid.
@@ -73,17 +73,23 @@ impl RuleService for RuleApi {
     ) -> Result<Response<proto::SimulateDecisionResponse>, Status> {
         let request = request.into_inner();
         let question = convert::question(request.request.ok_or_else(|| wrong_field("request", "is required"))?)?;
-        let now = request.at.map_or_else(|| self.shared.clock.now(), convert::moment);
+        let engine = &self.shared.engine;
+        let at = request.at.map_or_else(|| self.shared.clock.now(), convert::moment);
         let (rules, diagnostics) = if request.files.is_empty() {
-            (Some(Arc::clone(&self.shared.engine.rules().set)), Vec::new())
+            (Some(Arc::clone(&engine.rules().set)), Vec::new())
         } else {
             let loaded = self.load_sent(request.files).await?;
             let diagnostics = convert::diagnostics(&loaded.diagnostics, &loaded.sources);
             (loaded.rule_set.map(Arc::new), diagnostics)
         };
-        let decided =
-            rules.map(|rules| self.shared.engine.simulate(question, rules, (now, self.shared.clock.now()))).transpose();
-        let decision = decided.map_err(|error| status(&error))?.map(|record| convert::decision(&record));
+        let decision = match rules {
+            Some(rules) => {
+                let decide = Decide::simulated(question, rules, at, engine.rules()).map_err(|error| status(&error))?;
+                let decided = engine.execute(&decide, self.shared.clock.now()).await.flatten();
+                Some(convert::decision(&*decided.map_err(|error| status(&error))?))
+            }
+            None => None,
+        };
         Ok(Response::new(proto::SimulateDecisionResponse { decision, diagnostics }))
     }
 

@@ -26,6 +26,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::UnknownRecord(_) => (Code::NotFound, "UNKNOWN_RECORD"),
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),
         EngineError::BackupUnavailable(_) => (Code::Unavailable, "BACKUP_UNAVAILABLE"),
+        EngineError::Failed => (Code::Internal, "FAILED"),
     };
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     if let EngineError::Invalid(violations) = error {

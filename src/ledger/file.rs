@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::oneshot;
+
 use super::content::{self, Content};
 use super::copy::{CopySink, check_complete, copy};
 use super::disk::{Disk, RealDisk, is_full};
@@ -25,10 +27,11 @@ use super::signer::{
 };
 use super::vault::{ErasedPerson, Vault};
 use super::writer::{Append, Job, Writer};
-use super::{Erasure, Ledger, LedgerError};
+use super::{Appending, Erasure, Ledger, LedgerError};
 use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use crate::domain::time::Moment;
 use crate::io_at::{AtPath as _, IoAt};
+use crate::sync::block_on;
 
 /// The folder of frames and customer keys inside the data folder.
 const LEDGER: &str = "ledger";
@@ -394,7 +397,17 @@ fn unreadable(position: u64) -> LedgerError {
 
 impl Ledger for FileLedger {
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError> {
-        self.request(|reply| Job::Append(Append { records: records.to_vec(), reply }))
+        block_on(self.submit(records.to_vec()))
+    }
+
+    fn submit(&self, records: Vec<ConsentRecord>) -> Appending {
+        let ended = || LedgerError::Unavailable("the ledger's writer has ended".into());
+        let (reply, waiting) = oneshot::channel();
+        let job = Job::Append(Append { records, reply });
+        match self.senders.as_ref().map(|senders| senders.writer.send(job)) {
+            Some(Ok(())) => Appending::Waiting(waiting),
+            _ => Appending::Done(Some(Err(ended()))),
+        }
     }
 
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {

@@ -31,6 +31,11 @@ mod vault;
 mod verification;
 mod writer;
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
 use crate::domain::consent::ConsentRecord;
 use crate::domain::time::Moment;
 use proof::Hash;
@@ -79,6 +84,28 @@ impl Erasure {
     }
 }
 
+/// Records on their way to the disk: the position of the last once all are durable.
+#[derive(Debug)]
+#[must_use = "records are durable only when this ends well"]
+pub enum Appending {
+    /// They have arrived, or cannot.
+    Done(Option<Result<u64, LedgerError>>),
+    /// The writer has them.
+    Waiting(oneshot::Receiver<Result<u64, LedgerError>>),
+}
+
+impl Future for Appending {
+    type Output = Result<u64, LedgerError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = || LedgerError::Unavailable("the ledger's writer has ended".into());
+        match self.get_mut() {
+            Self::Done(result) => Poll::Ready(result.take().unwrap_or_else(|| Err(ended()))),
+            Self::Waiting(reply) => Pin::new(reply).poll(context).map(|reply| reply.unwrap_or_else(|_| Err(ended()))),
+        }
+    }
+}
+
 /// An append-only ledger of consent records. Positions count from 1.
 pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// Appends records in order, all or none, and returns the position of the last once all are durable.
@@ -86,6 +113,11 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// When they are not durable; none of them counts then.
     fn append(&self, records: &[ConsentRecord]) -> Result<u64, LedgerError>;
+
+    /// Like [`Ledger::append`], without waiting on this thread.
+    fn submit(&self, records: Vec<ConsentRecord>) -> Appending {
+        Appending::Done(Some(self.append(&records)))
+    }
 
     /// Makes all records of a customer permanently unreadable, and records the erasure without the customer's id. Only
     /// the customer's suppression remains known. A repeated erasure changes nothing, unless records were appended in

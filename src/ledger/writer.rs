@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use compact_str::CompactString;
+use tokio::sync::oneshot;
 
 use super::customer_keys::{KeyBlocks, KeyName};
 use super::disk::is_full;
@@ -37,7 +38,7 @@ pub enum Job {
 pub struct Append {
     pub records: Vec<ConsentRecord>,
     /// Receives the position of the last record.
-    pub reply: Sender<Result<u64, LedgerError>>,
+    pub reply: oneshot::Sender<Result<u64, LedgerError>>,
 }
 
 impl Append {

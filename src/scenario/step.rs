@@ -184,7 +184,7 @@ fn new_question(line: DecideLine, customer: String, rules: &RuleSet) -> Result<Q
     Ok(Question {
         customer: customer.into(),
         channel: line.channel.into(),
-        context: values("context", line.context, type_of)?,
+        context: values("context", line.context, type_of)?.into(),
         groups: line.groups,
         max_actions: line.max_actions,
         explain: Explain::Chosen,

@@ -53,6 +53,10 @@ enum Dirty {
     Full,
 }
 
+/// Says whether a customer may have been changed and evicted since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
 /// The result of loading a customer.
 #[derive(Debug, Default)]
 pub struct LoadedCustomer<C> {
@@ -113,42 +117,48 @@ impl<C: Persisted> Customers<C> {
         }
     }
 
-    /// Applies a change to one customer under the lock of its shard, after loading it if it is not in memory. A new
-    /// customer that is still empty after the change is dropped.
-    pub fn update<T>(
+    /// Applies a change to a customer in memory, under the lock of its shard.
+    ///
+    /// # Errors
+    /// The change, not applied, if the customer is not in memory: load the customer, then call
+    /// [`Customers::update_loaded`].
+    pub fn update<T, F: FnOnce(&mut C) -> (T, Mutation)>(&self, id: &str, change: F) -> Result<T, F> {
+        self.section.enter(|| match self.map.get_mut(id) {
+            Some(mut slot) => Ok(self.apply(id, &mut slot, change)),
+            None => Err(change),
+        })
+    }
+
+    /// A ticket for a load that begins now. The customer may be loaded, changed and evicted by others meanwhile.
+    #[must_use]
+    pub fn ticket(&self, id: &str) -> Ticket {
+        Ticket(self.removals(id).load(Ordering::Acquire))
+    }
+
+    /// Applies a change to a customer who was not in memory and has been loaded. A new customer that is still empty
+    /// after the change is not kept.
+    ///
+    /// # Errors
+    /// The change, not applied, if what was loaded may have become stale since the ticket: load again.
+    pub fn update_loaded<T, F: FnOnce(&mut C) -> (T, Mutation)>(
         &self,
         id: &str,
-        load: impl Fn() -> LoadedCustomer<C>,
-        change: impl FnOnce(&mut C) -> (T, Mutation),
-    ) -> T {
-        let mut change = Some(change);
-        loop {
-            let cached = self.section.enter(|| {
-                let mut slot = self.map.get_mut(id)?;
-                Some(self.apply(id, &mut slot, change.take()?))
-            });
-            if let Some(result) = cached {
-                return result;
-            }
-            let removals = self.removals(id).load(Ordering::Acquire);
-            // Without the lock: no other call waits for the disk. The customer may be loaded, changed and evicted
-            // meanwhile.
-            let mut slot = Box::new(Slot::from(load()));
-            let loaded = self.section.enter(|| match self.map.entry(EcoString::from(id)) {
-                Entry::Occupied(mut cached) => Some(self.apply(id, cached.get_mut(), change.take()?)),
-                Entry::Vacant(_) if self.removals(id).load(Ordering::Acquire) != removals => None,
-                Entry::Vacant(vacant) => {
-                    let result = self.apply(id, &mut slot, change.take()?);
-                    if slot.stored || slot.customer.is_worth_keeping() {
-                        vacant.insert(slot);
-                    }
-                    Some(result)
+        loaded: LoadedCustomer<C>,
+        ticket: Ticket,
+        change: F,
+    ) -> Result<T, F> {
+        let mut slot = Box::new(Slot::from(loaded));
+        self.section.enter(|| match self.map.entry(EcoString::from(id)) {
+            Entry::Occupied(mut cached) => Ok(self.apply(id, cached.get_mut(), change)),
+            Entry::Vacant(_) if self.ticket(id) != ticket => Err(change),
+            Entry::Vacant(vacant) => {
+                let result = self.apply(id, &mut slot, change);
+                if slot.stored || slot.customer.is_worth_keeping() {
+                    vacant.insert(slot);
                 }
-            });
-            if let Some(result) = loaded {
-                return result;
+                Ok(result)
             }
-        }
+        })
     }
 
     fn apply<T>(&self, id: &str, slot: &mut Slot<C>, change: impl FnOnce(&mut C) -> (T, Mutation)) -> T {

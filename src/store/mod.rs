@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
 pub use copy::{CustomerCount, PAIRS, unpack};
 pub use customer_store::{CustomerFlush, CustomerStore, OpenedStore, StoreCounts, StoreRecovery, WriterState};
-pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted};
+pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted, Ticket};
 
 /// Why the customer store failed.
 #[derive(Debug, thiserror::Error)]

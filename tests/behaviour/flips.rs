@@ -73,7 +73,7 @@ fn presented(engine: &Engine, action: &str, at: Moment) {
 fn flip(engine: &Engine, question: Question, action: &str) -> Option<String> {
     let question = Question { explain: Explain::Full, validate_only: true, ..question };
     let record = engine.decide(question, monday()).unwrap();
-    let losers = &record.decision.explanation.as_ref().unwrap().candidates;
+    let losers = &record.explanation().unwrap().candidates;
     let loser = losers.iter().find(|loser| record.rules.vocabulary.name(loser.action) == action).unwrap();
     loser.flip.clone()
 }
@@ -334,7 +334,7 @@ fn a_flip_holds_when_it_is_done() {
         for wanted in [("web", 1), ("email", 2)] {
             let asked = Question { explain: Explain::Full, ..question(&engine, &customer, wanted) };
             let record = engine.decide(asked, monday()).unwrap();
-            for loser in &record.decision.explanation.as_ref().unwrap().candidates {
+            for loser in &record.explanation().unwrap().candidates {
                 let Some(flip) = &loser.flip else { continue };
                 let action = record.rules.vocabulary.name(loser.action);
                 told += 1;

@@ -21,7 +21,7 @@ fn shown(record: &DecisionRecord) -> String {
         text += &format!("silence {}: {}\n  again {again:?}\n", silence.reason.name(), silence.detail);
     }
     text += &format!("valid until {}\n", record.decision.valid_until);
-    for loser in record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates) {
+    for loser in record.explanation().into_iter().flat_map(|explanation| &explanation.candidates) {
         if loser.gate != Gate::Channel {
             let flip = loser.flip.as_deref().unwrap_or("-");
             text += &format!(

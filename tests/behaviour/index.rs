@@ -270,7 +270,8 @@ pub fn question(engine: &Engine, customer: &Customer, (channel, most): (&str, u3
 
 fn decide(engine: &Engine, customer: &Customer, wanted: (&str, u32), explain: Explain) -> Decision {
     let question = Question { explain, ..question(engine, customer, wanted) };
-    engine.decide(question, monday()).unwrap().decision.clone()
+    let record = engine.decide(question, monday()).unwrap();
+    Decision { explanation: record.explanation().cloned(), ..record.decision.clone() }
 }
 
 /// The answer, and the funnel with the loser that came furthest.

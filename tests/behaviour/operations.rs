@@ -142,7 +142,7 @@ fn every_metric_is_documented_and_every_documented_metric_is_there() {
 #[test]
 fn metrics_count_what_happened_and_name_no_customer() {
     let engine = Arc::new(engine(&rules("tests/fixtures/design")));
-    let decide = |question: Question| engine.meter().decision(|| engine.decide(question, monday()));
+    let decide = |question: Question| tactful::sync::block_on(engine.decide_async(question, monday()));
     let question = ask("mrs-secret", "web", &[("topic", "speed"), ("activity", "browsing")]);
     decide(question.clone()).unwrap();
     decide(Question { validate_only: true, ..question.clone() }).unwrap();

@@ -94,7 +94,7 @@ fn points(engine: &Engine, at: Moment) -> f64 {
 
 fn gate(record: &DecisionRecord, action: &str) -> Gate {
     let id = record.rules.vocabulary.find(action).unwrap();
-    let told = record.decision.explanation.as_ref().unwrap();
+    let told = record.explanation().unwrap();
     told.candidates.iter().find(|candidate| candidate.action == id).unwrap().gate
 }
 
@@ -206,7 +206,7 @@ fn f4_facts_that_an_ask_reads_count_as_personal() {
         let engine = with(&ask);
         engine.set_attributes(attributes("c", &[("customer.x", Value::Text("X".into()))]), monday()).unwrap();
         let record = rehearse(&engine, &[], monday());
-        let told = record.decision.explanation.as_ref().unwrap();
+        let told = record.explanation().unwrap();
         let score = told.candidates[0].score.unwrap();
         close(score.personal, 1.0);
         close(score.total, 40.0 * 0.5 - 20.0);

@@ -14,7 +14,7 @@ use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, ConsentChange, ConsentRequest, Engine, EventInput, Limits, Question};
 use tactful::ledger::proof::Hash;
-use tactful::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
+use tactful::ledger::{Appending, Erasure, Ledger, LedgerError, MemoryLedger};
 use tactful::rule_files;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;
@@ -122,15 +122,15 @@ pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u6
 /// A ledger in memory that a test holds up, or lets fail.
 #[derive(Debug, Default)]
 pub struct StubbornLedger {
-    kept: MemoryLedger,
+    kept: Arc<MemoryLedger>,
     /// Nothing is appended while a test holds it.
-    pub gate: Mutex<()>,
+    pub gate: Arc<Mutex<()>>,
     /// No customer is erased while a test holds it.
     pub erasing: Mutex<()>,
     /// How many have asked so far.
-    pub asked: AtomicUsize,
+    pub asked: Arc<AtomicUsize>,
     /// Whether its disk fails: nothing can be appended or erased.
-    pub broken: AtomicBool,
+    pub broken: Arc<AtomicBool>,
     /// Whether its writer has ended.
     pub without_writer: AtomicBool,
 }
@@ -159,6 +159,16 @@ impl Ledger for StubbornLedger {
             return Err(LedgerError::Unavailable("its disk failed".into()));
         }
         self.kept.append(records)
+    }
+
+    /// Like a ledger with a writer of its own: the caller's thread does not wait.
+    fn submit(&self, records: Vec<ConsentRecord>) -> Appending {
+        let Self { kept, gate, asked, broken, .. } = self;
+        let (kept, gate, asked) = (Arc::clone(kept), Arc::clone(gate), Arc::clone(asked));
+        let (broken, (reply, waiting)) = (Arc::clone(broken), oneshot::channel());
+        let writer = Self { kept, gate, asked, broken, ..Self::default() };
+        std::thread::spawn(move || reply.send(writer.append(&records)));
+        Appending::Waiting(waiting)
     }
 
     fn erase(&self, customer: &str, now: Moment) -> Result<Erasure, LedgerError> {

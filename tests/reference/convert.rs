@@ -150,7 +150,7 @@ pub fn answer(record: &DecisionRecord) -> Answer {
         nearest_gap: silence.nearest.map_or(0.0, |(_, gap)| gap),
         retry_after: silence.retry_after.map(|at| at.0),
     });
-    let candidates = decision.explanation.iter().flat_map(|explanation| &explanation.candidates).map(|loser| {
+    let candidates = record.explanation().into_iter().flat_map(|explanation| &explanation.candidates).map(|loser| {
         let candidate = Candidate {
             gate: loser.gate.name().to_owned(),
             score: loser.score.map(score),

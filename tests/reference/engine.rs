@@ -8,7 +8,7 @@ use tactful::domain::id::{PurposeId, Vocabulary};
 use tactful::domain::rule_set::RuleSet;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
-use tactful::engine::{DecisionRecord, Engine, EngineError, Limits, Outcome};
+use tactful::engine::{DecisionRecord, Engine, EngineError, GpcObjection, Limits, Outcome};
 use tactful::ledger::{FileLedger, LedgerSettings, MemoryLedger};
 use tactful::rules::diagnostic::Severity;
 use tactful::rules::{Loaded, load};
@@ -187,7 +187,8 @@ impl Player {
         let asked = convert::question(customer, question);
         if question.gpc
             && !question.rehearsal
-            && let Some(objection) = engine.gpc_objection(customer)
+            && let Some(signal) = GpcObjection::new(customer, engine.rules())
+            && let Some(objection) = engine.execute_blocking(&signal, now).unwrap()
         {
             drop(engine.record_consent(objection, now));
         }
@@ -228,7 +229,7 @@ impl Player {
 }
 
 fn flips(record: &DecisionRecord) -> BTreeMap<String, String> {
-    let candidates = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
+    let candidates = record.explanation().into_iter().flat_map(|explanation| &explanation.candidates);
     let flips = candidates.filter_map(|loser| {
         let name = record.rules.vocabulary.name(loser.action).to_owned();
         Some((name, loser.flip.clone()?))

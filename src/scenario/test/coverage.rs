@@ -78,7 +78,7 @@ impl Coverage {
     /// Records what a question exercised; its answer contains all reasons.
     pub(super) fn note_decision(&mut self, record: &DecisionRecord) {
         let rules = &record.rules;
-        let candidates = record.decision.explanation.iter().flat_map(|explanation| &explanation.candidates);
+        let candidates = record.explanation().into_iter().flat_map(|explanation| &explanation.candidates);
         for loser in candidates {
             let Some(action) = rules.actions.get(loser.action) else { continue };
             self.note_conditions(action, loser, rules);

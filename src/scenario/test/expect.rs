@@ -169,7 +169,7 @@ impl<'r> Answer<'r> {
     }
 
     fn loser(&self, action: &str) -> Option<&'r Loser> {
-        let candidates = &self.record.decision.explanation.as_ref()?.candidates;
+        let candidates = &self.record.explanation()?.candidates;
         candidates.iter().find(|loser| self.record.rules.vocabulary.name(loser.action) == action)
     }
 

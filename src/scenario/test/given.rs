@@ -205,7 +205,7 @@ impl<'r> Known<'r> {
         Some(Question {
             customer: CUSTOMER.into(),
             channel: channel?.into(),
-            context: context?.unwrap_or_default(),
+            context: context?.unwrap_or_default().into(),
             groups: groups?,
             max_actions: max_actions?.unwrap_or(0),
             ..Question::default()

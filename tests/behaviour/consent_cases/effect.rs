@@ -23,9 +23,14 @@ fn case_22_a_new_yes_brings_nothing_back_that_was_withdrawn() {
 fn case_23_a_decision_after_the_answer_uses_no_withdrawn_data() {
     let (engine, ledger) = StubbornLedger::under(rules_of(RULES));
     say(&engine, "advice", Given, monday());
-    let begun = engine.begin_consent(consent("anna", "advice", Withdrawn), monday()).unwrap();
-    assert!(!said(&engine, monday()).contains(&"hello".to_owned()), "it binds before it is on disk");
-    engine.finish_consent(begun).unwrap();
+    std::thread::scope(|scope| {
+        let held = ledger.gate.lock().unwrap();
+        let withdrawal = scope.spawn(|| say(&engine, "advice", Withdrawn, monday()));
+        ledger.wait_for(2);
+        assert!(!said(&engine, monday()).contains(&"hello".to_owned()), "it binds before it is on disk");
+        drop(held);
+        withdrawal.join().unwrap();
+    });
     for round in 1..20 {
         say(&engine, "advice", Given, minutes(round));
         let answered = AtomicBool::new(false);

@@ -105,7 +105,13 @@ fn stages(node: &Node, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTab
     read.into_iter().collect()
 }
 
-fn stage(entry: &Entry, id: StageId, head: &JourneyHead, scope: Scope<'_>, facts: &mut FactTable) -> Option<JourneyStage> {
+fn stage(
+    entry: &Entry,
+    id: StageId,
+    head: &JourneyHead,
+    scope: Scope<'_>,
+    facts: &mut FactTable,
+) -> Option<JourneyStage> {
     let sink = scope.sink;
     let fields = Fields::of(&entry.value, &shape::STAGE, sink)?;
     let goal = fields.given("goal").unwrap_or(false);

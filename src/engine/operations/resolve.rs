@@ -5,11 +5,11 @@ use std::fmt;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
-use super::error::FieldViolation;
 use crate::domain::id::{ActionId, ChannelId, ContextId, EventTypeId, FieldId, GroupId, Id, IdMap};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
+use crate::engine::{EngineError, FieldViolation};
 use crate::rules::reader;
 
 /// The longest customer id, and every other id, in bytes.
@@ -23,6 +23,16 @@ const AHEAD: Period = Period(5 * 60_000);
 
 /// The facts of the moment; up to four need no allocation.
 pub(super) type ContextFacts = SmallVec<[(ContextId, Value); 4]>;
+
+/// Refuses an invalid customer id.
+///
+/// # Errors
+/// With the field and the fix.
+pub(in crate::engine) fn check_customer(id: &str, rules: &RuleSet) -> Result<(), EngineError> {
+    let mut resolver = Resolver::new(rules);
+    resolver.id("customer_id", id);
+    if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
+}
 
 /// Collects the errors of a request, against the rules in force.
 pub(super) struct Resolver<'r> {

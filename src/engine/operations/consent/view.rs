@@ -1,9 +1,14 @@
 //! The standing of one purpose, for people.
 
+use std::sync::Arc;
+
+use super::super::resolve::check_customer;
 use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, late_yes_lost, lawful};
 use crate::domain::id::PurposeId;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
+use crate::engine::operation::{Applied, Context, Operation};
+use crate::engine::{ActiveRules, Customer, EngineError};
 
 /// One purpose's standing, for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +32,52 @@ pub struct StandingView {
     /// Whether a late grant arrived after the restriction that holds and did not end it; the customer may be asked
     /// again.
     pub needs_reconfirm: bool,
+}
+
+/// One customer's standing for every declared purpose, now.
+#[derive(Debug)]
+pub struct Standings {
+    customer: String,
+    rules: Arc<ActiveRules>,
+}
+
+impl Standings {
+    /// The standings of one customer.
+    ///
+    /// # Errors
+    /// When the customer id is invalid.
+    pub fn new(customer: &str, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
+        check_customer(customer, &rules.set)?;
+        Ok(Self { customer: customer.into(), rules })
+    }
+
+    /// The standing of every declared purpose.
+    pub(in crate::engine) fn of(standing: &Standing, context: &Context<'_>) -> Vec<StandingView> {
+        let rules = context.rules;
+        let views = rules.declared.purposes.ids().filter_map(|id| view(id, standing, rules, context.now));
+        views.map(|view| if context.ledger_trusted { view } else { view.distrusted() }).collect()
+    }
+}
+
+impl Operation for Standings {
+    type Draft = Vec<StandingView>;
+    type Answer = Vec<StandingView>;
+
+    fn customer(&self) -> &str {
+        &self.customer
+    }
+
+    fn rules(&self) -> &RuleSet {
+        &self.rules.set
+    }
+
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Vec<StandingView>> {
+        Applied::unchanged(Self::of(&customer.standing, context))
+    }
+
+    fn finish(&self, views: Vec<StandingView>) -> Vec<StandingView> {
+        views
+    }
 }
 
 /// The current standing of one purpose.

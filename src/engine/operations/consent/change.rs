@@ -1,7 +1,6 @@
 //! Consent changes as they arrive: what makes a request invalid, which changes are refused, and the records of the
 //! others.
 
-use super::super::EngineError;
 use super::super::resolve::{Resolver, unknown};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
@@ -9,6 +8,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::purpose::Basis;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
+use crate::engine::EngineError;
 
 /// The most changes of one call.
 const MOST_CHANGES: usize = 64;

@@ -1,16 +1,20 @@
 //! A customer's rights over all stored data: erasure and export.
 
-use crate::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
+use super::consent::{StandingView, Standings};
 use super::decide::is_readable;
-use super::{Customer, DecisionRecord, Engine, EngineError, StandingView};
+use super::resolve::check_customer;
 use crate::domain::consent::ConsentRecord;
 use crate::domain::customer::CustomerState;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
+use crate::engine::operation::{Applied, Context, Operation};
+use crate::engine::{ActiveRules, Customer, DecisionRecord, Engine, EngineError};
 use crate::ledger::LedgerError;
 use crate::ledger::proof::Hash;
+use crate::store::StoreError;
+use crate::sync;
 
 /// The result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +57,43 @@ pub struct SignedHead {
     pub verifier_key: String,
 }
 
+/// All state of a customer, settled to now, and their standings.
+struct ReadAll {
+    customer: String,
+    rules: Arc<ActiveRules>,
+}
+
+impl ReadAll {
+    fn new(customer: &str, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
+        check_customer(customer, &rules.set)?;
+        Ok(Self { customer: customer.into(), rules })
+    }
+}
+
+impl Operation for ReadAll {
+    type Draft = (CustomerState, Vec<StandingView>);
+    type Answer = (CustomerState, Vec<StandingView>);
+
+    fn customer(&self) -> &str {
+        &self.customer
+    }
+
+    fn rules(&self) -> &RuleSet {
+        &self.rules.set
+    }
+
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Self::Draft> {
+        let standings = Standings::of(&customer.standing, context);
+        let mut copy = customer.clone();
+        copy.settle(context);
+        Applied::unchanged((copy.state, standings))
+    }
+
+    fn finish(&self, read: Self::Draft) -> Self::Answer {
+        read
+    }
+}
+
 impl Engine {
     /// Erases a customer: state, decisions, remembered requests and the key to their consent records. A replay or an
     /// import does not bring them back; only a yes in person does.
@@ -62,31 +103,39 @@ impl Engine {
     /// # Errors
     /// When the customer id is invalid, or the ledger does not take the erasure; then repeat the call.
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
-        self.check_customer(customer)?;
-        let now = self.steady(now);
+        check_customer(customer, &self.rules.current().set)?;
+        let now = self.clock.steady(now);
         // While others still write consent: this flushes nearly everything that must leave the contact log. An error is
         // reported by the flush of the rest.
         drop(self.write_behind());
-        let _alone = self.erasing.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = sync::block_on(self.revocations.erasing.write());
         // Counted at the beginning and at the end, so that a concurrent consent request notices.
-        let begun = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
+        let begun = self.revocations.count_erasure();
         let erased = self.erase_alone(customer, begun, now);
-        self.erasures.fetch_add(1, Ordering::AcqRel);
+        self.revocations.count_erasure();
         erased
+    }
+
+    /// Erases a customer from the store and the contact log.
+    fn erase_stored(&self, customer: &str) -> Result<(), StoreError> {
+        let Some(store) = self.storage.store() else { return Ok(()) };
+        // Drains the contact log, so that no entry of the customer is left in it.
+        self.write_behind()?;
+        store.erase(&mut store.writer(), customer)
     }
 
     fn erase_alone(&self, customer: &str, begun: u64, now: Moment) -> Result<ErasedCustomer, EngineError> {
         self.customers.replace(customer, Customer::erased(begun));
-        self.denials.fetch_add(1, Ordering::AcqRel);
+        self.revocations.deny();
         self.decisions.forget(|record| record.question.customer == customer);
         let unavailable = |error: LedgerError| {
             self.trust_ledger(false);
             EngineError::LedgerUnavailable(error.to_string())
         };
         // The count is informative: records that cannot be read are erased too.
-        let records = self.ledger.records(customer).map_or(0, |records| records.len());
+        let records = self.storage.ledger().records(customer).map_or(0, |records| records.len());
         let stored = self.erase_stored(customer);
-        let erasure = self.ledger.erase(customer, now).map_err(unavailable)?;
+        let erasure = self.storage.ledger().erase(customer, now).map_err(unavailable)?;
         stored.map_err(|error| EngineError::LedgerUnavailable(error.to_string()))?;
         self.customers.remove(customer);
         Ok(ErasedCustomer { position: erasure.position, records })
@@ -97,13 +146,12 @@ impl Engine {
     /// # Errors
     /// When the customer id is invalid.
     pub fn export(&self, customer: &str, now: Moment) -> Result<CustomerExport, EngineError> {
-        let standings = self.standing(customer, now)?;
-        let (active, now) = (self.rules.load_full(), self.steady(now));
-        let mut held = self.customer_as_held(customer);
-        self.settle(&mut held, &active.set, now);
-        let records = self.ledger.records(customer);
+        let active = self.rules.current();
+        let (state, standings) = self.execute_blocking(&ReadAll::new(customer, Arc::clone(&active))?, now)?;
+        let now = self.clock.steady(now);
+        let records = self.storage.ledger().records(customer);
         let receipts = records.iter().flatten().filter_map(|(position, _)| {
-            let receipt = self.ledger.receipt(*position).ok()?;
+            let receipt = self.storage.ledger().receipt(*position).ok()?;
             Some((*position, receipt))
         });
         Ok(CustomerExport {
@@ -112,7 +160,7 @@ impl Engine {
             customer: customer.to_owned(),
             at: now,
             rules: Arc::clone(&active.set),
-            state: held.state,
+            state,
             standings,
             records: records.map_err(|error| error.to_string()),
             decisions: self.decisions.find(|record| record.question.customer == customer && is_readable(record, now)),
@@ -124,8 +172,8 @@ impl Engine {
     /// # Errors
     /// When the customer id is invalid, or the ledger cannot be read.
     pub fn consent_records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, EngineError> {
-        self.check_customer(customer)?;
-        self.ledger.records(customer).map_err(unread)
+        check_customer(customer, &self.rules.current().set)?;
+        self.storage.ledger().records(customer).map_err(unread)
     }
 
     /// A record of a customer, with its receipt.
@@ -140,7 +188,7 @@ impl Engine {
         };
         let found = records.into_iter().find(|(_, record)| record.record_id == record_id);
         let (position, record) = found.ok_or_else(unknown)?;
-        Ok((record, self.ledger.receipt(position).map_err(unread)?))
+        Ok((record, self.storage.ledger().receipt(position).map_err(unread)?))
     }
 
     /// The newest signed head, which covers every record acknowledged before the call, and the key that verifies it.
@@ -148,8 +196,8 @@ impl Engine {
     /// # Errors
     /// When nothing is signed.
     pub fn signed_head(&self) -> Result<SignedHead, EngineError> {
-        let checkpoint = self.ledger.checkpoint().map_err(unread)?;
-        Ok(SignedHead { checkpoint, verifier_key: self.ledger.verifier_key().map_err(unread)? })
+        let checkpoint = self.storage.ledger().checkpoint().map_err(unread)?;
+        Ok(SignedHead { checkpoint, verifier_key: self.storage.ledger().verifier_key().map_err(unread)? })
     }
 
     /// The proof that the ledger of one size begins with the ledger of an earlier size.
@@ -157,7 +205,7 @@ impl Engine {
     /// # Errors
     /// When the ledger never had such a size, or nothing is signed.
     pub fn consistency(&self, earlier: u64, size: u64) -> Result<Vec<Hash>, EngineError> {
-        self.ledger.consistency(earlier, size).map_err(unread)
+        self.storage.ledger().consistency(earlier, size).map_err(unread)
     }
 }
 

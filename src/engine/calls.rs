@@ -1,0 +1,201 @@
+//! The calls of the engine by name.
+//!
+//! Those that wait on the calling thread are for tests, timelines and tools; a server runs operations with
+//! [`Engine::execute`], or the calls here that end in `_async`.
+
+use std::sync::Arc;
+
+use super::operations::{
+    AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
+    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, ShowDecision, StandingView,
+    Standings, bounded, is_readable,
+};
+use super::{DecisionRecord, Engine, EngineError, Meter};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Moment;
+use crate::sync::block_on;
+
+impl Engine {
+    /// The next best actions for one customer on one channel now, or silence.
+    ///
+    /// # Errors
+    /// When the question does not fit the rules, or its request id was used for another question.
+    pub fn decide(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        self.execute_blocking(&Decide::new(question, self.rules())?, now)?
+    }
+
+    /// [`Engine::decide`] without waiting on this thread; counted and timed by the meter.
+    ///
+    /// # Errors
+    /// Those of [`Engine::decide`].
+    pub async fn decide_async(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        let start = Meter::start();
+        let answer = match Decide::new(question, self.rules()) {
+            Ok(decide) => self.execute(&decide, now).await.flatten(),
+            Err(error) => Err(error),
+        };
+        self.meter.decision(start, &answer);
+        answer
+    }
+
+    /// Decides under other rules or at another time, and changes nothing.
+    ///
+    /// # Errors
+    /// When the question does not fit the rules.
+    pub fn simulate(
+        &self,
+        question: Question,
+        rules: Arc<RuleSet>,
+        at: Moment,
+        now: Moment,
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
+        self.execute_blocking(&Decide::simulated(question, rules, at, self.rules())?, now)?
+    }
+
+    /// A past decision with its reasons, as it was made. Data that the customer has denied since is not shown.
+    ///
+    /// # Errors
+    /// When no decision with this id is kept.
+    pub fn decision(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        block_on(self.decision_async(id, now))
+    }
+
+    /// [`Engine::decision`] without waiting on this thread.
+    ///
+    /// # Errors
+    /// Those of [`Engine::decision`].
+    pub async fn decision_async(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        let record = self.decisions.ids().parse(id).and_then(|key| self.decisions.get(key));
+        let unknown = || EngineError::UnknownDecision(id.chars().take(64).collect());
+        let record = record.filter(|record| is_readable(record, self.clock.steady(now))).ok_or_else(unknown)?;
+        self.execute(&ShowDecision::new(record, self.rules()), now).await?.ok_or_else(unknown)
+    }
+
+    /// Records events, each independently.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn record_events(&self, events: Vec<EventInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
+        block_on(self.record_events_async(events, now))
+    }
+
+    /// [`Engine::record_events`] without waiting on this thread.
+    ///
+    /// # Errors
+    /// Those of [`Engine::record_events`].
+    pub async fn record_events_async(
+        &self,
+        events: Vec<EventInput>,
+        now: Moment,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        bounded("events", events.len())?;
+        let (rules, at) = (self.rules(), self.clock.steady(now));
+        let events: Vec<_> = events.into_iter().map(|event| RecordEvent::new(event, Arc::clone(&rules), at)).collect();
+        let answers = self.execute_all(&events, now).await?;
+        let result = |(result, dropped)| {
+            self.count_dropped(dropped);
+            result
+        };
+        Ok(answers.into_iter().map(result).collect())
+    }
+
+    /// Records outcomes, each independently.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn record_outcomes(&self, outcomes: Vec<OutcomeInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
+        block_on(self.record_outcomes_async(outcomes, now))
+    }
+
+    /// [`Engine::record_outcomes`] without waiting on this thread.
+    ///
+    /// # Errors
+    /// Those of [`Engine::record_outcomes`].
+    pub async fn record_outcomes_async(
+        &self,
+        outcomes: Vec<OutcomeInput>,
+        now: Moment,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        bounded("outcomes", outcomes.len())?;
+        let (rules, at) = (self.rules(), self.clock.steady(now));
+        let mut operations = Vec::with_capacity(outcomes.len());
+        for outcome in &outcomes {
+            let operation = match self.decision_of(outcome, now).await {
+                Ok(decided) => RecordOutcome::new(outcome, decided.as_deref(), &rules.set, at),
+                Err(reason) => RecordOutcome::refused(reason, Arc::clone(&rules.set)),
+            };
+            operations.push(operation);
+        }
+        self.execute_all(&operations, now).await
+    }
+
+    /// The decision that an outcome names, if it names one.
+    async fn decision_of(&self, input: &OutcomeInput, now: Moment) -> Result<Option<Arc<DecisionRecord>>, String> {
+        if input.decision_id.is_empty() {
+            return Ok(None);
+        }
+        let record = self.decision_async(&input.decision_id, now).await;
+        let record = record.map_err(|error| format!("decision_id: {error}"))?;
+        if !input.customer.is_empty() && input.customer != record.question.customer.as_str() {
+            return Err(format!("customer_id: decision `{}` was for another customer", input.decision_id));
+        }
+        Ok(Some(record))
+    }
+
+    /// Sets declared attributes; returns the names of those that no purpose covers now.
+    ///
+    /// # Errors
+    /// When a name, a value or the time zone is invalid; then nothing is set.
+    pub fn set_attributes(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
+        block_on(self.set_attributes_async(change, now))
+    }
+
+    /// [`Engine::set_attributes`] without waiting on this thread.
+    ///
+    /// # Errors
+    /// Those of [`Engine::set_attributes`].
+    pub async fn set_attributes_async(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
+        let dropped = self.execute(&SetAttributes::new(change, self.rules())?, now).await?;
+        self.count_dropped(dropped.len());
+        Ok(dropped)
+    }
+
+    /// The data held about one customer now.
+    ///
+    /// # Errors
+    /// When the customer id is invalid.
+    pub fn customer(&self, id: &str, now: Moment) -> Result<CustomerView, EngineError> {
+        self.execute_blocking(&GetCustomer::new(id, self.rules())?, now)
+    }
+
+    /// Records consent changes and answers when they are durable.
+    ///
+    /// # Errors
+    /// When the request is wrong, its key was used for another body, or the ledger does not take records.
+    pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
+        let consent = RecordConsent::new(request, self.rules(), self.clock.steady(now))?;
+        self.execute_blocking(&consent, now)?
+    }
+
+    /// [`Engine::record_consent`] without waiting on this thread. Once it has begun it ends, whether or not its caller
+    /// still waits.
+    ///
+    /// # Errors
+    /// Those of [`Engine::record_consent`].
+    pub async fn record_consent_async(
+        self: &Arc<Self>,
+        request: ConsentRequest,
+        now: Moment,
+    ) -> Result<ConsentAnswer, EngineError> {
+        let consent = RecordConsent::new(request, self.rules(), self.clock.steady(now))?;
+        self.execute_detached(consent, now).await?
+    }
+
+    /// One customer's standing for every declared purpose, now.
+    ///
+    /// # Errors
+    /// When the customer id is invalid.
+    pub fn standing(&self, customer: &str, now: Moment) -> Result<Vec<StandingView>, EngineError> {
+        self.execute_blocking(&Standings::new(customer, self.rules())?, now)
+    }
+}

@@ -1,0 +1,205 @@
+//! RecordConsent: consent changes and what follows from them.
+//!
+//! Order of effects: a restriction takes effect in memory at once and is acknowledged when it is durable; a grant takes
+//! effect only when it is durable. If the ledger fails, restrictions stay in effect and no grant takes effect.
+
+mod change;
+mod gpc;
+mod repetition;
+mod view;
+
+use std::sync::Arc;
+
+use crate::domain::consent::{ConsentRecord, Standing};
+use crate::domain::id::PurposeId;
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Moment;
+use crate::engine::operation::{Applied, Committed, Context, Effects, Operation, StateChange, Undone};
+use crate::engine::{ActiveRules, Customer, EngineError};
+
+pub use change::{ConsentChange, ConsentRequest};
+pub use gpc::{GpcObjection, suppose_objection};
+pub use repetition::Remembered;
+pub use view::{StandingView, Standings};
+
+use change::{record, refusal, returns, validate};
+use repetition::{Claim, claim};
+use view::view;
+
+/// The result of one change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeResult {
+    /// The record's id; empty if the change was refused.
+    pub record_id: String,
+    /// The purpose that the change named.
+    pub purpose: String,
+    /// Whether the change was recorded.
+    pub accepted: bool,
+    /// Why it was refused, a stable word; empty if it was accepted.
+    pub reason: String,
+    /// The standing of the purpose after the change.
+    pub standing: Option<StandingView>,
+}
+
+/// The answer to a consent request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsentAnswer {
+    /// One result for each change, in the order of the request.
+    pub results: Vec<ChangeResult>,
+    /// The newest ledger position.
+    pub position: u64,
+}
+
+/// Records the consent changes of one request: all that are accepted, or none.
+#[derive(Debug)]
+pub struct RecordConsent {
+    request: ConsentRequest,
+    rules: Arc<ActiveRules>,
+}
+
+/// The answer to a request, before its records are durable.
+#[derive(Debug)]
+pub enum ConsentDraft {
+    /// The results of a new request.
+    Results(ConsentAnswer, Vec<ConsentRecord>),
+    /// A repetition, with the answer that the first request got.
+    Repeated(Arc<ConsentAnswer>),
+    /// The request's key cannot be used.
+    Refused(EngineError),
+}
+
+impl RecordConsent {
+    /// A request that is well formed. What the rules do not allow is refused change by change, in the answer.
+    ///
+    /// # Errors
+    /// When the request is invalid.
+    pub fn new(request: ConsentRequest, rules: Arc<ActiveRules>, now: Moment) -> Result<Self, EngineError> {
+        validate(&request, &rules.set, now)?;
+        Ok(Self { request, rules })
+    }
+
+    fn purpose(&self, name: &str) -> Option<PurposeId> {
+        self.rules.set.vocabulary.find(name)
+    }
+
+    /// The records of the accepted changes, and the answer to each change.
+    fn drafts(&self, standing: &Standing, context: &Context<'_>) -> (Vec<ConsentRecord>, Vec<ChangeResult>) {
+        let (request, rules) = (&self.request, context.rules);
+        let was_gone = standing.is_gone();
+        let gone = was_gone && !returns(request, rules);
+        let (mut records, mut results) = (Vec::new(), Vec::new());
+        for change in &request.changes {
+            let not_erased = change.status == crate::domain::consent::ConsentStatus::Returned && !was_gone;
+            let refused = match refusal(request, change, rules) {
+                _ if gone => Some("erased".to_owned()),
+                None if not_erased => Some("not_erased".to_owned()),
+                refused => refused,
+            };
+            let purpose = change.purpose.clone();
+            let Some(reason) = refused else {
+                let terms = self.purpose(&purpose).and_then(|id| rules.purpose(id));
+                let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
+                // A grant counts from its arrival, however long it waited for its turn; a "no" counts from now.
+                let received = if change.status.permits() { context.arrived } else { context.now };
+                let (sequence, record_id) = context.ids.record();
+                results.push(ChangeResult {
+                    record_id: record_id.clone(),
+                    purpose,
+                    accepted: true,
+                    reason: String::new(),
+                    standing: None,
+                });
+                records.push(record(request, change, (record_id, shown), (received, sequence)));
+                continue;
+            };
+            results.push(ChangeResult { record_id: String::new(), purpose, accepted: false, reason, standing: None });
+        }
+        (records, results)
+    }
+
+    /// Applies the records that restrict, and what elapsed time changes before and after.
+    fn restrict(&self, customer: &mut Customer, records: &[ConsentRecord], context: &Context<'_>) {
+        let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
+        if restrictions.peek().is_some() {
+            // Data that was due for deletion before a restriction of processing is not preserved by the restriction.
+            customer.settle(context);
+            customer.deny();
+            customer.transient_mut().unrecorded += 1;
+        }
+        restrictions.for_each(|record| customer.standing.apply(self.purpose(&record.purpose), record, 0));
+        customer.settle(context);
+    }
+}
+
+impl Operation for RecordConsent {
+    type Draft = ConsentDraft;
+    type Answer = Result<ConsentAnswer, EngineError>;
+
+    fn customer(&self) -> &str {
+        &self.request.customer
+    }
+
+    fn rules(&self) -> &RuleSet {
+        &self.rules.set
+    }
+
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<ConsentDraft> {
+        match claim(customer, &self.request, context.now) {
+            Claim::Repeated(answer) => return Applied::unchanged(ConsentDraft::Repeated(answer)),
+            Claim::Refused(error) => return Applied::unchanged(ConsentDraft::Refused(error)),
+            Claim::New => {}
+        }
+        let (consent, results) = self.drafts(&customer.standing, context);
+        if consent.is_empty() {
+            self.release(customer);
+        }
+        self.restrict(customer, &consent, context);
+        let answer = ConsentAnswer { results, position: customer.standing.position() };
+        let effects = Effects { consent: consent.clone(), state: StateChange::Changed, ..Effects::default() };
+        Applied::with(ConsentDraft::Results(answer, consent), effects)
+    }
+
+    fn take_effect(&self, customer: &mut Customer, draft: &mut ConsentDraft, done: &Committed<'_>) {
+        let ConsentDraft::Results(answer, _) = draft else { return };
+        let Committed { records, position, context } = *done;
+        recorded(customer, records);
+        let first = position.saturating_sub(records.len() as u64);
+        for (index, record) in (1..).zip(records) {
+            customer.standing.apply(self.purpose(&record.purpose), record, first + index);
+        }
+        for result in answer.results.iter_mut().filter(|result| result.accepted) {
+            let purpose = self.purpose(&result.purpose);
+            result.standing = purpose.and_then(|id| view(id, &customer.standing, context.rules, context.now));
+        }
+        answer.position = customer.standing.position();
+        customer.remember_consent(&self.request, answer, context.now);
+    }
+
+    fn release(&self, customer: &mut Customer) {
+        customer.release_key(&self.request);
+    }
+
+    fn undo(&self, customer: &mut Customer, draft: &ConsentDraft) -> Undone {
+        self.release(customer);
+        if let ConsentDraft::Results(_, records) = draft {
+            recorded(customer, records);
+        }
+        Undone { effects: Effects { state: StateChange::Changed, ..Effects::default() }, forget: None }
+    }
+
+    fn finish(&self, draft: ConsentDraft) -> Self::Answer {
+        match draft {
+            ConsentDraft::Results(answer, _) => Ok(answer),
+            ConsentDraft::Repeated(answer) => Ok(ConsentAnswer::clone(&answer)),
+            ConsentDraft::Refused(error) => Err(error),
+        }
+    }
+}
+
+/// The restrictions of a request no longer exist in memory alone: they are in the ledger, or an erasure removed them.
+fn recorded(customer: &mut Customer, records: &[ConsentRecord]) {
+    let restricts = records.iter().any(|record| !record.status.permits());
+    customer.change_transient(|transient| {
+        transient.unrecorded = transient.unrecorded.saturating_sub(u32::from(restricts));
+    });
+}

@@ -1,0 +1,102 @@
+//! RecordEvents: events, from names to state.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::item::ItemResult;
+use super::resolve::{Resolver, hash_id};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Moment;
+use crate::domain::transition::{NewEvent, Recorded, record_event};
+use crate::domain::value::Value;
+use crate::engine::operation::{Applied, Context, Operation};
+use crate::engine::{ActiveRules, Customer};
+
+/// An event as it arrives, with names.
+#[derive(Debug, Clone, Default)]
+pub struct EventInput {
+    /// The same id counts once.
+    pub event_id: String,
+    /// The customer's id.
+    pub customer: String,
+    /// The event's type.
+    pub kind: String,
+    /// The channel; may be empty.
+    pub channel: String,
+    /// When it happened; now if absent.
+    pub occurred: Option<Moment>,
+    /// The event's fields, by name.
+    pub fields: Vec<(CompactString, Value)>,
+}
+
+/// Records one event.
+#[derive(Debug)]
+pub struct RecordEvent {
+    customer: String,
+    /// The event, or why it is refused.
+    event: Result<NewEvent, ItemResult>,
+    rules: Arc<ActiveRules>,
+}
+
+impl RecordEvent {
+    /// An event with names resolved. What is wrong with it is its answer.
+    #[must_use]
+    pub fn new(input: EventInput, rules: Arc<ActiveRules>, now: Moment) -> Self {
+        let mut resolver = Resolver::new(&rules.set);
+        resolver.id("customer_id", &input.customer);
+        resolver.optional_id("event_id", &input.event_id);
+        if !input.channel.is_empty() {
+            resolver.channel("channel", &input.channel);
+        }
+        let at = resolver.occurred("occurred_at", input.occurred, now);
+        let kind = resolver.event("type", &input.kind);
+        resolver.few("fields", input.fields.len());
+        let fields = kind.map(|kind| resolver.event_fields("", kind, &input.fields)).unwrap_or_default();
+        let event = match kind.filter(|_| resolver.violations.is_empty()) {
+            Some(kind) => Ok(NewEvent { id: hash_id("event", &input.event_id), kind, at, fields }),
+            None => Err(ItemResult::wrong(resolver)),
+        };
+        Self { customer: input.customer, event, rules }
+    }
+}
+
+impl Operation for RecordEvent {
+    type Draft = Recorded;
+    /// The answer, and how many facts no purpose covered.
+    type Answer = (ItemResult, usize);
+
+    fn customer(&self) -> &str {
+        &self.customer
+    }
+
+    fn rules(&self) -> &RuleSet {
+        &self.rules.set
+    }
+
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Recorded> {
+        let Ok(event) = &self.event else { return Applied::unchanged(Recorded::NoLawfulPurpose) };
+        if customer.standing.is_gone() {
+            return Applied::unchanged(Recorded::NoLawfulPurpose);
+        }
+        customer.settle(context);
+        let (state, terms) = customer.with_terms(context);
+        Applied::changed(record_event(state, event.clone(), terms))
+    }
+
+    fn finish(&self, recorded: Recorded) -> Self::Answer {
+        if let Err(refused) = &self.event {
+            return (refused.clone(), 0);
+        }
+        match recorded {
+            Recorded::Kept(dropped) => {
+                let fields = &self.rules.set.declared.fields;
+                let names = dropped.iter().filter_map(|id| fields.get(*id)).map(|field| field.name.clone());
+                (ItemResult { dropped_fields: names.collect(), ..ItemResult::applied() }, dropped.len())
+            }
+            Recorded::Repeated => (ItemResult::repeated(), 0),
+            Recorded::TooOld => (ItemResult::refused("too_old"), 0),
+            Recorded::NoLawfulPurpose => (ItemResult::refused("no_lawful_purpose"), 1),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What can happen to a customer: one file and one type an operation.
+
+mod attributes;
+pub(super) mod consent;
+mod decide;
+mod erase;
+mod events;
+mod item;
+mod look;
+mod outcomes;
+mod resolve;
+
+pub use attributes::{AttributeChange, SetAttributes};
+pub use consent::{
+    ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, RecordConsent, Remembered, StandingView,
+    Standings,
+};
+pub(super) use decide::is_readable;
+pub use decide::{Answered, Decide, MOST_ACTIONS, Question, Snapshot};
+pub use erase::{CustomerExport, ErasedCustomer, SignedHead};
+pub use events::{EventInput, RecordEvent};
+pub use item::ItemResult;
+pub(super) use item::bounded;
+pub use look::{CustomerView, GetCustomer, JourneyView, LimitView, ShowDecision};
+pub use outcomes::{OutcomeInput, RecordOutcome};

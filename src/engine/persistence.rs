@@ -1,0 +1,251 @@
+//! Persistence of customers in memory: write-behind flushes, eviction, retention, and backups.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::operation::{Applied, Context, Operation};
+use super::operations::{Answered, is_readable};
+use super::{Customer, Engine, EngineError};
+use crate::domain::id::Vocabulary;
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Moment;
+use crate::ledger::{CopySink, Pseudonym};
+use crate::store::codec;
+use crate::store::{CustomerFlush, CustomerStore, FlushBatch, Mutation, Persisted as _, StoreError, WriterState};
+use crate::sync;
+
+/// The number of customers in one batch of a flush.
+const FLUSH_BATCH: usize = 1_000;
+/// The number of stored customers that are checked for expired retention at once.
+const PURGE_BATCH: usize = 128;
+
+/// The most memory that the process may use before it evicts customers.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimit {
+    /// The limit, in bytes.
+    pub bytes: u64,
+    /// Reads the bytes in use; `None` where the system does not report them.
+    pub in_use: fn() -> Option<u64>,
+}
+
+impl MemoryLimit {
+    /// The memory of this process.
+    #[must_use]
+    pub fn of_process(bytes: u64) -> Self {
+        Self { bytes, in_use: resident }
+    }
+}
+
+/// The memory limit, and the state of eviction.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    pub memory: Option<MemoryLimit>,
+    /// Customers are evicted when the process uses more bytes than this.
+    level: AtomicU64,
+    /// The most customers to hold in memory; 0 until the limit was reached once.
+    most: AtomicUsize,
+    /// Where the search for expired data continues.
+    place: Mutex<Option<Pseudonym>>,
+}
+
+impl Bound {
+    /// Whether three quarters of the limit are in use, so that eviction may begin soon.
+    fn is_near(&self) -> bool {
+        let Some(MemoryLimit { bytes, in_use }) = self.memory else { return false };
+        in_use().is_some_and(|in_use| in_use > bytes / 4 * 3)
+    }
+}
+
+impl Engine {
+    /// Stores the names, so that no customer is stored under ids that the next process would read as other names.
+    pub(super) fn store_names(&self, names: &Vocabulary) {
+        let Some(store) = self.storage.store() else { return };
+        // A failure is logged and shown in health; the next flush repeats it.
+        drop(store.write(&mut store.writer(), &[], names, None));
+    }
+
+    /// Waits until every contact so far is in the contact log and survives a killed process.
+    pub async fn wait_durable(&self) {
+        if let Some(store) = self.storage.store() {
+            store.contact_log().wait_durable().await;
+        }
+    }
+
+    /// Flushes every dirty customer and drains the contact log of all entries appended so far. Returns the number of
+    /// customers visited.
+    ///
+    /// # Errors
+    /// When the disk fails: customers stay dirty, and the next flush repeats them.
+    pub fn write_behind(&self) -> Result<usize, StoreError> {
+        let Some(store) = self.storage.store() else { return Ok(0) };
+        let mut writer = store.writer();
+        // First the rest of the draining segment, then the current one.
+        Ok(self.flush(store, &mut writer, true)? + self.flush(store, &mut writer, true)?)
+    }
+
+    /// Flushes the customers that are due, and evicts some if there are too many. Returns the number of customers
+    /// visited.
+    ///
+    /// # Errors
+    /// When the disk fails: customers stay dirty, and the next flush repeats them.
+    pub fn write_due(&self) -> Result<usize, StoreError> {
+        let Some(store) = self.storage.store() else { return Ok(0) };
+        let mut writer = store.writer();
+        // Near the memory limit, everything is flushed: dirty customers cannot be evicted.
+        let written = self.flush(store, &mut writer, self.bound.is_near());
+        self.keep_within_bound(store);
+        written
+    }
+
+    fn flush(&self, store: &CustomerStore, writer: &mut WriterState, everything: bool) -> Result<usize, StoreError> {
+        let FlushBatch { customers, drained } = store.contact_log().next_flush(everything);
+        let names = &self.rules.current().set;
+        // The last batch has no customers: it records that the segment is drained, once all before it are durable.
+        let chunks = customers.chunks(FLUSH_BATCH).map(Some).chain([None]);
+        for (index, chunk) in chunks.enumerate() {
+            let drained = drained.filter(|_| chunk.is_none());
+            let dirty = chunk.unwrap_or(&[]).iter().filter_map(|id| {
+                // Read before the customer: an erasure in between makes a current state look stale, never the reverse.
+                let erased_at = self.storage.ledger().erased_at(id).unwrap_or(0);
+                Some(CustomerFlush { id, erased_at, op: self.customers.begin_flush(id)? })
+            });
+            let dirty: Vec<_> = dirty.collect();
+            if let Err(error) = store.write(writer, &dirty, &names.vocabulary, drained) {
+                dirty.iter().for_each(|customer| self.customers.flush_failed(customer.id));
+                let rest = customers.iter().skip((index + 1) * FLUSH_BATCH);
+                rest.for_each(|id| store.contact_log().mark_dirty(id.clone()));
+                return Err(error);
+            }
+            store.contact_log().sync();
+        }
+        Ok(customers.len())
+    }
+
+    /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on.
+    /// The copy has every decision and record that was acknowledged before.
+    ///
+    /// # Errors
+    /// When the ledger or the store is closed or cannot be read, or the sink fails.
+    pub fn back_up(&self, sink: &mut CopySink<'_>) -> Result<(), EngineError> {
+        let unavailable = |why: String| EngineError::BackupUnavailable(why);
+        let store = self.storage.store();
+        let store = store.ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
+        self.write_behind().map_err(|error| unavailable(error.to_string()))?;
+        // Now the store has everything that was acknowledged before. The customers are copied first, so the copied
+        // ledger is never older than they are and has the erasure of each.
+        store.copy(sink).map_err(|error| unavailable(error.to_string()))?;
+        self.storage.ledger().copy(sink).map_err(|error| unavailable(error.to_string()))
+    }
+
+    /// Purges expired data of the next 128 stored customers, in a cycle over all of them: customers that no call loads
+    /// are purged too.
+    pub fn purge_expired_batch(&self, now: Moment) {
+        let Some(store) = self.storage.store() else { return };
+        let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok((found, next)) = store.read_page(place.unwrap_or(Pseudonym([0; 20])), PURGE_BATCH) else { return };
+        *place = next;
+        let active = self.rules.current();
+        let context = self.context(&active.set, now);
+        for stored in found.iter().filter(|stored| !stored.customer.is_empty()) {
+            let id = stored.customer.as_str();
+            // On a copy, so that only customers with something to purge are loaded into memory.
+            let held = self.customers.read(id, Customer::clone);
+            let mut customer = held.unwrap_or_else(|| self.assemble(id, self.storage.read(id)).customer);
+            customer.settle(&context);
+            if customer.encode(id) != Some(stored.encode()) {
+                let settle = Settle { customer: id, rules: &active.set };
+                drop(self.execute_blocking(&settle, now));
+            }
+        }
+    }
+
+    /// Applies elapsed time to all customers in memory, also to those not in use: retention, expiry, lapses.
+    pub fn sweep(&self, now: Moment) {
+        // A customer who is being erased must stay marked as such until the ledger has the erasure.
+        let _no_erasure = sync::block_on(self.revocations.erasing.read());
+        let active = self.rules.current();
+        let context = self.context(&active.set, now);
+        self.customers.sweep(|customer| {
+            let before = customer.epoch();
+            customer.settle(&context);
+            customer.settled = None;
+            customer.change_transient(|transient| {
+                transient.requests.retain(|answered| answered.until > context.now);
+                transient.consent_keys.retain(|remembered| remembered.until > context.now);
+            });
+            // A purge must reach the disk too; data past its retention is found on disk by its own check.
+            if customer.epoch() == before {
+                return Mutation::None;
+            }
+            self.revocations.deny();
+            Mutation::State
+        });
+        self.decisions.forget(|record| !is_readable(record, context.now));
+    }
+
+    /// Evicts customers when the process has grown past its limit.
+    ///
+    /// The allocator reuses the memory of evicted customers but seldom returns it to the system. The process therefore
+    /// hardly shrinks, and only further growth shows that there are still too many customers.
+    fn keep_within_bound(&self, store: &CustomerStore) {
+        self.customers.tick();
+        let Some(MemoryLimit { bytes, in_use }) = self.bound.memory else { return };
+        let Some(resident) = in_use() else { return };
+        let (first, step) = (bytes / 100 * 92, bytes / 100);
+        let level = self.bound.level.load(Ordering::Relaxed).max(first);
+        let (mut most, held) = (self.bound.most.load(Ordering::Relaxed), self.customers.len());
+        if resident > level {
+            most = held.min(if most == 0 { held } else { most }) / 16 * 15;
+            self.bound.level.store(resident + step, Ordering::Relaxed);
+        } else if resident < first - 4 * step && most > 0 {
+            most += most / 64 + 1;
+            self.bound.level.store(first, Ordering::Relaxed);
+        }
+        self.bound.most.store(most, Ordering::Relaxed);
+        if most > 0 && held > most {
+            let left = self.customers.evict(held - most + most / 64);
+            store.counts().evicted.fetch_add(left as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Applies elapsed time to a customer.
+struct Settle<'a> {
+    customer: &'a str,
+    rules: &'a RuleSet,
+}
+
+impl Operation for Settle<'_> {
+    type Draft = ();
+    type Answer = ();
+
+    fn customer(&self) -> &str {
+        self.customer
+    }
+
+    fn rules(&self) -> &RuleSet {
+        self.rules
+    }
+
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<()> {
+        customer.settle(context);
+        Applied::changed(())
+    }
+
+    fn finish(&self, (): ()) {}
+}
+
+/// The bytes to store for a customer; `None` if there is nothing to store.
+pub(super) fn encode(customer: &Customer, id: &str) -> Option<Vec<u8>> {
+    if customer.standing.is_gone() || (customer.state.is_empty() && customer.epoch() == 0) {
+        return None;
+    }
+    let requests = customer.transient().requests.iter().map(Answered::stored).collect();
+    Some(codec::encode(id, customer.epoch(), requests, &customer.state))
+}
+
+/// The resident bytes of the process, where the system reports them.
+fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    pages.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4_096)
+}

@@ -1,0 +1,123 @@
+//! What comes between the run of a consent and its commit, which no caller can time from outside.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::consent::ConsentStatus::{self, Given, Withdrawn};
+use crate::domain::consent::Denial;
+use crate::domain::id::Vocabulary;
+use crate::domain::sources::{SourceFile, Sources};
+use crate::engine::operations::consent::ConsentDraft;
+use crate::engine::{ConsentAnswer, ConsentChange, ConsentRequest, Limits, Question, RecordConsent};
+use crate::ledger::MemoryLedger;
+use crate::rules::load;
+
+const RULES: &str = "
+purposes:
+  advice: {basis: consent}
+channels:
+  web: {direction: inbound, interruption: 0}
+actions:
+  - {id: hello, title: Hello, kind: service, purpose: advice, relevance: {base: 60}, intrusiveness: 1, treatments: {web: {text: hi}}}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 0}}
+  hurt: {half_life: 30 days}
+  time_zone: UTC
+";
+
+const NOW: Moment = Moment(1_772_442_000_000);
+
+fn engine() -> Engine {
+    let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
+    let rules = Arc::new(load(sources, &Vocabulary::default()).rule_set.unwrap());
+    Engine::new(rules, Arc::new(MemoryLedger::default()), Limits { decisions: 16 }, (1, NOW))
+}
+
+fn request(status: ConsentStatus) -> ConsentRequest {
+    let change = ConsentChange {
+        purpose: "advice".into(),
+        status,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        claimed: None,
+        valid_until: None,
+    };
+    ConsentRequest { customer: "anna".into(), changes: vec![change], ..ConsentRequest::default() }
+}
+
+fn give(engine: &Engine) {
+    assert!(engine.record_consent(request(Given), NOW).unwrap().results[0].accepted);
+}
+
+/// Runs a withdrawal, lets something come before its commit, and commits.
+fn withdraw_around(engine: &Engine, between: impl FnOnce()) -> ConsentAnswer {
+    let operation = RecordConsent::new(request(Withdrawn), engine.rules(), NOW).unwrap();
+    let context = engine.context(operation.rules(), NOW);
+    let erasures = engine.revocations.erasures();
+    let Applied { mut draft, effects } = sync::block_on(engine.run_in_memory(&operation, &context));
+    between();
+    let commit = Commit { records: effects.consent, erasures, context: &context };
+    sync::block_on(engine.commit(&operation, &mut draft, commit)).unwrap();
+    operation.finish(draft).unwrap()
+}
+
+fn denial(engine: &Engine) -> Option<Denial> {
+    engine.standing("anna", NOW).unwrap().remove(0).denial
+}
+
+#[test]
+fn a_withdrawal_that_an_erasure_overtakes_is_refused() {
+    let engine = engine();
+    give(&engine);
+    let answer = withdraw_around(&engine, || assert_eq!(engine.erase("anna", NOW).unwrap().records, 1));
+    assert_eq!((answer.results[0].accepted, answer.results[0].reason.as_str()), (false, "erased"));
+    assert_eq!((engine.consent_records("anna").unwrap().len(), engine.ledger_records()), (0, 2));
+}
+
+#[test]
+fn a_withdrawal_that_an_erasure_overtakes_counts_for_a_customer_who_came_back() {
+    let engine = engine();
+    give(&engine);
+    let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
+    let mut shown = None;
+    let answer = withdraw_around(&engine, || {
+        engine.erase("anna", NOW).unwrap();
+        give(&engine);
+        shown = Some(engine.decide(question, NOW).unwrap());
+    });
+    assert!(answer.results[0].accepted, "{answer:?}");
+    assert_eq!(denial(&engine), Some(Denial::Withdrawn));
+    let past = engine.decision(&shown.unwrap().id(), NOW).unwrap();
+    assert_eq!(past.decision.valid_until, past.at, "what was decided in between is over");
+}
+
+#[test]
+fn a_denial_that_comes_before_an_answer_leaves_undoes_its_contact() {
+    let engine = engine();
+    give(&engine);
+    let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
+    let decide = crate::engine::Decide::new(question, engine.rules()).unwrap();
+    let context = engine.context(decide.rules(), NOW);
+    let ran = sync::block_on(engine.run(&decide, &context)).unwrap_or_else(|error| panic!("{error}"));
+    let contacts = || engine.customers.read("anna", |customer| customer.state.relation().contacts.len());
+    assert_eq!(contacts(), Some(1));
+    engine.record_consent(request(Withdrawn), NOW).unwrap();
+    assert_ne!(Some(sync::block_on(engine.epoch(&decide))), decide.relies_on(&ran.draft));
+    sync::block_on(engine.undo(&decide, &ran.draft));
+    assert_eq!(contacts(), Some(0));
+    assert!(ran.published.is_some_and(|record| engine.decisions.get(record.key).is_none()));
+}
+
+#[test]
+fn a_draft_of_a_refused_key_keeps_nothing() {
+    let engine = engine();
+    let mut keyed = request(Given);
+    keyed.idempotency_key = "k".into();
+    keyed.changes[0].purpose = "unknown".into();
+    let operation = RecordConsent::new(keyed, engine.rules(), NOW).unwrap();
+    let context = engine.context(operation.rules(), NOW);
+    let applied = sync::block_on(engine.run_in_memory(&operation, &context));
+    assert!(matches!(applied.draft, ConsentDraft::Results(..)) && applied.effects.consent.is_empty());
+    assert_eq!(engine.customer_count(), 0, "a key is held only while records are on their way");
+}
