@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, inside};
 use crate::io_at::{AtPath as _, IoAt};
-use crate::ledger::{CHECKSUMS, PART};
+use crate::ledger::{DataFolder, PART};
 
 /// Writes the checksums of these files, durably.
 pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
@@ -17,14 +17,14 @@ pub fn write(folder: &Path, files: &[PathBuf]) -> Result<(), BackupError> {
         let path = folder.join(file);
         text.push_str(&format!("{}  {}\n", checksum(&path).at(&path)?, file.display()));
     }
-    let path = folder.join(CHECKSUMS);
+    let path = DataFolder::new(folder).checksums();
     let written = fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all());
     Ok(written.and_then(|()| File::open(folder)?.sync_all()).at(&path)?)
 }
 
 /// Verifies every file of a backup, and returns their paths.
 pub fn verify(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
-    let path = folder.join(CHECKSUMS);
+    let path = DataFolder::new(folder).checksums();
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BackupError::NotABackup(folder.to_owned()),
         _ => IoAt::new(&path, error).into(),

@@ -7,14 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{BackupError, checksums, sync_tree};
 use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, RealDisk};
-use crate::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenError, RESTORING, Repair, lock_ledger, verify_copy};
+use crate::ledger::{DataFolder, FileLedger, Ledger as _, LedgerSettings, OpenError, Repair, lock_ledger, verify_copy};
 use crate::store::{CustomerCount, CustomerStore, OpenedStore, PAIRS, StoreRecovery, unpack};
-
-/// The folders of a data folder.
-const ENTRIES: [&str; 3] = ["ledger", "log", "customers"];
-
-/// The staging folder. The next restore removes what an interrupted one has left in it.
-const STAGING: &str = "unfinished-restore";
 
 /// The result of a restore.
 #[derive(Debug)]
@@ -39,7 +33,7 @@ pub struct RestoreSummary {
 /// fails. The data folder is unchanged then, unless moving the files into place was interrupted.
 pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Result<RestoreSummary, BackupError> {
     let data = &settings.data;
-    let previous: Vec<&str> = ENTRIES.into_iter().filter(|entry| data.join(entry).exists()).collect();
+    let previous: Vec<&str> = DataFolder::PARTS.into_iter().filter(|entry| data.join(entry).exists()).collect();
     if !previous.is_empty() && !replace {
         return Err(BackupError::NotEmpty(data.clone()));
     }
@@ -55,7 +49,7 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
     if !found.problems.is_empty() {
         return Err(BackupError::Damaged(found.problems));
     }
-    let staging = data.join(STAGING);
+    let staging = settings.data_folder().staging();
     RealDisk.remove_folder(&staging).at(&staging)?;
     fs::create_dir_all(data).at(data)?;
     RealDisk.create_folder(&staging).map(drop).at(&staging)?;
@@ -64,11 +58,11 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
         drop(RealDisk.remove_folder(&staging));
     })?;
     // From this rename until the folder is removed, the data folder counts as incomplete.
-    let complete = data.join(RESTORING);
+    let complete = settings.data_folder().restoring();
     RealDisk.remove_folder(&complete).at(&complete)?;
     fs::rename(&staging, &complete).and_then(|()| RealDisk.sync_folder(data)).at(&complete)?;
     summary.replaced = (!previous.is_empty()).then(|| move_aside(data, &previous)).transpose()?;
-    for entry in ENTRIES.iter().filter(|entry| complete.join(entry).exists()) {
+    for entry in DataFolder::PARTS.iter().filter(|entry| complete.join(entry).exists()) {
         fs::rename(complete.join(entry), data.join(entry)).at(data)?;
     }
     RealDisk.sync_folder(data).at(data)?;
@@ -91,7 +85,7 @@ fn stage(
 
 fn copy(backup: &Path, files: &[PathBuf], staging: &Path) -> Result<(), BackupError> {
     for file in files.iter().filter(|file| *file != Path::new(PAIRS)) {
-        if !ENTRIES.iter().any(|entry| file.starts_with(entry)) {
+        if !DataFolder::PARTS.iter().any(|entry| file.starts_with(entry)) {
             return Err(BackupError::Outside(file.display().to_string()));
         }
         let (from, to) = (backup.join(file), staging.join(file));

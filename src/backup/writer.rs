@@ -8,7 +8,7 @@ use super::{BackupError, checksums, inside, is_empty, sync_tree};
 use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, DiskFile, RealDisk};
 use crate::ledger::proof::VerifyingKey;
-use crate::ledger::{Verification, publish};
+use crate::ledger::{DataFolder, Verification, publish};
 
 /// A backup that is being written. If it is dropped before [`BackupWriter::finish`], its files are removed.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl BackupWriter {
         RealDisk.create_folder(&unfinished).at(&unfinished)?;
         let writer = Self { to: to.to_owned(), unfinished, file: None };
         // A ledger without records sends no file that would create its folders.
-        writer.create_folders(&writer.unfinished.join("ledger/keys"))?;
+        writer.create_folders(&DataFolder::new(&writer.unfinished).record_keys())?;
         Ok(writer)
     }
 

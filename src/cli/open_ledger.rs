@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::domain::id::{PurposeId, Vocabulary};
-use crate::ledger::{CUSTOMERS, ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary};
+use crate::ledger::{ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary};
 use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
 /// Where the ledger is.
@@ -95,7 +95,7 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
 
 /// Opens the customer store beside a ledger.
 fn open_store(ledger: &FileLedger, settings: &LedgerSettings) -> Result<OpenedStore, Failure> {
-    let folder = settings.data.join(CUSTOMERS);
+    let folder = settings.data_folder().customers();
     let keys = ledger.vault(settings).map_err(|error| Failure::new(error.to_string()).help(store_way_out(&folder)))?;
     CustomerStore::open(&settings.data, keys, &ledger.erased()).map_err(|error| {
         let help = match &error {

@@ -18,7 +18,7 @@ use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::value::Value;
 use crate::engine::{Engine, Limits, MemoryLimit};
-use crate::ledger::CUSTOMERS;
+use crate::ledger::DataFolder;
 use crate::rule_files::RuleFiles;
 use crate::rules::Loaded;
 use crate::rules::diagnostic::Severity;
@@ -185,7 +185,7 @@ impl Serve {
             )),
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
-        let (folder, most) = (self.ledger.data.join(CUSTOMERS), self.max_memory);
+        let (folder, most) = (DataFolder::new(&self.ledger.data).customers(), self.max_memory);
         say(&match (&ledger.store, most) {
             (None, _) => "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned(),
             (Some(_), None) => format!("customers  {}, loaded on first use", folder.display()),

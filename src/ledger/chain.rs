@@ -165,7 +165,7 @@ impl<'b> Frames<'b> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::customer_keys::KeyName;
+    use super::super::KeyName;
     use super::super::frame::FrameKind;
     use super::super::proof::{Leaf, Salt};
     use super::*;

@@ -10,10 +10,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::customer_keys;
+use super::data_folder::{DataFolder, KEYS, LEDGER};
 use super::disk::{Disk, RealDisk};
 use super::frame_index::SharedIndex;
 use super::proof::{Checkpoint, Tree, VerifyingKey};
-use super::recovery::CUSTOMER_KEYS;
 use super::signer::write_file;
 use super::{Inspection, LedgerSettings, OpenError, Verification, segment, verify};
 use crate::io_at::AtPath as _;
@@ -22,31 +22,12 @@ use crate::io_at::AtPath as _;
 /// follow one another. An error ends the copying.
 pub type CopySink<'t> = dyn FnMut(&str, Vec<u8>) -> io::Result<()> + 't;
 
-/// The checksums of a backup's files, inside its folder. A folder with this file is not a data folder.
-pub const CHECKSUMS: &str = "SHA256SUMS";
-/// The folder, inside the data folder, from which a restore moves the files into place. While it exists, the data
-/// folder is incomplete.
-pub const RESTORING: &str = "restoring";
 /// The bytes of a full part.
 pub const PART: usize = 256 * 1024;
 
-/// Refuses a backup, and a data folder whose restore is not finished.
-pub(super) fn check_complete(data: &Path) -> Result<(), OpenError> {
-    if data.join(CHECKSUMS).exists() {
-        return Err(OpenError::Backup(data.to_owned()));
-    }
-    if data.join(RESTORING).exists() { Err(OpenError::HalfRestored(data.to_owned())) } else { Ok(()) }
-}
-
-/// Copies the keys and frames of a ledger's folder to `sink`. `name` is the path of the folder inside the data folder.
-pub(super) fn copy(
-    disk: &dyn Disk,
-    name: &str,
-    folder: &Path,
-    index: &SharedIndex,
-    sink: &mut CopySink<'_>,
-) -> io::Result<()> {
-    let keys = folder.join(CUSTOMER_KEYS);
+/// Copies the keys and frames of a ledger to `sink`.
+pub(super) fn copy(disk: &dyn Disk, data: &DataFolder, index: &SharedIndex, sink: &mut CopySink<'_>) -> io::Result<()> {
+    let (folder, keys) = (data.ledger(), data.record_keys());
     let mut copied = HashSet::new();
     let end = loop {
         let end = index.read().len();
@@ -56,7 +37,7 @@ pub(super) fn copy(
             break end;
         }
         for block in new {
-            sink(&format!("{name}/{CUSTOMER_KEYS}/{block}"), customer_keys::read_block(disk, &keys.join(&block))?)?;
+            sink(&format!("{LEDGER}/{KEYS}/{block}"), customer_keys::read_block(disk, &keys.join(&block))?)?;
             copied.insert(block);
         }
     };
@@ -68,11 +49,11 @@ pub(super) fn copy(
             let location = index.locate(last).ok_or_else(|| io::Error::other("a frame is not in the index"))?;
             (location.segment, u64::from(location.offset) + u64::from(location.size), last)
         };
-        let path = segment::path(folder, first);
+        let path = segment::path(&folder, first);
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         for from in (0..length).step_by(PART) {
             let part = usize::try_from(length - from).unwrap_or(PART).min(PART);
-            sink(&format!("{name}/{file}"), disk.read_part(&path, from, part)?)?;
+            sink(&format!("{LEDGER}/{file}"), disk.read_part(&path, from, part)?)?;
         }
         next = last + 1;
     }
@@ -87,7 +68,8 @@ pub(super) fn copy(
 pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
     let (inspection, _, size) = inspect(data)?;
     let (mut tree, mut written) = (Tree::default(), Ok(()));
-    let mut write = |file: &_| write_file(&RealDisk, &inspection.folders.log, file);
+    let log = inspection.folders.data.log();
+    let mut write = |file: &_| write_file(&RealDisk, &log, file);
     inspection.read(1, |frame| {
         if tree.size() == size {
             return ControlFlow::Break(());
@@ -96,7 +78,7 @@ pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));
-    written.at(&inspection.folders.log)?;
+    written.at(&log)?;
     verify_copy(data)
 }
 

@@ -24,9 +24,9 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, UNFINISHED, replace, shred};
-use super::recovery::create_folders;
+use super::folder::create_folders;
 use super::secrets::{SecretKey, Secrets, hex, random};
-use super::{OpenError, parallel};
+use super::{KeyName, OpenError, parallel};
 use crate::io_at::AtPath as _;
 
 /// The extension of a block's file name.
@@ -39,10 +39,6 @@ const BLOCK: usize = 256;
 const DAMAGED: &str = "its checksum does not match";
 /// How many times a block is read that may be replaced meanwhile.
 const READ_ATTEMPTS: usize = 8;
-
-/// The name of a key: random, so that it reveals nothing about the customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct KeyName(pub [u8; 16]);
 
 /// The names and keys of one block.
 pub type Block = Vec<(KeyName, SecretKey)>;

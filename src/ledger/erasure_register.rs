@@ -11,10 +11,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::OpenError;
-use super::customer_keys::KeyName;
 use super::disk::{Disk, DiskFile, extend};
-use super::frame;
+use super::folder::read_if_exists;
+use super::{KeyName, OpenError, frame};
 use crate::io_at::AtPath as _;
 
 /// The file's name inside the keys folder.
@@ -75,10 +74,7 @@ impl ErasureRegister {
 /// When the disk fails, or the register is damaged.
 pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(Vec<RegisteredErasure>, usize)>, OpenError> {
     let path = folder.join(FILE);
-    let bytes = match disk.read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.at(&path)?,
-    };
+    let Some(bytes) = read_if_exists(disk, &path)? else { return Ok(None) };
     let (entries, _) = bytes.as_chunks::<ENTRY>();
     let erased: Vec<RegisteredErasure> = entries.iter().map_while(parse).collect();
     let end = erased.len() * ENTRY;

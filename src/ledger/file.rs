@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -11,20 +10,22 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use super::content::{self, Content};
-use super::copy::{CopySink, check_complete, copy};
+use super::copy::{CopySink, copy};
+use super::data_folder::{CHECKPOINT, LOG, VERIFYING_KEY};
 use super::disk::{Disk, RealDisk, is_full};
+use super::folder::{create_folders, lock};
 use super::frame::{self, FrameRead, Header};
 use super::frame_index::SharedIndex;
-use super::proof::{CheckpointError, Hash, ProofError, Receipt, Salt, TileNodes, TreeHead, VerifyingKey};
-use super::proof::{consistency, inclusion};
+use super::open_error::OpenError;
+use super::proof::{Hash, ProofError, Receipt, Salt, TileNodes, VerifyingKey, consistency, inclusion};
 use super::record_summary::RecordSummary;
-use super::recovery::{RecoveredLedger, create_folders, lock, recover};
+use super::recovery::{RecoveredLedger, recover};
+use super::repair::Repair;
 use super::reserve::Reserve;
 use super::secrets::Secrets;
 use super::segment::{self, Segments};
-use super::signer::{
-    CHECKPOINT, LatestCheckpoint, LedgerFolders, SignedCheckpoint, Signer, SignerMessage, VERIFYING_KEY,
-};
+use super::settings::{LedgerFolders, LedgerSettings};
+use super::signer::{LatestCheckpoint, SignedCheckpoint, Signer, SignerMessage};
 use super::vault::{ErasedPerson, Vault};
 use super::writer::{Append, Job, Writer};
 use super::{Appending, Erasure, Ledger, LedgerError};
@@ -32,50 +33,6 @@ use crate::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use crate::domain::time::Moment;
 use crate::io_at::{AtPath as _, IoAt};
 use crate::sync::block_on;
-
-/// The folder of frames and customer keys inside the data folder.
-const LEDGER: &str = "ledger";
-/// The folder of the published log inside the data folder.
-const LOG: &str = "log";
-
-/// The settings of a ledger.
-#[derive(Debug, Clone)]
-pub struct LedgerSettings {
-    /// The data folder.
-    pub data: PathBuf,
-    /// The keys folder, without which the data folder cannot be read. Backups of the data folder must not contain it.
-    pub keys: PathBuf,
-    /// A checkpoint that the ledger must contain, and the file that it was read from.
-    pub expected_head: Option<(PathBuf, String)>,
-    /// Accepts a ledger that is older than the last signed head, and continues it as a new log. The head and the keys
-    /// of the old log are copied to the keys folder.
-    pub accept_older: bool,
-    /// The size at which a segment is full, in bytes.
-    pub segment_bytes: u64,
-    /// The room on disk that is reserved for restrictions, in bytes: 4 MiB hold about ten thousand.
-    pub reserve_bytes: usize,
-}
-
-impl LedgerSettings {
-    /// The default settings for a data folder, with the keys folder beside it.
-    #[must_use]
-    pub fn of(data: &Path) -> Self {
-        let name = data.file_name().unwrap_or_default().to_string_lossy();
-        let keys = data.with_file_name(format!("{name}-keys"));
-        Self {
-            data: data.to_owned(),
-            keys,
-            expected_head: None,
-            accept_older: false,
-            segment_bytes: 64 << 20,
-            reserve_bytes: 4 << 20,
-        }
-    }
-
-    pub(super) fn folders(&self) -> LedgerFolders {
-        LedgerFolders { ledger: self.data.join(LEDGER), log: self.data.join(LOG), keys: self.keys.clone() }
-    }
-}
 
 /// A ledger with what was read when it was opened.
 #[derive(Debug)]
@@ -86,93 +43,6 @@ pub struct OpenedLedger {
     pub summary: RecordSummary,
     /// The repairs that were made.
     pub repairs: Vec<Repair>,
-}
-
-/// A repair that was made when a ledger was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repair {
-    /// The last frame was torn and was cut off; its bytes were copied to this file.
-    TornFrame(PathBuf),
-    /// This file of the published log was damaged, and was rebuilt from the frames.
-    LogFile(PathBuf),
-    /// The keys of this many erased customers were found, and destroyed again.
-    ErasedAgain(usize),
-    /// The ledger was older than its last signed head, and continues as a new log. The folder has the head and the keys
-    /// of the old log.
-    NewLog(PathBuf),
-}
-
-impl std::fmt::Display for Repair {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TornFrame(copy) => {
-                write!(
-                    formatter,
-                    "the last record was incomplete, so it was cut off; its bytes are in `{}`",
-                    copy.display()
-                )
-            }
-            Self::LogFile(path) => {
-                write!(formatter, "`{}` was damaged, and was rebuilt from the records", path.display())
-            }
-            Self::ErasedAgain(count) => {
-                write!(formatter, "{count} erased customers had come back, and were erased again")
-            }
-            Self::NewLog(earlier) => write!(
-                formatter,
-                "the ledger continues from an older copy, as a new log with a new key; those of the old log are in `{}`",
-                earlier.display()
-            ),
-        }
-    }
-}
-
-/// Why a ledger cannot be opened. Its files stay unchanged.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The disk failed.
-    #[error(transparent)]
-    Disk(#[from] IoAt),
-    /// Another process has the folder open.
-    #[error("`{0}` is in use by another process")]
-    InUse(PathBuf),
-    /// A file is damaged.
-    #[error("`{path}` is damaged at byte {at}, after {records} whole records: {what}")]
-    Damaged {
-        /// The damaged file.
-        path: PathBuf,
-        /// The offset of the damage, in bytes.
-        at: usize,
-        /// The number of whole records before it.
-        records: u64,
-        /// What is wrong there.
-        what: &'static str,
-    },
-    /// The folder is a backup. A ledger that was continued there would be missing from the data folder.
-    #[error("`{0}` is a backup, not a data folder")]
-    Backup(PathBuf),
-    /// The data folder is being restored, or a restore was interrupted.
-    #[error("`{0}` is incomplete: a restore into it is in progress, or was interrupted")]
-    HalfRestored(PathBuf),
-    /// There are records, but not the keys to read them.
-    #[error("`{0}` is missing, but the ledger needs it")]
-    KeysMissing(PathBuf),
-    /// A head that the ledger must contain cannot be verified.
-    #[error("`{path}`: {error}")]
-    Head {
-        /// The file of the head.
-        path: PathBuf,
-        /// Why the head is invalid.
-        error: CheckpointError,
-    },
-    /// The ledger does not contain a head that was signed.
-    #[error("the ledger is an older copy, or another ledger: it has {found}, but signed {signed}")]
-    OtherHead {
-        /// The head of the ledger.
-        found: TreeHead,
-        /// The signed head.
-        signed: TreeHead,
-    },
 }
 
 /// The thread that writes frames.
@@ -201,7 +71,7 @@ struct Senders {
 
 impl std::fmt::Debug for FileLedger {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "FileLedger({})", self.folders.ledger.display())
+        write!(formatter, "FileLedger({})", self.folders.data.ledger().display())
     }
 }
 
@@ -220,21 +90,22 @@ impl FileLedger {
     /// When the disk fails, another process has the ledger open, or it is damaged.
     pub fn open_on(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<OpenedLedger, OpenError> {
         let folders = settings.folders();
-        check_complete(&settings.data)?;
-        create_folders(&*disk, &folders.ledger)?;
-        create_folders(&*disk, &folders.log)?;
+        let ledger = folders.data.ledger();
+        folders.data.check_complete()?;
+        create_folders(&*disk, &ledger)?;
+        create_folders(&*disk, &folders.data.log())?;
         create_folders(&*disk, &folders.keys)?;
         // The keys folder is locked too: two data folders that share it would replace each other's last signed head.
-        let lock = Box::new((lock(&*disk, &folders.ledger)?, lock(&*disk, &folders.keys)?));
+        let lock = Box::new((lock(&*disk, &ledger)?, lock(&*disk, &folders.keys)?));
         // Checked again under the lock, because a restore may have begun meanwhile.
-        check_complete(&settings.data)?;
-        let reserve = Reserve::new(Arc::clone(&disk), folders.ledger.clone(), settings.reserve_bytes);
-        let mut reserve = reserve.at(&folders.ledger)?;
-        let mut recovered = recover(&disk, settings, &folders);
+        folders.data.check_complete()?;
+        let reserve = Reserve::new(Arc::clone(&disk), ledger.clone(), settings.reserve_bytes);
+        let mut reserve = reserve.at(&ledger)?;
+        let mut recovered = recover(&disk, settings);
         if matches!(&recovered, Err(OpenError::Disk(error)) if is_full(&error.source)) && reserve.release() {
-            recovered = recover(&disk, settings, &folders);
+            recovered = recover(&disk, settings);
         }
-        Ok(Self::start(disk, settings, recovered?, reserve, lock).at(&folders.ledger)?)
+        Ok(Self::start(disk, settings, recovered?, reserve, lock).at(&ledger)?)
     }
 
     /// Wraps every customer key under a new wrapping key and destroys the old one, so that earlier copies of the data
@@ -265,7 +136,7 @@ impl FileLedger {
     /// # Errors
     /// When the disk fails, or a key block is damaged.
     pub fn vault(&self, settings: &LedgerSettings) -> Result<Vault, OpenError> {
-        Vault::open(Arc::clone(&self.disk), &settings.data, Arc::clone(&self.secrets))
+        Vault::open(Arc::clone(&self.disk), &settings.data_folder(), Arc::clone(&self.secrets))
     }
 
     /// All erased customers.
@@ -312,7 +183,7 @@ impl FileLedger {
             register,
         } = recovered;
         let (secrets, verifying_key) = (Arc::new(secrets), key.verifying_key());
-        let segments = Segments::open(Arc::clone(&disk), folders.ledger.clone(), settings.segment_bytes, last)?;
+        let segments = Segments::open(Arc::clone(&disk), folders.data.ledger(), settings.segment_bytes, last)?;
         let signer = Signer::new(Arc::clone(&disk), folders.clone(), key, tree, unwritten);
         let mut signer = signer.map_err(io::Error::other)?;
         let (latest, index) = (signer.latest(), SharedIndex::new(index));
@@ -376,10 +247,16 @@ impl FileLedger {
         }
     }
 
+    /// The nodes of the tree of `size` leaves, read from the published log.
+    fn nodes(&self, size: u64) -> TileNodes<impl FnMut(&str) -> io::Result<Vec<u8>>> {
+        let log = self.folders.data.log();
+        TileNodes::new(size, move |path: &str| self.disk.read(&log.join(path)))
+    }
+
     fn read_frame(&self, position: u64) -> Result<(Header, Vec<u8>), LedgerError> {
         let location = self.index.read().locate(position);
         let location = location.ok_or_else(|| LedgerError::NotFound(format!("the ledger has no record {position}")))?;
-        let path = segment::path(&self.folders.ledger, location.segment);
+        let path = segment::path(&self.folders.data.ledger(), location.segment);
         let read = self.disk.read_part(&path, location.offset.into(), location.size as usize);
         let bytes = read.map_err(|error| LedgerError::Unavailable(format!("`{}`: {error}", path.display())))?;
         match frame::read(&bytes, 0) {
@@ -438,7 +315,7 @@ impl Ledger for FileLedger {
         let (record, salt) = self.open_record(position)?;
         let signed = self.signed(position)?;
         let index = position.saturating_sub(1);
-        let mut nodes = TileNodes::new(signed.size, |path: &str| self.disk.read(&self.folders.log.join(path)));
+        let mut nodes = self.nodes(signed.size);
         let path = inclusion(index, signed.size, |node| nodes.node(node));
         let path = path.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         let record = json_ld(&record).into_bytes();
@@ -453,7 +330,7 @@ impl Ledger for FileLedger {
         if size > signed.size {
             return Err(LedgerError::NotFound(format!("the ledger has {} records, not {size}", signed.size)));
         }
-        let mut nodes = TileNodes::new(signed.size, |path: &str| self.disk.read(&self.folders.log.join(path)));
+        let mut nodes = self.nodes(signed.size);
         consistency(earlier, size, |node| nodes.node(node)).map_err(|error| match error {
             ProofError::Beyond { .. } => LedgerError::NotFound(error.to_string()),
             ProofError::Missing(_) => LedgerError::Unavailable(error.to_string()),
@@ -462,7 +339,7 @@ impl Ledger for FileLedger {
 
     fn copy(&self, sink: &mut CopySink<'_>) -> Result<(), LedgerError> {
         let note = self.checkpoint()?;
-        let copied = copy(&*self.disk, LEDGER, &self.folders.ledger, &self.index, sink)
+        let copied = copy(&*self.disk, &self.folders.data, &self.index, sink)
             .and_then(|()| sink(&format!("{LOG}/{VERIFYING_KEY}"), format!("{}\n", self.verifying_key).into_bytes()))
             .and_then(|()| sink(&format!("{LOG}/{CHECKPOINT}"), note.into_bytes()));
         copied.map_err(|error| LedgerError::Unavailable(format!("the ledger cannot be copied: {error}")))

@@ -18,7 +18,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::customer_keys::KeyName;
+use super::KeyName;
 use super::proof::Leaf;
 
 /// The format version.

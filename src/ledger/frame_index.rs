@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
 
-use super::customer_keys::{KeyName, Keys};
+use super::KeyName;
+use super::customer_keys::Keys;
 use super::erasure_register::RegisteredErasure;
 use super::secrets::SecretKey;
 use super::segment::SegmentOffset;

@@ -10,14 +10,13 @@ use std::path::PathBuf;
 
 use super::chain::{Chain, FrameRef};
 use super::content::{self, Content};
-use super::customer_keys::{self, KeyName, Keys};
+use super::customer_keys::{self, Keys};
 use super::disk::{Disk, RealDisk};
 use super::proof::{Checkpoint, CheckpointError, Hash, ProofError, Receipt, ReceiptError, TileError, TileNodes};
 use super::proof::{TreeHead, VerifyingKey, consistency, consistency_holds, inclusion, root};
-use super::recovery::CUSTOMER_KEYS;
 use super::secrets::Secrets;
-use super::signer::{CHECKPOINT, LedgerFolders, VERIFYING_KEY};
-use super::{LedgerSettings, OpenError, erasure_register, segment};
+use super::settings::{LedgerFolders, LedgerSettings};
+use super::{KeyName, OpenError, erasure_register, segment};
 use crate::domain::consent::{ConsentRecord, json_ld};
 use crate::io_at::AtPath as _;
 
@@ -101,7 +100,8 @@ impl Inspection {
     /// When there is no ledger, or its keys are damaged.
     pub fn open(settings: &LedgerSettings) -> Result<Self, OpenError> {
         let folders = settings.folders();
-        RealDisk.file_names(&folders.ledger).at(&folders.ledger)?;
+        let ledger = folders.data.ledger();
+        RealDisk.file_names(&ledger).at(&ledger)?;
         let opener = Opener::read(&folders)?;
         Ok(Self { folders, opener })
     }
@@ -128,7 +128,7 @@ impl Inspection {
     /// # Errors
     /// When it cannot be read.
     pub fn published_key(&self) -> Result<(PathBuf, String), OpenError> {
-        self.published(VERIFYING_KEY)
+        published(self.folders.data.verifying_key())
     }
 
     /// The published checkpoint, and its file.
@@ -136,13 +136,7 @@ impl Inspection {
     /// # Errors
     /// When it cannot be read.
     pub fn checkpoint(&self) -> Result<(PathBuf, String), OpenError> {
-        self.published(CHECKPOINT)
-    }
-
-    fn published(&self, name: &str) -> Result<(PathBuf, String), OpenError> {
-        let path = self.folders.log.join(name);
-        let text = std::fs::read_to_string(&path).at(&path)?;
-        Ok((path, text))
+        published(self.folders.data.checkpoint())
     }
 
     /// The receipt of the record at a position, verified with the given key.
@@ -191,7 +185,8 @@ impl Inspection {
     }
 
     fn nodes(&self, size: u64) -> TileNodes<impl FnMut(&str) -> io::Result<Vec<u8>>> {
-        TileNodes::new(size, |path: &str| std::fs::read(self.folders.log.join(path)))
+        let log = self.folders.data.log();
+        TileNodes::new(size, move |path: &str| std::fs::read(log.join(path)))
     }
 
     /// Visits every record that can be decrypted, with its position, oldest first.
@@ -216,7 +211,8 @@ impl Inspection {
         position: u64,
         mut visit: impl FnMut(&FrameRef<'_>) -> ControlFlow<()>,
     ) -> Result<Option<(PathBuf, usize)>, OpenError> {
-        let names = RealDisk.file_names(&self.folders.ledger).at(&self.folders.ledger)?;
+        let ledger = self.folders.data.ledger();
+        let names = RealDisk.file_names(&ledger).at(&ledger)?;
         let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
         let before = firsts.partition_point(|first| *first <= position).saturating_sub(1);
         let (firsts, later) = (firsts.get(before..).unwrap_or(&[]), before > 0);
@@ -225,7 +221,7 @@ impl Inspection {
             _ => Chain::from_start(),
         };
         for (index, first) in firsts.iter().enumerate() {
-            let file = segment::path(&self.folders.ledger, *first);
+            let file = segment::path(&ledger, *first);
             let bytes = RealDisk.read(&file).at(&file)?;
             let mut frames = chain.segment(&file, *first, &bytes)?;
             while let Some(frame) = frames.next()? {
@@ -253,11 +249,17 @@ impl Inspection {
     }
 }
 
+/// The text of a published file, with its path.
+fn published(path: PathBuf) -> Result<(PathBuf, String), OpenError> {
+    let text = std::fs::read_to_string(&path).at(&path)?;
+    Ok((path, text))
+}
+
 impl Opener {
     /// Reads the keys before the register: a key that is destroyed in between was registered first.
     fn read(folders: &LedgerFolders) -> Result<Option<Self>, OpenError> {
         let Some(secrets) = Secrets::read(&RealDisk, &folders.keys)? else { return Ok(None) };
-        let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets)?;
+        let blocks = customer_keys::read(&RealDisk, &folders.data.record_keys(), &secrets)?;
         let (erased, _) = erasure_register::read(&RealDisk, &folders.keys)?.unwrap_or_default();
         let erased: HashSet<_> = erased.into_iter().map(|erased| erased.key).collect();
         // An older copy of the data folder may still have keys of customers who were erased since.

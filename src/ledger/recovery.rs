@@ -9,9 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::customer_keys::{KeyBlocks, KeyName};
+use super::customer_keys::KeyBlocks;
+use super::data_folder::VERIFYING_KEY;
 use super::disk::{Disk, RealDisk, replace};
 use super::erasure_register::{ErasureRegister, RegisteredErasure};
+use super::folder::{create_folders, lock, read_if_exists};
 use super::frame::Link;
 use super::frame_index::FrameIndex;
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree, TreeHead};
@@ -19,19 +21,15 @@ use super::record_summary::RecordSummary;
 use super::scan::Scan;
 use super::secrets::{Secrets, hex, random};
 use super::segment::{self, LastSegment};
-use super::signer::{HEAD, LedgerFolders, VERIFYING_KEY};
+use super::signer::HEAD;
 use super::vault::Vault;
-use super::{LedgerSettings, OpenError, Repair};
-use crate::io_at::{AtPath as _, IoAt};
+use super::{KeyName, LedgerSettings, OpenError, Repair};
+use crate::io_at::AtPath as _;
 
-/// The lock file of a folder that one process may use.
-const LOCK: &str = "lock";
 /// The log's signing key, inside the keys folder.
 const SIGNING_KEY: &str = "signing-key";
 /// The folder of the keys of earlier logs, inside the keys folder.
 const EARLIER: &str = "earlier";
-/// The folder of customer keys, inside the ledger's folder.
-pub const CUSTOMER_KEYS: &str = "keys";
 
 /// The state of a ledger that was read and repaired.
 pub struct RecoveredLedger {
@@ -58,20 +56,17 @@ pub struct RecoveredLedger {
 ///
 /// # Errors
 /// When the disk fails, or a fault cannot be repaired.
-pub fn recover(
-    disk: &Arc<dyn Disk>,
-    settings: &LedgerSettings,
-    folders: &LedgerFolders,
-) -> Result<RecoveredLedger, OpenError> {
-    let names = disk.file_names(&folders.ledger).at(&folders.ledger)?;
+pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings) -> Result<RecoveredLedger, OpenError> {
+    let (data, keys_folder) = (settings.data_folder(), &settings.keys);
+    let (ledger, customer_keys) = (data.ledger(), data.record_keys());
+    let names = disk.file_names(&ledger).at(&ledger)?;
     let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first(name)).collect();
-    let (mut secrets, mut key, new_log) = open_keys(&**disk, &folders.keys, firsts.is_empty())?;
-    let (mut register, registered) = ErasureRegister::open(&**disk, &folders.keys)?;
-    let customer_keys = folders.ledger.join(CUSTOMER_KEYS);
+    let (mut secrets, mut key, new_log) = open_keys(&**disk, keys_folder, firsts.is_empty())?;
+    let (mut register, registered) = ErasureRegister::open(&**disk, keys_folder)?;
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
     let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty());
-    let mut log = LogCheck::new(&**disk, &folders.log, heads);
-    let mut scan = Scan::new(&**disk, &folders.ledger, FrameIndex::new(keys), &registered);
+    let mut log = LogCheck::new(&**disk, data.log(), heads);
+    let mut scan = Scan::new(&**disk, &ledger, FrameIndex::new(keys), &registered);
     scan.read(&firsts, |leaf| log.append(leaf))?;
     let Scan { mut index, owners, summary, erasures, previous, last, torn, .. } = scan;
     // Checked before anything is written or a key replaced: this is the latest copy of the right ledger.
@@ -79,8 +74,8 @@ pub fn recover(
     match other_head {
         None => {}
         Some(OpenError::OtherHead { .. } | OpenError::Head { .. }) if settings.accept_older => {
-            let archive = folders.keys.join(EARLIER).join(key.name());
-            key = begin_new_log(&**disk, &folders.keys, &archive, &key)?;
+            let archive = keys_folder.join(EARLIER).join(key.name());
+            key = begin_new_log(&**disk, keys_folder, &archive, &key)?;
             repairs.push(Repair::NewLog(archive));
         }
         Some(error) => return Err(error),
@@ -88,7 +83,7 @@ pub fn recover(
 
     let unregistered: Vec<RegisteredErasure> =
         erasures.into_iter().filter(|erased| !registered.contains(erased)).collect();
-    register.add(&unregistered).at(&folders.keys)?;
+    register.add(&unregistered).at(keys_folder)?;
     let erased = [registered, unregistered].concat();
     let restored: Vec<KeyName> =
         erased.iter().map(|erased| erased.key).filter(|key| index.keys().contains_key(key)).collect();
@@ -98,7 +93,7 @@ pub fn recover(
     }
     index.load_records(owners, &erased);
     if secrets.is_rotating() {
-        Vault::rewrap(disk, &settings.data, &secrets)?;
+        Vault::rewrap(disk, &data, &secrets)?;
         let rewrapped = blocks.rewrap(index.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
         rewrapped.at(&customer_keys)?;
     }
@@ -133,14 +128,6 @@ fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, Sign
     Ok((secrets, key, new_log))
 }
 
-fn read_if_exists(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
-    match disk.read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(IoAt::new(path, error).into()),
-    }
-}
-
 fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {
     let name = format!("tactful-ledger-{}", hex(&*random::<8>()?));
     let key = SigningKey::new(&name, &*random()?).map_err(io::Error::other)?;
@@ -161,36 +148,14 @@ fn begin_new_log(disk: &dyn Disk, keys: &Path, archive: &Path, old: &SigningKey)
     Ok(create_signing_key(disk, &path).at(&path)?)
 }
 
-/// Locks a folder against other processes until the result is dropped.
-///
-/// # Errors
-/// When the disk fails, or another process has the lock.
-pub fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Any + Send + Sync>, OpenError> {
-    let lock = disk.lock(&folder.join(LOCK)).at(folder)?;
-    lock.ok_or_else(|| OpenError::InUse(folder.to_owned()))
-}
-
 /// Locks the ledger of a data folder against other processes until the result is dropped; `None` if the data folder has
 /// no ledger.
 ///
 /// # Errors
 /// When the disk fails, or another process has the lock.
 pub fn lock_ledger(settings: &LedgerSettings) -> Result<Option<Box<dyn Any + Send + Sync>>, OpenError> {
-    let folder = settings.folders().ledger;
+    let folder = settings.data_folder().ledger();
     folder.exists().then(|| lock(&RealDisk, &folder)).transpose()
-}
-
-/// Creates a folder and its parents durably.
-///
-/// # Errors
-/// When the disk fails.
-pub fn create_folders(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
-    let above: Vec<&Path> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
-    let create = |folder: &Path| match disk.create_folder(folder)? {
-        true => disk.sync_folder(folder.parent().filter(|above| *above != "").unwrap_or(Path::new("."))),
-        false => Ok(()),
-    };
-    above.into_iter().rev().try_for_each(|folder| Ok(create(folder).at(folder)?))
 }
 
 /// The heads that the ledger must contain: the last one that it signed, and the one that the operator expects.
@@ -215,7 +180,7 @@ fn read_heads(
 /// Rebuilds the Merkle tree from the leaves, and compares it with the heads and with the files of the published log.
 struct LogCheck<'d> {
     disk: &'d dyn Disk,
-    log: &'d Path,
+    log: PathBuf,
     heads: Vec<Checkpoint>,
     tree: Tree,
     /// Files of the log that are missing or damaged.
@@ -227,7 +192,7 @@ struct LogCheck<'d> {
 }
 
 impl<'d> LogCheck<'d> {
-    fn new(disk: &'d dyn Disk, log: &'d Path, heads: Result<Vec<Checkpoint>, OpenError>) -> Self {
+    fn new(disk: &'d dyn Disk, log: PathBuf, heads: Result<Vec<Checkpoint>, OpenError>) -> Self {
         let (heads, other_head) = heads.map_or_else(|error| (Vec::new(), Some(error)), |heads| (heads, None));
         let tree = Tree::default();
         let mut check = Self { disk, log, heads, tree, unwritten: Vec::new(), repairs: Vec::new(), other_head };

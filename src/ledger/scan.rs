@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use compact_str::{CompactString, ToCompactString as _};
 
 use super::chain::{Chain, FrameRef, Frames};
-use super::customer_keys::{KeyName, Keys};
+use super::customer_keys::Keys;
 use super::disk::{Disk, replace};
 use super::erasure_register::RegisteredErasure;
 use super::frame::{FrameKind, Header, Link};
@@ -15,7 +15,7 @@ use super::frame_index::{FrameIndex, RecordOwners};
 use super::proof::Leaf;
 use super::record_summary::RecordSummary;
 use super::segment::{self, LastSegment, SegmentOffset};
-use super::{OpenError, Repair, erasure, parallel, payload, seal};
+use super::{KeyName, OpenError, Repair, erasure, parallel, payload, seal};
 use crate::io_at::AtPath as _;
 
 /// The content of the segments that were read.

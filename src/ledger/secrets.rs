@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::OpenError;
 use super::disk::{Disk, replace, shred};
-use crate::io_at::IoAt;
+use super::folder::read_if_exists;
 
 /// 32 secret bytes, wiped from memory when they are dropped.
 pub type SecretKey = Zeroizing<[u8; 32]>;
@@ -48,11 +48,7 @@ impl Secrets {
     /// When the disk fails, or the file is damaged.
     pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
         let path = folder.join(FILE);
-        let bytes = match disk.read(&path) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(IoAt::new(&path, error).into()),
-        };
+        let Some(bytes) = read_if_exists(disk, &path)?.map(Zeroizing::new) else { return Ok(None) };
         let secrets = std::str::from_utf8(&bytes).ok().and_then(|text| Self::parse(text, &path));
         let damaged =
             || OpenError::Damaged { path: path.clone(), at: 0, records: 0, what: "its checksum does not match" };

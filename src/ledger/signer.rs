@@ -7,22 +7,20 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::LedgerError;
+use super::data_folder::VERIFYING_KEY;
 use super::disk::{Disk, is_full, replace, replace_without_sync};
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree};
+use super::settings::LedgerFolders;
 use crate::clock::Stopwatch;
 
 /// The latest checkpoint, inside the keys folder.
 pub const HEAD: &str = "head";
-/// The published checkpoint, inside the folder of the log.
-pub const CHECKPOINT: &str = "checkpoint";
-/// The public key that verifies it, inside the same folder.
-pub const VERIFYING_KEY: &str = "vkey";
 /// The most records that wait for a checkpoint.
 const MAX_UNSIGNED: u64 = 256;
 /// The longest time that a record waits for a checkpoint.
@@ -34,17 +32,6 @@ pub enum SignerMessage {
     Leaves(Vec<Leaf>),
     /// Sign all leaves now, and reply with the result.
     Sign(Sender<Result<(), LedgerError>>),
-}
-
-/// The folders of a ledger.
-#[derive(Debug, Clone)]
-pub struct LedgerFolders {
-    /// Frames and customer keys, readable by the owner only.
-    pub ledger: PathBuf,
-    /// The published log, which anyone may read.
-    pub log: PathBuf,
-    /// The keys folder.
-    pub keys: PathBuf,
 }
 
 /// A signed checkpoint, or why the ledger cannot be signed any more.
@@ -178,16 +165,17 @@ impl Signer {
         }
         let note = Checkpoint::sign(size, self.tree.root(), &self.key);
         replace(&*self.disk, &self.folders.keys.join(HEAD), note.as_bytes())?;
+        let log = self.folders.data.log();
         while let Some(file) = self.unwritten.front() {
-            write_file(&*self.disk, &self.folders.log, file)?;
+            write_file(&*self.disk, &log, file)?;
             // The full tile replaces its partial ones.
-            self.disk.remove_folder(&self.folders.log.join(format!("{}.p", file.path)))?;
+            self.disk.remove_folder(&log.join(format!("{}.p", file.path)))?;
             self.unwritten.pop_front();
         }
         for file in self.tree.partial_files(before.size) {
-            write_file(&*self.disk, &self.folders.log, &file)?;
+            write_file(&*self.disk, &log, &file)?;
         }
-        replace_without_sync(&*self.disk, &self.folders.log.join(CHECKPOINT), note.as_bytes())?;
+        replace_without_sync(&*self.disk, &self.folders.data.checkpoint(), note.as_bytes())?;
         *self.latest.lock() = SignedCheckpoint { size, note, failure: None };
         Ok(())
     }

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,16 +12,13 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest as _, Sha256};
 
-use super::OpenError;
-use super::customer_keys::{KeyBlocks, KeyName, Keys};
+use super::customer_keys::{KeyBlocks, Keys};
+use super::data_folder::{CUSTOMERS, DataFolder, KEYS};
 use super::disk::Disk;
 use super::secrets::{Secrets, random};
+use super::{KeyName, OpenError};
 use crate::io_at::AtPath as _;
 
-/// The folder of the customer store, inside the data folder.
-pub const CUSTOMERS: &str = "customers";
-/// The folder of its keys, inside that folder.
-const KEYS: &str = "keys";
 const NONCE: usize = 24;
 /// The bytes of a pseudonym that identify the person; the others distinguish spellings of one id.
 const PERSON: usize = 12;
@@ -90,22 +86,18 @@ impl std::fmt::Debug for Vault {
     }
 }
 
-fn folder(data: &Path) -> PathBuf {
-    data.join(CUSTOMERS).join(KEYS)
-}
-
 impl Vault {
     /// Opens the keys of a data folder, or creates the folder for them.
-    pub(super) fn open(disk: Arc<dyn Disk>, data: &Path, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
-        let folder = folder(data);
+    pub(super) fn open(disk: Arc<dyn Disk>, data: &DataFolder, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
+        let folder = data.customer_keys();
         let (blocks, keys) = KeyBlocks::open(disk, folder.clone(), &secrets)?;
         let nonce_random = *random().at(&folder)?;
         Ok(Self { blocks, keys, spare: Vec::new(), secrets, nonce_random, sealed: AtomicU64::new(0) })
     }
 
     /// Wraps every key again, by the current wrapping key.
-    pub(super) fn rewrap(disk: &Arc<dyn Disk>, data: &Path, secrets: &Secrets) -> Result<(), OpenError> {
-        let folder = folder(data);
+    pub(super) fn rewrap(disk: &Arc<dyn Disk>, data: &DataFolder, secrets: &Secrets) -> Result<(), OpenError> {
+        let folder = data.customer_keys();
         let (blocks, keys) = KeyBlocks::open(Arc::clone(disk), folder.clone(), secrets)?;
         Ok(blocks.rewrap(&keys, secrets).at(&folder)?)
     }

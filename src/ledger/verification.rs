@@ -186,7 +186,7 @@ impl<'i> Verifier<'i> {
     /// Compares a file of the published log with the records. A partial tile may have been replaced by the full one,
     /// which begins with it.
     fn check_tile(&mut self, file: &LogFile) {
-        let log = &self.inspection.folders.log;
+        let log = self.inspection.folders.data.log();
         let path = log.join(&file.path);
         let read = match (std::fs::read(&path), file.path.split_once(".p/")) {
             (Err(error), Some((full, _))) if error.kind() == io::ErrorKind::NotFound => std::fs::read(log.join(full))
@@ -209,7 +209,6 @@ mod tests {
     use super::super::customer_keys;
     use super::super::disk::RealDisk;
     use super::super::frame::{self, Link};
-    use super::super::recovery::CUSTOMER_KEYS;
     use super::super::secrets::Secrets;
     use super::super::{FileLedger, Ledger as _, LedgerSettings, erasure, payload, seal, segment};
     use super::*;
@@ -237,13 +236,13 @@ mod tests {
         inspection.read(1, &mut keep).unwrap();
         let header = header.unwrap();
         let secrets = Secrets::read(&RealDisk, &folders.keys).unwrap().unwrap();
-        let blocks = customer_keys::read(&RealDisk, &folders.ledger.join(CUSTOMER_KEYS), &secrets).unwrap();
+        let blocks = customer_keys::read(&RealDisk, &folders.data.record_keys(), &secrets).unwrap();
         let (_, key) = blocks.iter().flat_map(|(_, block)| block).find(|(name, _)| *name == header.key).unwrap();
         record.customer = "bea".into();
         let sealed = seal::seal(&header, key, &payload::encode(&record).unwrap()).unwrap();
         let mut bytes = Vec::new();
         frame::write(&mut bytes, &header, &sealed, &Link::default());
-        std::fs::write(segment::path(&folders.ledger, 1), bytes).unwrap();
+        std::fs::write(segment::path(&folders.data.ledger(), 1), bytes).unwrap();
 
         let (_, text) = inspection.published_key().unwrap();
         let found = verify(&inspection, &VerifyingKey::parse(text.trim_end()).unwrap(), Vec::new()).unwrap();

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use compact_str::CompactString;
 use tokio::sync::oneshot;
 
-use super::customer_keys::{KeyBlocks, KeyName};
+use super::customer_keys::KeyBlocks;
 use super::disk::is_full;
 use super::erasure_register::{ErasureRegister, RegisteredErasure};
 use super::frame::{self, FrameKind, Header, Link};
@@ -21,7 +21,7 @@ use super::reserve::Reserve;
 use super::secrets::{Secrets, random};
 use super::segment::Segments;
 use super::signer::{LatestCheckpoint, SignerMessage};
-use super::{Erasure, LedgerError, content, erasure, payload, seal};
+use super::{Erasure, KeyName, LedgerError, content, erasure, payload, seal};
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 

@@ -15,7 +15,7 @@ use super::codec;
 use super::customer_store::{CustomerStore, RECORDS, pseudonym};
 use super::database::{Batch, Database};
 use crate::io_at::{AtPath as _, IoAt};
-use crate::ledger::{CUSTOMERS, CopySink, PART};
+use crate::ledger::{CopySink, DataFolder, PART};
 
 /// The file of pairs in a backup.
 pub const PAIRS: &str = "customers/pairs";
@@ -85,7 +85,7 @@ pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
     if pairs.part(MAGIC.len()).at(file)? != MAGIC {
         return Err(IoAt::new(file, io::Error::new(io::ErrorKind::InvalidData, "it is not a file of customers")).into());
     }
-    let database = Database::open(&data.join(CUSTOMERS).join(RECORDS))?;
+    let database = Database::open(&DataFolder::new(data).customers().join(RECORDS))?;
     let mut batch = Batch::default();
     while let Some((is_customer, [key, value])) = pairs.next().at(file)? {
         if is_customer {

@@ -20,7 +20,7 @@ use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
 use crate::domain::id::{ActionId, Vocabulary};
 use crate::io_at::AtPath as _;
-use crate::ledger::{CUSTOMERS, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
+use crate::ledger::{DataFolder, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
 
 /// The number of buckets, and so of encryption keys in use.
 const BUCKETS: u16 = 4_096;
@@ -127,7 +127,7 @@ impl CustomerStore {
     /// # Errors
     /// When the disk fails, another process has the store open, or it is damaged.
     pub fn open(data: &Path, mut vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
-        let folder = data.join(CUSTOMERS);
+        let folder = DataFolder::new(data).customers();
         let database = Database::open(&folder.join(RECORDS))?;
         metadata::check_format(&database, &folder)?;
         let vocabulary = metadata::read_names(&database)?;

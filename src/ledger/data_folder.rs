@@ -1,0 +1,108 @@
+//! The places in a data folder, under the names that the format gives them.
+
+use std::path::{Path, PathBuf};
+
+use super::OpenError;
+
+/// The folder of frames and of the keys of consent records.
+pub(super) const LEDGER: &str = "ledger";
+/// The folder of the published log.
+pub(super) const LOG: &str = "log";
+/// The folder of the customer store.
+pub(super) const CUSTOMERS: &str = "customers";
+/// The folder of encryption keys, inside that of what they encrypt.
+pub(super) const KEYS: &str = "keys";
+/// The published checkpoint, inside the folder of the log.
+pub(super) const CHECKPOINT: &str = "checkpoint";
+/// The public key that verifies it, inside the same folder.
+pub(super) const VERIFYING_KEY: &str = "vkey";
+/// The checksums of a backup's files. A folder with this file is not a data folder.
+const CHECKSUMS: &str = "SHA256SUMS";
+/// The folder into which a restore copies a backup.
+const STAGING: &str = "unfinished-restore";
+/// The folder from which a restore moves the files into place. While it exists, the data folder is incomplete.
+const RESTORING: &str = "restoring";
+
+/// A data folder. A backup is laid out in the same way.
+#[derive(Debug, Clone)]
+pub struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// The names of the folders that hold the data, each directly inside the data folder.
+    pub const PARTS: [&'static str; 3] = [LEDGER, LOG, CUSTOMERS];
+
+    /// The data folder at a path.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Frames and the keys of consent records, readable by the owner only.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join(LEDGER)
+    }
+
+    /// The encryption keys of consent records.
+    #[must_use]
+    pub fn record_keys(&self) -> PathBuf {
+        self.ledger().join(KEYS)
+    }
+
+    /// The published log, which anyone may read.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.0.join(LOG)
+    }
+
+    /// The published checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
+        self.log().join(CHECKPOINT)
+    }
+
+    /// The public key that verifies the checkpoint.
+    #[must_use]
+    pub fn verifying_key(&self) -> PathBuf {
+        self.log().join(VERIFYING_KEY)
+    }
+
+    /// The customer store.
+    #[must_use]
+    pub fn customers(&self) -> PathBuf {
+        self.0.join(CUSTOMERS)
+    }
+
+    /// The encryption keys of the customer store.
+    #[must_use]
+    pub fn customer_keys(&self) -> PathBuf {
+        self.customers().join(KEYS)
+    }
+
+    /// The checksums of the files, which only a backup has.
+    #[must_use]
+    pub fn checksums(&self) -> PathBuf {
+        self.0.join(CHECKSUMS)
+    }
+
+    /// The folder into which a restore copies a backup. The next restore removes what an interrupted one has left in
+    /// it.
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
+        self.0.join(STAGING)
+    }
+
+    /// The folder from which a restore moves the files into place. While it exists, the data folder is incomplete.
+    #[must_use]
+    pub fn restoring(&self) -> PathBuf {
+        self.0.join(RESTORING)
+    }
+
+    /// Refuses a backup, and a data folder whose restore is not finished.
+    pub(super) fn check_complete(&self) -> Result<(), OpenError> {
+        if self.checksums().exists() {
+            return Err(OpenError::Backup(self.0.clone()));
+        }
+        if self.restoring().exists() { Err(OpenError::HalfRestored(self.0.clone())) } else { Ok(()) }
+    }
+}

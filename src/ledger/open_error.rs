@@ -1,0 +1,54 @@
+//! Why a ledger cannot be opened.
+
+use std::path::PathBuf;
+
+use super::proof::{CheckpointError, TreeHead};
+use crate::io_at::IoAt;
+
+/// Why a ledger cannot be opened. Its files stay unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] IoAt),
+    /// Another process has the folder open.
+    #[error("`{0}` is in use by another process")]
+    InUse(PathBuf),
+    /// A file is damaged.
+    #[error("`{path}` is damaged at byte {at}, after {records} whole records: {what}")]
+    Damaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// The offset of the damage, in bytes.
+        at: usize,
+        /// The number of whole records before it.
+        records: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// The folder is a backup. A ledger that was continued there would be missing from the data folder.
+    #[error("`{0}` is a backup, not a data folder")]
+    Backup(PathBuf),
+    /// The data folder is being restored, or a restore was interrupted.
+    #[error("`{0}` is incomplete: a restore into it is in progress, or was interrupted")]
+    HalfRestored(PathBuf),
+    /// There are records, but not the keys to read them.
+    #[error("`{0}` is missing, but the ledger needs it")]
+    KeysMissing(PathBuf),
+    /// A head that the ledger must contain cannot be verified.
+    #[error("`{path}`: {error}")]
+    Head {
+        /// The file of the head.
+        path: PathBuf,
+        /// Why the head is invalid.
+        error: CheckpointError,
+    },
+    /// The ledger does not contain a head that was signed.
+    #[error("the ledger is an older copy, or another ledger: it has {found}, but signed {signed}")]
+    OtherHead {
+        /// The head of the ledger.
+        found: TreeHead,
+        /// The signed head.
+        signed: TreeHead,
+    },
+}
