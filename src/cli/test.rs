@@ -16,7 +16,7 @@ use crate::clock::Stopwatch;
 use crate::domain::id::Vocabulary;
 use crate::domain::rule_set::RuleSet;
 use crate::rules::Loaded;
-use crate::scenario::test::{self, Coverage, Failure as TestFailure, Item, RuleTest, TestResult};
+use crate::scenario::test::{self, Coverage, Item, RuleTest, TestFailure, TestResult};
 
 /// Run the rule tests (`*.test.yaml`) beside the rules, in virtual time
 #[derive(Debug, Args)]

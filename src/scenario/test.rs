@@ -34,9 +34,6 @@ pub use expect::Difference;
 use expect::Expect;
 use given::{Given, Known};
 
-/// The one customer of a rule test.
-const CUSTOMER: &str = "test";
-
 /// One rule test.
 #[derive(Debug, Clone)]
 pub struct RuleTest {
@@ -58,12 +55,12 @@ pub struct TestResult {
     /// Where it is defined.
     pub place: Location,
     /// Why it failed; `None` if it passed.
-    pub failure: Option<Failure>,
+    pub failure: Option<TestFailure>,
 }
 
 /// Why a test failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum TestFailure {
     /// The engine refused something that the test gives or asks.
     Refused(String),
     /// The answer is not as expected.
@@ -140,10 +137,10 @@ impl RuleTest {
     #[must_use]
     pub fn run(&self, rules: &Arc<RuleSet>, coverage: Option<&mut Coverage>) -> TestResult {
         let failure = match self.play(rules, coverage) {
-            Err(why) => Some(Failure::Refused(why)),
+            Err(why) => Some(TestFailure::Refused(why)),
             Ok(record) => {
                 let differences = self.expect.differences(&record);
-                (!differences.is_empty()).then_some(Failure::Differs(differences))
+                (!differences.is_empty()).then_some(TestFailure::Differs(differences))
             }
         };
         TestResult { name: self.name.clone(), place: rules.sources.locate(self.span), failure }
@@ -172,7 +169,7 @@ impl RuleTest {
     }
 }
 
-impl Failure {
+impl TestFailure {
     /// The failure in one line, without the reasons.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -188,7 +185,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(why) => f.write_str(why),

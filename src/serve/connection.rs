@@ -16,7 +16,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::timeout;
 use tonic::body::Body;
 
-use super::told_to_stop;
+use super::stopping::told_to_stop;
 
 /// How many calls one connection may have in progress; more wait at the client.
 const STREAMS: u32 = 256;

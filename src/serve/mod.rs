@@ -4,6 +4,7 @@ pub mod calls;
 pub mod connection;
 pub mod metrics;
 pub mod reload;
+mod stopping;
 pub mod transport;
 pub mod watch;
 pub mod write_behind;
@@ -185,11 +186,6 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
         watching,
         metering
     );
-}
-
-async fn told_to_stop(mut stopping: Receiver<bool>) {
-    // A dropped sender also means shutdown.
-    drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
 async fn sweep(engine: Arc<Engine>, clock: Clock) {

@@ -10,7 +10,7 @@ use crate::engine::{ActiveRules, Engine, Outcome};
 use crate::rule_files::{self, RuleFiles};
 use crate::rules::diagnostic::{Diagnostic, Severity};
 use crate::rules::{Loaded, code};
-use crate::scenario::test::{self, Failure, RuleTest};
+use crate::scenario::test::{self, RuleTest, TestFailure};
 
 /// How often a requested reload reads the folder until two reads agree.
 const LOOKS: usize = 10;
@@ -55,10 +55,10 @@ fn failed(test: &RuleTest, rules: &Arc<RuleSet>) -> Option<Diagnostic> {
     let message = format!("the rule test `{}` fails: {}", test.name, failure.summary());
     let diagnostic = Diagnostic::error(code::FAILED_TEST, test.span, message);
     let why: Vec<&str> = match &failure {
-        Failure::Differs(differences) => {
+        TestFailure::Differs(differences) => {
             differences.iter().flat_map(|differs| &differs.why).map(String::as_str).collect()
         }
-        Failure::Refused(_) => Vec::new(),
+        TestFailure::Refused(_) => Vec::new(),
     };
     Some(if why.is_empty() { diagnostic } else { diagnostic.help(why.join("; ")) })
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Service};
-use super::told_to_stop;
+use super::stopping::told_to_stop;
 
 /// How long calls in progress may take after shutdown was requested.
 const DRAIN: Duration = Duration::from_secs(8);

@@ -18,8 +18,9 @@
 //! **Checkpoint.** Flushes of the store are numbered. The log records the number of the last durable flush, so that a
 //! store that has lost its end is detected when it is opened.
 //!
-//! `slot` has the format of the files.
+//! `entry` has what the log holds, `slot` the format of the files.
 
+mod entry;
 mod slot;
 
 use std::fs::{File, OpenOptions};
@@ -30,13 +31,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::codec::{StoredContact, StoredOutcome, StoredRequest};
 use crate::clock::Stopwatch;
 use crate::io_at::{AtPath as _, IoAt};
 use slot::SLOT;
+
+pub use entry::{LogContents, LogEntry, LoggedChange};
 
 const SHARDS: usize = 16;
 /// How long an entry may wait for a sync to disk.
@@ -46,35 +47,6 @@ const MAX_SEGMENT_AGE: Duration = Duration::from_secs(30);
 const MAX_SEGMENT_ENTRIES: usize = 1 << 19;
 /// The name of a segment's file, before the remainder of the segment's number.
 const FILE_PREFIX: &str = "counted-";
-
-/// One entry of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogEntry {
-    /// The customer's pseudonym.
-    pub customer: [u8; 20],
-    /// The change to the customer.
-    pub change: LoggedChange,
-}
-
-/// A change that the log holds. Replaying one that is already in the stored customer changes nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum LoggedChange {
-    /// A contact was made, or its state changed; replaces an earlier entry of the same contact.
-    Contact(StoredContact),
-    /// An outcome was recorded.
-    Outcome(StoredOutcome),
-    /// The id of an outcome, which must not count a second time.
-    SeenId(u64),
-    /// A request was answered.
-    Request(StoredRequest),
-    /// Contacts of a decision were withdrawn and no longer count.
-    Withdrawn {
-        /// The number of the decision.
-        decision: u64,
-        /// The action whose contact was withdrawn; without it, all contacts of the decision.
-        action: Option<u16>,
-    },
-}
 
 /// The open log, which also lists the customers that must be flushed.
 #[derive(Debug)]
@@ -132,17 +104,6 @@ pub struct FlushBatch {
     pub customers: Vec<CompactString>,
     /// The segment that is drained once these customers are durable.
     pub drained: Option<u64>,
-}
-
-/// The content of a log when it was opened.
-#[derive(Debug, Default)]
-pub struct LogContents {
-    /// Each entry with its segment, in the order in which they were written.
-    pub entries: Vec<(u64, LogEntry)>,
-    /// The last flush that is recorded as durable.
-    pub durable_flush: u64,
-    /// The number of entries with a wrong checksum.
-    pub damaged: u64,
 }
 
 impl ContactLog {

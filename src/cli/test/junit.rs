@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Timed;
 use crate::cli::{counted, render};
 use crate::rules::Loaded;
-use crate::scenario::test::Failure;
+use crate::scenario::test::TestFailure;
 
 /// The document for completed tests.
 pub(super) fn document(results: &[Timed]) -> String {
@@ -42,7 +42,7 @@ fn whole(totals: &str, suites: &str) -> String {
 
 fn totals(tests: &[&Timed]) -> String {
     let failures = tests.iter().filter_map(|timed| timed.result.failure.as_ref());
-    let (differ, refused): (Vec<_>, Vec<_>) = failures.partition(|failure| matches!(failure, Failure::Differs(_)));
+    let (differ, refused): (Vec<_>, Vec<_>) = failures.partition(|failure| matches!(failure, TestFailure::Differs(_)));
     let took = seconds(tests.iter().map(|timed| timed.took).sum());
     let (tests, differ, refused) = (tests.len(), differ.len(), refused.len());
     format!(r#"tests="{tests}" failures="{differ}" errors="{refused}" skipped="0" time="{took}""#)
@@ -59,7 +59,7 @@ fn case(Timed { result, took }: &Timed) -> String {
         seconds(*took)
     );
     let Some(failure) = &result.failure else { return format!("    <testcase {attributes}/>\n") };
-    let name = if matches!(failure, Failure::Differs(_)) { "failure" } else { "error" };
+    let name = if matches!(failure, TestFailure::Differs(_)) { "failure" } else { "error" };
     let (summary, text) = (escape(&failure.summary()), escape(&format!("{place}\n{failure}")));
     let failure = format!("      <{name} message=\"{summary}\">{text}</{name}>\n");
     element("    ", "testcase", &attributes, &failure)
@@ -108,14 +108,14 @@ mod tests {
     use crate::domain::sources::Location;
     use crate::scenario::test::TestResult;
 
-    fn timed(name: &str, file: &str, failure: Option<Failure>) -> Timed {
+    fn timed(name: &str, file: &str, failure: Option<TestFailure>) -> Timed {
         let place = Location { file: file.to_owned(), line: 7, column: 11 };
         Timed { result: TestResult { name: name.to_owned(), place, failure }, took: Duration::from_micros(1_500) }
     }
 
     #[test]
     fn suites_are_files_and_what_is_refused_is_an_error() {
-        let refused = Some(Failure::Refused("no `x` & \"y\"\nsecond <line>".to_owned()));
+        let refused = Some(TestFailure::Refused("no `x` & \"y\"\nsecond <line>".to_owned()));
         let results = [
             timed("a", "rules/b.test.yaml", None),
             timed("b", "rules/a.test.yaml", refused),
@@ -142,7 +142,7 @@ mod tests {
         /// Any name, path or failure is read back unchanged; characters that XML does not allow are replaced.
         #[test]
         fn any_text_round_trips(name in any::<String>(), why in any::<String>(), file in any::<String>()) {
-            let text = document(&[timed(&name, &file, Some(Failure::Refused(why.clone())))]);
+            let text = document(&[timed(&name, &file, Some(TestFailure::Refused(why.clone())))]);
             let read = roxmltree::Document::parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
             let case = read.descendants().find(|node| node.has_tag_name("testcase")).unwrap();
             let error = read.descendants().find(|node| node.has_tag_name("error")).unwrap();

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod commitment;
 mod hash;
+mod head;
 mod key;
 mod note;
 mod path;
@@ -17,12 +18,13 @@ mod tree;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use commitment::{Leaf, Salt};
 pub use hash::Hash;
+pub use head::TreeHead;
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use note::NoteError;
 pub use path::{ProofError, TreeNode, consistency, consistency_holds, inclusion, inclusion_holds, root};
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt};
 pub use tile::{Tile, TileError, TileKind, TileNodes};
-pub use tree::{LogFile, Tree, TreeHead};
+pub use tree::{LogFile, Tree};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

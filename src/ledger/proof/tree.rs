@@ -1,25 +1,8 @@
 //! The Merkle tree as it grows. It stores its right edge only: the hashes in the last, partial tile of each level. From
 //! these it computes the root and the tiles that a leaf completes.
 
-use std::fmt;
-
 use super::tile::TileKind;
-use super::{Hash, Leaf, Tile};
-
-/// Size and root of a tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TreeHead {
-    /// The number of leaves.
-    pub size: u64,
-    /// The root over them.
-    pub root: Hash,
-}
-
-impl fmt::Display for TreeHead {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} records with the root {}", self.size, self.root)
-    }
-}
+use super::{Hash, Leaf, Tile, TreeHead};
 
 /// A file of the published log. The content of a path never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]

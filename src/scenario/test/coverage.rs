@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::CUSTOMER;
+use super::given::CUSTOMER;
 use crate::domain::decide::{Gate, Loser};
 use crate::domain::model::{Action, Condition, Journey, JourneyStage, Move, MoveOn};
 use crate::domain::rule_set::RuleSet;

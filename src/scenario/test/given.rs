@@ -3,7 +3,6 @@
 
 use compact_str::CompactString;
 
-use super::CUSTOMER;
 use crate::domain::consent::ConsentStatus;
 use crate::domain::id::{Id, IdMap};
 use crate::domain::model::Shape as FactShape;
@@ -20,6 +19,9 @@ use crate::rules::sink::Sink;
 use crate::rules::source::{Node, NodeKind, Spanned};
 use crate::scenario::shape;
 use crate::scenario::step::{Step, What};
+
+/// The one customer of a rule test.
+pub(super) const CUSTOMER: &str = "test";
 
 /// What an entry of `given` can be.
 const KINDS: [&str; 6] = ["event", "consent", "attributes", "outcome", "decide", "time_zone"];

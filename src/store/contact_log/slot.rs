@@ -5,7 +5,7 @@
 //! a checkpoint: "TFLCONT1", u64 number of the durable flush; zeros; CRC32C of the rest
 //! ```
 
-use super::{LogContents, LogEntry};
+use super::entry::{LogContents, LogEntry};
 
 const MAGIC: &[u8; 8] = b"TFLCONT1";
 pub const SLOT: usize = 128;

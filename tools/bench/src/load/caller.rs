@@ -1,5 +1,6 @@
 //! One connection: sends calls, receives answers, and counts the results in the tally.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::Status;
 
+use super::calls::Calls;
+use super::error::LoadError;
 use super::report::Tally;
-use super::{Calls, Load, LoadError};
 
 /// Flow control must not slow the answers down.
 const WINDOW: u32 = 16 * 1024 * 1024;
@@ -28,14 +30,18 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Connects to a server.
-    pub async fn connect(load: &Load, tally: Arc<Tally>) -> Result<Self, LoadError> {
-        let address = load.address;
+    /// Connects to a server, which may take `limit` for the handshake and for each call.
+    pub async fn connect(
+        address: SocketAddr,
+        limit: Duration,
+        calls: Arc<dyn Calls>,
+        tally: Arc<Tally>,
+    ) -> Result<Self, LoadError> {
         let stream = TcpStream::connect(address).await.map_err(|error| LoadError::Connect(address, error))?;
         stream.set_nodelay(true)?;
         let mut http = h2::client::Builder::new();
         http.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
-        let handshake = timeout(load.timeout, http.handshake(stream)).await;
+        let handshake = timeout(limit, http.handshake(stream)).await;
         let handshake = handshake.unwrap_or_else(|_| Err(h2::Reason::SETTINGS_TIMEOUT.into()));
         let (connection, io) = handshake.map_err(|error| LoadError::Handshake(address, error))?;
         // Its calls will report how it ended.
@@ -47,8 +53,8 @@ impl Caller {
                 .body(())
                 .map_err(|error| LoadError::Method(method, error))
         };
-        let requests = load.calls.methods().into_iter().map(request).collect::<Result<_, _>>()?;
-        Ok(Self { connection, requests, calls: Arc::clone(&load.calls), tally, timeout: load.timeout })
+        let requests = calls.methods().into_iter().map(request).collect::<Result<_, _>>()?;
+        Ok(Self { connection, requests, calls, tally, timeout: limit })
     }
 
     /// Makes a call; its latency is measured from its due time. Returns false if the connection can no longer be used.

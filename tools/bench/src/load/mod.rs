@@ -5,6 +5,8 @@
 //! queue counts.
 
 mod caller;
+mod calls;
+mod error;
 mod report;
 mod schedule;
 
@@ -14,41 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::sync::mpsc;
-use tonic::Status;
 
 use caller::Caller;
 use report::Tally;
 use schedule::Schedule;
 
+pub use calls::{Calls, framed};
+pub use error::LoadError;
 pub use report::{Failures, Report};
-
-/// The calls that a load makes.
-pub trait Calls: Send + Sync {
-    /// The methods that are called, such as `/tactful.v1.DecisionService/Decide`.
-    fn methods(&self) -> Vec<String>;
-
-    /// The index of the method of call `number`, and its message as [`framed`] encodes it.
-    ///
-    /// # Errors
-    /// When there is no such message; the call then counts as failed with this status.
-    fn call(&self, number: u64) -> Result<(usize, Bytes), Status>;
-
-    /// Receives the answer to call `number`, framed.
-    fn answered(&self, _number: u64, _answer: &[u8]) {}
-}
-
-/// A message as gRPC sends it: uncompressed, after its length.
-#[must_use]
-pub fn framed(message: &impl prost::Message) -> Bytes {
-    let message = message.encode_to_vec();
-    let mut bytes = BytesMut::with_capacity(message.len() + 5);
-    bytes.put_u8(0);
-    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    bytes.put_slice(&message);
-    bytes.freeze()
-}
 
 /// When calls are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,26 +65,6 @@ pub struct Load {
     pub calls: Arc<dyn Calls>,
 }
 
-/// Why a load could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The connection was refused or failed.
-    #[error("no connection to {0}: {1}")]
-    Connect(SocketAddr, std::io::Error),
-    /// The server does not speak HTTP/2.
-    #[error("{0} does not speak HTTP/2: {1}")]
-    Handshake(SocketAddr, h2::Error),
-    /// The name of a method is not valid in a request.
-    #[error("`{0}` cannot be called: {1}")]
-    Method(String, http::Error),
-    /// The histogram of latencies could not be created.
-    #[error("no room to keep times in: {0}")]
-    Times(#[from] hdrhistogram::CreationError),
-    /// The system could not start a thread.
-    #[error("no thread to send calls from: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
 impl Load {
     /// Runs the load, and reports once the last answer has arrived or timed out.
     ///
@@ -123,7 +79,8 @@ impl Load {
         let tally = Tally::new(self.skipped)?;
         let mut callers = Vec::new();
         for _ in 0..self.connections.max(1) {
-            callers.push(Caller::connect(&self, Arc::clone(&tally)).await?);
+            callers
+                .push(Caller::connect(self.address, self.timeout, Arc::clone(&self.calls), Arc::clone(&tally)).await?);
         }
         let start = now();
         match self.pace {

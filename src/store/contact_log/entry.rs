@@ -1,0 +1,45 @@
+//! The entries of the contact log, and what reading it finds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::codec::{StoredContact, StoredOutcome, StoredRequest};
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// The customer's pseudonym.
+    pub customer: [u8; 20],
+    /// The change to the customer.
+    pub change: LoggedChange,
+}
+
+/// A change that the log holds. Replaying one that is already in the stored customer changes nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LoggedChange {
+    /// A contact was made, or its state changed; replaces an earlier entry of the same contact.
+    Contact(StoredContact),
+    /// An outcome was recorded.
+    Outcome(StoredOutcome),
+    /// The id of an outcome, which must not count a second time.
+    SeenId(u64),
+    /// A request was answered.
+    Request(StoredRequest),
+    /// Contacts of a decision were withdrawn and no longer count.
+    Withdrawn {
+        /// The number of the decision.
+        decision: u64,
+        /// The action whose contact was withdrawn; without it, all contacts of the decision.
+        action: Option<u16>,
+    },
+}
+
+/// The content of a log when it was opened.
+#[derive(Debug, Default)]
+pub struct LogContents {
+    /// Each entry with its segment, in the order in which they were written.
+    pub entries: Vec<(u64, LogEntry)>,
+    /// The last flush that is recorded as durable.
+    pub durable_flush: u64,
+    /// The number of entries with a wrong checksum.
+    pub damaged: u64,
+}
