@@ -55,7 +55,7 @@ impl Fmt {
             let readable = |id: &FileId| !unreadable.iter().any(|diagnostic| diagnostic.span.file == *id);
             for (id, file) in sources.iter().filter(|(id, _)| readable(id)) {
                 seen += 1;
-                match laid_out((id, file), &sources) {
+                match laid_out(id, file, &sources) {
                     Some(text) if text == file.text => {}
                     Some(text) => {
                         changed += 1;
@@ -93,14 +93,14 @@ fn from_stdin(name: &str) -> Result<Verdict, Failure> {
     let failure = |error| Failure::new(format!("cannot read standard input: {error}"));
     io::stdin().read_to_string(&mut text).map_err(failure)?;
     let sources = Sources::new(vec![SourceFile { path: name.to_owned(), text }]);
-    let text = sources.iter().find_map(|file| laid_out(file, &sources));
+    let text = sources.iter().find_map(|(id, file)| laid_out(id, file, &sources));
     let Some(text) = text else { return Ok(Verdict::Wrong) };
     drop(io::stdout().write_all(text.as_bytes()));
     Ok(Verdict::InOrder)
 }
 
 /// The new text of a file; `None`, with the reason on standard error, if the file must not be changed.
-fn laid_out((id, file): (FileId, &SourceFile), sources: &Sources) -> Option<String> {
+fn laid_out(id: FileId, file: &SourceFile, sources: &Sources) -> Option<String> {
     let form = Form::Map(if is_test(&file.path) { &TEST_FILE } else { &RULE_FILE });
     match format(id, &file.text, &form) {
         Ok(text) => return Some(text),

@@ -1,4 +1,5 @@
-//! The command line: one file per command.
+//! The command line: one file per command. The type of a command has its name, and no other module sees it: `Ledger`,
+//! `Replay`, `Explain`, `Receipt` and `Checkpoint` may therefore share the name of what they work on.
 //!
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 

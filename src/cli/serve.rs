@@ -132,7 +132,7 @@ impl Serve {
             None => (None, None),
         };
         let stop = stop_signal();
-        self.greet(&rules.set, &ledger, (address, metrics_address));
+        self.greet(&rules.set, &ledger, address, metrics_address);
         let now = Clock::system().now();
         #[expect(
             clippy::cast_possible_truncation,
@@ -166,7 +166,7 @@ impl Serve {
         Transport { threads: self.threads.unwrap_or(default.threads), connections: self.max_connections, ..default }
     }
 
-    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, (address, metrics): (SocketAddr, Option<SocketAddr>)) {
+    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, address: SocketAddr, metrics: Option<SocketAddr>) {
         let declared = &rules.declared;
         say(&format!(
             "rules      {}: {}, {}, {}, {} (rule set {})",

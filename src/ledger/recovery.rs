@@ -18,7 +18,7 @@ use super::frame::Link;
 use super::frame_index::FrameIndex;
 use super::proof::{Checkpoint, Leaf, LogFile, SigningKey, Tree, TreeHead};
 use super::record_summary::RecordSummary;
-use super::scan::Scan;
+use super::scan::FrameScan;
 use super::secrets::{Secrets, hex, random};
 use super::segment::{self, LastSegment};
 use super::signer::HEAD;
@@ -66,9 +66,9 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Recove
     let (mut blocks, keys) = KeyBlocks::open(Arc::clone(disk), customer_keys.clone(), &secrets)?;
     let heads = read_heads(&**disk, settings, &key, new_log || firsts.is_empty());
     let mut log = LogCheck::new(&**disk, data.log(), heads);
-    let mut scan = Scan::new(&**disk, &ledger, FrameIndex::new(keys), &registered);
+    let mut scan = FrameScan::new(&**disk, &ledger, FrameIndex::new(keys), &registered);
     scan.read(&firsts, |leaf| log.append(leaf))?;
-    let Scan { mut index, owners, summary, erasures, previous, last, torn, .. } = scan;
+    let FrameScan { mut index, owners, summary, erasures, previous, last, torn, .. } = scan;
     // Checked before anything is written or a key replaced: this is the latest copy of the right ledger.
     let LogCheck { tree, unwritten, mut repairs, other_head, .. } = log.finish();
     match other_head {

@@ -19,7 +19,7 @@ use super::{KeyName, OpenError, Repair, erasure, parallel, payload, seal};
 use crate::io_at::AtPath as _;
 
 /// The content of the segments that were read.
-pub struct Scan<'d> {
+pub struct FrameScan<'d> {
     disk: &'d dyn Disk,
     folder: &'d Path,
     /// The keys of erased customers, whose records cannot be decrypted.
@@ -59,7 +59,7 @@ impl TornFrame {
     }
 }
 
-impl<'d> Scan<'d> {
+impl<'d> FrameScan<'d> {
     /// A scan that has read nothing yet. `registered` are the erasures in the register.
     pub fn new(disk: &'d dyn Disk, folder: &'d Path, index: FrameIndex, registered: &[RegisteredErasure]) -> Self {
         Self {

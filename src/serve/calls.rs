@@ -18,28 +18,28 @@ use tonic::service::Routes;
 
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 
-/// The services of a server.
+/// Routes calls to the services of a server.
 #[derive(Debug)]
-pub struct Calls<D> {
+pub struct CallRouter<D> {
     /// Most calls are for this service, so they bypass the router.
     decisions: DecisionServiceServer<D>,
     others: Routes,
 }
 
-impl<D> Clone for Calls<D> {
+impl<D> Clone for CallRouter<D> {
     fn clone(&self) -> Self {
         Self { decisions: self.decisions.clone(), others: self.others.clone() }
     }
 }
 
-impl<D: DecisionService> Calls<D> {
+impl<D: DecisionService> CallRouter<D> {
     /// The decision service, and the router of all others.
     pub fn new(decisions: D, others: Routes) -> Self {
         Self { decisions: DecisionServiceServer::new(decisions), others }
     }
 }
 
-impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for Calls<D> {
+impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for CallRouter<D> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Call;

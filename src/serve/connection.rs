@@ -25,8 +25,10 @@ const STREAMS: u32 = 256;
 const WINDOW: u32 = 1024 * 1024;
 /// How many bytes the metadata of one call may take.
 const METADATA: u32 = 16 * 1024;
-/// After how long without traffic the server sends a ping, and how long the client may take to answer it.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// After how long without traffic the server sends a ping.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the client may take to answer the ping.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -71,8 +73,8 @@ pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duratio
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(METADATA)
-        .keep_alive_interval(KEEPALIVE.0)
-        .keep_alive_timeout(KEEPALIVE.1)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .auto_date_header(false);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

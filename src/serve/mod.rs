@@ -30,7 +30,7 @@ use crate::grpc::{
     AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::store::CustomerStore;
-use calls::Calls;
+use calls::CallRouter;
 use reload::Reloader;
 use transport::Transport;
 use write_behind::WriteBehind;
@@ -134,7 +134,10 @@ async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>) -> &'
 }
 
 /// All services, and the reporter of their health.
-async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthReporter, Calls<DecisionApi>), ServeError> {
+async fn services(
+    parts: &Parts,
+    stopping: Receiver<bool>,
+) -> Result<(HealthReporter, CallRouter<DecisionApi>), ServeError> {
     let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
@@ -160,7 +163,7 @@ async fn services(parts: &Parts, stopping: Receiver<bool>) -> Result<(HealthRepo
         .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
         .add_service(AdminServiceServer::new(AdminApi::new(shared.clone())))
         .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
-    Ok((health_reporter, Calls::new(DecisionApi(shared), others.prepare())))
+    Ok((health_reporter, CallRouter::new(DecisionApi(shared), others.prepare())))
 }
 
 /// The background tasks of the server, until dropped.

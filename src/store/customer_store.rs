@@ -39,14 +39,14 @@ pub struct CustomerStore {
     pub(super) folder: PathBuf,
     pub(super) database: Database,
     pseudonyms: Pseudonyms,
-    keys: RwLock<Keys>,
+    keys: RwLock<BucketKeys>,
     log: Arc<ContactLog>,
     writer: Mutex<WriterState>,
     counts: StoreCounts,
 }
 
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct BucketKeys {
     pub(super) vault: Vault,
     buckets: BTreeMap<u16, KeyName>,
 }
@@ -143,7 +143,7 @@ impl CustomerStore {
         let store = Self {
             database,
             pseudonyms: vault.pseudonyms(),
-            keys: RwLock::new(Keys { vault, buckets }),
+            keys: RwLock::new(BucketKeys { vault, buckets }),
             log: Arc::new(ContactLog::open(&folder, last)?),
             writer: Mutex::new(WriterState { names: vocabulary.sizes(), flush }),
             counts: StoreCounts::default(),
@@ -381,7 +381,7 @@ impl CustomerStore {
         Ok(self.log.truncate(writer.flush).at(&self.folder)?)
     }
 
-    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, BucketKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -422,7 +422,7 @@ fn apply(stored: &mut StoredCustomer, change: &LoggedChange) {
     }
 }
 
-impl Keys {
+impl BucketKeys {
     fn seal(&self, who: Pseudonym, erased_at: u64, plain: &[u8]) -> Option<Vec<u8>> {
         seal(&self.vault, *self.buckets.get(&bucket(who))?, who, erased_at, plain)
     }

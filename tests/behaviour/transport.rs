@@ -14,7 +14,7 @@ use tactful::grpc::proto::{
     RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
 };
 use tactful::ledger::Ledger;
-use tactful::serve::calls::Calls;
+use tactful::serve::calls::CallRouter;
 use tactful::serve::transport::Transport;
 use tactful_bench::load::{Load, Pace, framed};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -116,7 +116,7 @@ impl Probes {
         let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Semaphore::new(0)));
         let (tell_waiting, waiting) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let calls = Calls::new(Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting }, Routes::default());
+        let calls = CallRouter::new(Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting }, Routes::default());
         Self { address, let_on, waiting, stop, serving: tokio::spawn(transport.run(listener, calls, stopping)) }
     }
 

@@ -33,7 +33,7 @@ impl Verify {
         let kept: Result<Vec<_>, Failure> =
             self.expect_head.iter().map(|path| Ok((path.clone(), read_text(path)?))).collect();
         let found = verify(&inspection, &key, kept?).map_err(|error| Failure::new(error.to_string()))?;
-        describe(&found, &inspection, (&key, &source));
+        describe(&found, &inspection, &key, &source);
         let head = format!("{}, head {}", counted(found.head.size as usize, "record"), found.head.root);
         if found.problems.is_empty() {
             say(&format!("{head}, verified"));
@@ -48,7 +48,7 @@ impl Verify {
 }
 
 /// Prints what was checked.
-fn describe(found: &Verification, inspection: &Inspection, (key, source): (&VerifyingKey, &str)) {
+fn describe(found: &Verification, inspection: &Inspection, key: &VerifyingKey, source: &str) {
     say("frames       the checksum and the hash of each record were recomputed, and the chain of hashes checked");
     if inspection.has_keys() {
         let erased = match found.erased {

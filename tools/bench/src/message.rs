@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use tonic::Status;
 
 use crate::load::{Calls, framed};
-use crate::template::Template;
+use crate::template::TextTemplate;
 
 /// The descriptors of the protocol.
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful.v1.bin"));
@@ -23,7 +23,7 @@ pub(crate) struct Messages {
 #[derive(Debug)]
 enum Node {
     Plain(Json),
-    Text(Template),
+    Text(TextTemplate),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
@@ -90,7 +90,7 @@ fn method(call: &str) -> Result<MethodDescriptor, String> {
 impl Node {
     fn read(json: &Json) -> Result<Self, String> {
         Ok(match json {
-            Json::String(text) if text.contains("{{") => Self::Text(Template::read(text)?),
+            Json::String(text) if text.contains("{{") => Self::Text(TextTemplate::read(text)?),
             Json::Array(items) => Self::List(items.iter().map(Self::read).collect::<Result<_, _>>()?),
             Json::Object(fields) => {
                 let field = |(name, value): (&String, &Json)| Ok((name.clone(), Self::read(value)?));

@@ -11,7 +11,7 @@ const KNOWN: &str = ".RequestNumber, .UUID, add, mul, mod, list, index, now, dat
 
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct TextTemplate(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
@@ -48,7 +48,7 @@ enum Value {
     Moment(Moment),
 }
 
-impl Template {
+impl TextTemplate {
     /// Parses a text.
     ///
     /// # Errors
@@ -263,13 +263,13 @@ mod tests {
             ("{{ .RequestNumber }}{{.RequestNumber}}", "33"),
             ("nothing", "nothing"),
         ] {
-            assert_eq!(Template::read(template).unwrap().fill(3).unwrap(), third, "{template}");
+            assert_eq!(TextTemplate::read(template).unwrap().fill(3).unwrap(), third, "{template}");
         }
     }
 
     #[test]
     fn uuids_and_moments_have_their_form() {
-        let fill = |text: &str| Template::read(text).unwrap().fill(0).unwrap();
+        let fill = |text: &str| TextTemplate::read(text).unwrap().fill(0).unwrap();
         let (one, other) = (fill("{{.UUID}}"), fill("{{.UUID}}"));
         assert_ne!(one, other);
         let groups: Vec<usize> = one.split('-').map(str::len).collect();
@@ -286,12 +286,12 @@ mod tests {
     fn unknown_functions_are_reported() {
         let errors =
             ["{{upper `a`}}", "{{mod 1}}", "{{mod 1 2", "{{}}", "{{(add 1}}", "{{add 1)}}", "{{`a}}", "{{1 2}}"];
-        let errors = errors.map(|text| Template::read(text).unwrap_err());
+        let errors = errors.map(|text| TextTemplate::read(text).unwrap_err());
         insta::assert_snapshot!(errors.join("\n"));
         for text in
             ["{{mod 1 0}}", "{{index (list `a`) 1}}", "{{add `a`}}", "{{list `a`}}", "{{dateModify `soon` now}}"]
         {
-            assert!(Template::read(text).unwrap().fill(0).is_err(), "{text}");
+            assert!(TextTemplate::read(text).unwrap().fill(0).is_err(), "{text}");
         }
     }
 }
