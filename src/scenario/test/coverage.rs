@@ -196,7 +196,7 @@ impl Journeys {
             let before = self.now.iter().find(|before| before.journey == view.journey);
             let same = |before: &JourneyView| (before.entered, &before.stage) == (view.entered, &view.stage);
             if !before.is_some_and(same) {
-                note_step(before, view, event, (&rules.set, coverage));
+                StageChange { before, now: view, event }.note(&rules.set, coverage);
             }
         }
         self.now = customer.journeys;
@@ -204,33 +204,40 @@ impl Journeys {
     }
 }
 
-/// A journey that started again has entered its first stage without a move.
-fn note_step(
-    before: Option<&JourneyView>,
-    now: &JourneyView,
-    event: Option<&str>,
-    (rules, coverage): (&RuleSet, &mut Coverage),
-) {
-    if let Some(stage) = stage(now, rules) {
-        coverage.note(Exercise::Stage, rules.locate(stage.span));
-    }
-    let Some(before) = before.filter(|before| before.started == now.started) else { return };
-    let made = stage(before, rules).into_iter().flat_map(|stage| &stage.moves);
-    for step in made.filter(|step| could_make(step, before, now, (event, rules))) {
-        coverage.note(Exercise::Move, rules.locate(step.span));
-    }
+/// A journey that entered a stage.
+struct StageChange<'v> {
+    /// The journey before; `None` if it has just started for the first time.
+    before: Option<&'v JourneyView>,
+    now: &'v JourneyView,
+    /// The event that was just recorded, if any.
+    event: Option<&'v str>,
 }
 
-/// Whether a move leads from one stage to the other on what just happened. All moves that do count.
-fn could_make(step: &Move, before: &JourneyView, now: &JourneyView, (event, rules): (Option<&str>, &RuleSet)) -> bool {
-    let leads = rules.vocabulary.local_name(step.to) == now.stage;
-    leads
-        && match &step.on {
-            MoveOn::After(wait) => before.entered + *wait == now.entered,
-            MoveOn::Trigger(trigger) => {
-                trigger.event.is_none_or(|kind| event.is_some_and(|event| event == rules.vocabulary.name(kind)))
-            }
+impl StageChange<'_> {
+    /// Records the stage, and the moves that may have led to it. A journey that started again has entered its first
+    /// stage without a move.
+    fn note(&self, rules: &RuleSet, coverage: &mut Coverage) {
+        if let Some(stage) = stage(self.now, rules) {
+            coverage.note(Exercise::Stage, rules.locate(stage.span));
         }
+        let Some(before) = self.before.filter(|before| before.started == self.now.started) else { return };
+        let moves = stage(before, rules).into_iter().flat_map(|stage| &stage.moves);
+        for step in moves.filter(|step| self.may_be(step, before, rules)) {
+            coverage.note(Exercise::Move, rules.locate(step.span));
+        }
+    }
+
+    /// Whether a move leads from the stage before to this one on what just happened. All moves that do count.
+    fn may_be(&self, step: &Move, before: &JourneyView, rules: &RuleSet) -> bool {
+        let leads = rules.vocabulary.local_name(step.to) == self.now.stage;
+        leads
+            && match &step.on {
+                MoveOn::After(wait) => before.entered + *wait == self.now.entered,
+                MoveOn::Trigger(trigger) => trigger
+                    .event
+                    .is_none_or(|kind| self.event.is_some_and(|event| event == rules.vocabulary.name(kind))),
+            }
+    }
 }
 
 /// The moments at which time alone may move a journey.
