@@ -8,7 +8,7 @@ use super::{BackupError, checksums, sync_tree};
 use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, RealDisk};
 use crate::ledger::{DataFolder, FileLedger, Ledger as _, LedgerSettings, OpenError, Repair, lock_ledger, verify_copy};
-use crate::store::{CustomerCount, CustomerStore, OpenedStore, PAIRS, StoreRecovery, unpack};
+use crate::store::{CustomerCount, CustomerStore, OpenedStore, StoreRecovery, unpack};
 
 /// The result of a restore.
 #[derive(Debug)]
@@ -32,10 +32,11 @@ pub struct RestoreSummary {
 /// When the backup is damaged or cannot be opened with the current keys, the data folder is not empty, or the disk
 /// fails. The data folder is unchanged then, unless moving the files into place was interrupted.
 pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Result<RestoreSummary, BackupError> {
-    let data = &settings.data;
+    let folder = settings.data_folder();
+    let data = folder.path();
     let previous: Vec<&str> = DataFolder::PARTS.into_iter().filter(|entry| data.join(entry).exists()).collect();
     if !previous.is_empty() && !replace {
-        return Err(BackupError::NotEmpty(data.clone()));
+        return Err(BackupError::NotEmpty(data.to_owned()));
     }
     let _lock = lock_ledger(settings)?;
     // Opening the copy would end the rotation, and destroy the old key, which the present data folder still needs.
@@ -49,7 +50,7 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
     if !found.problems.is_empty() {
         return Err(BackupError::Damaged(found.problems));
     }
-    let staging = settings.data_folder().staging();
+    let staging = folder.staging();
     RealDisk.remove_folder(&staging).at(&staging)?;
     fs::create_dir_all(data).at(data)?;
     RealDisk.create_folder(&staging).map(drop).at(&staging)?;
@@ -58,10 +59,10 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
         drop(RealDisk.remove_folder(&staging));
     })?;
     // From this rename until the folder is removed, the data folder counts as incomplete.
-    let complete = settings.data_folder().restoring();
+    let complete = folder.restoring();
     RealDisk.remove_folder(&complete).at(&complete)?;
     fs::rename(&staging, &complete).and_then(|()| RealDisk.sync_folder(data)).at(&complete)?;
-    summary.replaced = (!previous.is_empty()).then(|| move_aside(data, &previous)).transpose()?;
+    summary.replaced = (!previous.is_empty()).then(|| move_aside(&folder, &previous)).transpose()?;
     for entry in DataFolder::PARTS.iter().filter(|entry| complete.join(entry).exists()) {
         fs::rename(complete.join(entry), data.join(entry)).at(data)?;
     }
@@ -84,7 +85,7 @@ fn stage(
 }
 
 fn copy(backup: &Path, files: &[PathBuf], staging: &Path) -> Result<(), BackupError> {
-    for file in files.iter().filter(|file| *file != Path::new(PAIRS)) {
+    for file in files.iter().filter(|file| *file != Path::new(DataFolder::PAIRS)) {
         if !DataFolder::PARTS.iter().any(|entry| file.starts_with(entry)) {
             return Err(BackupError::Outside(file.display().to_string()));
         }
@@ -93,7 +94,7 @@ fn copy(backup: &Path, files: &[PathBuf], staging: &Path) -> Result<(), BackupEr
         above.into_iter().rev().try_for_each(|folder| RealDisk.create_folder(folder).map(drop).at(folder))?;
         fs::copy(&from, &to).at(&from)?;
     }
-    Ok(unpack(&backup.join(PAIRS), staging)?)
+    Ok(unpack(&backup.join(DataFolder::PAIRS), staging)?)
 }
 
 /// Opens the staged files with the current keys folder, as a server does. This repeats the erasures since the backup.
@@ -111,12 +112,12 @@ fn open(staging: &Path, settings: &LedgerSettings) -> Result<RestoreSummary, Bac
 }
 
 /// Moves the content of a data folder into a new folder inside it.
-fn move_aside(data: &Path, entries: &[&str]) -> Result<PathBuf, BackupError> {
-    let name = |number: u32| data.join(format!("replaced-{number}"));
-    let aside = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
+fn move_aside(data: &DataFolder, entries: &[&str]) -> Result<PathBuf, BackupError> {
+    let free = (1..).map(|number| data.replaced(number)).find(|path| !path.exists());
+    let aside = free.unwrap_or_else(|| data.replaced(0));
     RealDisk.create_folder(&aside).at(&aside)?;
     for entry in entries {
-        fs::rename(data.join(entry), aside.join(entry)).at(&aside)?;
+        fs::rename(data.path().join(entry), aside.join(entry)).at(&aside)?;
     }
     Ok(aside)
 }

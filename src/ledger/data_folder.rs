@@ -16,6 +16,8 @@ pub(super) const KEYS: &str = "keys";
 pub(super) const CHECKPOINT: &str = "checkpoint";
 /// The public key that verifies it, inside the same folder.
 pub(super) const VERIFYING_KEY: &str = "vkey";
+/// The database of the customer store, inside its folder.
+const RECORDS: &str = "records";
 /// The checksums of a backup's files. A folder with this file is not a data folder.
 const CHECKSUMS: &str = "SHA256SUMS";
 /// The folder into which a restore copies a backup.
@@ -31,10 +33,19 @@ impl DataFolder {
     /// The names of the folders that hold the data, each directly inside the data folder.
     pub const PARTS: [&'static str; 3] = [LEDGER, LOG, CUSTOMERS];
 
+    /// The customer store in a backup, as a relative path: one file of pairs, from which the database is created.
+    pub const PAIRS: &'static str = "customers/pairs";
+
     /// The data folder at a path.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self(path.to_owned())
+    }
+
+    /// The path of the data folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Frames and the keys of consent records, readable by the owner only.
@@ -79,6 +90,12 @@ impl DataFolder {
         self.customers().join(KEYS)
     }
 
+    /// The database of the customer store.
+    #[must_use]
+    pub fn customer_records(&self) -> PathBuf {
+        self.customers().join(RECORDS)
+    }
+
     /// The checksums of the files, which only a backup has.
     #[must_use]
     pub fn checksums(&self) -> PathBuf {
@@ -96,6 +113,12 @@ impl DataFolder {
     #[must_use]
     pub fn restoring(&self) -> PathBuf {
         self.0.join(RESTORING)
+    }
+
+    /// A folder for what a restore replaces, which restores number from 1 on.
+    #[must_use]
+    pub fn replaced(&self, number: u32) -> PathBuf {
+        self.0.join(format!("replaced-{number}"))
     }
 
     /// Refuses a backup, and a data folder whose restore is not finished.

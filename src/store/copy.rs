@@ -12,13 +12,11 @@ use std::path::Path;
 
 use super::StoreError;
 use super::codec;
-use super::customer_store::{CustomerStore, RECORDS, pseudonym};
+use super::customer_store::{CustomerStore, pseudonym};
 use super::database::{Batch, Database};
 use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::{CopySink, DataFolder, PART};
 
-/// The file of pairs in a backup.
-pub const PAIRS: &str = "customers/pairs";
 const MAGIC: &[u8; 8] = b"TFLPAIR1";
 /// The number of pairs in one batch of a restore.
 const RESTORE_BATCH: usize = 1_000;
@@ -52,10 +50,10 @@ impl CustomerStore {
             [&key, &value].iter().for_each(|part| bytes.extend(length(part).to_le_bytes()));
             [key, value].iter().for_each(|part| bytes.extend_from_slice(part));
             if bytes.len() >= PART {
-                sink(PAIRS, std::mem::take(&mut bytes)).at(&self.folder)?;
+                sink(DataFolder::PAIRS, std::mem::take(&mut bytes)).at(&self.folder)?;
             }
         }
-        Ok(sink(PAIRS, bytes).at(&self.folder)?)
+        Ok(sink(DataFolder::PAIRS, bytes).at(&self.folder)?)
     }
 
     /// Counts the customers, and opens each to find the damaged ones.
@@ -85,7 +83,7 @@ pub fn unpack(file: &Path, data: &Path) -> Result<(), StoreError> {
     if pairs.part(MAGIC.len()).at(file)? != MAGIC {
         return Err(IoAt::new(file, io::Error::new(io::ErrorKind::InvalidData, "it is not a file of customers")).into());
     }
-    let database = Database::open(&DataFolder::new(data).customers().join(RECORDS))?;
+    let database = Database::open(&DataFolder::new(data).customer_records())?;
     let mut batch = Batch::default();
     while let Some((is_customer, [key, value])) = pairs.next().at(file)? {
         if is_customer {

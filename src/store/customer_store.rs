@@ -24,8 +24,6 @@ use crate::ledger::{DataFolder, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Va
 
 /// The number of buckets, and so of encryption keys in use.
 const BUCKETS: u16 = 4_096;
-/// The folder of the embedded store, inside the folder of customers.
-pub(super) const RECORDS: &str = "records";
 /// Bytes before the ciphertext of a stored customer: format version and position of the last erasure.
 const HEADER: usize = 9;
 /// The number of customers in one batch of a replay.
@@ -127,8 +125,9 @@ impl CustomerStore {
     /// # Errors
     /// When the disk fails, another process has the store open, or it is damaged.
     pub fn open(data: &Path, mut vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
-        let folder = DataFolder::new(data).customers();
-        let database = Database::open(&folder.join(RECORDS))?;
+        let data = DataFolder::new(data);
+        let folder = data.customers();
+        let database = Database::open(&data.customer_records())?;
         metadata::check_format(&database, &folder)?;
         let vocabulary = metadata::read_names(&database)?;
         let buckets = metadata::read_bucket_keys(&database)?;

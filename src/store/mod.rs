@@ -16,7 +16,7 @@ use crate::io_at::IoAt;
 use std::path::PathBuf;
 
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
-pub use copy::{CustomerCount, PAIRS, unpack};
+pub use copy::{CustomerCount, unpack};
 pub use customer_store::{CustomerFlush, CustomerStore, OpenedStore, StoreCounts, StoreRecovery, WriterState};
 pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted, Ticket};
 
