@@ -13,7 +13,7 @@ use tactful::grpc::proto::{
     DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
     RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
 };
-use tactful::serve::calls::Calls;
+use tactful::serve::calls::CallRouter;
 use tactful::serve::transport::Transport;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
@@ -128,7 +128,7 @@ pub fn reuseport(answer: Canned) {
 
 async fn run(listener: TcpListener, answer: Canned, transport: Transport) {
     let (_never, stopping) = watch::channel(false);
-    transport.run(listener, Calls::new(answer, Routes::default()), stopping).await.unwrap();
+    transport.run(listener, CallRouter::new(answer, Routes::default()), stopping).await.unwrap();
 }
 
 fn runtime() -> Runtime {
