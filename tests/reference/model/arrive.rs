@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::super::story::Value;
 use super::consent::{SKEW, may_be_served};
-use super::customer::{Contact, Customer, Event, Fact, Outcome, Served};
+use super::customer::{Contact, Customer, Event, Fact, Outcome, Served, end_repaired_hurt};
 use super::rules::{DAY, Declared, FactKind, Names};
 use super::{World, journey};
 
@@ -128,6 +128,8 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
     }
     let kind = new.kind.to_string();
     customer.events.push(Event { at, kind, purposes, fields, repaired: false, keep: declared.keep });
+    // A repair that is known already ends the hurt at once, so that journeys do not see it.
+    end_repaired_hurt(world, customer);
     journey::follow(world, customer, at);
     Ok(())
 }

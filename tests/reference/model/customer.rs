@@ -202,7 +202,7 @@ pub fn usable(world: &World, customer: &Customer, event: &Event) -> bool {
 
 /// T1: a repair that is held and usable ends the hurt of earlier experiences, for good. Earlier by the time of the
 /// events; within one millisecond by arrival.
-fn end_repaired_hurt(world: &World, customer: &mut Customer) {
+pub fn end_repaired_hurt(world: &World, customer: &mut Customer) {
     let mut ended = Vec::new();
     for (place, bad) in customer.events.iter().enumerate() {
         for (later, repair) in customer.events.iter().enumerate() {
