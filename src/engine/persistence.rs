@@ -150,7 +150,7 @@ impl Engine {
             let id = stored.customer.as_str();
             // On a copy, so that only customers with something to purge are loaded into memory.
             let held = self.customers.read(id, Customer::clone);
-            let mut customer = held.unwrap_or_else(|| self.assemble(id, self.storage.read(id)).customer);
+            let mut customer = held.unwrap_or_else(|| self.assemble(self.storage.read(id)).customer);
             customer.settle(&context);
             if customer.encode(id) != Some(stored.encode()) {
                 let settle = Settle { customer: id, rules: &active.set };

@@ -120,11 +120,11 @@ impl Engine {
     /// Loads a customer; a new one if neither the store nor the ledger has them.
     pub(super) async fn load(&self, id: &str) -> LoadedCustomer<Customer> {
         let held = self.storage.load(id).await;
-        self.assemble(id, held)
+        self.assemble(held)
     }
 
-    /// The customer of whom this is held.
-    pub(super) fn assemble(&self, id: &str, held: Held) -> LoadedCustomer<Customer> {
+    /// The customer, from what the ledger and the store hold.
+    pub(super) fn assemble(&self, held: Held) -> LoadedCustomer<Customer> {
         let mut customer = match held.erased_at {
             Some(_) => Customer::erased(self.revocations.erasures()),
             None => Customer::default(),
@@ -159,7 +159,7 @@ impl Engine {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, customer = id.len(), "a customer is not known any more; their limits count as used up");
+                tracing::error!(%error, "a customer is not known any more; their limits count as used up");
                 // Earlier decisions are no longer shown in full.
                 customer.transient_mut().epoch |= 1 << 63;
                 assume_contacted(&mut customer, self.clock.latest());

@@ -44,22 +44,23 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, case: Case<'r, '_>)
         order.extend(Scored::of(judgement).map(|scored| (index, scored)));
     }
     order.sort_unstable_by(|(_, a), (_, b)| better(a, b, scene));
-    let (mut chosen, mut besides) = (SmallVec::new(), SmallVec::<[&Action; 4]>::new());
+    let (mut chosen, mut chosen_actions) = (SmallVec::new(), SmallVec::<[&Action; 4]>::new());
     let mut last = 0.0;
     for (index, Scored { action, score }) in order {
         let (gate, why) = if score.total <= threshold {
             (Gate::BelowThreshold, Why::Gap(threshold - score.total))
-        } else if let Some(other) = besides.iter().find(|other| exclude(other, action)) {
+        } else if let Some(other) = chosen_actions.iter().find(|other| exclude(other, action)) {
             (Gate::Excluded, Why::Excluded(other.id))
         } else if chosen.len() >= request.max_actions {
             (Gate::Outranked, Why::Outranked(last - score.total))
-        } else if let Some(dropped) =
-            (!besides.is_empty()).then(|| contact::drop(action, scene, request.channel, &besides)).flatten()
+        } else if let Some(dropped) = (!chosen_actions.is_empty())
+            .then(|| contact::drop(action, scene, request.channel, &chosen_actions))
+            .flatten()
         {
             (dropped.gate, dropped.why)
         } else {
             chosen.push(index);
-            besides.push(action);
+            chosen_actions.push(action);
             last = score.total;
             (Gate::Chosen, Why::Chosen)
         };

@@ -13,21 +13,21 @@ use crate::domain::model::{Action, Limit, LimitRule, LimitScope, Otherwise, Quie
 use crate::domain::time::{Moment, Period, TimeOfDay};
 use crate::domain::view::Scene;
 
-/// Drops an action that would exceed a limit now; `besides` are the actions already chosen for this answer.
+/// Drops an action that would exceed a limit now; `chosen` are the actions already chosen for this answer.
 pub(crate) fn drop<'r>(
     action: &'r Action,
     scene: &'r Scene<'_>,
     channel: ChannelId,
-    besides: &[&Action],
+    chosen: &[&Action],
 ) -> Option<Judgement<'r>> {
     let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
     let own_limits = action.limits.iter().filter(|limit| covers(limit));
-    let own = own_limits.filter_map(|limit| Some((limit, used_up(limit, scene, channel, besides)?)));
+    let own = own_limits.filter_map(|limit| Some((limit, used_up(limit, scene, channel, chosen)?)));
     let pooled_limits = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));
     let pooled = pooled_limits.filter_map(|(limit, alone)| {
-        let count = || used_up(limit, scene, channel, besides);
+        let count = || used_up(limit, scene, channel, chosen);
         // Earlier contacts count the same for every action that the limit covers.
-        Some((limit, if besides.is_empty() { *alone.get_or_init(count) } else { count() }?))
+        Some((limit, if chosen.is_empty() { *alone.get_or_init(count) } else { count() }?))
     });
     if let Some((limit, until)) = own.chain(pooled).max_by_key(|(_, until)| *until) {
         let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
@@ -54,19 +54,19 @@ pub fn usage(scope: &LimitScope, outcome: Outcome, per: Period, scene: &Scene<'_
 }
 
 /// Until when a limit stops the action; `None` if it does not.
-fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
+fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, chosen: &[&Action]) -> Option<Moment> {
     let (LimitRule::AtMost { per: back, .. } | LimitRule::After { wait: back, .. }) = limit.rule;
     // Lost contacts may have used it up.
     let lost = scene.subject.state.relation().lost.map(|lost| lost + back).filter(|until| *until > scene.now);
-    lost.max(known_to_be_used_up(limit, scene, channel, besides))
+    lost.max(known_to_be_used_up(limit, scene, channel, chosen))
 }
 
-fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, besides: &[&Action]) -> Option<Moment> {
+fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, chosen: &[&Action]) -> Option<Moment> {
     match limit.rule {
         LimitRule::AtMost { count, per, outcome } => {
             let ends = ends(&limit.scope, outcome, per, scene);
             let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
-            let extra = if outcome == Outcome::Presented { besides.iter().filter(covers).count() } else { 0 };
+            let extra = if outcome == Outcome::Presented { chosen.iter().filter(covers).count() } else { 0 };
             let over = (ends.clone().count() + extra).checked_sub(count as usize)?;
             let mut ordered: SmallVec<[Moment; 8]> = ends.collect();
             ordered.sort_unstable();
@@ -74,7 +74,7 @@ fn known_to_be_used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, bes
         }
         LimitRule::After { outcome, wait } => {
             let covers = |action: &&&Action| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
-            if outcome == Outcome::Presented && besides.iter().any(|action| covers(&action)) {
+            if outcome == Outcome::Presented && chosen.iter().any(|action| covers(&action)) {
                 return Some(scene.now + wait);
             }
             let ends = occurrences(&limit.scope, outcome, scene).map(|(at, lapses)| (at + wait).min(lapses));
