@@ -309,6 +309,24 @@ fn one_module_names_serde_yaml() {
     assert!(folders.iter().all(|path| path.contains("core/src/rules/source")), "{folders:?}");
 }
 
+/// A file that no module declares is not compiled, and nothing else would notice it.
+#[test]
+fn every_file_is_declared_by_a_module() {
+    let undeclared: Vec<String> = every_source()
+        .filter(|(path, _)| !["lib.rs", "main.rs"].iter().any(|root| path.ends_with(root)))
+        .filter(|(path, _)| {
+            let module = if path.ends_with("mod.rs") { path.parent().unwrap() } else { path.as_path() };
+            let (name, folder) = (module.file_stem().unwrap().to_string_lossy(), module.parent().unwrap());
+            let parents =
+                [folder.join("mod.rs"), folder.with_extension("rs"), folder.join("lib.rs"), folder.join("main.rs")];
+            let declared = format!("mod {name};");
+            !parents.iter().filter_map(|parent| fs::read_to_string(parent).ok()).any(|text| text.contains(&declared))
+        })
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(undeclared.is_empty(), "declare or remove these: {undeclared:?}");
+}
+
 #[test]
 fn files_are_short_and_say_what_they_hold() {
     let mut wrong = Vec::new();
