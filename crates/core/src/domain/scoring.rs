@@ -11,61 +11,29 @@ use std::fmt;
 
 use crate::domain::model::{Action, Arbitration};
 
-/// One part of a score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Term {
-    /// Factor: how much the action matters to the customer now, in points from 0 to 100.
-    Relevance,
-    /// Factor: what the action is worth to both sides.
-    Worth,
-    /// Factor: `1 − personal_discount × personal`.
-    PersonalFactor,
-    /// Cost: the action's intrusiveness, whatever the channel and the moment.
-    Base,
-    /// Cost: what the channel interrupts.
-    Interruption,
-    /// Cost: `w_personal × personal`.
-    PersonalPoints,
-    /// Cost: recent contacts, weighted.
-    Pressure,
-    /// Cost: bad experiences, weighted; 0 for service and repair.
-    Hurt,
+crate::words! {
+    /// One part of a score, in the order of the formula: three factors, then the costs.
+    pub enum Term {
+        /// Factor: how much the action matters to the customer now, in points from 0 to 100.
+        Relevance = "relevance",
+        /// Factor: what the action is worth to both sides.
+        Worth = "worth",
+        /// Factor: `1 − personal_discount × personal`.
+        PersonalFactor = "personal_factor",
+        /// Cost: the action's intrusiveness, whatever the channel and the moment.
+        Base = "base",
+        /// Cost: what the channel interrupts.
+        Interruption = "interruption",
+        /// Cost: `w_personal × personal`.
+        PersonalPoints = "personal_points",
+        /// Cost: recent contacts, weighted.
+        Pressure = "pressure",
+        /// Cost: bad experiences, weighted; 0 for service and repair.
+        Hurt = "hurt",
+    }
 }
 
 impl Term {
-    /// Every term in the order of the formula: three factors, then the costs.
-    pub const ALL: [Self; 8] = [
-        Self::Relevance,
-        Self::Worth,
-        Self::PersonalFactor,
-        Self::Base,
-        Self::Interruption,
-        Self::PersonalPoints,
-        Self::Pressure,
-        Self::Hurt,
-    ];
-
-    /// The name in answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Relevance => "relevance",
-            Self::Worth => "worth",
-            Self::PersonalFactor => "personal_factor",
-            Self::Base => "base",
-            Self::Interruption => "interruption",
-            Self::PersonalPoints => "personal_points",
-            Self::Pressure => "pressure",
-            Self::Hurt => "hurt",
-        }
-    }
-
-    /// The term with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|term| term.name() == name)
-    }
-
     /// Whether it multiplies; all others are points against the action.
     #[must_use]
     pub fn is_factor(self) -> bool {
@@ -103,7 +71,7 @@ impl Score {
     /// The value of one term: a factor, or points.
     #[must_use]
     pub fn get(&self, term: Term) -> f64 {
-        self.values.get(term as usize).copied().unwrap_or_default()
+        self.values.get(term.index()).copied().unwrap_or_default()
     }
 
     /// The sum of everything against the action, in points.
