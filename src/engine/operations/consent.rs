@@ -10,7 +10,7 @@ mod view;
 
 use std::sync::Arc;
 
-use crate::domain::consent::{ConsentRecord, Standing};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -60,8 +60,8 @@ pub struct RecordConsent {
 /// The answer to a request, before its records are durable.
 #[derive(Debug)]
 pub enum ConsentDraft {
-    /// The results of a new request.
-    Results(ConsentAnswer, Vec<ConsentRecord>),
+    /// The results of a new request, and whether one of its records restricts.
+    Results(ConsentAnswer, bool),
     /// A repetition, with the answer that the first request got.
     Repeated(Arc<ConsentAnswer>),
     /// The request's key cannot be used.
@@ -89,7 +89,7 @@ impl RecordConsent {
         let gone = was_gone && !returns(request, rules);
         let (mut records, mut results) = (Vec::new(), Vec::new());
         for change in &request.changes {
-            let not_erased = change.status == crate::domain::consent::ConsentStatus::Returned && !was_gone;
+            let not_erased = change.status == ConsentStatus::Returned && !was_gone;
             let refused = match refusal(request, change, rules) {
                 _ if gone => Some("erased".to_owned()),
                 None if not_erased => Some("not_erased".to_owned()),
@@ -117,10 +117,11 @@ impl RecordConsent {
         (records, results)
     }
 
-    /// Applies the records that restrict, and what elapsed time changes before and after.
-    fn restrict(&self, customer: &mut Customer, records: &[ConsentRecord], context: &Context<'_>) {
+    /// Applies the records that restrict, and what elapsed time changes before and after. Returns whether one restricts.
+    fn restrict(&self, customer: &mut Customer, records: &[ConsentRecord], context: &Context<'_>) -> bool {
         let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
-        if restrictions.peek().is_some() {
+        let restricts = restrictions.peek().is_some();
+        if restricts {
             // Data that was due for deletion before a restriction of processing is not preserved by the restriction.
             customer.settle(context);
             customer.deny();
@@ -128,6 +129,7 @@ impl RecordConsent {
         }
         restrictions.for_each(|record| customer.standing.apply(self.purpose(&record.purpose), record, 0));
         customer.settle(context);
+        restricts
     }
 }
 
@@ -153,16 +155,16 @@ impl Operation for RecordConsent {
         if consent.is_empty() {
             self.release(customer);
         }
-        self.restrict(customer, &consent, context);
+        let restricts = self.restrict(customer, &consent, context);
         let answer = ConsentAnswer { results, position: customer.standing.position() };
-        let effects = Effects { consent: consent.clone(), state: StateChange::Changed, ..Effects::default() };
-        Applied::with(ConsentDraft::Results(answer, consent), effects)
+        let effects = Effects { consent, state: StateChange::Changed, ..Effects::default() };
+        Applied::with(ConsentDraft::Results(answer, restricts), effects)
     }
 
     fn take_effect(&self, customer: &mut Customer, draft: &mut ConsentDraft, done: &Committed<'_>) {
-        let ConsentDraft::Results(answer, _) = draft else { return };
+        let ConsentDraft::Results(answer, restricts) = draft else { return };
         let Committed { records, position, context } = *done;
-        recorded(customer, records);
+        recorded(customer, *restricts);
         let first = position.saturating_sub(records.len() as u64);
         for (index, record) in (1..).zip(records) {
             customer.standing.apply(self.purpose(&record.purpose), record, first + index);
@@ -181,8 +183,8 @@ impl Operation for RecordConsent {
 
     fn undo(&self, customer: &mut Customer, draft: &ConsentDraft) -> Undone {
         self.release(customer);
-        if let ConsentDraft::Results(_, records) = draft {
-            recorded(customer, records);
+        if let ConsentDraft::Results(_, restricts) = draft {
+            recorded(customer, *restricts);
         }
         Undone { effects: Effects { state: StateChange::Changed, ..Effects::default() }, forget: None }
     }
@@ -197,8 +199,7 @@ impl Operation for RecordConsent {
 }
 
 /// The restrictions of a request no longer exist in memory alone: they are in the ledger, or an erasure removed them.
-fn recorded(customer: &mut Customer, records: &[ConsentRecord]) {
-    let restricts = records.iter().any(|record| !record.status.permits());
+fn recorded(customer: &mut Customer, restricts: bool) {
     customer.change_transient(|transient| {
         transient.unrecorded = transient.unrecorded.saturating_sub(u32::from(restricts));
     });
