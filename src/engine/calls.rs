@@ -10,7 +10,8 @@ use super::operations::{
     OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, ShowDecision, StandingView,
     Standings, bounded, is_readable,
 };
-use super::{DecisionRecord, Engine, EngineError, Meter};
+use super::{DecisionRecord, Engine, EngineError};
+use crate::clock::Stopwatch;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::sync::block_on;
@@ -29,12 +30,12 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::decide`].
     pub async fn decide_async(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        let start = Meter::start();
+        let since = Stopwatch::start();
         let answer = match Decide::new(question, self.rules()) {
             Ok(decide) => self.execute(&decide, now).await.flatten(),
             Err(error) => Err(error),
         };
-        self.meter.decision(start, &answer);
+        self.meter.decision(since, &answer);
         answer
     }
 

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{DecisionRecord, EngineError, Outcome};
+use crate::clock::Stopwatch;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::SilenceReason;
 
@@ -48,19 +49,12 @@ pub struct Durations {
 }
 
 impl Meter {
-    /// The beginning of a decision.
-    #[expect(clippy::disallowed_methods, reason = "how long a decision takes is not part of it")]
-    #[must_use]
-    pub fn start() -> Instant {
-        Instant::now()
-    }
-
     /// Counts and times a decision. Dry runs do not count.
-    pub fn decision(&self, start: Instant, answer: &Result<Arc<DecisionRecord>, EngineError>) {
+    pub fn decision(&self, since: Stopwatch, answer: &Result<Arc<DecisionRecord>, EngineError>) {
         if answer.as_ref().is_ok_and(|record| record.key == DecisionKey::default()) {
             return;
         }
-        let (shard, took) = (self.shard(), start.elapsed());
+        let (shard, took) = (self.shard(), since.elapsed());
         add(shard.answers.get(place(answer)), 1);
         add(shard.took.get(BOUNDS.partition_point(|bound| *bound < took.as_secs_f64())), 1);
         add(Some(&shard.nanoseconds), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));

@@ -18,7 +18,7 @@ pub(super) struct Revocations {
 
 impl Revocations {
     /// The number of denials so far.
-    pub fn seen(&self) -> u64 {
+    pub fn denials(&self) -> u64 {
         self.denials.load(Ordering::Acquire)
     }
 

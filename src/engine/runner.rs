@@ -23,13 +23,13 @@ impl Engine {
     pub async fn execute<O: Operation>(&self, operation: &O, now: Moment) -> Result<O::Answer, EngineError> {
         let context = self.context(operation.rules(), now);
         loop {
-            let seen = self.revocations.seen();
+            let denials = self.revocations.denials();
             let Ran { draft, durability, published } = self.run(operation, &context).await?;
             operation.explain(&draft);
             self.wait_for(durability).await;
             let epoch = operation.relies_on(&draft);
             // Without a denial since, no answer needs a look at its customer.
-            if epoch.is_some() && self.revocations.seen() != seen && Some(self.epoch(operation).await) != epoch {
+            if epoch.is_some() && self.revocations.denials() != denials && Some(self.epoch(operation).await) != epoch {
                 self.undo(operation, &draft).await;
                 continue;
             }
