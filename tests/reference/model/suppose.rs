@@ -20,7 +20,7 @@ use super::view::{DISTANT_PAST, View};
 const MOST_WAYS: usize = 12;
 const MOST_TRIED: usize = 400;
 
-/// A customer and a question of whom it may be true.
+/// A customer and a question for which it may be true.
 type Case = (Customer, Question);
 
 /// Every way in which all that is supposed can have come about at `world.now`, so that each fact reads as supposed.

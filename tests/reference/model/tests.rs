@@ -63,7 +63,7 @@ impl Story {
     }
 
     fn happen(&mut self, what: What) -> Reply {
-        let customer = "somebody".to_string();
+        let customer = "anna".to_string();
         self.model.play(&Step { at: self.at, customer, what }, self.questions)
     }
 
@@ -91,7 +91,7 @@ impl Story {
     }
 
     fn ask(&self, question: &Question) -> Answer {
-        self.model.decide("somebody", question, self.at)
+        self.model.decide("anna", question, self.at)
     }
 
     fn gate(&self, action: &str) -> String {
@@ -103,7 +103,7 @@ impl Story {
     }
 
     fn held(&self) -> Held {
-        self.model.held("somebody", self.at)
+        self.model.held("anna", self.at)
     }
 }
 
@@ -250,7 +250,7 @@ fn a_flip_supposes_facts_moments_and_points() {
     story.say("advice", "given");
     story.plan("b");
     let mut question = everything();
-    let supposing = |question: &Question| story.model.suppose("somebody", question, "tip", story.at).remove(0);
+    let supposing = |question: &Question| story.model.suppose("anna", question, "tip", story.at).remove(0);
     assert_eq!(story.gate("tip"), "eligible");
     question.supposed.facts = vec![("customer.plan".into(), Value::Text("a".into()))];
     assert_eq!(supposing(&question).chosen[0].text, "Your plan is a");
@@ -259,5 +259,5 @@ fn a_flip_supposes_facts_moments_and_points() {
     assert!((supposing(&question).chosen[0].score.total - 65.0).abs() < 1e-9);
     // By then the yes has ended, and what was said of the plan is not kept.
     question.supposed.at = Some(story.at + 30 * DAY);
-    assert!(story.model.suppose("somebody", &question, "tip", story.at).is_empty());
+    assert!(story.model.suppose("anna", &question, "tip", story.at).is_empty());
 }

@@ -52,7 +52,7 @@ impl Story {
     }
 
     fn happen(&mut self, at: i64, what: What) -> Reply {
-        self.0.play(&Step { at, customer: "somebody".to_string(), what }, 0)
+        self.0.play(&Step { at, customer: "anna".to_string(), what }, 0)
     }
 
     fn event(&mut self, at: i64, (id, kind, page): (&str, &str, &str), occurred: Option<i64>) -> Reply {
@@ -62,7 +62,7 @@ impl Story {
     }
 
     fn stage(&self, at: i64) -> (String, i64) {
-        self.0.held("somebody", at).journeys.get("trip").cloned().unwrap_or_default()
+        self.0.held("anna", at).journeys.get("trip").cloned().unwrap_or_default()
     }
 }
 
@@ -72,7 +72,7 @@ fn on(channel: &str) -> Question {
 
 #[test]
 fn quiet_hours_end_where_clocks_skip_their_end() {
-    let silence = Story::new().0.decide("somebody", &on("mail"), at("2026-03-08T03:51:42Z")).silence.unwrap();
+    let silence = Story::new().0.decide("anna", &on("mail"), at("2026-03-08T03:51:42Z")).silence.unwrap();
     assert_eq!((silence.reason.as_str(), silence.retry_after), ("quiet_hours", Some(at("2026-03-08T05:30:00Z"))));
 }
 
@@ -92,7 +92,7 @@ fn a_journey_moves_by_events_by_facts_and_by_time() {
     let values = BTreeMap::from([("customer.plan".to_string(), Some(Value::Text("b".to_string())))]);
     story.happen(now + 4 * DAY, What::Attributes { values, time_zone: "Europe/Berlin".to_string() });
     assert_eq!(story.stage(now + 4 * DAY), ("asked".to_string(), now + 4 * DAY));
-    assert_eq!(story.0.held("somebody", now + 4 * DAY).events.len(), 4);
+    assert_eq!(story.0.held("anna", now + 4 * DAY).events.len(), 4);
     assert_eq!(
         story.event(now, ("5", "visit", ""), Some(now + 5 * 60_000 + 1)),
         Reply::Recorded(Some("invalid".into()))
@@ -103,16 +103,16 @@ fn a_journey_moves_by_events_by_facts_and_by_time() {
 fn silence_ends_when_enough_has_faded_or_is_forgotten() {
     let (mut story, now) = (Story::new(), at("2026-03-02T10:00:00Z"));
     story.event(now, ("", "bad", ""), None);
-    let silence = story.0.decide("somebody", &on("web"), now).silence.unwrap();
+    let silence = story.0.decide("anna", &on("web"), now).silence.unwrap();
     assert_eq!((silence.reason.as_str(), silence.nearest.as_str()), ("below_threshold", "offer"));
     assert!((silence.nearest_gap - 57.0).abs() < 1e-9);
     assert_eq!(silence.retry_after, Some(now + 3 * DAY));
-    let silence = story.0.decide("somebody", &Question { gpc: true, ..on("web") }, now).silence.unwrap();
+    let silence = story.0.decide("anna", &Question { gpc: true, ..on("web") }, now).silence.unwrap();
     assert_eq!((silence.reason.as_str(), silence.retry_after), ("no_consent", Some(at("2026-06-01T00:00:00Z"))));
     // The rehearsal has recorded nothing; the real question does, once.
-    assert!(story.0.held("somebody", now).standings["ads"].usable);
+    assert!(story.0.held("anna", now).standings["ads"].usable);
     story.happen(now, What::Decide(Question { gpc: true, ..on("web") }));
-    assert_eq!(story.0.held("somebody", now).standings["ads"].denied_because, "objected");
+    assert_eq!(story.0.held("anna", now).standings["ads"].denied_because, "objected");
 }
 
 #[test]
@@ -127,8 +127,7 @@ fn not_presented_removes_the_contact() {
         occurred: None,
     };
     assert_eq!(story.happen(now, outcome("not_presented")), Reply::Recorded(Some("nothing_to_take_back".into())));
-    let pressure =
-        |story: &Story| story.0.decide("somebody", &on("web"), now).candidates["offer"].score.unwrap().pressure;
+    let pressure = |story: &Story| story.0.decide("anna", &on("web"), now).candidates["offer"].score.unwrap().pressure;
     story.happen(now, What::Decide(on("web")));
     assert!((pressure(&story) - 8.0).abs() < 1e-9);
     assert_eq!(story.happen(now, outcome("not_presented")), Reply::Recorded(None));

@@ -59,7 +59,7 @@ const NOW: i64 = 1_770_000_000_000;
 const HOUR: i64 = 3_600_000;
 
 fn play(model: &mut Model, at: i64, what: What) -> Reply {
-    model.play(&Step { at, customer: "somebody".to_string(), what }, 0)
+    model.play(&Step { at, customer: "anna".to_string(), what }, 0)
 }
 
 fn say(model: &mut Model, status: &str) {
@@ -71,7 +71,7 @@ fn say(model: &mut Model, status: &str) {
 fn ask(model: &Model, at: i64, topic: &str) -> Answer {
     let context = BTreeMap::from([("topic".to_string(), Value::Text(topic.to_string()))]);
     let context = if topic.is_empty() { BTreeMap::new() } else { context };
-    model.decide("somebody", &Question { channel: "web".into(), max_actions: 9, context, ..Question::default() }, at)
+    model.decide("anna", &Question { channel: "web".into(), max_actions: 9, context, ..Question::default() }, at)
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_withdrawal_deletes_events_and_a_lapse_removes_pressure() {
     assert_eq!(pressure(at + HOUR / 2), 0.0);
     let change = ConsentChange { purpose: "advice".into(), status: "revoked".into(), claimed: None, valid_until: None };
     play(&mut model, at, What::Consent { changes: vec![change], deferred: false, evidence: false });
-    assert!(model.held("somebody", at).events.is_empty());
+    assert!(model.held("anna", at).events.is_empty());
     assert_eq!(ask(&model, at + 10 * 24 * HOUR - 1, "x").candidates["ask"].gate, "ask");
     assert_eq!(ask(&model, at + 10 * 24 * HOUR, "x").candidates["ask"].gate, "chosen");
 }
