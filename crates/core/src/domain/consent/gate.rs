@@ -153,6 +153,9 @@ fn consented(grant: Option<Grant>, purpose: &Purpose, stage: Stage, now: Moment)
 /// another basis does not replace a withdrawn consent.
 #[must_use]
 pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<Restriction> {
+    if standing.has_only_grants() {
+        return None;
+    }
     let holds = |no: &Restriction| standing.grant(id).is_none_or(|grant| grant.key <= no.key);
     if !purpose.basis.needs_consent() && !purpose.stops_on_objection() {
         let kept = |no: &Restriction| no.status != ConsentStatus::Objected && no.version >= purpose.version;
