@@ -74,7 +74,7 @@ impl Home {
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
         let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
         let limits = Limits { decisions: 1_000 };
-        let run = u32::try_from(now.0 % 1_000_000).unwrap();
+        let run = u32::try_from(now.0 & 0xffff_ffff).unwrap();
         let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).with_store(store.store, None);
         engine.resume(&opened.summary);
         Ok((engine, store.recovery))

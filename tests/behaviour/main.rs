@@ -48,6 +48,7 @@ mod settling;
 mod storm;
 mod supervision;
 mod support;
+mod takeover;
 mod transport;
 mod truncation;
 mod versions;
