@@ -44,7 +44,7 @@ impl Check {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let mut loaded = load(&self.rules, &Vocabulary::default())?;
         if let Some(rules) = &loaded.rule_set {
-            let (_, found) = test::read(&loaded.tests, rules);
+            let (_, found) = test::read(&loaded.tests, rules, &loaded.sources);
             loaded.diagnostics.extend(found);
         }
         let sound = loaded.sources.iter().filter(|_| loaded.rule_set.is_some());

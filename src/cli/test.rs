@@ -71,7 +71,8 @@ impl Test {
             // Only the tests matter here; warnings about the rules are for `check`.
             loaded.diagnostics.clear();
         }
-        let (tests, found) = rules.as_ref().map(|rules| test::read(&loaded.tests, rules)).unwrap_or_default();
+        let (tests, found) =
+            rules.as_ref().map(|rules| test::read(&loaded.tests, rules, &loaded.sources)).unwrap_or_default();
         loaded.diagnostics.extend(found);
         let outcome = match rules {
             Some(rules) if loaded.counts().0 == 0 => Some(self.play(tests, &rules)?),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::domain::decide::Explain;
 use crate::domain::model::Shape as FactShape;
 use crate::domain::rule_set::RuleSet;
-use crate::domain::sources::{Location, Span};
+use crate::domain::sources::{Location, Sources, Span};
 use crate::domain::time::Moment;
 use crate::domain::value::Type;
 use crate::engine::{DecisionRecord, Engine, Limits, Question};
@@ -69,11 +69,11 @@ pub enum TestFailure {
 
 /// Reads the tests of test files.
 #[must_use]
-pub fn read(files: &[Node], rules: &RuleSet) -> (Vec<RuleTest>, Vec<Diagnostic>) {
+pub fn read(files: &[Node], rules: &RuleSet, sources: &Sources) -> (Vec<RuleTest>, Vec<Diagnostic>) {
     let sink = Sink::default();
     let mut tests = Vec::new();
     for file in files {
-        let source = rules.sources.file(file.span.file).map_or("", |source| source.text.as_str());
+        let source = sources.file(file.span.file).map_or("", |source| source.text.as_str());
         sink.extend(unseen::check(source, file, &Form::Map(&shape::TEST_FILE), &|kind, name| {
             takes_any_text(rules, kind, name)
         }));
@@ -143,7 +143,7 @@ impl RuleTest {
                 (!differences.is_empty()).then_some(TestFailure::Differs(differences))
             }
         };
-        TestResult { name: self.name.clone(), place: rules.sources.locate(self.span), failure }
+        TestResult { name: self.name.clone(), place: rules.places.locate(self.span), failure }
     }
 
     fn play(&self, rules: &Arc<RuleSet>, mut coverage: Option<&mut Coverage>) -> Result<Arc<DecisionRecord>, String> {
@@ -154,7 +154,7 @@ impl RuleTest {
             if let Some(coverage) = &mut coverage {
                 journeys.pass_time(&engine, step.at, coverage);
             }
-            step.clone().play(&engine).map_err(|why| format!("given at {}: {why}", rules.sources.locate(*span)))?;
+            step.clone().play(&engine).map_err(|why| format!("given at {}: {why}", rules.places.locate(*span)))?;
             if let Some(coverage) = &mut coverage {
                 journeys.look(&engine, step.at, step.what.event(), coverage);
             }

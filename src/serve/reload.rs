@@ -42,7 +42,7 @@ impl RuleFolder {
 /// Loaded rules after their tests: without a rule set if one fails.
 fn tested(mut loaded: Loaded) -> Loaded {
     let Some(rules) = loaded.rule_set.take().map(Arc::new) else { return loaded };
-    let (tests, found) = test::read(&loaded.tests, &rules);
+    let (tests, found) = test::read(&loaded.tests, &rules, &loaded.sources);
     loaded.diagnostics.extend(found);
     loaded.diagnostics.extend(tests.iter().filter_map(|test| failed(test, &rules)));
     loaded.rule_set = Some(Arc::unwrap_or_clone(rules)).filter(|_| loaded.counts().0 == 0);

@@ -200,3 +200,14 @@ fn a_replay_line_with_a_mistake_is_refused_before_it_counts() {
         replay.play(&format!(r#"{{"at": "2026-03-02T09:00:00Z", "customer": "a", {what}}}"#)).unwrap();
     }
 }
+
+/// A kept decision keeps its rule set: 100,000 decisions over twenty reloads must not keep the texts of twenty folders.
+#[test]
+fn a_rule_set_keeps_no_text_of_its_files() {
+    let rules =
+        rules_of(&format!("# a cänary\n{}", std::fs::read_to_string("tests/fixtures/design/rules.yaml").unwrap()));
+    assert!(!format!("{rules:?}").contains("cänary"));
+    let (_, action) = rules.actions.iter().next().unwrap();
+    let place = rules.locate(action.span);
+    assert_eq!((place.file.as_str(), place.column), ("rules.yaml", 9), "and its reasons still name lines: {place}");
+}

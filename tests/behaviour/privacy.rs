@@ -108,8 +108,8 @@ fn a_simulation_reads_no_more_than_the_rules_in_force() {
         )
         .replace("purpose: personalisation", "purpose: service");
     let simulate = |at| {
-        let rules = rules_of(&draft);
-        let rules = load(rules.sources.clone(), &engine.rules().set.vocabulary).rule_set.unwrap();
+        let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: draft.clone() }]);
+        let rules = load(sources, &engine.rules().set.vocabulary).rule_set.unwrap();
         format!("{:?}", engine.simulate(request(""), Arc::new(rules), at, monday()).unwrap().decision)
     };
     assert!(!simulate(monday()).contains("Anna"));

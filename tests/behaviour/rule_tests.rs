@@ -39,7 +39,7 @@ fn one(given: &str, question: &str, expect: &str) -> String {
 fn failures(place: &Path) -> Vec<String> {
     let mut loaded = rule_files::read(place, &Vocabulary::default());
     let rules = Arc::new(loaded.rule_set.take().unwrap());
-    let (tests, found) = test::read(&loaded.tests, &rules);
+    let (tests, found) = test::read(&loaded.tests, &rules, &loaded.sources);
     assert_eq!(found, []);
     let told = |test: &test::RuleTest| test.run(&rules, None).failure.map(|failure| failure.to_string());
     tests.iter().map(|test| told(test).unwrap_or_default()).collect()
@@ -49,7 +49,7 @@ fn failures(place: &Path) -> Vec<String> {
 fn exercised(place: &Path) -> Vec<String> {
     let mut loaded = rule_files::read(place, &Vocabulary::default());
     let rules = Arc::new(loaded.rule_set.take().unwrap());
-    let (tests, _) = test::read(&loaded.tests, &rules);
+    let (tests, _) = test::read(&loaded.tests, &rules, &loaded.sources);
     let mut coverage = Coverage::default();
     for test in tests {
         assert_eq!(test.run(&rules, Some(&mut coverage)).failure, None);

@@ -224,7 +224,7 @@ proptest! {
         prop_assume!(loaded.counts().0 == 0);
         let rules = std::sync::Arc::new(loaded.rule_set.unwrap());
         if is_test(&path) {
-            let (tests, found) = test::read(&loaded.tests, &rules);
+            let (tests, found) = test::read(&loaded.tests, &rules, &loaded.sources);
             prop_assume!(found.is_empty());
             let mut own = tests.iter().filter(|test| loaded.sources.locate(test.span).file == path);
             let failed = own.any(|test| test.run(&rules, None).failure.is_some());

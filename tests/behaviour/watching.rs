@@ -85,7 +85,7 @@ impl Watched {
             .await;
         let decision = self.server.engine.decide(ask("anna", "web", &[]), monday()).unwrap();
         assert_eq!((chosen(&decision), &*decision.decision.actions[0].text), (vec!["common"], text.as_str()));
-        let files = active.set.sources.iter().map(|(_, file)| active.set.sources.relative(file).to_owned());
+        let files = active.set.places.paths().map(|path| active.set.places.relative(path).to_owned());
         files.collect()
     }
 
@@ -257,9 +257,7 @@ async fn files_come_and_go_in_folders_that_come_and_go() {
     assert_eq!(watched.until_version(2).await[0], "team/offers/actions-0.yaml");
     fs::rename(watched.rules().join("team"), watched.rules().join("people")).unwrap();
     watched
-        .until("the folder has another name", |active| {
-            active.set.sources.iter().any(|(_, file)| file.path.contains("people"))
-        })
+        .until("the folder has another name", |active| active.set.places.paths().any(|path| path.contains("people")))
         .await;
     write(&watched.rules().join("people/offers"), 3);
     assert_eq!(watched.until_version(3).await[0], "people/offers/actions-1.yaml");

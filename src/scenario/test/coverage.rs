@@ -124,7 +124,7 @@ struct Catalogue<'r> {
 
 impl Catalogue<'_> {
     fn add(&mut self, kind: Exercise, span: Span, missed: String) {
-        let place = self.rules.sources.locate(span);
+        let place = self.rules.places.locate(span);
         self.items.push((kind, span, Item { kind, missed, place, exercised: false }));
     }
 

@@ -194,8 +194,8 @@ impl fmt::Display for Answer<'_> {
 
 /// A place in the rules, with the path as given by the user.
 fn full_path(place: &Location, rules: &RuleSet) -> Location {
-    let file = rules.sources.iter().find(|(_, file)| rules.sources.relative(file) == place.file);
-    Location { file: file.map_or_else(|| place.file.clone(), |(_, file)| file.path.clone()), ..place.clone() }
+    let file = rules.places.paths().find(|path| rules.places.relative(path) == place.file);
+    Location { file: file.unwrap_or(&place.file).to_owned(), ..place.clone() }
 }
 
 /// Marks, under the second text, where it differs from the first, if the two are mostly equal.

@@ -1,6 +1,7 @@
 //! Everything loaded from the rule files: checked, immutable, named by a hash of its contents.
 
-use crate::domain::time::Moment;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::domain::expr::{Fact, FactTable};
@@ -8,8 +9,8 @@ use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, PurposeSet, Vocab
 use crate::domain::index::Index;
 use crate::domain::model::{Action, Declarations, Journey, LimitRule, Policy};
 use crate::domain::purpose::Purpose;
-use crate::domain::sources::{Location, Sources, Span};
-use crate::domain::time::Period;
+use crate::domain::sources::{Location, Places, Sources, Span};
+use crate::domain::time::{Moment, Period};
 
 /// A checked rule set. One decision uses one rule set.
 #[derive(Debug, Clone)]
@@ -38,8 +39,9 @@ pub struct RuleSet {
     pub horizon: Period,
     /// How far back a limit or a rule may ask for contacts and outcomes.
     pub contact_horizon: Period,
-    /// The rule files, so that reasons can name lines.
-    pub sources: Sources,
+    /// Where the lines of the rule files begin, so that reasons can name them. Kept decisions keep their rule set, so it
+    /// has no texts.
+    pub places: Arc<Places>,
 }
 
 impl RuleSet {
@@ -58,9 +60,7 @@ impl RuleSet {
     /// File, inside the rule folder, and line of a place in the rules.
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {
-        let file = self.sources.file(span.file).map_or("", |file| self.sources.relative(file));
-        let (line, column) = self.sources.position(span);
-        Location { file: file.to_owned(), line, column }
+        self.places.locate_inside(span)
     }
 }
 

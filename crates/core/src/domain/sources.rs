@@ -3,6 +3,7 @@
 //! A span is a byte range in one file; line and column are computed only when they are printed.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A rule file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -31,9 +32,25 @@ pub struct SourceFile {
 /// The files that a rule set was read from, in path order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
-    root: String,
     files: Vec<SourceFile>,
-    line_starts: Vec<Vec<u32>>,
+    places: Arc<Places>,
+}
+
+/// The paths of rule files and where their lines begin, without their texts: a rule set in memory needs no more to name
+/// a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    root: String,
+    files: Vec<FilePlaces>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FilePlaces {
+    path: String,
+    /// The first byte of each line.
+    line_starts: Vec<u32>,
+    /// The bytes that begin no character, because columns count characters.
+    continuations: Vec<u32>,
 }
 
 /// A place a person can go to; lines and columns count from 1, columns in characters.
@@ -56,22 +73,28 @@ impl fmt::Display for Location {
 impl Sources {
     /// Files sorted by path, so that the same folder always gives the same rule set.
     #[must_use]
-    pub fn new(mut files: Vec<SourceFile>) -> Self {
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        let line_starts = files.iter().map(|file| line_starts(&file.text)).collect();
-        Self { root: String::new(), files, line_starts }
+    pub fn new(files: Vec<SourceFile>) -> Self {
+        Self::under("", files)
     }
 
     /// Files of one folder, whose paths begin with the folder's.
     #[must_use]
-    pub fn under(root: &str, files: Vec<SourceFile>) -> Self {
-        Self { root: root.to_owned(), ..Self::new(files) }
+    pub fn under(root: &str, mut files: Vec<SourceFile>) -> Self {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let places = Places { root: root.to_owned(), files: files.iter().map(FilePlaces::of).collect() };
+        Self { files, places: Arc::new(places) }
+    }
+
+    /// Where files and lines begin, without the texts.
+    #[must_use]
+    pub fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     /// A file's path inside the folder, the same wherever the folder is.
     #[must_use]
     pub fn relative<'f>(&self, file: &'f SourceFile) -> &'f str {
-        file.path.strip_prefix(&self.root).unwrap_or(&file.path).trim_start_matches('/')
+        self.places.relative(&file.path)
     }
 
     /// Every file with its id.
@@ -95,37 +118,74 @@ impl Sources {
     /// Where a span begins.
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {
-        self.place(span.file, span.start)
+        self.places.locate(span)
     }
 
     /// Where a span ends.
     #[must_use]
     pub fn locate_end(&self, span: Span) -> Location {
-        self.place(span.file, span.end.max(span.start))
+        self.places.place(span.file, span.end.max(span.start))
     }
 
     /// Line and column at which a span begins.
     #[must_use]
     pub fn position(&self, span: Span) -> (u32, u32) {
-        self.line_and_column(span.file, span.start)
+        self.places.line_and_column(span.file, span.start)
+    }
+}
+
+impl Places {
+    /// The path of each file, as the user named it.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str())
+    }
+
+    /// A path inside the folder, the same wherever the folder is.
+    #[must_use]
+    pub fn relative<'p>(&self, path: &'p str) -> &'p str {
+        path.strip_prefix(&self.root).unwrap_or(path).trim_start_matches('/')
+    }
+
+    /// Where a span begins.
+    #[must_use]
+    pub fn locate(&self, span: Span) -> Location {
+        self.place(span.file, span.start)
+    }
+
+    /// Where a span begins, with the path inside the folder.
+    #[must_use]
+    pub fn locate_inside(&self, span: Span) -> Location {
+        let place = self.locate(span);
+        Location { file: self.relative(&place.file).to_owned(), ..place }
     }
 
     fn place(&self, file: FileId, offset: u32) -> Location {
         let (line, column) = self.line_and_column(file, offset);
-        Location { file: self.file(file).map_or_else(String::new, |source| source.path.clone()), line, column }
+        let file = self.files.get(usize::from(file.0)).map_or_else(String::new, |file| file.path.clone());
+        Location { file, line, column }
     }
 
     fn line_and_column(&self, file: FileId, offset: u32) -> (u32, u32) {
-        let starts = self.line_starts.get(usize::from(file.0)).map_or(&[][..], Vec::as_slice);
-        let line = starts.partition_point(|start| *start <= offset).max(1);
-        let start = starts.get(line - 1).copied().unwrap_or(0) as usize;
-        let before = self.file(file).and_then(|source| source.text.get(start..(offset as usize).max(start)));
-        let column = before.unwrap_or("").chars().count() + 1;
-        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+        let Some(FilePlaces { line_starts, continuations, .. }) = self.files.get(usize::from(file.0)) else {
+            return (1, 1);
+        };
+        let line = line_starts.partition_point(|start| *start <= offset).max(1);
+        let start = line_starts.get(line - 1).copied().unwrap_or(0);
+        let before = |offset: u32| continuations.partition_point(|at| *at < offset);
+        let within = u32::try_from(before(offset) - before(start)).unwrap_or(0);
+        (u32::try_from(line).unwrap_or(u32::MAX), offset - start - within + 1)
     }
 }
 
-fn line_starts(text: &str) -> Vec<u32> {
-    let after_breaks = text.match_indices('\n').map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
-    std::iter::once(0).chain(after_breaks).collect()
+impl FilePlaces {
+    fn of(file: &SourceFile) -> Self {
+        let byte = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let after_breaks = file.text.match_indices('\n').map(|(at, _)| byte(at + 1));
+        let continuations = file.text.bytes().enumerate().filter(|(_, value)| value & 0xc0 == 0x80);
+        Self {
+            path: file.path.clone(),
+            line_starts: std::iter::once(0).chain(after_breaks).collect(),
+            continuations: continuations.map(|(at, _)| byte(at)).collect(),
+        }
+    }
 }

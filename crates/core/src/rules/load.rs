@@ -1,7 +1,7 @@
 //! Builds a rule set: reads every file, declares every name, then compiles the declarations.
 
-use crate::rules::diagnostic::Code;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::names::{Names, intern};
 use super::shape::{Form, RULE_FILE};
@@ -14,7 +14,7 @@ use crate::domain::index::Index;
 use crate::domain::model::{Action, Declarations, Journey, Policy};
 use crate::domain::rule_set::{RuleSet, contact_horizon, hash, horizon, is_test};
 use crate::domain::sources::{Sources, Span};
-use crate::rules::diagnostic::{Diagnostic, Severity};
+use crate::rules::diagnostic::{Code, Diagnostic, Severity};
 use crate::rules::expr::Scope;
 use crate::rules::section::{action, attribute, channel, context, event, journey, policy, purpose};
 
@@ -67,7 +67,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         contact_horizon: contact_horizon(&facts, &actions, &policy),
         index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
         consents_read: facts.consents_read(),
-        sources: sources.clone(),
+        places: Arc::clone(sources.places()),
         vocabulary,
         declared,
         dropped: IdMap::default(),
