@@ -9,6 +9,7 @@ use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
 use crate::domain::time::Moment;
 use crate::domain::transition::{Settled, Terms, settle};
+use crate::store::{Persisted, StoreError};
 
 /// Everything held about one customer.
 #[derive(Debug, Clone, Default)]
@@ -104,7 +105,7 @@ impl Customer {
     }
 }
 
-impl crate::store::Persisted for Customer {
+impl Persisted for Customer {
     fn is_worth_keeping(&self) -> bool {
         if self.standing.is_gone() {
             return false;
@@ -119,7 +120,7 @@ impl crate::store::Persisted for Customer {
         self.transient().unrecorded > 0 || self.standing.is_gone() || waits()
     }
 
-    fn encode(&self, id: &str) -> Option<Vec<u8>> {
+    fn encode(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
         persistence::encode(self, id)
     }
 }

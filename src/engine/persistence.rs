@@ -104,17 +104,21 @@ impl Engine {
         let chunks = customers.chunks(FLUSH_BATCH).map(Some).chain([None]);
         for (index, chunk) in chunks.enumerate() {
             let drained = drained.filter(|_| chunk.is_none());
-            let dirty = chunk.unwrap_or(&[]).iter().filter_map(|id| {
+            let chunk = chunk.unwrap_or(&[]);
+            let dirty = chunk.iter().filter_map(|id| {
                 // Read before the customer: an erasure in between makes a current state look stale, never the reverse.
                 let erased_at = self.storage.ledger().erased_at(id).unwrap_or(0);
-                Some(CustomerFlush { id, erased_at, op: self.customers.begin_flush(id)? })
+                let op = self.customers.begin_flush(id).transpose()?;
+                Some(op.map(|op| CustomerFlush { id, erased_at, op }))
             });
-            let dirty: Vec<_> = dirty.collect();
-            if let Err(error) = store.write(writer, &dirty, &names.vocabulary, drained) {
-                dirty.iter().for_each(|customer| self.customers.flush_failed(customer.id));
+            let dirty = dirty.collect::<Result<Vec<_>, _>>();
+            let written = dirty.and_then(|dirty| store.write(writer, &dirty, &names.vocabulary, drained));
+            if written.is_err() {
+                store.report(&written);
+                chunk.iter().for_each(|id| self.customers.flush_failed(id));
                 let rest = customers.iter().skip((index + 1) * FLUSH_BATCH);
                 rest.for_each(|id| store.contact_log().mark_dirty(id.clone()));
-                return Err(error);
+                written?;
             }
             store.contact_log().sync();
         }
@@ -152,7 +156,8 @@ impl Engine {
             let held = self.customers.read(id, Customer::clone);
             let mut customer = held.unwrap_or_else(|| self.assemble(self.storage.read(id)).customer);
             customer.settle(&context);
-            if customer.encode(id) != Some(stored.encode()) {
+            let is_same = |settled: Vec<u8>| stored.encode().is_ok_and(|stored| stored == settled);
+            if !customer.encode(id).ok().flatten().is_some_and(is_same) {
                 let settle = Settle { customer: id, rules: &active.set };
                 drop(self.execute_blocking(&settle, now));
             }
@@ -236,12 +241,12 @@ impl Operation for Settle<'_> {
 }
 
 /// The bytes to store for a customer; `None` if there is nothing to store.
-pub(super) fn encode(customer: &Customer, id: &str) -> Option<Vec<u8>> {
+pub(super) fn encode(customer: &Customer, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
     if customer.standing.is_gone() || (customer.state.is_empty() && customer.epoch() == 0) {
-        return None;
+        return Ok(None);
     }
     let requests = customer.transient().requests.iter().map(Answered::stored).collect();
-    Some(codec::encode(id, customer.epoch(), requests, &customer.state))
+    codec::encode(id, customer.epoch(), requests, &customer.state).map(Some)
 }
 
 /// The resident bytes of the process, where the system reports them.

@@ -4,8 +4,10 @@
 //! attributes and events, define the disk format: a change to either is a new version, and files of the previous
 //! version stay in `tests/fixtures/customers`.
 
+use postcard::experimental::max_size::MaxSize;
 use serde::{Deserialize, Serialize};
 
+use super::StoreError;
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, Relation};
@@ -16,7 +18,7 @@ use crate::domain::time::{Moment, zone};
 pub const VERSION: u8 = 2;
 
 /// An answered request, so that a repetition gets the same decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
 pub struct StoredRequest {
     /// The hash of the request id.
     pub request: u64,
@@ -66,7 +68,7 @@ struct StoredJourney {
 }
 
 /// A contact, with ids and words as numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub struct StoredContact {
     decision: u64,
     action: u16,
@@ -80,7 +82,7 @@ pub struct StoredContact {
 }
 
 /// An outcome, with ids and words as numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub struct StoredOutcome {
     action: u16,
     kind: u8,
@@ -92,8 +94,15 @@ pub struct StoredOutcome {
 }
 
 /// Encodes a customer; the parameters are the fields of [`StoredCustomer`].
-#[must_use]
-pub fn encode(customer: &str, denials: u64, requests: Vec<StoredRequest>, state: &CustomerState) -> Vec<u8> {
+///
+/// # Errors
+/// When the customer cannot be encoded.
+pub fn encode(
+    customer: &str,
+    denials: u64,
+    requests: Vec<StoredRequest>,
+    state: &CustomerState,
+) -> Result<Vec<u8>, StoreError> {
     let relation = state.relation();
     let encoded = EncodedCustomer {
         customer,
@@ -109,8 +118,7 @@ pub fn encode(customer: &str, denials: u64, requests: Vec<StoredRequest>, state:
         lost: relation.lost.map(|at| at.0),
     };
     let capacity = encoded.packed.len() + 48 * (1 + encoded.contacts.len() + encoded.outcomes.len());
-    // Encoding into memory does not fail; if it did, the empty bytes would be reported as a damaged customer.
-    postcard::to_extend(&encoded, Vec::with_capacity(capacity)).unwrap_or_default()
+    Ok(postcard::to_extend(&encoded, Vec::with_capacity(capacity))?)
 }
 
 /// Decodes the current version; `None` if the bytes are damaged.
@@ -122,7 +130,7 @@ pub fn decode(bytes: &[u8]) -> Option<StoredCustomer> {
 /// Converts an earlier version to the current one; `None` if the version is unknown or the bytes are damaged.
 #[must_use]
 pub fn upgrade(version: u8, bytes: Vec<u8>) -> Option<Vec<u8>> {
-    if version == VERSION { Some(bytes) } else { decode_version(version, &bytes).map(|stored| stored.encode()) }
+    if version == VERSION { Some(bytes) } else { decode_version(version, &bytes)?.encode().ok() }
 }
 
 fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
@@ -147,8 +155,10 @@ fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
 
 impl StoredCustomer {
     /// Encodes the customer in the current version.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When the customer cannot be encoded.
+    pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
         encode(&self.customer, self.denials, self.requests.clone(), &self.state)
     }
 }

@@ -298,7 +298,14 @@ impl ContactLog {
         let mut slots = Vec::new();
         for shard in &self.shards {
             for entry in std::mem::take(&mut *lock(&shard.entries)) {
-                slots.extend(slot::entry(files.current, &entry));
+                match slot::entry(files.current, &entry) {
+                    Some(slot) => slots.push(slot),
+                    // Like an entry that cannot be written: its customer is flushed at once.
+                    None => {
+                        files.failed = Some(files.current);
+                        self.record_result(Err(io::ErrorKind::InvalidData.into()), files.failed);
+                    }
+                }
             }
         }
         if !slots.is_empty() {

@@ -244,17 +244,22 @@ impl CustomerStore {
             return Ok(());
         }
         let result = self.seal_all(customers, &mut batch).and_then(|()| self.commit(writer, batch, drained));
-        let failing = result.is_err();
-        if self.counts.failing.swap(failing, Ordering::AcqRel) != failing {
-            match &result {
-                Err(error) => tracing::error!(%error, "customers cannot be stored; they stay in memory"),
-                Ok(()) => tracing::info!("customers are stored again"),
-            }
-        }
+        self.report(&result);
         result?;
         writer.names = vocabulary.sizes();
         self.counts.written.fetch_add(customers.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Notes whether customers can be stored, for health and metrics, and logs when that changes.
+    pub fn report(&self, result: &Result<(), StoreError>) {
+        let failing = result.is_err();
+        if self.counts.failing.swap(failing, Ordering::AcqRel) != failing {
+            match result {
+                Err(error) => tracing::error!(%error, "customers cannot be stored; they stay in memory"),
+                Ok(()) => tracing::info!("customers are stored again"),
+            }
+        }
     }
 
     fn seal_all(&self, customers: &[CustomerFlush<'_>], batch: &mut Batch) -> Result<(), StoreError> {
@@ -366,12 +371,14 @@ impl CustomerStore {
                 let who = Pseudonym(*who);
                 let (bytes, keys) = (self.database.customer(&who.0)?, self.keys());
                 let opened = bytes.as_ref().map(|bytes| keys.open(who, bytes));
-                let opened = opened.unwrap_or_else(|| Some((0, StoredCustomer::default().encode())));
+                let opened = match opened {
+                    Some(opened) => opened.and_then(|(position, plain)| Some((position, codec::decode(&plain)?))),
+                    None => Some((0, StoredCustomer::default())),
+                };
                 // A damaged customer stays as it is: its limits count as used up, which covers these entries.
-                let Some((position, plain)) = opened else { continue };
-                let Some(mut stored) = codec::decode(&plain) else { continue };
+                let Some((position, mut stored)) = opened else { continue };
                 changes.iter().for_each(|change| apply(&mut stored, change));
-                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &stored.encode())));
+                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &stored.encode()?)));
             }
             self.commit(&mut writer, batch, None)?;
         }

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ecow::EcoString;
 
+use super::StoreError;
 use super::contact_log::{ContactLog, LogEntry};
 use crate::sync::Section;
 
@@ -96,7 +97,10 @@ pub trait Persisted {
     /// Whether the customer must not be evicted, because it holds state that is only in memory.
     fn is_pinned(&self) -> bool;
     /// The bytes to store; `None` if there is nothing to store.
-    fn encode(&self, id: &str) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// When the customer cannot be encoded.
+    fn encode(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 impl<C: Persisted> Default for Customers<C> {
@@ -222,14 +226,17 @@ impl<C: Persisted> Customers<C> {
 
     /// The write that is due for a dirty customer, which is marked clean. If the write fails, call
     /// [`Customers::flush_failed`].
-    pub fn begin_flush(&self, id: &str) -> Option<FlushOp> {
-        let mut slot = self.map.get_mut(id)?;
+    ///
+    /// # Errors
+    /// When the customer cannot be encoded.
+    pub fn begin_flush(&self, id: &str) -> Result<Option<FlushOp>, StoreError> {
+        let Some(mut slot) = self.map.get_mut(id) else { return Ok(None) };
         if std::mem::take(&mut slot.dirty) == Dirty::Clean {
-            return None;
+            return Ok(None);
         }
-        let bytes = slot.customer.encode(id);
+        let bytes = slot.customer.encode(id)?;
         let was_stored = std::mem::replace(&mut slot.stored, bytes.is_some());
-        bytes.map(FlushOp::Put).or_else(|| was_stored.then_some(FlushOp::Delete))
+        Ok(bytes.map(FlushOp::Put).or_else(|| was_stored.then_some(FlushOp::Delete)))
     }
 
     /// Marks a customer dirty again.
@@ -288,5 +295,46 @@ impl<C: Persisted> Customers<C> {
 impl<C> From<LoadedCustomer<C>> for Slot<C> {
     fn from(LoadedCustomer { customer, stored }: LoadedCustomer<C>) -> Self {
         Self { customer, last_used: AtomicU32::new(0), stored, dirty: Dirty::Clean }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A customer who cannot be encoded.
+    #[derive(Debug, Default)]
+    struct Refuses(bool);
+
+    impl Persisted for Refuses {
+        fn is_worth_keeping(&self) -> bool {
+            true
+        }
+
+        fn is_pinned(&self) -> bool {
+            false
+        }
+
+        fn encode(&self, _id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            if self.0 { Err(postcard::Error::NotYetImplemented.into()) } else { Ok(Some(vec![1])) }
+        }
+    }
+
+    #[test]
+    fn a_customer_who_cannot_be_encoded_stays_dirty() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = ContactLog::open(folder.path(), 0).unwrap();
+        let customers = Customers::new(Some(Arc::new(log)));
+        let refuse = |refuses| {
+            let change = |customer: &mut Refuses| (customer.0 = refuses, Mutation::State);
+            let loaded = LoadedCustomer { customer: Refuses(refuses), stored: false };
+            _ = customers.update_loaded("anna", loaded, customers.ticket("anna"), change);
+        };
+        refuse(true);
+        assert!(matches!(customers.begin_flush("anna"), Err(StoreError::Encoding(_))), "and no empty customer");
+        customers.flush_failed("anna");
+        assert_eq!(customers.evict(1), 0, "not written, so it stays in memory");
+        refuse(false);
+        assert_eq!(customers.begin_flush("anna").unwrap(), Some(FlushOp::Put(vec![1])));
     }
 }

@@ -57,6 +57,9 @@ pub enum StoreError {
         /// The number of the last flush in the store.
         found: u64,
     },
+    /// A customer cannot be encoded.
+    #[error("a customer cannot be encoded: {0}")]
+    Encoding(#[from] postcard::Error),
     /// The stored bytes of a customer are damaged.
     #[error("what is stored of a customer is damaged")]
     Damaged,

@@ -1,11 +1,12 @@
 //! The entries of the contact log, and what reading it finds.
 
+use postcard::experimental::max_size::MaxSize;
 use serde::{Deserialize, Serialize};
 
 use crate::store::codec::{StoredContact, StoredOutcome, StoredRequest};
 
 /// One entry of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub struct LogEntry {
     /// The customer's pseudonym.
     pub customer: [u8; 20],
@@ -14,7 +15,7 @@ pub struct LogEntry {
 }
 
 /// A change that the log holds. Replaying one that is already in the stored customer changes nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub enum LoggedChange {
     /// A contact was made, or its state changed; replaces an earlier entry of the same contact.
     Contact(StoredContact),

@@ -5,10 +5,15 @@
 //! a checkpoint: "TFLCONT1", u64 number of the durable flush; zeros; CRC32C of the rest
 //! ```
 
+use postcard::experimental::max_size::MaxSize as _;
+
 use super::entry::{LogContents, LogEntry};
 
 const MAGIC: &[u8; 8] = b"TFLCONT1";
 pub const SLOT: usize = 128;
+/// The bytes of a slot around an entry: the segment, the length and the checksum.
+const FRAMING: usize = 8 + 1 + 4;
+const _: () = assert!(LogEntry::POSTCARD_MAX_SIZE <= SLOT - FRAMING, "every entry fits its slot, whatever it holds");
 
 /// Adds the slots of a file to the contents of a log.
 pub fn read_all(bytes: &[u8], contents: &mut LogContents) {
@@ -34,7 +39,7 @@ pub fn checkpoint(flush: u64) -> [u8; SLOT] {
     with_checksum(slot)
 }
 
-/// An entry of a segment; `None` if it does not fit, which cannot happen with the changes there are.
+/// An entry of a segment; `None` if it does not fit, which the assertion above excludes.
 pub fn entry(segment: u64, entry: &LogEntry) -> Option<[u8; SLOT]> {
     let mut slot = [0; SLOT];
     let (head, rest) = slot.split_first_chunk_mut()?;
