@@ -148,7 +148,7 @@ fn show(what: &str, Times { mut each, all }: Times) -> Duration {
 
 fn engine(ledger: Arc<dyn Ledger>) -> Engine {
     let rules = rule_files::read(Path::new("tests/fixtures/design"), &Vocabulary::default()).rule_set.unwrap();
-    Engine::new(Arc::new(rules), ledger, Limits::default(), (1, NOW))
+    Engine::new(Arc::new(rules), ledger, Limits::default(), NOW)
 }
 
 /// A yes or a no of one of the customers.

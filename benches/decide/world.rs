@@ -132,7 +132,7 @@ impl World {
     pub fn new(rules: &Arc<RuleSet>, events: usize, situation: Situation, explain: Explain) -> Self {
         let start = Moment::parse("2026-03-02T10:00:00+01:00").unwrap();
         let limits = Limits { decisions: 1_000 };
-        let engine = Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), limits, (1, start));
+        let engine = Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), limits, start);
         let profiles = catalogue::customers();
         let question = |index: usize| {
             let (id, profile) = (format!("customer-{index:06}"), &profiles[index % profiles.len()]);

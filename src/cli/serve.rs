@@ -134,14 +134,8 @@ impl Serve {
         let stop = stop_signal();
         self.greet(&rules.set, &ledger, address, metrics_address);
         let now = Clock::system().now();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "any 32 bits that differ from start to start will do"
-        )]
-        let run = now.0 as u32;
         let limits = Limits { decisions: self.keep_decisions };
-        let engine = Engine::new(rules.set, ledger.ledger, limits, (run, now));
+        let engine = Engine::new(rules.set, ledger.ledger, limits, now);
         let engine = Arc::new(match ledger.store {
             Some(store) => engine.with_store(store, self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes))),
             None => engine.assume_limits_used(now),

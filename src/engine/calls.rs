@@ -10,7 +10,7 @@ use super::operations::{
     OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, ShowDecision, StandingView,
     Standings, bounded, is_readable,
 };
-use super::{DecisionRecord, Engine, EngineError};
+use super::{DecisionId, DecisionRecord, Engine, EngineError};
 use crate::clock::Stopwatch;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -66,7 +66,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::decision`].
     pub async fn decision_async(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        let record = self.decisions.ids().parse(id).and_then(|key| self.decisions.get(key));
+        let record = DecisionId::parse(id).and_then(|id| self.decisions.get(id.key()).filter(|record| record.id == id));
         let unknown = || EngineError::UnknownDecision(id.chars().take(64).collect());
         let record = record.filter(|record| is_readable(record, self.clock.steady(now))).ok_or_else(unknown)?;
         self.execute(&ShowDecision::new(record, self.rules()), now).await?.ok_or_else(unknown)

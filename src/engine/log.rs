@@ -1,9 +1,10 @@
 //! The log of decisions that stay readable by id: the newest, up to a number.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::decisions::DecisionName;
+use super::ids::DecisionId;
 use super::operations::{Question, Snapshot};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::{Decision, Explanation};
@@ -14,10 +15,8 @@ use crate::domain::time::Moment;
 /// A decision as it was made.
 #[derive(Debug, Clone)]
 pub struct DecisionRecord {
-    /// What its id is made of.
-    pub(super) name: DecisionName,
-    /// Its key; zero if nothing was recorded for it.
-    pub key: DecisionKey,
+    /// Its id; none if nothing was recorded for it.
+    pub(super) id: DecisionId,
     /// The question.
     pub question: Question,
     /// The answer.
@@ -85,14 +84,10 @@ impl Clone for Callers {
 }
 
 impl DecisionRecord {
-    /// Its id in answers: `d-` and two numbers, of this process and of the decision. Empty if nothing was recorded.
+    /// Its id in answers: a UUID. Empty if nothing was recorded.
     #[must_use]
     pub fn id(&self) -> String {
-        if self.key == DecisionKey::default() {
-            return String::new();
-        }
-        let DecisionName { run, number } = self.name;
-        format!("d-{run:08x}-{number:x}")
+        self.id.to_string()
     }
 
     /// The explanation, if one was asked for and may be shown.
@@ -128,51 +123,59 @@ impl DecisionRecord {
 }
 
 const SHARDS: usize = 16;
+/// The room that a log has from the start, in decisions of a shard.
+const FIRST_ROOM: usize = 64;
 
-/// A ring buffer of the newest decisions, sharded to avoid contention between writers.
+/// The newest decisions, by key; sharded to avoid contention between writers.
 #[derive(Debug)]
 pub struct DecisionLog {
-    shards: Vec<Mutex<Vec<Option<Arc<DecisionRecord>>>>>,
+    shards: Vec<Mutex<Ring>>,
     capacity: usize,
+}
+
+/// A ring buffer, and the place of each decision in it.
+#[derive(Debug, Default)]
+struct Ring {
+    records: Vec<Option<Arc<DecisionRecord>>>,
+    places: HashMap<DecisionKey, usize, foldhash::fast::RandomState>,
+    /// The place of the next decision.
+    next: usize,
 }
 
 impl DecisionLog {
     /// A log that keeps about `capacity` decisions.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.div_ceil(SHARDS).max(1);
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(Vec::new())).collect(), capacity }
+        Self { shards: (0..SHARDS).map(|_| Mutex::new(Ring::with_room(capacity.min(FIRST_ROOM)))).collect(), capacity }
     }
 
     /// Adds a decision; the oldest is dropped.
     pub fn push(&self, record: Arc<DecisionRecord>) {
-        let (shard, slot) = self.place(record.key);
-        let Some(shard) = self.shards.get(shard) else { return };
-        let mut ring = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot >= ring.len() {
-            ring.resize_with(slot + 1, || None);
-        }
-        if let Some(held) = ring.get_mut(slot) {
-            // The oldest is freed after the lock is released.
-            let oldest = held.replace(record);
-            drop(ring);
-            drop(oldest);
-        }
+        let Some(shard) = self.shard(record.id.key()) else { return };
+        // The oldest is freed after the lock is released.
+        let oldest = lock(shard).push(record, self.capacity);
+        drop(oldest);
     }
 
     /// The decision with this key, if it is still kept.
     pub fn get(&self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
-        let (shard, slot) = self.place(key);
-        let ring = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.get(slot)?.clone().filter(|record| record.key == key)
+        let ring = lock(self.shard(key)?);
+        ring.records.get(*ring.places.get(&key)?)?.clone()
+    }
+
+    /// Deletes one decision.
+    pub fn remove(&self, key: DecisionKey) {
+        let Some(shard) = self.shard(key) else { return };
+        let removed = lock(shard).remove(key);
+        drop(removed);
     }
 
     /// Deletes every decision that the closure selects, shard by shard.
     pub fn forget(&self, gone: impl Fn(&DecisionRecord) -> bool) {
         for shard in &self.shards {
-            for slot in shard.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-                if slot.as_deref().is_some_and(&gone) {
-                    *slot = None;
-                }
+            let Ring { records, places, .. } = &mut *lock(shard);
+            for record in records.iter_mut().filter_map(|slot| slot.take_if(|record| gone(record))) {
+                places.remove(&record.id.key());
             }
         }
     }
@@ -181,16 +184,48 @@ impl DecisionLog {
     pub fn find(&self, wanted: impl Fn(&DecisionRecord) -> bool) -> Vec<Arc<DecisionRecord>> {
         let mut found = Vec::new();
         for shard in &self.shards {
-            let ring = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            found.extend(ring.iter().flatten().filter(|record| wanted(record)).cloned());
+            found.extend(lock(shard).records.iter().flatten().filter(|record| wanted(record)).cloned());
         }
-        found.sort_by_key(|record| record.key);
+        found.sort_by_key(|record| record.id);
         found
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "only the remainders are used")]
-    fn place(&self, key: DecisionKey) -> (usize, usize) {
-        let number = key.0 as usize;
-        (number % SHARDS, number / SHARDS % self.capacity)
+    #[expect(clippy::cast_possible_truncation, reason = "only the remainder is used")]
+    fn shard(&self, key: DecisionKey) -> Option<&Mutex<Ring>> {
+        self.shards.get(key.0 as usize % SHARDS)
     }
+}
+
+impl Ring {
+    fn with_room(room: usize) -> Self {
+        let places = HashMap::with_capacity_and_hasher(room, foldhash::fast::RandomState::default());
+        Self { records: Vec::with_capacity(room), places, next: 0 }
+    }
+
+    /// Adds a decision, and returns the one whose place it takes.
+    fn push(&mut self, record: Arc<DecisionRecord>, capacity: usize) -> Option<Arc<DecisionRecord>> {
+        let (place, key) = (self.next, record.id.key());
+        self.next = (place + 1) % capacity;
+        let oldest = match self.records.get_mut(place) {
+            Some(slot) => slot.replace(record),
+            None => {
+                self.records.push(Some(record));
+                None
+            }
+        };
+        if let Some(oldest) = &oldest {
+            self.places.remove(&oldest.id.key());
+        }
+        self.places.insert(key, place);
+        oldest
+    }
+
+    fn remove(&mut self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
+        let place = self.places.remove(&key)?;
+        self.records.get_mut(place)?.take()
+    }
+}
+
+fn lock(shard: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

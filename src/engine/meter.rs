@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::{DecisionRecord, EngineError, Outcome};
 use crate::clock::Stopwatch;
-use crate::domain::customer::contact::DecisionKey;
 use crate::domain::decide::SilenceReason;
 
 /// The upper bounds of the latency buckets of decisions, in seconds.
@@ -51,7 +50,7 @@ pub struct Durations {
 impl Meter {
     /// Counts and times a decision. Dry runs do not count.
     pub fn decision(&self, since: Stopwatch, answer: &Result<Arc<DecisionRecord>, EngineError>) {
-        if answer.as_ref().is_ok_and(|record| record.key == DecisionKey::default()) {
+        if answer.as_ref().is_ok_and(|record| record.id.is_none()) {
             return;
         }
         let (shard, took) = (self.shard(), since.elapsed());

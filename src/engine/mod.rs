@@ -10,6 +10,7 @@ mod customer;
 mod decisions;
 mod error;
 mod feed;
+mod ids;
 mod log;
 mod meter;
 pub mod operation;
@@ -28,9 +29,9 @@ use crate::ledger::{Ledger, RecordSummary};
 use crate::store::Customers;
 
 pub use customer::Customer;
-pub use decisions::Ids;
 pub use error::{EngineError, FieldViolation};
 pub use feed::Watch;
+pub use ids::{DecisionId, Ids};
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use operations::{
@@ -76,14 +77,14 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over a rule set and a ledger. `run` distinguishes the ids of this process from those of others.
+    /// An engine over a ledger and the rule set that is in force from now on.
     #[must_use]
-    pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, (run, now): (u32, Moment)) -> Self {
+    pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, now: Moment) -> Self {
         Self {
             rules: RulesInForce::new(rules, now),
             customers: Customers::default(),
             storage: Storage::new(ledger),
-            decisions: Decisions::new(limits.decisions, run, now),
+            decisions: Decisions::new(limits.decisions),
             clock: SteadyClock::default(),
             revocations: Revocations::default(),
             bound: Bound::default(),

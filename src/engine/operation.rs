@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::decisions::Ids;
-use super::{Customer, DecisionRecord};
+use super::{Customer, DecisionRecord, Ids};
 use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;

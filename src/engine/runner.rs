@@ -157,7 +157,7 @@ impl Engine {
             (forget, self.mutation(id, customer, before, &mut effects))
         };
         if let Some(record) = self.enter(id, undo).await {
-            self.decisions.forget(|kept| kept.key == record.key);
+            self.decisions.remove(record.id.key());
         }
     }
 

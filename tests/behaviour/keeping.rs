@@ -74,8 +74,7 @@ impl Home {
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
         let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
         let limits = Limits { decisions: 1_000 };
-        let run = u32::try_from(now.0 & 0xffff_ffff).unwrap();
-        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, (run, now)).with_store(store.store, None);
+        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, now).with_store(store.store, None);
         engine.resume(&opened.summary);
         Ok((engine, store.recovery))
     }
@@ -511,8 +510,7 @@ fn bounded(engine: Engine, home: &Home, most: MemoryLimit) -> Engine {
     let store = CustomerStore::open(&settings.data, vault, &[]).unwrap();
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
-    Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 10 }, (1, monday()))
-        .with_store(store.store, Some(most))
+    Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 10 }, monday()).with_store(store.store, Some(most))
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -28,7 +28,7 @@ async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result
 
 #[tokio::test]
 async fn the_server_stops_when_customers_are_not_stored_any_more() {
-    let engine = Engine::new(rules("rules"), Arc::new(MemoryLedger::default()), Limits::default(), (7, monday()));
+    let engine = Engine::new(rules("rules"), Arc::new(MemoryLedger::default()), Limits::default(), monday());
     let broken = Clock(Arc::new(|| panic!("planted: the thread that stores customers panics")));
     let ended = serve_until_it_ends(engine, Some(broken)).await;
     assert!(matches!(ended, Err(ServeError::ThreadEnded("customers"))), "{ended:?}");
@@ -37,7 +37,7 @@ async fn the_server_stops_when_customers_are_not_stored_any_more() {
 #[tokio::test]
 async fn the_server_stops_when_a_thread_of_the_ledger_has_ended() {
     let ledger = Arc::new(StubbornLedger::default());
-    let engine = Engine::new(rules("rules"), Arc::clone(&ledger) as _, Limits::default(), (7, monday()));
+    let engine = Engine::new(rules("rules"), Arc::clone(&ledger) as _, Limits::default(), monday());
     ledger.without_writer.store(true, Ordering::SeqCst);
     let ended = serve_until_it_ends(engine, None).await;
     assert!(matches!(ended, Err(ServeError::ThreadEnded("ledger-writer"))), "{ended:?}");

@@ -73,7 +73,7 @@ pub fn engine(rules: &Arc<RuleSet>) -> Engine {
 
 /// An engine over what a ledger holds.
 pub fn engine_over(ledger: impl Ledger + 'static, rules: &Arc<RuleSet>) -> Engine {
-    Engine::new(Arc::clone(rules), Arc::new(ledger), Limits { decisions: 10_000 }, (7, monday()))
+    Engine::new(Arc::clone(rules), Arc::new(ledger), Limits { decisions: 10_000 }, monday())
 }
 
 pub fn ask(customer: &str, channel: &str, context: &[(&str, &str)]) -> Question {
@@ -139,7 +139,7 @@ impl StubbornLedger {
     /// An engine over such a ledger.
     pub fn under(rules: Arc<RuleSet>) -> (Engine, Arc<Self>) {
         let ledger = Arc::new(Self::default());
-        let engine = Engine::new(rules, Arc::clone(&ledger) as Arc<dyn Ledger>, Limits::default(), (1, monday()));
+        let engine = Engine::new(rules, Arc::clone(&ledger) as Arc<dyn Ledger>, Limits::default(), monday());
         (engine, ledger)
     }
 
@@ -252,7 +252,7 @@ impl TestServer {
 
     /// A server over a ledger of the test's own, in which one thread answers all calls.
     pub async fn over(ledger: Arc<dyn Ledger>, path: &str) -> Self {
-        let engine = Engine::new(rules(path), ledger, Limits::default(), (7, monday()));
+        let engine = Engine::new(rules(path), ledger, Limits::default(), monday());
         Self::serve(engine, folder(path), (false, 1)).await
     }
 

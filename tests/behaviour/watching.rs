@@ -383,7 +383,7 @@ fn rule_tests_can_be_left_out() {
     };
     assert!(load(true).rule_set.is_none());
     let set = Arc::new(load(false).rule_set.unwrap());
-    let engine = Engine::new(Arc::clone(&set), Arc::new(MemoryLedger::default()), Limits::default(), (1, monday()));
+    let engine = Engine::new(Arc::clone(&set), Arc::new(MemoryLedger::default()), Limits::default(), monday());
     let refused = engine.reload(|_| load(true), monday());
     assert!(refused.refused() && Arc::ptr_eq(&refused.set, &set));
 }

@@ -55,7 +55,7 @@ fn open(folder: &Path, now: Moment) -> Arc<Engine> {
     let store = CustomerStore::open(&settings.data, vault, &[]).unwrap();
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
-    let engine = Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 1 }, (1, now));
+    let engine = Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 1 }, now);
     Arc::new(engine.with_store(store.store, None))
 }
 

@@ -115,7 +115,7 @@ fn nothing_acknowledged_is_lost_and_nothing_withdrawn_is_used() {
         let opened = FileLedger::open(&settings(folder.path())).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
         let held = counts(&opened);
         let ledger = Arc::new(opened.ledger);
-        let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 }, (1, Moment(1_000)));
+        let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 }, Moment(1_000));
         engine.resume(&opened.summary);
         for (customer, (acknowledged, tried)) in &mut before {
             let count = held.get(customer).copied().unwrap_or(0);

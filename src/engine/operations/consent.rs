@@ -101,7 +101,7 @@ impl RecordConsent {
                 let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
                 // A grant counts from its arrival, however long it waited for its turn; a "no" counts from now.
                 let received = if change.status.permits() { context.arrived } else { context.now };
-                let (sequence, record_id) = context.ids.record();
+                let (sequence, record_id) = context.ids.record(context.now);
                 results.push(ChangeResult {
                     record_id: record_id.clone(),
                     purpose,

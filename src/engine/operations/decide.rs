@@ -18,7 +18,7 @@ use crate::domain::value::Value;
 use crate::domain::view::{Situation, Subject};
 use crate::engine::log::{Callers, DecisionRecord, Explained};
 use crate::engine::operation::{Applied, Context, Durability, Effects, Operation, StateChange, Undone};
-use crate::engine::{ActiveRules, Customer, EngineError};
+use crate::engine::{ActiveRules, Customer, DecisionId, EngineError};
 use crate::store::LoggedChange;
 use crate::store::codec::{StoredContact, StoredRequest};
 
@@ -156,11 +156,11 @@ impl Decide {
             suppose_objection(&mut customer.standing, context.rules, context.now);
         }
         customer.settle(&context);
-        Arc::new(self.record(&customer, DecisionKey::default(), &context, epoch))
+        Arc::new(self.record(&customer, DecisionId::default(), &context, epoch))
     }
 
     /// Decides for a customer who has been settled.
-    fn record(&self, customer: &Customer, key: DecisionKey, context: &Context<'_>, epoch: u64) -> DecisionRecord {
+    fn record(&self, customer: &Customer, id: DecisionId, context: &Context<'_>, epoch: u64) -> DecisionRecord {
         let Context { rules, now, ledger_trusted, .. } = *context;
         let Customer { state, standing, .. } = customer;
         let subject = Subject { state, standing, ledger_trusted };
@@ -170,8 +170,7 @@ impl Decide {
             Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted }))
         });
         DecisionRecord {
-            name: context.ids.name(key),
-            key,
+            id,
             question: self.question.clone(),
             decision,
             rules: Arc::clone(&self.rules.set),
@@ -184,10 +183,11 @@ impl Decide {
 
     /// Decides and reserves.
     fn answer(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Arc<DecisionRecord>> {
-        let key = context.ids.decision();
+        let id = context.ids.decision(context.now);
+        let key = id.key();
         let replaced = self.request.and_then(|request| replace_answer(customer, request));
         let epoch = customer.epoch();
-        let record = Arc::new(self.record(customer, key, context, epoch));
+        let record = Arc::new(self.record(customer, id, context, epoch));
         if !record.decision.actions.is_empty() {
             let actions = record.decision.actions.iter().map(|chosen| chosen.action);
             let (state, terms) = customer.with_terms(context);
@@ -258,12 +258,12 @@ impl Operation for Decide {
     /// request.
     fn undo(&self, customer: &mut Customer, draft: &Self::Draft) -> Undone {
         let Ok(record) = draft else { return Undone::default() };
-        if record.key == DecisionKey::default() || !record.callers.leave() {
+        if record.id.is_none() || !record.callers.leave() {
             return Undone::default();
         }
-        customer.state.change_relation(|relation| relation.withdraw(record.key, None));
+        customer.state.change_relation(|relation| relation.withdraw(record.id.key(), None));
         let mut effects = Effects { state: StateChange::Changed, ..Effects::default() };
-        effects.log.push(LoggedChange::Withdrawn { decision: record.key.0, action: None });
+        effects.log.push(LoggedChange::Withdrawn { decision: record.id.key().0, action: None });
         Undone { effects, forget: Some(Arc::clone(record)) }
     }
 

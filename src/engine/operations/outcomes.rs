@@ -90,7 +90,7 @@ fn resolve(
         return Err(ItemResult::wrong(resolver));
     };
     let id = hash_id("outcome", &input.outcome_id);
-    let decision = decided.map_or(DecisionKey::default(), |record| record.key);
+    let decision = decided.map_or(DecisionKey::default(), |record| record.id.key());
     Ok(NewOutcome {
         id,
         decision,

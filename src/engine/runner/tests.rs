@@ -30,7 +30,7 @@ const NOW: Moment = Moment(1_772_442_000_000);
 fn engine() -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &Vocabulary::default()).rule_set.unwrap());
-    Engine::new(rules, Arc::new(MemoryLedger::default()), Limits { decisions: 16 }, (1, NOW))
+    Engine::new(rules, Arc::new(MemoryLedger::default()), Limits { decisions: 16 }, NOW)
 }
 
 fn request(status: ConsentStatus) -> ConsentRequest {
@@ -106,7 +106,7 @@ fn a_denial_that_comes_before_an_answer_leaves_undoes_its_contact() {
     assert_ne!(Some(sync::block_on(engine.epoch(&decide))), decide.relies_on(&ran.draft));
     sync::block_on(engine.undo(&decide, &ran.draft));
     assert_eq!(contacts(), Some(0));
-    assert!(ran.published.is_some_and(|record| engine.decisions.get(record.key).is_none()));
+    assert!(ran.published.is_some_and(|record| engine.decisions.get(record.id.key()).is_none()));
 }
 
 #[test]

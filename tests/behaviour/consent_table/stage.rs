@@ -80,12 +80,8 @@ impl Stage {
     pub fn new(rules: &Arc<RuleSet>, histories: &[Vec<Token>], spacing: i64) -> Self {
         let terms = purposes();
         let ledger = Arc::new(MemoryLedger::default());
-        let engine = Engine::new(
-            Arc::clone(rules),
-            Arc::clone(&ledger) as Arc<dyn Ledger>,
-            Limits { decisions: 1 },
-            (7, monday()),
-        );
+        let engine =
+            Engine::new(Arc::clone(rules), Arc::clone(&ledger) as Arc<dyn Ledger>, Limits { decisions: 1 }, monday());
         let last = terms.len() - 1;
         let (second, first): (Vec<usize>, Vec<usize>) = (0..last).partition(|at| terms[*at].is_like_contract());
         let player = |(index, history): (usize, &Vec<Token>)| {
@@ -211,7 +207,7 @@ impl Stage {
             if self.terms == purposes() { Arc::clone(&self.engine.rules().set) } else { rules_of(&text(&self.terms)) };
         let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
         let (now, tally) = (Moment(self.now), &mut self.tally);
-        let again = Engine::new(rules, ledger, Limits { decisions: 1 }, (8, now));
+        let again = Engine::new(rules, ledger, Limits { decisions: 1 }, now);
         for Player { id, history, .. } in &self.players {
             let stands = |engine: &Engine| format!("{:?}", engine.standing(id, now).unwrap());
             tally.compare(("again", || format!("{id} {history:?}")), stands(&again), stands(&self.engine));

@@ -1,0 +1,171 @@
+//! Ids of decisions and consent records: 16 bytes in the layout of UUIDv7 (RFC 9562), unique over processes and machines.
+//!
+//! The 48 bits of the time are the engine's. The 12 bits after the version count the ids that a thread made in one
+//! millisecond, so that they sort in the order in which they were made. The last 62 bits are random.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::{Builder, Uuid};
+
+use crate::domain::customer::contact::DecisionKey;
+use crate::domain::time::Moment;
+
+/// The random bytes of one id.
+const RANDOM: usize = 8;
+/// The ids for which a thread asks the operating system for random bytes at once.
+const BATCH: usize = 512;
+
+/// The id of a decision; all zeros if nothing was recorded for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct DecisionId(Uuid);
+
+impl DecisionId {
+    /// A new id.
+    fn new(now: Moment) -> Self {
+        Self(unique(now))
+    }
+
+    /// The id with this text; `None` for one of another form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
+    /// The half that contacts keep. It is random, and never that of an id from before this layout, which were below
+    /// 2⁶³.
+    #[must_use]
+    pub fn key(self) -> DecisionKey {
+        DecisionKey(self.0.as_u64_pair().1)
+    }
+
+    /// Whether it is the id of a decision for which nothing was recorded.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.0.is_nil()
+    }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_none() { Ok(()) } else { self.0.hyphenated().fmt(f) }
+    }
+}
+
+/// The source of the ids of decisions and consent records.
+#[derive(Debug)]
+pub struct Ids {
+    next_record: AtomicU64,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self { next_record: AtomicU64::new(1) }
+    }
+}
+
+impl Ids {
+    /// The id of a new decision.
+    pub fn decision(&self, now: Moment) -> DecisionId {
+        DecisionId::new(now)
+    }
+
+    /// The sequence number and the id of a new consent record.
+    pub fn record(&self, now: Moment) -> (u64, String) {
+        (self.next_record.fetch_add(1, Ordering::AcqRel), unique(now).hyphenated().to_string())
+    }
+
+    /// Continues after a sequence number of consent records.
+    pub fn continue_after(&self, sequence: u64) {
+        self.next_record.fetch_max(sequence + 1, Ordering::AcqRel);
+    }
+}
+
+/// A new UUIDv7.
+fn unique(now: Moment) -> Uuid {
+    thread_local!(static SOURCE: RefCell<Source> = const { RefCell::new(Source::NEW) });
+    let millisecond = u64::try_from(now.0).unwrap_or(0);
+    let (count, random) = SOURCE.with_borrow_mut(|source| (source.count(millisecond), source.random()));
+    let mut bytes = [0; 2 + RANDOM];
+    let (counted, rest) = bytes.split_at_mut(2);
+    counted.copy_from_slice(&count.to_be_bytes());
+    rest.copy_from_slice(&random);
+    Builder::from_unix_timestamp_millis(millisecond, &bytes).into_uuid()
+}
+
+/// What one thread makes ids from.
+struct Source {
+    millisecond: u64,
+    count: u16,
+    batch: [[u8; RANDOM]; BATCH],
+    /// How many of the batch are left.
+    left: usize,
+}
+
+impl Source {
+    const NEW: Self = Self { millisecond: 0, count: 0, batch: [[0; RANDOM]; BATCH], left: 0 };
+
+    /// The number of this id in its millisecond; past 4,095 the order of ids is left to chance.
+    fn count(&mut self, millisecond: u64) -> u16 {
+        self.count = if millisecond == self.millisecond { self.count.saturating_add(1) } else { 0 };
+        self.millisecond = millisecond;
+        self.count.min(0xfff)
+    }
+
+    fn random(&mut self) -> [u8; RANDOM] {
+        if self.left == 0 {
+            if getrandom::fill(self.batch.as_flattened_mut()).is_err() {
+                return guessable();
+            }
+            self.left = BATCH;
+        }
+        self.left -= 1;
+        self.batch.get_mut(self.left).map(std::mem::take).unwrap_or_else(guessable)
+    }
+}
+
+/// Bytes that differ from id to id, for a system that gives no random bytes: a decision is not refused for that.
+fn guessable() -> [u8; RANDOM] {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    foldhash::quality::RandomState::default().hash_one(COUNT.fetch_add(1, Ordering::Relaxed)).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const NOW: Moment = Moment(1_772_442_000_123);
+
+    #[test]
+    fn ids_have_the_layout_of_uuid_version_7() {
+        let id = Ids::default().decision(NOW);
+        let uuid = id.0;
+        assert_eq!((uuid.get_version_num(), uuid.get_variant()), (7, uuid::Variant::RFC4122));
+        assert_eq!(uuid.as_u64_pair().0 >> 16, 1_772_442_000_123);
+        assert_eq!(DecisionId::parse(&id.to_string()), Some(id));
+        assert_eq!(id.to_string().len(), 36);
+        assert_eq!((DecisionId::default().to_string().as_str(), DecisionId::parse("d-adc69a80-2")), ("", None));
+    }
+
+    #[test]
+    fn ids_of_a_thread_sort_in_the_order_in_which_they_were_made() {
+        let ids = Ids::default();
+        let made: Vec<DecisionId> = (0..3_000).map(|number| ids.decision(Moment(NOW.0 + number / 1_500))).collect();
+        assert!(made.is_sorted());
+    }
+
+    #[test]
+    fn the_halves_that_contacts_keep_differ_over_threads_and_are_none_of_before() {
+        let made = || -> Vec<u64> { (0..10_000).map(|_| Ids::default().decision(NOW).key().0).collect() };
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(made)).collect();
+        let keys: Vec<u64> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert!(keys.iter().all(|key| *key >= 1 << 63));
+        assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+        let random: [u64; 2] = keys.iter().fold([0, u64::MAX], |[any, all], key| [any | key, all & key]);
+        assert_eq!(random, [u64::MAX >> 2 | 1 << 63, 1 << 63], "all other bits are random");
+    }
+}
