@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use prost::Message as _;
-
 const PROTOS: [&str; 6] = [
     "tactful/v1/decision.proto",
     "tactful/v1/journey.proto",
@@ -15,9 +13,12 @@ const PROTOS: [&str; 6] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(PROTOS, ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(PROTOS)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("tactful.v1.bin"), descriptors.encode_to_vec())?;
+    // Encoded by the compiler: the types of `prost-types` would drop the options of options.proto.
+    std::fs::write(out.join("tactful.v1.bin"), compiler.encode_file_descriptor_set())?;
+    let descriptors = compiler.file_descriptor_set();
     tonic_prost_build::configure().codec_path("crate::grpc::codec::SmallProst").compile_fds(descriptors)?;
     Ok(())
 }

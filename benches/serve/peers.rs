@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
 use prost::Message as _;
+use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
     DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
@@ -128,7 +130,10 @@ pub fn reuseport(answer: Canned) {
 
 async fn run(listener: TcpListener, answer: Canned, transport: Transport) {
     let (_never, stopping) = watch::channel(false);
-    transport.run(listener, CallRouter::new(answer, Routes::default()), stopping).await.unwrap();
+    transport
+        .run(listener, CallRouter::new(Arc::new(Methods::new().unwrap()), answer, Routes::default()), stopping)
+        .await
+        .unwrap();
 }
 
 fn runtime() -> Runtime {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::caller::Binding;
 use super::proto::consent_service_server::ConsentService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
@@ -21,6 +22,9 @@ impl ConsentService for ConsentApi {
         &self,
         request: Request<proto::RecordConsentRequest>,
     ) -> Result<Response<proto::RecordConsentResponse>, Status> {
+        let binding = Binding::of(&request);
+        binding.customer(&request.get_ref().customer_id)?;
+        binding.channel(request.get_ref().source.as_ref().map_or("", |source| &source.channel))?;
         let request = consent(request.into_inner())?;
         let answer = self.0.engine.record_consent_async(request, self.0.clock.now()).await;
         let answer = answer.map_err(|error| status(&error))?;
@@ -34,6 +38,7 @@ impl ConsentService for ConsentApi {
         &self,
         request: Request<proto::GetConsentRequest>,
     ) -> Result<Response<proto::GetConsentResponse>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let customer = request.into_inner().customer_id;
         let engine = &self.0.engine;
         let standings = Standings::new(&customer, engine.rules()).map_err(|error| status(&error))?;
@@ -47,6 +52,7 @@ impl ConsentService for ConsentApi {
         &self,
         request: Request<proto::ListConsentRecordsRequest>,
     ) -> Result<Response<proto::ListConsentRecordsResponse>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let request = request.into_inner();
         let before = page_token(&request.page_token)?;
         let size = page_size(request.page_size)?;
@@ -69,6 +75,7 @@ impl ConsentService for ConsentApi {
         &self,
         request: Request<proto::GetReceiptRequest>,
     ) -> Result<Response<proto::GetReceiptResponse>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let proto::GetReceiptRequest { record_id, customer_id } = request.into_inner();
         if record_id.is_empty() {
             return Err(wrong_field("record_id", "is required"));

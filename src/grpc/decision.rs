@@ -7,10 +7,11 @@ use tokio::sync::{broadcast, watch};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
+use super::caller::Binding;
 use super::proto::decision_service_server::DecisionService;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{DecisionRecord, OutcomeInput, ShowDecision, Watch};
+use crate::engine::{DecisionRecord, EngineError, OutcomeInput, Question, ShowDecision, Watch};
 
 /// DecisionService over an engine.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct DecisionApi(pub Shared);
 impl DecisionService for DecisionApi {
     async fn decide(&self, request: Request<proto::DecideRequest>) -> Result<Response<proto::DecideResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
+        Binding::of(&request).both(&request.get_ref().customer_id, &request.get_ref().channel)?;
         let mut question = convert::question(request.into_inner())?;
         question.signals_objection = signal && question.validate_only;
         if signal && !question.validate_only {
@@ -34,6 +36,14 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::RecordOutcomesRequest>,
     ) -> Result<Response<proto::RecordOutcomesResponse>, Status> {
+        let binding = Binding::of(&request);
+        for record in &request.get_ref().outcomes {
+            binding.customer(&record.customer_id)?;
+            // A decision has a channel of its own; without one, the outcome must name a channel.
+            if record.decision_id.is_empty() || !record.channel.is_empty() {
+                binding.channel(&record.channel)?;
+            }
+        }
         let outcomes: Result<Vec<OutcomeInput>, Status> =
             request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
         let results = self.0.engine.record_outcomes_async(outcomes?, self.0.clock.now()).await;
@@ -45,7 +55,15 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::GetDecisionRequest>,
     ) -> Result<Response<proto::GetDecisionResponse>, Status> {
-        let decision = self.0.engine.decision_async(&request.into_inner().decision_id, self.0.clock.now()).await;
+        let binding = Binding::of(&request);
+        let id = request.into_inner().decision_id;
+        let decision = self.0.engine.decision_async(&id, self.0.clock.now()).await;
+        let decision = decision.and_then(|record| {
+            let Question { customer, channel, .. } = &record.question;
+            let own = binding.allows_customer(customer) && binding.allows_channel(channel);
+            // A bound caller is not told whether another customer's decision exists.
+            if own { Ok(record) } else { Err(EngineError::UnknownDecision(id.clone())) }
+        });
         let record = decision.map_err(|error| status(&error))?;
         Ok(Response::new(convert::past_decision(&record)))
     }
@@ -60,6 +78,7 @@ impl DecisionService for DecisionApi {
         let watcher = Watcher {
             feed: shared.engine.watch(),
             stopping: shared.stopping.clone(),
+            binding: Binding::of(&request),
             wanted: request.into_inner(),
             shared,
         };
@@ -89,6 +108,7 @@ struct Watcher {
     feed: Watch,
     stopping: watch::Receiver<bool>,
     wanted: proto::WatchDecisionsRequest,
+    binding: Binding,
     shared: Shared,
 }
 
@@ -118,8 +138,10 @@ impl Watcher {
     }
 
     fn wants(&self, record: &DecisionRecord) -> bool {
-        let wanted = &self.wanted;
-        (wanted.customer_id.is_empty() || wanted.customer_id == record.question.customer.as_str())
-            && (wanted.channel.is_empty() || wanted.channel == record.question.channel)
+        let (wanted, Question { customer, channel, .. }) = (&self.wanted, &record.question);
+        self.binding.allows_customer(customer)
+            && self.binding.allows_channel(channel)
+            && (wanted.customer_id.is_empty() || wanted.customer_id == customer.as_str())
+            && (wanted.channel.is_empty() || wanted.channel == channel.as_str())
     }
 }

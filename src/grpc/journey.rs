@@ -5,6 +5,7 @@ use std::pin::Pin;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::caller::Binding;
 use super::proto::journey_service_server::JourneyService;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
@@ -21,7 +22,8 @@ impl JourneyService for JourneyApi {
         request: Request<proto::RecordEventsRequest>,
     ) -> Result<Response<proto::RecordEventsResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
-        record(&self.0, request.into_inner(), signal).await.map(Response::new)
+        let binding = Binding::of(&request);
+        record(&self.0, request.into_inner(), signal, &binding).await.map(Response::new)
     }
 
     type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::RecordEventsResponse, Status>> + Send>>;
@@ -32,9 +34,10 @@ impl JourneyService for JourneyApi {
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
         let shared = self.0.clone();
         let signal = gpc::is_set(request.metadata());
+        let binding = Binding::of(&request);
         let answers = request.into_inner().then(move |message| {
-            let shared = shared.clone();
-            async move { record(&shared, message?, signal).await }
+            let (shared, binding) = (shared.clone(), binding.clone());
+            async move { record(&shared, message?, signal, &binding).await }
         });
         Ok(Response::new(Box::pin(answers)))
     }
@@ -44,6 +47,7 @@ impl JourneyService for JourneyApi {
         request: Request<proto::SetAttributesRequest>,
     ) -> Result<Response<proto::SetAttributesResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let request = request.into_inner();
         if signal {
             gpc::record(&self.0, std::iter::once(request.customer_id.as_str())).await;
@@ -61,6 +65,7 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<proto::GetCustomerRequest>,
     ) -> Result<Response<proto::GetCustomerResponse>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let customer_id = request.into_inner().customer_id;
         let engine = &self.0.engine;
         let look = GetCustomer::new(&customer_id, engine.rules()).map_err(|error| status(&error))?;
@@ -84,7 +89,11 @@ async fn record(
     shared: &Shared,
     request: proto::RecordEventsRequest,
     signal: bool,
+    binding: &Binding,
 ) -> Result<proto::RecordEventsResponse, Status> {
+    for event in &request.events {
+        binding.both(&event.customer_id, &event.channel)?;
+    }
     if signal {
         gpc::record(shared, request.events.iter().map(|event| event.customer_id.as_str())).await;
     }

@@ -2,15 +2,17 @@
 
 mod admin;
 mod archive;
+pub mod caller;
 mod codec;
 mod consent;
 mod convert;
 mod decision;
 mod gpc;
 mod journey;
+pub mod methods;
 mod privacy;
 mod rules;
-mod status;
+pub mod status;
 
 #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the .proto files, which are commented")]
 pub mod proto {

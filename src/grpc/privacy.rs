@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
+use super::caller::Binding;
 use super::proto::privacy_service_server::PrivacyService;
 use super::status::status;
 use super::{Shared, archive, off_thread, proto};
@@ -25,6 +26,7 @@ impl PrivacyService for PrivacyApi {
         &self,
         request: Request<proto::ExportCustomerRequest>,
     ) -> Result<Response<Self::ExportCustomerStream>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let request = request.into_inner();
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
         let exported = off_thread(move || {
@@ -42,6 +44,7 @@ impl PrivacyService for PrivacyApi {
         &self,
         request: Request<proto::EraseCustomerRequest>,
     ) -> Result<Response<proto::EraseCustomerResponse>, Status> {
+        Binding::of(&request).customer(&request.get_ref().customer_id)?;
         let customer = request.into_inner().customer_id;
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
         let erased = off_thread(move || engine.erase(&customer, now)).await?.map_err(|error| status(&error))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::caller::Binding;
 use super::proto::rule_service_server::RuleService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
@@ -71,8 +72,11 @@ impl RuleService for RuleApi {
         &self,
         request: Request<proto::SimulateDecisionRequest>,
     ) -> Result<Response<proto::SimulateDecisionResponse>, Status> {
+        let binding = Binding::of(&request);
         let request = request.into_inner();
-        let question = convert::question(request.request.ok_or_else(|| wrong_field("request", "is required"))?)?;
+        let question = request.request.ok_or_else(|| wrong_field("request", "is required"))?;
+        binding.both(&question.customer_id, &question.channel)?;
+        let question = convert::question(question)?;
         let engine = &self.shared.engine;
         let at = request.at.map_or_else(|| self.shared.clock.now(), convert::moment);
         let (rules, diagnostics) = if request.files.is_empty() {

@@ -35,6 +35,11 @@ pub fn status(error: &EngineError) -> Status {
     Status::with_error_details(code, shorten(&error.to_string(), 512), details)
 }
 
+/// The status of a call that is refused before anything was looked at. The message is for people, the reason is stable.
+pub fn refusal(code: Code, reason: &str, message: &str) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+}
+
 /// The status for one invalid field, found during conversion.
 pub fn wrong_field(field: &str, description: &str) -> Status {
     status(&EngineError::field(field, description))

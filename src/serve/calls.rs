@@ -1,9 +1,10 @@
-//! A call from its path to its service. A panic fails only the call that raised it; a deadline that the client set ends
-//! a call that still waits.
+//! A call from its path to its service. A method that the table does not have is refused. A panic fails only the call
+//! that raised it; a deadline that the client set ends a call that still waits.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ use tonic::codegen::{BoxFuture, Service as _};
 use tonic::server::NamedService;
 use tonic::service::Routes;
 
+use crate::grpc::methods::Methods;
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 
 /// Routes calls to the services of a server.
 #[derive(Debug)]
 pub struct CallRouter<D> {
+    methods: Arc<Methods>,
     /// Most calls are for this service, so they bypass the router.
     decisions: DecisionServiceServer<D>,
     others: Routes,
@@ -28,14 +31,14 @@ pub struct CallRouter<D> {
 
 impl<D> Clone for CallRouter<D> {
     fn clone(&self) -> Self {
-        Self { decisions: self.decisions.clone(), others: self.others.clone() }
+        Self { methods: Arc::clone(&self.methods), decisions: self.decisions.clone(), others: self.others.clone() }
     }
 }
 
 impl<D: DecisionService> CallRouter<D> {
-    /// The decision service, and the router of all others.
-    pub fn new(decisions: D, others: Routes) -> Self {
-        Self { decisions: DecisionServiceServer::new(decisions), others }
+    /// The decision service, and the router of all others, for the methods of a table.
+    pub fn new(methods: Arc<Methods>, decisions: D, others: Routes) -> Self {
+        Self { methods, decisions: DecisionServiceServer::new(decisions), others }
     }
 }
 
@@ -46,7 +49,11 @@ impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for CallRout
 
     fn call(&self, request: Request<Incoming>) -> Call {
         let deadline = deadline(request.headers());
-        let answer: BoxFuture<_, _> = if is_of::<DecisionServiceServer<D>>(request.uri().path()) {
+        let path = request.uri().path();
+        let answer: BoxFuture<_, _> = if self.methods.get(path).is_none() {
+            let refused = Status::unimplemented("this server has no such method").into_http();
+            Box::pin(std::future::ready(Ok(refused)))
+        } else if is_of::<DecisionServiceServer<D>>(path) {
             self.decisions.clone().call(request)
         } else {
             Box::pin(self.others.clone().call(request))

@@ -20,6 +20,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::Clock;
 use crate::engine::{ActiveRules, Engine};
+use crate::grpc::methods::{Methods, MethodsError};
 use crate::grpc::proto::admin_service_server::AdminServiceServer;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
@@ -78,6 +79,9 @@ pub enum ServeError {
     /// Reflection cannot be offered.
     #[error("the protocol definitions cannot be offered by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The table of methods cannot be made.
+    #[error(transparent)]
+    Methods(#[from] MethodsError),
     /// A thread that stores data has ended unexpectedly.
     #[error("the thread `{0}` ended unexpectedly: its data is no longer stored, so the server stopped")]
     ThreadEnded(&'static str),
@@ -138,6 +142,7 @@ async fn services(
     parts: &Parts,
     stopping: Receiver<bool>,
 ) -> Result<(HealthReporter, CallRouter<DecisionApi>), ServeError> {
+    let methods = Arc::new(Methods::new()?);
     let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
@@ -163,7 +168,7 @@ async fn services(
         .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
         .add_service(AdminServiceServer::new(AdminApi::new(shared.clone())))
         .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
-    Ok((health_reporter, CallRouter::new(DecisionApi(shared), others.prepare())))
+    Ok((health_reporter, CallRouter::new(methods, DecisionApi(shared), others.prepare())))
 }
 
 /// The background tasks of the server, until dropped.

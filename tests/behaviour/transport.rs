@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::decision_service_server::DecisionService;
@@ -116,7 +117,9 @@ impl Probes {
         let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Semaphore::new(0)));
         let (tell_waiting, waiting) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let calls = CallRouter::new(Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting }, Routes::default());
+        let methods = Arc::new(Methods::new().unwrap());
+        let probe = Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting };
+        let calls = CallRouter::new(methods, probe, Routes::default());
         Self { address, let_on, waiting, stop, serving: tokio::spawn(transport.run(listener, calls, stopping)) }
     }
 
