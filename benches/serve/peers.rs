@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use prost::Message as _;
+use tactful::clock::Clock;
 use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
@@ -16,7 +17,8 @@ use tactful::grpc::proto::{
     RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
 };
 use tactful::serve::calls::CallRouter;
-use tactful::serve::transport::Transport;
+use tactful::serve::gate::Gate;
+use tactful::serve::transport::{Listening, Transport};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -130,10 +132,9 @@ pub fn reuseport(answer: Canned) {
 
 async fn run(listener: TcpListener, answer: Canned, transport: Transport) {
     let (_never, stopping) = watch::channel(false);
-    transport
-        .run(listener, CallRouter::new(Arc::new(Methods::new().unwrap()), answer, Routes::default()), stopping)
-        .await
-        .unwrap();
+    let gate = Gate::new(Arc::new(Methods::new().unwrap()), None, Clock::system());
+    let calls = CallRouter::new(gate, answer, Routes::default());
+    transport.run(vec![Listening::plain(listener)], calls, stopping).await.unwrap();
 }
 
 fn runtime() -> Runtime {

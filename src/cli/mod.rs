@@ -9,6 +9,7 @@ mod decide;
 mod explain;
 mod fmt;
 mod ledger;
+mod listen;
 pub mod machine;
 mod open_ledger;
 pub mod render;
@@ -19,6 +20,7 @@ mod serve;
 mod size;
 mod table;
 mod test;
+mod token;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -41,7 +43,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Decide(decide::Decide),
     Check(check::Check),
     Test(test::Test),
@@ -52,6 +54,7 @@ enum Command {
     Ledger(ledger::Ledger),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Token(token::Token),
 }
 
 /// How a result is printed.
@@ -105,6 +108,7 @@ impl Cli {
             Command::Ledger(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
+            Command::Token(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

@@ -1,14 +1,18 @@
 //! `tactful serve`: the server.
 
+mod door;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
+use self::door::DoorFlags;
+use super::listen::listen;
 use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
@@ -46,15 +50,20 @@ pub(super) struct Serve {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:50051", env = "TACTFUL_LISTEN")]
     listen: SocketAddr,
-    /// Listen on an address other than loopback, although there is no TLS and no token
-    #[arg(long)]
-    allow_insecure: bool,
+    #[command(flatten)]
+    door: DoorFlags,
     /// How many threads answer calls; one for each core if left out
     #[arg(long, value_name = "NUMBER", env = "TACTFUL_THREADS")]
     threads: Option<NonZeroUsize>,
     /// How many connections may be open; more are closed at once
     #[arg(long, default_value_t = Transport::default().connections, value_name = "NUMBER")]
     max_connections: usize,
+    /// After how many seconds a connection takes no more calls, give or take a tenth
+    #[arg(long, default_value_t = Transport::default().age.as_secs(), value_name = "SECONDS", env = "TACTFUL_MAX_CONNECTION_AGE")]
+    max_connection_age: u64,
+    /// How many seconds calls in progress on such a connection may take
+    #[arg(long, default_value_t = Transport::default().grace.as_secs(), value_name = "SECONDS", env = "TACTFUL_CONNECTION_GRACE")]
+    connection_grace: u64,
     /// How many decisions stay readable by id
     #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
     keep_decisions: usize,
@@ -78,12 +87,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let reachable = |address: &SocketAddr| !address.ip().is_loopback() && !self.allow_insecure;
-        if let Some(address) = [Some(self.listen), self.metrics].into_iter().flatten().find(reachable) {
-            let message = format!("`{address}` can be reached from other machines, and there is no TLS and no token");
-            return Err(Failure::new(message)
-                .help("choose an address of 127.0.0.1, or pass --allow-insecure if something else protects it"));
-        }
+        self.door.check(self.listen, self.metrics)?;
         let format = match self.log_format {
             Format::Human => LogFormat::Human { color: color() },
             Format::Json => LogFormat::Json,
@@ -131,6 +135,7 @@ impl Serve {
             }
             None => (None, None),
         };
+        let door = self.door.open().await?;
         let stop = stop_signal();
         self.greet(&rules.set, &ledger, address, metrics_address);
         let now = Clock::system().now();
@@ -149,7 +154,8 @@ impl Serve {
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let write_behind = Some(writing);
-        let parts = Parts { engine, clock: Clock::system(), reloader, watch_rules, metrics, transport, write_behind };
+        let parts =
+            Parts { engine, clock: Clock::system(), reloader, watch_rules, metrics, transport, door, write_behind };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)
@@ -157,7 +163,13 @@ impl Serve {
 
     fn transport(&self) -> Transport {
         let default = Transport::default();
-        Transport { threads: self.threads.unwrap_or(default.threads), connections: self.max_connections, ..default }
+        Transport {
+            threads: self.threads.unwrap_or(default.threads),
+            connections: self.max_connections,
+            age: Duration::from_secs(self.max_connection_age),
+            grace: Duration::from_secs(self.connection_grace),
+            ..default
+        }
     }
 
     fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, address: SocketAddr, metrics: Option<SocketAddr>) {
@@ -187,7 +199,7 @@ impl Serve {
                 format!("customers  {}, loaded on first use, memory up to {most}", folder.display())
             }
         });
-        say(&format!("listening  {address} (no TLS, no token)"));
+        say(&format!("listening  {address} ({})", self.door.describe()));
         if let Some(metrics) = metrics {
             say(&format!("metrics    http://{metrics}/metrics"));
         }
@@ -228,15 +240,6 @@ struct FirstRules {
     folder: RuleFolder,
     files: RuleFiles,
     loaded: Loaded,
-}
-
-/// Listens on the address of a flag, and returns the listener with its actual port.
-async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(format!("cannot listen on {address}: {error}")).help(format!("choose another address with {flag}"))
-    })?;
-    let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-    Ok((listener, address))
 }
 
 /// Completes at Ctrl-C or SIGTERM; the signals are handled from the call on, not only from the first poll.

@@ -1,10 +1,9 @@
-//! A call from its path to its service. A method that the table does not have is refused. A panic fails only the call
-//! that raised it; a deadline that the client set ends a call that still waits.
+//! A call from its path to its service, through the gate. A panic fails only the call that raised it; a deadline that the
+//! client set ends a call that still waits.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,13 +16,14 @@ use tonic::codegen::{BoxFuture, Service as _};
 use tonic::server::NamedService;
 use tonic::service::Routes;
 
-use crate::grpc::methods::Methods;
+use super::gate::{ConnectionGate, Gate};
+use super::transport::{Connect, Peer};
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 
 /// Routes calls to the services of a server.
 #[derive(Debug)]
 pub struct CallRouter<D> {
-    methods: Arc<Methods>,
+    gate: Gate,
     /// Most calls are for this service, so they bypass the router.
     decisions: DecisionServiceServer<D>,
     others: Routes,
@@ -31,34 +31,49 @@ pub struct CallRouter<D> {
 
 impl<D> Clone for CallRouter<D> {
     fn clone(&self) -> Self {
-        Self { methods: Arc::clone(&self.methods), decisions: self.decisions.clone(), others: self.others.clone() }
+        Self { gate: self.gate.clone(), decisions: self.decisions.clone(), others: self.others.clone() }
     }
 }
 
 impl<D: DecisionService> CallRouter<D> {
-    /// The decision service, and the router of all others, for the methods of a table.
-    pub fn new(methods: Arc<Methods>, decisions: D, others: Routes) -> Self {
-        Self { methods, decisions: DecisionServiceServer::new(decisions), others }
+    /// The decision service, and the router of all others, behind a gate.
+    pub fn new(gate: Gate, decisions: D, others: Routes) -> Self {
+        Self { gate, decisions: DecisionServiceServer::new(decisions), others }
     }
 }
 
-impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for CallRouter<D> {
+impl<D: DecisionService> Connect for CallRouter<D> {
+    type Calls = ConnectionCalls<D>;
+
+    fn connect(&self, peer: Peer) -> ConnectionCalls<D> {
+        let gate = self.gate.connect(peer);
+        ConnectionCalls { router: self.clone(), gate }
+    }
+}
+
+/// Answers the calls of one connection.
+#[derive(Debug)]
+pub struct ConnectionCalls<D> {
+    router: CallRouter<D>,
+    gate: ConnectionGate,
+}
+
+impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for ConnectionCalls<D> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Call;
 
-    fn call(&self, request: Request<Incoming>) -> Call {
+    fn call(&self, mut request: Request<Incoming>) -> Call {
+        if let Err(refused) = self.gate.pass(&mut request) {
+            return Call::refused(&refused);
+        }
         let deadline = deadline(request.headers());
-        let path = request.uri().path();
-        let answer: BoxFuture<_, _> = if self.methods.get(path).is_none() {
-            let refused = Status::unimplemented("this server has no such method").into_http();
-            Box::pin(std::future::ready(Ok(refused)))
-        } else if is_of::<DecisionServiceServer<D>>(path) {
-            self.decisions.clone().call(request)
+        let answer: BoxFuture<_, _> = if is_of::<DecisionServiceServer<D>>(request.uri().path()) {
+            self.router.decisions.clone().call(request)
         } else {
-            Box::pin(self.others.clone().call(request))
+            Box::pin(self.router.others.clone().call(request))
         };
-        Call { answer, deadline, timer: None }
+        Call { answer: Answer::Running(answer), deadline, timer: None }
     }
 }
 
@@ -85,10 +100,26 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
 
 /// A call in progress.
 pub struct Call {
-    answer: BoxFuture<Response<Body>, Infallible>,
+    answer: Answer,
     deadline: Option<Duration>,
     /// Created when the call first has to wait: most never do.
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The answer of a call.
+enum Answer {
+    /// The service works on it.
+    Running(BoxFuture<Response<Body>, Infallible>),
+    /// The call was refused; taken when it is sent.
+    Refused(Option<Box<Response<Body>>>),
+}
+
+impl Call {
+    /// A call that no service gets to see.
+    fn refused(status: &Status) -> Self {
+        let answer = Answer::Refused(Some(Box::new(status.clone().into_http())));
+        Self { answer, deadline: None, timer: None }
+    }
 }
 
 impl std::fmt::Debug for Call {
@@ -101,7 +132,14 @@ impl Future for Call {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let refused = match catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(cx))) {
+        let answer = match &mut self.answer {
+            Answer::Running(answer) => answer,
+            Answer::Refused(answer) => {
+                let answer = answer.take().map(|answer| *answer);
+                return Poll::Ready(Ok(answer.unwrap_or_default()));
+            }
+        };
+        let refused = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => return Poll::Ready(answer),
             Ok(Poll::Pending) => {
                 let Some(allowed) = self.deadline else { return Poll::Pending };
@@ -122,7 +160,7 @@ mod tests {
     use super::*;
 
     fn call(answer: impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static) -> Call {
-        Call { answer: Box::pin(answer), deadline: Some(Duration::from_millis(20)), timer: None }
+        Call { answer: Answer::Running(Box::pin(answer)), deadline: Some(Duration::from_millis(20)), timer: None }
     }
 
     fn code(answer: Result<Response<Body>, Infallible>) -> tonic::Code {

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection: a handshake with a timeout, limits while it is served, and a graceful shutdown.
+//! One HTTP/2 connection: a greeting with a timeout, limits while it is served, an age limit, and a graceful shutdown.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,12 +11,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch::Receiver;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 
 use super::stopping::told_to_stop;
+use super::stream::Stream;
 
 /// How many calls one connection may have in progress; more wait at the client.
 const STREAMS: u32 = 256;
@@ -32,15 +32,14 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The service that answers calls; every connection has a clone.
+/// The service that answers the calls of a connection.
 pub trait Service:
     hyper::service::Service<
         Request<Incoming>,
         Response = Response<Body>,
         Error = Infallible,
         Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
-    > + Clone
-    + Send
+    > + Send
     + 'static
 {
 }
@@ -51,18 +50,52 @@ impl<S> Service for S where
             Response = Response<Body>,
             Error = Infallible,
             Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
-        > + Clone
-        + Send
+        > + Send
         + 'static
 {
 }
 
+/// How long a connection may live.
+#[derive(Debug, Clone)]
+pub struct Lifetime {
+    /// How long it may take until it speaks HTTP/2.
+    pub greeting: Duration,
+    /// After what age it takes no more calls.
+    pub age: Duration,
+    /// How long calls in progress may take then.
+    pub grace: Duration,
+    /// Becomes true at shutdown.
+    pub stopping: Receiver<bool>,
+    /// Changes when the client's certificate may no longer be trusted: it takes no more calls then.
+    pub trust: Option<Receiver<Vec<Vec<u8>>>>,
+}
+
+/// Completes when a connection should take no more calls, other than at shutdown.
+async fn outlived(age: Duration, trust: Option<Receiver<Vec<Vec<u8>>>>) {
+    let distrusted = async {
+        let changed = match trust {
+            Some(mut trust) => trust.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = sleep(age) => {}
+        () = distrusted => {}
+    }
+}
+
 /// Serves a connection until the client closes it, or until shutdown: then the calls in progress are the last.
-pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duration, stopping: Receiver<bool>) {
+pub async fn serve<S: Service>(stream: Stream, service: S, lifetime: Lifetime) {
+    let Lifetime { greeting, age, grace, stopping, trust } = lifetime;
     let stopped = told_to_stop(stopping);
     tokio::pin!(stopped);
+    let outlived = outlived(age, trust);
+    tokio::pin!(outlived);
     let greeted = tokio::select! {
-        greeted = timeout(handshake, Greeted::by(stream)) => greeted,
+        greeted = timeout(greeting, Greeted::by(stream)) => greeted,
         () = &mut stopped => return,
     };
     // A connection that does not speak HTTP/2, or not in time, is dropped.
@@ -82,9 +115,12 @@ pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duratio
         biased;
         // An error when the client disconnects is not reported.
         _ = &mut connection => return,
-        () = &mut stopped => connection.as_mut().graceful_shutdown(),
+        () = &mut stopped => {}
+        () = &mut outlived => {}
     }
-    drop(connection.await);
+    connection.as_mut().graceful_shutdown();
+    // At shutdown, the thread's own limit comes first.
+    drop(timeout(grace, connection).await);
 }
 
 /// A stream whose preface was read, and can be read again.
@@ -92,11 +128,11 @@ pub async fn serve<S: Service>(stream: TcpStream, service: S, handshake: Duratio
 struct Greeted {
     /// The part of the preface that was not read again yet.
     again: &'static [u8],
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Greeted {
-    async fn by(mut stream: TcpStream) -> io::Result<Self> {
+    async fn by(mut stream: Stream) -> io::Result<Self> {
         let mut preface = [0; PREFACE.len()];
         stream.read_exact(&mut preface).await?;
         if preface != *PREFACE {

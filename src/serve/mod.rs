@@ -2,9 +2,14 @@
 
 pub mod calls;
 pub mod connection;
+pub mod file_watch;
+pub mod gate;
+pub mod identity;
 pub mod metrics;
 pub mod reload;
 mod stopping;
+pub mod stream;
+pub mod tls;
 pub mod transport;
 pub mod watch;
 pub mod write_behind;
@@ -12,6 +17,7 @@ pub mod write_behind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
 use tonic::service::Routes;
@@ -32,8 +38,11 @@ use crate::grpc::{
 };
 use crate::store::CustomerStore;
 use calls::CallRouter;
+use gate::Gate;
+use identity::Identities;
 use reload::Reloader;
-use transport::Transport;
+use tls::Tls;
+use transport::{Listening, Transport};
 use write_behind::WriteBehind;
 
 /// How often customers in memory are settled that are not in use.
@@ -66,8 +75,40 @@ pub struct Parts {
     pub metrics: Option<TcpListener>,
     /// How connections are served.
     pub transport: Transport,
+    /// Who may call, and how connections are protected.
+    pub door: Door,
     /// Stores customers, if they are stored. It writes once more after the last call.
     pub write_behind: Option<WriteBehind>,
+}
+
+/// Who may call, and how connections are protected. By default, anyone may do anything, without TLS.
+#[derive(Debug, Default)]
+pub struct Door {
+    /// The certificates.
+    pub tls: Option<Arc<Tls>>,
+    /// The callers.
+    pub identities: Option<Arc<Identities>>,
+    /// The listener that alone answers the methods for operators, if there is one.
+    pub admin: Option<TcpListener>,
+}
+
+impl Door {
+    /// The places where connections come in.
+    fn listening(&mut self, listener: TcpListener) -> Vec<Listening> {
+        let admin = self.admin.take();
+        let place = |listener, privileged| Listening { listener, tls: self.tls.clone(), privileged };
+        let public = place(listener, admin.is_none());
+        std::iter::once(public).chain(admin.map(|listener| place(listener, true))).collect()
+    }
+
+    /// Reads certificates, tokens and keys again when they change, until dropped.
+    fn watch(&self) -> impl Future<Output = ()> + use<> {
+        let tls = self.tls.clone().map(|tls| file_watch::watch(tls, "certificates"));
+        let identities = self.identities.clone().map(|known| file_watch::watch(known, "tokens and keys"));
+        async move {
+            tokio::join!(OptionFuture::from(tls), OptionFuture::from(identities));
+        }
+    }
 }
 
 /// Why a server failed.
@@ -104,7 +145,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
         address = listener.local_addr().ok().map(tracing::field::display),
         "serving"
     );
-    let serving = parts.transport.run(listener, calls, stopped);
+    let serving = parts.transport.run(parts.door.listening(listener), calls, stopped);
     tokio::pin!(serving);
     tokio::pin!(stop);
     let beside = beside_calls(parts, health_reporter.clone(), hangups);
@@ -143,6 +184,7 @@ async fn services(
     stopping: Receiver<bool>,
 ) -> Result<(HealthReporter, CallRouter<DecisionApi>), ServeError> {
     let methods = Arc::new(Methods::new()?);
+    let gate = Gate::new(methods, parts.door.identities.clone(), parts.clock.clone());
     let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
@@ -168,12 +210,12 @@ async fn services(
         .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
         .add_service(AdminServiceServer::new(AdminApi::new(shared.clone())))
         .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
-    Ok((health_reporter, CallRouter::new(methods, DecisionApi(shared), others.prepare())))
+    Ok((health_reporter, CallRouter::new(gate, DecisionApi(shared), others.prepare())))
 }
 
 /// The background tasks of the server, until dropped.
 async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future<Output = ()>) {
-    let Parts { engine, clock, reloader, watch_rules, metrics, .. } = parts;
+    let Parts { engine, clock, reloader, watch_rules, metrics, door, .. } = parts;
     let watching = async {
         if watch_rules {
             watch::watch(reloader).await;
@@ -191,6 +233,7 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
         tell_health(engine.readings(), health.clone()),
         tell_store_health(Arc::clone(&engine), health),
         hangups,
+        door.watch(),
         watching,
         metering
     );

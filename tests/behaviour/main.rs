@@ -21,6 +21,7 @@ mod conformance;
 mod consent;
 mod consent_cases;
 mod consent_table;
+mod door;
 mod editing;
 mod expressions;
 mod flips;

@@ -10,7 +10,7 @@ use tactful::ledger::MemoryLedger;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;
 use tactful::serve::write_behind::WriteBehind;
-use tactful::serve::{Parts, ServeError, serve};
+use tactful::serve::{Door, Parts, ServeError, serve};
 
 use super::support::{StubbornLedger, folder, monday, rules};
 
@@ -21,7 +21,16 @@ async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result
     let reloader = Arc::new(Reloader::new(rule_folder, files, Arc::clone(&engine), clock.clone()));
     let write_behind = of_writer.map(|clock| WriteBehind::start(&engine, clock).unwrap());
     let transport = Transport { threads: NonZeroUsize::MIN, ..Transport::default() };
-    let parts = Parts { engine, clock, reloader, watch_rules: false, metrics: None, transport, write_behind };
+    let parts = Parts {
+        engine,
+        clock,
+        reloader,
+        watch_rules: false,
+        metrics: None,
+        transport,
+        door: Door::default(),
+        write_behind,
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     serve(parts, listener, std::future::pending()).await
 }

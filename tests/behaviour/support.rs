@@ -18,7 +18,7 @@ use tactful::ledger::{Appending, Erasure, Ledger, LedgerError, MemoryLedger};
 use tactful::rule_files;
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;
-use tactful::serve::{Parts, serve};
+use tactful::serve::{Door, Parts, serve};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
 
@@ -247,21 +247,27 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(rules: Arc<RuleSet>, folder: PathBuf) -> Self {
-        Self::serve(engine(&rules), folder, (false, 2)).await
+        Self::serve(engine(&rules), folder, (false, 2), Door::default()).await
     }
 
     /// A server over a ledger of the test's own, in which one thread answers all calls.
     pub async fn over(ledger: Arc<dyn Ledger>, path: &str) -> Self {
         let engine = Engine::new(rules(path), ledger, Limits::default(), monday());
-        Self::serve(engine, folder(path), (false, 1)).await
+        Self::serve(engine, folder(path), (false, 1), Door::default()).await
     }
 
     /// A server that watches its rule folder.
     pub async fn watching(folder: &Path) -> Self {
-        Self::serve(engine(&rules(&folder.display().to_string())), folder.to_owned(), (true, 2)).await
+        Self::serve(engine(&rules(&folder.display().to_string())), folder.to_owned(), (true, 2), Door::default()).await
     }
 
-    async fn serve(engine: Engine, folder: PathBuf, (watch_rules, threads): (bool, usize)) -> Self {
+    /// A server behind a door.
+    pub async fn behind(door: Door) -> Self {
+        let path = "tests/fixtures/design";
+        Self::serve(engine(&rules(path)), folder(path), (false, 2), door).await
+    }
+
+    async fn serve(engine: Engine, folder: PathBuf, (watch_rules, threads): (bool, usize), door: Door) -> Self {
         let time = Arc::new(AtomicI64::new(monday().0));
         let engine = Arc::new(engine);
         let clock = Arc::clone(&time);
@@ -278,6 +284,7 @@ impl TestServer {
             watch_rules,
             metrics: None,
             transport,
+            door,
             write_behind: None,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -286,7 +293,7 @@ impl TestServer {
         let done = tokio::spawn(async move {
             serve(parts, listener, async { drop(stopped.await) }).await.unwrap();
         });
-        let channel = Channel::from_shared(address.clone()).unwrap().connect().await.unwrap();
+        let channel = Channel::from_shared(address.clone()).unwrap().connect_lazy();
         Self { engine, channel, address, time, stop: Some(stop), done }
     }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tactful::clock::Clock;
 use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -16,7 +17,8 @@ use tactful::grpc::proto::{
 };
 use tactful::ledger::Ledger;
 use tactful::serve::calls::CallRouter;
-use tactful::serve::transport::Transport;
+use tactful::serve::gate::Gate;
+use tactful::serve::transport::{Listening, Transport};
 use tactful_bench::load::{Load, Pace, framed};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
@@ -117,10 +119,16 @@ impl Probes {
         let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Semaphore::new(0)));
         let (tell_waiting, waiting) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let methods = Arc::new(Methods::new().unwrap());
+        let gate = Gate::new(Arc::new(Methods::new().unwrap()), None, Clock::system());
         let probe = Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting };
-        let calls = CallRouter::new(methods, probe, Routes::default());
-        Self { address, let_on, waiting, stop, serving: tokio::spawn(transport.run(listener, calls, stopping)) }
+        let calls = CallRouter::new(gate, probe, Routes::default());
+        Self {
+            address,
+            let_on,
+            waiting,
+            stop,
+            serving: tokio::spawn(transport.run(vec![Listening::plain(listener)], calls, stopping)),
+        }
     }
 
     async fn connect(&self) -> DecisionServiceClient<Channel> {

@@ -1,0 +1,132 @@
+//! The flags of `tactful serve` that say who may call, and what they must be together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::super::Failure;
+use super::super::listen::listen;
+use crate::serve::Door;
+use crate::serve::identity::{Identities, IdentitySettings};
+use crate::serve::tls::{Tls, TlsSettings};
+
+/// Who may call, and how connections are protected
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Callers")]
+pub(super) struct DoorFlags {
+    /// File with the server's certificate and its chain, PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "TACTFUL_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// File with the certificate's private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "TACTFUL_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// File with the authorities of client certificates, PEM: each client must have one
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "TACTFUL_CLIENT_CA")]
+    client_ca: Option<PathBuf>,
+    /// File with the certificates that those authorities have revoked: CRLs, PEM
+    #[arg(long, value_name = "FILE", requires = "client_ca", env = "TACTFUL_CLIENT_CRL")]
+    client_crl: Option<PathBuf>,
+    /// File with the callers and the hashes of their tokens, written by `tactful token`
+    #[arg(long, value_name = "FILE", env = "TACTFUL_TOKENS")]
+    tokens: Option<PathBuf>,
+    /// File with the public keys that sign JWTs, a JSON Web Key Set
+    #[arg(long, value_name = "FILE", requires = "issuer", requires = "audience", env = "TACTFUL_JWKS")]
+    jwks: Option<PathBuf>,
+    /// The `iss` that a JWT must have
+    #[arg(long, value_name = "TEXT", requires = "jwks", env = "TACTFUL_ISSUER")]
+    issuer: Option<String>,
+    /// The `aud` that a JWT must have
+    #[arg(long, value_name = "TEXT", requires = "jwks", env = "TACTFUL_AUDIENCE")]
+    audience: Option<String>,
+    /// Address for operators: methods of the scopes privacy, rules, admin and watch are answered there and no longer on
+    /// --listen
+    #[arg(long, value_name = "ADDRESS", env = "TACTFUL_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
+    /// Listen on an address other than loopback without TLS or without tokens, because something else, such as a
+    /// sidecar, provides them
+    #[arg(long, env = "TACTFUL_ALLOW_INSECURE")]
+    allow_insecure: bool,
+}
+
+impl DoorFlags {
+    /// Refuses addresses that other machines can reach, unless connections are encrypted and callers are known.
+    ///
+    /// `metrics` has neither.
+    pub(super) fn check(&self, listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), Failure> {
+        if self.allow_insecure {
+            return Ok(());
+        }
+        let reachable = |address: &SocketAddr| !address.ip().is_loopback();
+        if let Some(address) = metrics.filter(reachable) {
+            let message =
+                format!("`{address}` can be reached from other machines, and metrics have no TLS and no token");
+            return Err(Failure::new(message)
+                .help("choose an address of 127.0.0.1, or pass --allow-insecure if something else protects it"));
+        }
+        let missing = match (self.tls_cert.is_some(), self.knows_callers()) {
+            (true, true) => return Ok(()),
+            (true, false) => "there is no token",
+            (false, true) => "there is no TLS",
+            (false, false) => "there is no TLS and no token",
+        };
+        let Some(address) = [Some(listen), self.admin_listen].into_iter().flatten().find(reachable) else {
+            return Ok(());
+        };
+        let message = format!("`{address}` can be reached from other machines, and {missing}");
+        Err(Failure::new(message).help(
+            "pass --tls-cert, --tls-key and --tokens (`tactful token new` makes one), choose an address of 127.0.0.1, \
+             or pass --allow-insecure if something else provides both",
+        ))
+    }
+
+    fn knows_callers(&self) -> bool {
+        self.tokens.is_some() || self.jwks.is_some()
+    }
+
+    /// Reads certificates, tokens and keys, and listens for operators.
+    pub(super) async fn open(&self) -> Result<Door, Failure> {
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let (certificate, key) = (certificate.clone(), key.clone());
+                let (client_ca, client_crl) = (self.client_ca.clone(), self.client_crl.clone());
+                let settings = TlsSettings { certificate, key, client_ca, client_crl };
+                Some(Arc::new(Tls::new(settings).map_err(|error| Failure::new(error.to_string()))?))
+            }
+            _ => None,
+        };
+        let identities = if self.knows_callers() {
+            let settings = IdentitySettings {
+                tokens: self.tokens.clone(),
+                jwks: self.jwks.clone(),
+                issuer: self.issuer.clone().unwrap_or_default(),
+                audience: self.audience.clone().unwrap_or_default(),
+            };
+            Some(Arc::new(Identities::new(settings).map_err(|error| Failure::new(error.to_string()))?))
+        } else {
+            None
+        };
+        let admin = match self.admin_listen {
+            Some(address) => Some(listen(address, "--admin-listen").await?.0),
+            None => None,
+        };
+        Ok(Door { tls, identities, admin })
+    }
+
+    /// What protects connections, for the greeting.
+    pub(super) fn describe(&self) -> String {
+        let tls = match (&self.tls_cert, &self.client_ca) {
+            (None, _) => "no TLS",
+            (Some(_), None) => "TLS",
+            (Some(_), Some(_)) => "TLS with client certificates",
+        };
+        let callers = match (&self.tokens, &self.jwks) {
+            (None, None) => "no token",
+            (Some(_), None) => "tokens",
+            (None, Some(_)) => "JWTs",
+            (Some(_), Some(_)) => "tokens and JWTs",
+        };
+        format!("{tls}, {callers}")
+    }
+}
