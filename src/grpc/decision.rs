@@ -14,7 +14,7 @@ use super::{Shared, convert, gpc, proto};
 use crate::engine::{DecisionRecord, EngineError, OutcomeInput, Question, ShowDecision, Watch};
 
 /// DecisionService over an engine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DecisionApi(pub Shared);
 
 #[tonic::async_trait]

@@ -1,14 +1,15 @@
-//! One HTTP/2 connection: a greeting with a timeout, limits while it is served, an age limit, and a graceful shutdown.
+//! One connection, of HTTP/2 or of HTTP/1.1, as its first bytes say: a greeting with a timeout, limits while it is served, an age limit, and a graceful shutdown.
 
 use std::convert::Infallible;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::watch::Receiver;
@@ -23,8 +24,12 @@ const STREAMS: u32 = 256;
 /// The flow-control window in bytes, for one call and for a whole connection: a call of a few hundred bytes never
 /// waits, and no connection makes the server buffer more.
 const WINDOW: u32 = 1024 * 1024;
-/// How many bytes the metadata of one call may take.
-const METADATA: u32 = 16 * 1024;
+/// How many bytes of metadata are read of one call; `calls` refuses calls with fewer than that, and tells them so.
+const METADATA: u32 = 64 * 1024;
+/// How long a connection of HTTP/1.1 may take for the head of its next call, and how long it may be idle.
+const NEXT_HEAD: Duration = Duration::from_secs(30);
+/// How many headers a call over HTTP/1.1 may have.
+const HEADERS: usize = 64;
 /// After how long without traffic the server sends a ping.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the client may take to answer the ping.
@@ -58,7 +63,7 @@ impl<S> Service for S where
 /// How long a connection may live.
 #[derive(Debug, Clone)]
 pub struct Lifetime {
-    /// How long it may take until it speaks HTTP/2.
+    /// How long it may take until it speaks HTTP.
     pub greeting: Duration,
     /// After what age it takes no more calls.
     pub age: Duration,
@@ -98,8 +103,60 @@ pub async fn serve<S: Service>(stream: Stream, service: S, lifetime: Lifetime) {
         greeted = timeout(greeting, Greeted::by(stream)) => greeted,
         () = &mut stopped => return,
     };
-    // A connection that does not speak HTTP/2, or not in time, is dropped.
-    let Ok(Ok(stream)) = greeted else { return };
+    // A connection that does not speak in time is dropped.
+    let Ok(Ok(greeted)) = greeted else { return };
+    let until = async {
+        tokio::select! {
+            () = &mut stopped => {}
+            () = &mut outlived => {}
+        }
+    };
+    if greeted.speaks_http2() {
+        drive(http2(greeted, service), until, grace).await;
+    } else {
+        drive(http1(greeted, service), until, grace).await;
+    }
+}
+
+/// Serves a connection; from `until` on it takes no more calls, and those in progress have a `grace` to end.
+async fn drive<C: Graceful>(connection: C, until: impl Future<Output = ()>, grace: Duration) {
+    tokio::pin!(connection);
+    tokio::pin!(until);
+    tokio::select! {
+        biased;
+        // An error when the client disconnects is not reported.
+        _ = &mut connection => return,
+        () = &mut until => connection.as_mut().take_no_more(),
+    }
+    // At shutdown, the thread's own limit comes first.
+    drop(timeout(grace, connection).await);
+}
+
+/// A connection that can be asked to take no more calls.
+trait Graceful: Future {
+    fn take_no_more(self: Pin<&mut Self>);
+}
+
+impl<S: Service> Graceful for http2::Connection<TokioIo<Greeted>, S, TokioExecutor> {
+    fn take_no_more(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S: Service> Graceful for http1::Connection<TokioIo<Greeted>, S> {
+    fn take_no_more(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+fn http1<S: Service>(stream: Greeted, service: S) -> http1::Connection<TokioIo<Greeted>, S> {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD).max_headers(HEADERS);
+    http.max_buf_size(METADATA as usize).auto_date_header(false);
+    http.serve_connection(TokioIo::new(stream), service)
+}
+
+fn http2<S: Service>(stream: Greeted, service: S) -> http2::Connection<TokioIo<Greeted>, S, TokioExecutor> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
@@ -109,36 +166,37 @@ pub async fn serve<S: Service>(stream: Stream, service: S, lifetime: Lifetime) {
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .auto_date_header(false);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        biased;
-        // An error when the client disconnects is not reported.
-        _ = &mut connection => return,
-        () = &mut stopped => {}
-        () = &mut outlived => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    // At shutdown, the thread's own limit comes first.
-    drop(timeout(grace, connection).await);
+    http.serve_connection(TokioIo::new(stream), service)
 }
 
-/// A stream whose preface was read, and can be read again.
+/// A stream whose first bytes were read, and can be read again.
 #[derive(Debug)]
 struct Greeted {
-    /// The part of the preface that was not read again yet.
-    again: &'static [u8],
+    first: [u8; PREFACE.len()],
+    /// The first bytes that were not read again yet.
+    again: Range<usize>,
     stream: Stream,
 }
 
 impl Greeted {
+    /// Reads until the preface of HTTP/2 is complete, or cannot be one.
     async fn by(mut stream: Stream) -> io::Result<Self> {
-        let mut preface = [0; PREFACE.len()];
-        stream.read_exact(&mut preface).await?;
-        if preface != *PREFACE {
-            return Err(io::ErrorKind::InvalidData.into());
+        let (mut first, mut read) = ([0; PREFACE.len()], 0);
+        while let Some(rest) = first.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            let more = stream.read(rest).await?;
+            if more == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            read += more;
+            if first.get(..read) != PREFACE.get(..read) {
+                break;
+            }
         }
-        Ok(Self { again: PREFACE, stream })
+        Ok(Self { first, again: 0..read, stream })
+    }
+
+    fn speaks_http2(&self) -> bool {
+        self.first == *PREFACE
     }
 }
 
@@ -147,9 +205,10 @@ impl AsyncRead for Greeted {
         if self.again.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
-        let (now, later) = self.again.split_at(self.again.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        self.again = later;
+        let Range { start, end } = self.again;
+        let now = end.min(start.saturating_add(buffer.remaining()));
+        buffer.put_slice(self.first.get(start..now).unwrap_or_default());
+        self.again = now..end;
         Poll::Ready(Ok(()))
     }
 }

@@ -59,25 +59,25 @@ struct Last {
 }
 
 impl ConnectionGate {
-    /// Lets a request pass, with its caller among its extensions, or refuses it.
+    /// Lets a request to a method pass, with its caller among its extensions, or refuses it.
     ///
     /// # Errors
     /// UNIMPLEMENTED, UNAUTHENTICATED or PERMISSION_DENIED.
-    pub fn pass<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
+    pub fn pass<B>(&self, request: &mut Request<B>) -> Result<&Method, Status> {
         let method = self.gate.methods.get(request.uri().path());
         let method = method.ok_or_else(|| Status::unimplemented("this server has no such method"))?;
         if !self.peer.privileged && is_privileged(method) {
             let message = "this method is answered on the admin listener only";
             return Err(refusal(Code::PermissionDenied, "ADMIN_LISTENER_ONLY", message));
         }
-        let Some(identities) = &self.gate.identities else { return Ok(()) };
+        let Some(identities) = &self.gate.identities else { return Ok(method) };
         if method.access == Access::Public {
-            return Ok(());
+            return Ok(method);
         }
         let caller = self.caller(identities, request)?;
         allow(&caller, method)?;
         request.extensions_mut().insert(caller);
-        Ok(())
+        Ok(method)
     }
 
     /// The caller of a request, established again only if the credential is another, has ended or may have been revoked.

@@ -12,6 +12,7 @@ pub mod stream;
 pub mod tls;
 pub mod transport;
 pub mod watch;
+pub mod web;
 pub mod write_behind;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -43,6 +45,7 @@ use identity::Identities;
 use reload::Reloader;
 use tls::Tls;
 use transport::{Listening, Transport};
+use web::cors::Origins;
 use write_behind::WriteBehind;
 
 /// How often customers in memory are settled that are not in use.
@@ -88,6 +91,8 @@ pub struct Door {
     pub tls: Option<Arc<Tls>>,
     /// The callers.
     pub identities: Option<Arc<Identities>>,
+    /// The pages that may call.
+    pub origins: Origins,
     /// The listener that alone answers the methods for operators, if there is one.
     pub admin: Option<TcpListener>,
 }
@@ -178,6 +183,13 @@ async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>) -> &'
     }
 }
 
+/// A service that takes compressed messages, and compresses its answers to callers who do.
+macro_rules! compressed {
+    ($service:expr) => {
+        $service.accept_compressed(CompressionEncoding::Gzip).send_compressed(CompressionEncoding::Gzip)
+    };
+}
+
 /// All services, and the reporter of their health.
 async fn services(
     parts: &Parts,
@@ -201,16 +213,21 @@ async fn services(
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // The details of errors: grpcurl prints them.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
+    let decisions = DecisionApi(shared.clone());
     let others = Routes::new(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(JourneyServiceServer::new(JourneyApi(shared.clone())))
-        .add_service(ConsentServiceServer::new(ConsentApi(shared.clone())))
-        .add_service(PrivacyServiceServer::new(PrivacyApi(shared.clone())))
-        .add_service(AdminServiceServer::new(AdminApi::new(shared.clone())))
-        .add_service(RuleServiceServer::new(RuleApi { shared: shared.clone(), reload }));
-    Ok((health_reporter, CallRouter::new(gate, DecisionApi(shared), others.prepare())))
+        .add_service(calls::decisions(decisions.clone()))
+        .add_service(compressed!(JourneyServiceServer::new(JourneyApi(shared.clone()))))
+        .add_service(compressed!(ConsentServiceServer::new(ConsentApi(shared.clone()))))
+        .add_service(compressed!(PrivacyServiceServer::new(PrivacyApi(shared.clone()))))
+        .add_service(compressed!(AdminServiceServer::new(AdminApi::new(shared.clone()))))
+        .add_service(compressed!(RuleServiceServer::new(RuleApi { shared, reload })));
+    let router = CallRouter::new(gate, decisions, others.prepare());
+    Ok((health_reporter, router.with_origins(parts.door.origins.clone())))
 }
 
 /// The background tasks of the server, until dropped.

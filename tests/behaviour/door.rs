@@ -371,7 +371,7 @@ async fn certificates_say_who_calls_and_change_while_the_server_runs() {
     let identities = IdentitySettings { tokens: Some(tokens), ..IdentitySettings::default() };
     let tls = Arc::new(Tls::new(settings.clone()).unwrap());
     let identities = Some(Arc::new(Identities::new(identities).unwrap()));
-    let server = TestServer::behind(Door { tls: Some(Arc::clone(&tls)), identities, admin: None }).await;
+    let server = TestServer::behind(Door { tls: Some(Arc::clone(&tls)), identities, ..Door::default() }).await;
     let (decide, privacy) = ("/tactful.v1.DecisionService/Decide", "/tactful.v1.PrivacyService/EraseCustomer");
 
     let shop = connect(&server.address, &authority, Some(clients.certify("spiffe://example/shop"))).await.unwrap();

@@ -54,3 +54,4 @@ mod transport;
 mod truncation;
 mod versions;
 mod watching;
+mod web;

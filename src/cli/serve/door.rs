@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use http::HeaderValue;
 
 use super::super::Failure;
 use super::super::listen::listen;
 use crate::serve::Door;
 use crate::serve::identity::{Identities, IdentitySettings};
 use crate::serve::tls::{Tls, TlsSettings};
+use crate::serve::web::cors::Origins;
 
 /// Who may call, and how connections are protected
 #[derive(Debug, Args)]
@@ -40,6 +42,12 @@ pub(super) struct DoorFlags {
     /// The `aud` that a JWT must have
     #[arg(long, value_name = "TEXT", requires = "jwks", env = "TACTFUL_AUDIENCE")]
     audience: Option<String>,
+    /// An origin whose pages may call, such as https://shop.example; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, env = "TACTFUL_ALLOW_ORIGIN")]
+    allow_origin: Vec<HeaderValue>,
+    /// Let pages call with tokens that are not bound to one customer
+    #[arg(long, env = "TACTFUL_ALLOW_UNBOUND_PAGES")]
+    allow_unbound_pages: bool,
     /// Address for operators: methods of the scopes privacy, rules, admin and watch are answered there and no longer on
     /// --listen
     #[arg(long, value_name = "ADDRESS", env = "TACTFUL_ADMIN_LISTEN")]
@@ -111,7 +119,8 @@ impl DoorFlags {
             Some(address) => Some(listen(address, "--admin-listen").await?.0),
             None => None,
         };
-        Ok(Door { tls, identities, admin })
+        let origins = Origins { allowed: self.allow_origin.clone(), unbound: self.allow_unbound_pages };
+        Ok(Door { tls, identities, origins, admin })
     }
 
     /// What protects connections, for the greeting.
@@ -129,4 +138,14 @@ impl DoorFlags {
         };
         format!("{tls}, {callers}")
     }
+}
+
+/// An origin as browsers write it: scheme, host and port, without a path.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let whole = authority.is_some_and(|authority| !authority.is_empty() && !authority.contains(['/', '*', ' ']));
+    let value = HeaderValue::from_str(text).ok().filter(|_| whole && *text == text.to_lowercase());
+    value.ok_or_else(|| {
+        "write it as browsers do: `https://shop.example`, with a port if there is one, without a path".into()
+    })
 }
