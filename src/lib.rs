@@ -25,5 +25,6 @@ pub mod serve;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+mod unique_id;
 
 pub use tactful_core::{domain, rules};

@@ -119,6 +119,7 @@ fn store_way_out(folder: &Path) -> String {
 /// What an operator can do if a ledger does not open.
 fn way_out(error: &OpenError) -> &'static str {
     match error {
+        OpenError::Newer { .. } => "start the version that wrote them",
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
         OpenError::OtherHead { .. } => {
             "restore the newest backup; `tactful restore --help` says how to continue from an older one"

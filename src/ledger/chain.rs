@@ -134,6 +134,7 @@ impl<'b> Frames<'b> {
         let (header, previous, link, length) = match frame::read(self.bytes, self.offset) {
             FrameRead::End | FrameRead::Torn => return Ok(None),
             FrameRead::Damaged(what) => return Err(self.damaged(what)),
+            FrameRead::Newer(found) => return Err(self.newer(found)),
             FrameRead::Frame { header, previous, link, length } => (header, previous, link, length),
         };
         let follows = if header.position == self.chain.next { self.chain.check(previous) } else { Err(BROKEN_LINK) };
@@ -161,12 +162,16 @@ impl<'b> Frames<'b> {
     fn damaged(&self, what: &'static str) -> OpenError {
         self.chain.damaged(self.file, self.offset, what)
     }
+
+    fn newer(&self, found: u16) -> OpenError {
+        OpenError::Newer { path: PathBuf::from(self.file), at: self.offset, found, known: frame::NEWEST }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::KeyName;
-    use super::super::frame::FrameKind;
+    use super::super::frame::{FrameKind, FrameVersion, Head};
     use super::super::proof::{Leaf, Salt};
     use super::*;
 
@@ -175,7 +180,8 @@ mod tests {
         let mut previous = Link::default();
         let write = |position| {
             let (leaf, mut bytes) = (Leaf::commit(&Salt([3; 32]), b"record"), Vec::new());
-            let header = Header { kind: FrameKind::Record, position, key: KeyName([9; 16]), random: [5; 16], leaf };
+            let head = Head { kind: FrameKind::Record, key: KeyName([9; 16]), random: [5; 16], leaf };
+            let header = Header { version: FrameVersion::Three, position, head };
             previous = frame::write(&mut bytes, &header, &vec![mark; position as usize * 37], &previous);
             bytes
         };

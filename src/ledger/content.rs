@@ -26,10 +26,13 @@ pub fn leaf(record: &ConsentRecord, salt: &Salt) -> Leaf {
 
 /// Decrypts the payload of a frame.
 pub fn open(header: &Header, sealed: &[u8], keys: &Keys, secrets: &Secrets) -> Content {
-    let opened = match (header.kind, keys.get(&header.key)) {
-        (FrameKind::Erasure, _) => erasure::parse(sealed)
-            .and_then(|(_, record)| payload::decode(record))
-            .map(|record| (record, erasure::salt(header.position, secrets))),
+    let opened = match (header.head.kind, keys.get(&header.head.key)) {
+        (FrameKind::Erasure, _) => {
+            erasure::parse(sealed).and_then(|(_, record)| payload::decode(record)).map(|record| {
+                let salt = erasure::salt(&record, secrets);
+                (record, salt)
+            })
+        }
         (FrameKind::Record | FrameKind::Return, None) => return Content::NoKey,
         (FrameKind::Record | FrameKind::Return, Some(key)) => {
             seal::open(header, key, sealed).and_then(|plain| payload::decode(&plain)).map(|record| {

@@ -74,7 +74,7 @@ pub fn publish(data: &Path) -> Result<(VerifyingKey, Verification), OpenError> {
         if tree.size() == size {
             return ControlFlow::Break(());
         }
-        written = tree.append(&frame.header.leaf).iter().try_for_each(&mut write);
+        written = tree.append(&frame.header.head.leaf).iter().try_for_each(&mut write);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     let written = written.and_then(|()| tree.partial_files(0).iter().try_for_each(write));

@@ -1,11 +1,11 @@
-//! The record of an erasure: its position, its time, and the suppression token of the customer.
+//! The record of an erasure: its id, its time, and the suppression token of the customer.
 
-use super::Erasure;
 use super::proof::Salt;
 use super::secrets::Secrets;
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
+use crate::unique_id::unique_id;
 
 /// The payload of the frame. It is not encrypted: the token is meaningless without the pepper, and the record names no
 /// customer.
@@ -19,9 +19,9 @@ pub fn parse(payload: &[u8]) -> Option<(&[u8; 32], &[u8])> {
 }
 
 /// The record that the leaf commits to.
-pub fn record(position: u64, at: Moment) -> ConsentRecord {
+pub fn record(at: Moment) -> ConsentRecord {
     ConsentRecord {
-        record_id: Erasure::name(position),
+        record_id: unique_id(at).to_string(),
         customer: "".into(),
         purpose: "".into(),
         version: 0,
@@ -40,6 +40,6 @@ pub fn record(position: u64, at: Moment) -> ConsentRecord {
 }
 
 /// The salt of the leaf.
-pub fn salt(position: u64, secrets: &Secrets) -> Salt {
-    Salt::derive(secrets.erasure(), &Erasure::name(position))
+pub fn salt(record: &ConsentRecord, secrets: &Secrets) -> Salt {
+    Salt::derive(secrets.erasure(), &record.record_id)
 }

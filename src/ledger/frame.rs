@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! 0    u32  length of the payload, little-endian like every number
-//! 4    u16  version of the format: 2
-//! 6    u16  kind: 1 a record, 2 an erasure
+//! 4    u16  version of the format: 3; frames of version 2 are read
+//! 6    u16  kind: 1 a record, 2 an erasure, 3 the return of an erased customer
 //! 8    u64  position in the ledger, from 1
 //! 16   16   name of the customer key
-//! 32   16   random part of the nonce
+//! 32   16   the first bytes of the nonce
 //! 48   33   leaf of the Merkle tree
 //! 81   3    zero
 //! 84   32   SHA-256 of the frame before; zeros in the first
@@ -21,12 +21,8 @@ use sha2::{Digest, Sha256};
 use super::KeyName;
 use super::proof::Leaf;
 
-/// The format version.
-const VERSION: u16 = 2;
 /// Bytes before the payload.
 const HEADER: usize = 120;
-/// The header bytes that the encryption of the payload authenticates.
-const AUTHENTICATED: std::ops::Range<usize> = 4..84;
 /// Bytes after the payload.
 const HASH: usize = 32;
 /// The longest payload that is accepted, in bytes.
@@ -48,32 +44,68 @@ pub enum FrameKind {
     Return = 3,
 }
 
-/// A frame without its payload.
+/// The format version of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub enum FrameVersion {
+    /// The seal of a record covers its position.
+    Two = 2,
+    /// A record is sealed before its position is known. This version is written.
+    Three = 3,
+}
+
+/// The newest version that this program reads.
+pub const NEWEST: u16 = FrameVersion::Three as u16;
+
+/// What a frame holds, whatever its place in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
     pub kind: FrameKind,
-    /// The position in the ledger, from 1.
-    pub position: u64,
     /// The customer's key; in an erasure the destroyed key, or zeros if there was none.
     pub key: KeyName,
-    /// The random part of the nonce.
+    /// The first bytes of the nonce; in version 2 all random bytes of it.
     pub random: [u8; 16],
     /// The record's leaf in the Merkle tree.
     pub leaf: Leaf,
 }
 
+/// A frame without its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    pub version: FrameVersion,
+    /// The position in the ledger, from 1.
+    pub position: u64,
+    pub head: Head,
+}
+
 impl Header {
-    /// The associated data of the payload's encryption: everything but the length and the previous hash.
-    pub fn associated_data(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(AUTHENTICATED.len());
-        bytes.extend(VERSION.to_le_bytes());
-        bytes.extend((self.kind as u16).to_le_bytes());
+    /// The bytes of a header between the length and the previous hash.
+    fn bytes(&self) -> Vec<u8> {
+        let Head { kind, key, random, leaf } = &self.head;
+        let mut bytes = Vec::with_capacity(HEADER);
+        bytes.extend((self.version as u16).to_le_bytes());
+        bytes.extend((*kind as u16).to_le_bytes());
         bytes.extend(self.position.to_le_bytes());
-        bytes.extend(self.key.0);
-        bytes.extend(self.random);
-        bytes.extend(self.leaf.bytes());
+        bytes.extend(key.0);
+        bytes.extend(random);
+        bytes.extend(leaf.bytes());
         bytes.extend([0; 3]);
         bytes
+    }
+
+    /// The associated data of a payload that was sealed under version 2: everything but the length and the previous
+    /// hash.
+    pub fn sealed_with_position(&self) -> Vec<u8> {
+        self.bytes()
+    }
+}
+
+impl Head {
+    /// The associated data of a payload's encryption: everything but the place in the ledger.
+    pub fn associated_data(&self) -> Vec<u8> {
+        let header = Header { version: FrameVersion::Three, position: 0, head: *self };
+        let bytes = header.bytes();
+        let (start, rest) = bytes.split_at(4);
+        [start, rest.get(8..).unwrap_or(&[])].concat()
     }
 }
 
@@ -96,6 +128,8 @@ pub enum FrameRead {
     Torn,
     /// A damaged frame, and what is wrong with it.
     Damaged(&'static str),
+    /// A whole header of a later version of the format.
+    Newer(u16),
 }
 
 /// The bytes of a frame with a payload of this length.
@@ -108,11 +142,11 @@ pub const fn payload(length: usize) -> std::ops::Range<usize> {
     HEADER..HEADER + length
 }
 
-/// Appends a frame, and returns its hash.
+/// Appends a frame at its place in the ledger, and returns its hash.
 pub fn write(bytes: &mut Vec<u8>, header: &Header, payload: &[u8], previous: &Link) -> Link {
     let start = bytes.len();
     bytes.extend(u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.extend(header.associated_data());
+    bytes.extend(header.bytes());
     bytes.extend(previous);
     let crc = crc32c::crc32c(bytes.get(start..).unwrap_or(&[]));
     bytes.extend(crc.to_le_bytes());
@@ -145,8 +179,10 @@ fn read_whole(bytes: &[u8]) -> FrameRead {
     if crc != crc32c::crc32c(checked).to_le_bytes() {
         return FrameRead::Damaged("a frame's header does not match its checksum");
     }
-    let Some((header, previous, length)) = parse(header) else {
-        return FrameRead::Damaged("a frame is of a version or kind that this program does not know");
+    let (header, previous, length) = match parse(header) {
+        Ok(parsed) => parsed,
+        Err(version) if version > NEWEST => return FrameRead::Newer(version),
+        Err(_) => return FrameRead::Damaged("a frame is of a version or kind that this program does not know"),
     };
     if length > MAX_PAYLOAD {
         return FrameRead::Damaged("a frame is longer than any that was written");
@@ -159,9 +195,21 @@ fn read_whole(bytes: &[u8]) -> FrameRead {
     FrameRead::Frame { header, previous, link, length }
 }
 
-fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
+/// The parts of a header, or the version of one that is not known.
+fn parse(bytes: &[u8; HEADER]) -> Result<(Header, Link, usize), u16> {
+    let [_, _, _, _, low, high, ..] = bytes;
+    let found = u16::from_le_bytes([*low, *high]);
+    let version = match found {
+        2 => FrameVersion::Two,
+        3 => FrameVersion::Three,
+        _ => return Err(found),
+    };
+    parse_version(version, bytes).ok_or(found)
+}
+
+fn parse_version(version: FrameVersion, bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
     let (length, rest) = bytes.split_first_chunk()?;
-    let (version, rest) = rest.split_first_chunk()?;
+    let (_, rest) = rest.split_first_chunk::<2>()?;
     let (kind, rest) = rest.split_first_chunk()?;
     let (position, rest) = rest.split_first_chunk()?;
     let (key, rest) = rest.split_first_chunk()?;
@@ -169,17 +217,17 @@ fn parse(bytes: &[u8; HEADER]) -> Option<(Header, Link, usize)> {
     let (leaf, rest) = rest.split_first_chunk::<{ Leaf::SIZE }>()?;
     let (zeros, rest) = rest.split_first_chunk()?;
     let (previous, _) = rest.split_first_chunk()?;
-    if u16::from_le_bytes(*version) != VERSION || *zeros != [0; 3] {
-        return None;
-    }
     let kind = match u16::from_le_bytes(*kind) {
         1 => FrameKind::Record,
         2 => FrameKind::Erasure,
         3 => FrameKind::Return,
         _ => return None,
     };
-    let position = u64::from_le_bytes(*position);
-    let header = Header { kind, position, key: KeyName(*key), random: *random, leaf: Leaf::read(leaf)? };
+    if *zeros != [0; 3] {
+        return None;
+    }
+    let head = Head { kind, key: KeyName(*key), random: *random, leaf: Leaf::read(leaf)? };
+    let header = Header { version, position: u64::from_le_bytes(*position), head };
     Some((header, *previous, usize::try_from(u32::from_le_bytes(*length)).ok()?))
 }
 
@@ -204,7 +252,8 @@ mod tests {
 
     fn frame() -> Vec<u8> {
         let leaf = Leaf::commit(&Salt([3; 32]), b"record");
-        let header = Header { kind: FrameKind::Record, position: 3, key: KeyName([9; 16]), random: [5; 16], leaf };
+        let head = Head { kind: FrameKind::Record, key: KeyName([9; 16]), random: [5; 16], leaf };
+        let header = Header { version: FrameVersion::Three, position: 3, head };
         let mut bytes = Vec::new();
         let link = write(&mut bytes, &header, b"sealed", &[7; HASH]);
         assert_eq!(read(&bytes, 0), FrameRead::Frame { header, previous: [7; HASH], link, length: 6 });
@@ -221,6 +270,15 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(matches!(read(&flipped, 0), FrameRead::Damaged(_)), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_frame_of_a_later_version_is_named() {
+        let mut bytes = frame();
+        bytes[4] = 4;
+        let crc = crc32c::crc32c(&bytes[..HEADER - 4]).to_le_bytes();
+        bytes[HEADER - 4..HEADER].copy_from_slice(&crc);
+        assert_eq!(read(&bytes, 0), FrameRead::Newer(4));
     }
 
     #[test]

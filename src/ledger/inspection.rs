@@ -243,7 +243,7 @@ impl Inspection {
     pub fn open_record(&self, frame: &FrameRef<'_>) -> StoredRecord {
         let Some(Opener { secrets, keys, erased }) = &self.opener else { return StoredRecord::Sealed };
         match content::open(&frame.header, frame.payload, keys, secrets) {
-            Content::NoKey if erased.contains(&frame.header.key) => StoredRecord::Erased,
+            Content::NoKey if erased.contains(&frame.header.head.key) => StoredRecord::Erased,
             content => StoredRecord::Content(content),
         }
     }

@@ -47,7 +47,7 @@ impl Ledger for MemoryLedger {
         let position = before.unwrap_or(held.last + 1);
         held.last = held.last.max(position);
         held.erased.insert(customer.into(), position);
-        Ok(Erasure { position, record_id: Erasure::name(position), repeated: before.is_some() })
+        Ok(Erasure { position, repeated: before.is_some() })
     }
 
     fn erased_at(&self, customer: &str) -> Option<u64> {

@@ -19,6 +19,7 @@ mod frame_index;
 mod inspection;
 mod key_name;
 mod memory;
+mod nonce_list;
 mod open_error;
 mod parallel;
 mod payload;
@@ -81,17 +82,8 @@ pub enum LedgerError {
 pub struct Erasure {
     /// The position of the record of the erasure.
     pub position: u64,
-    /// The id of that record.
-    pub record_id: String,
-    /// Whether nothing was left to erase: position and id are then those of the earlier erasure.
+    /// Whether nothing was left to erase: the position is then that of the earlier erasure.
     pub repeated: bool,
-}
-
-impl Erasure {
-    /// The id of the record of an erasure.
-    fn name(position: u64) -> String {
-        format!("erased-{position}")
-    }
 }
 
 /// Records on their way to the disk: the position of the last once all are durable.

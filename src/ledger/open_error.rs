@@ -26,6 +26,20 @@ pub enum OpenError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// A later version of this program wrote a part of the ledger.
+    #[error(
+        "`{path}` was written by a later version from byte {at} on (frame version {found}; this one reads up to {known})"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The offset of the first frame of that version, in bytes.
+        at: usize,
+        /// The version of the frame.
+        found: u16,
+        /// The newest version that this program reads.
+        known: u16,
+    },
     /// The folder is a backup. A ledger that was continued there would be missing from the data folder.
     #[error("`{0}` is a backup, not a data folder")]
     Backup(PathBuf),

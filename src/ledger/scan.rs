@@ -10,8 +10,9 @@ use super::chain::{Chain, FrameRef, Frames};
 use super::customer_keys::Keys;
 use super::disk::{Disk, replace};
 use super::erasure_register::RegisteredErasure;
-use super::frame::{FrameKind, Header, Link};
+use super::frame::{FrameKind, Head, Header, Link};
 use super::frame_index::{FrameIndex, RecordOwners};
+use super::nonce_list::NonceList;
 use super::proof::Leaf;
 use super::record_summary::RecordSummary;
 use super::segment::{self, LastSegment, SegmentOffset};
@@ -85,7 +86,7 @@ impl<'d> FrameScan<'d> {
         firsts: &[u64],
         mut visit: impl FnMut(&Leaf) -> Result<(), OpenError>,
     ) -> Result<(), OpenError> {
-        let (mut chain, mut without_key) = (Chain::from_start(), BTreeMap::new());
+        let (mut chain, mut without_key, mut nonces) = (Chain::from_start(), BTreeMap::new(), NonceList::default());
         for (number, first) in firsts.iter().enumerate() {
             let path = segment::path(self.folder, *first);
             let bytes = self.disk.read(&path).at(&path)?;
@@ -96,7 +97,8 @@ impl<'d> FrameScan<'d> {
                 }
                 read.failed.map_or(Ok(()), Err)?;
                 read.leaves.iter().try_for_each(&mut visit)?;
-                for (offset, size) in read.frames {
+                for (offset, size, random) in read.frames {
+                    nonces.add(random, self.index.len() + 1);
                     self.index.add_frame(SegmentOffset { segment: *first, offset: offset as u64 }, size);
                 }
                 for (key, position, customer) in read.records {
@@ -117,6 +119,9 @@ impl<'d> FrameScan<'d> {
             }
         }
         self.previous = chain.last();
+        if let Some((_, position)) = nonces.repeated() {
+            return Err(self.repeated(position));
+        }
         // Only the records of erased customers may lack their key.
         match without_key.into_iter().find(|(key, _)| !self.destroyed.contains(key)) {
             Some((_, damaged)) => Err(damaged),
@@ -125,11 +130,20 @@ impl<'d> FrameScan<'d> {
     }
 }
 
+impl FrameScan<'_> {
+    fn repeated(&self, position: u64) -> OpenError {
+        let location = self.index.locate(position);
+        let (segment, at) = location.map_or((position, 0), |location| (location.segment, location.offset as usize));
+        let what = "a frame is there a second time";
+        OpenError::Damaged { path: segment::path(self.folder, segment), at, records: position - 1, what }
+    }
+}
+
 /// The content of a part of a segment, up to the first error.
 #[derive(Default)]
 struct PartContent {
-    /// Offset and size of each frame.
-    frames: Vec<(usize, usize)>,
+    /// Offset, size and random bytes of each frame.
+    frames: Vec<(usize, usize, [u8; 16])>,
     leaves: Vec<Leaf>,
     /// Key, position and customer of each decrypted record.
     records: Vec<(KeyName, u64, CompactString)>,
@@ -152,14 +166,14 @@ fn read_parts<'b>(frames: &Frames<'b>, keys: &Keys) -> Vec<(Frames<'b>, PartCont
 impl PartContent {
     fn read(&mut self, frames: &mut Frames<'_>, keys: &Keys) -> Result<(), OpenError> {
         while let Some(frame) = frames.next()? {
-            self.frames.push((frame.offset, frame.size));
-            self.leaves.push(frame.header.leaf);
-            match frame.header.kind {
+            self.frames.push((frame.offset, frame.size, frame.header.head.random));
+            self.leaves.push(frame.header.head.leaf);
+            match frame.header.head.kind {
                 FrameKind::Record | FrameKind::Return => self.add_record(&frame, keys)?,
                 FrameKind::Erasure => {
                     let parsed = erasure::parse(frame.payload);
                     let (token, _) = parsed.ok_or_else(|| frame.damaged("an erasure cannot be read"))?;
-                    let Header { key, position, .. } = frame.header;
+                    let (Header { position, .. }, Head { key, .. }) = (frame.header, frame.header.head);
                     self.erasures.push(RegisteredErasure { key, token: *token, position });
                 }
             }
@@ -168,7 +182,7 @@ impl PartContent {
     }
 
     fn add_record(&mut self, frame: &FrameRef<'_>, keys: &Keys) -> Result<(), OpenError> {
-        let Header { key: name, position, .. } = frame.header;
+        let (Header { position, .. }, Head { key: name, .. }) = (frame.header, frame.header.head);
         let Some(key) = keys.get(&name) else {
             let damaged = || frame.damaged("the key of a record is missing, and its customer was not erased");
             self.without_key.entry(name).or_insert_with(damaged);

@@ -1,33 +1,49 @@
 //! Encrypts records with their customer's key, authenticated together with the frame's header.
+//!
+//! A record is sealed before its place in the ledger is known: neither the position nor the hash of the frame before it
+//! is part of the seal. The hash chain and the signed Merkle tree show that no frame has another place.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
-use super::frame::Header;
+use super::frame::{FrameVersion, Head, Header};
 use super::secrets::SecretKey;
 
-/// Encrypts a record as the payload of a frame.
-pub fn seal(header: &Header, key: &SecretKey, record: &[u8]) -> Option<Vec<u8>> {
-    let payload = Payload { msg: record, aad: &header.associated_data() };
-    cipher(key).encrypt(&nonce(header), payload).ok()
+/// The length of a nonce in bytes.
+pub const NONCE: usize = 24;
+/// The bytes of the nonce at the start of a payload; those before them are in the header.
+const IN_PAYLOAD: usize = 8;
+
+/// Encrypts a record as the payload of a frame, with a nonce of random bytes that is never used again.
+pub fn seal(mut head: Head, nonce: &[u8; NONCE], key: &SecretKey, record: &[u8]) -> Option<(Head, Vec<u8>)> {
+    let (in_header, in_payload) = nonce.split_first_chunk()?;
+    head.random = *in_header;
+    let sealed = encrypt(nonce, key, Payload { msg: record, aad: &head.associated_data() })?;
+    Some((head, [in_payload, &sealed].concat()))
 }
 
 /// Decrypts the payload of a frame; `None` if key, header or payload do not belong together.
-pub fn open(header: &Header, key: &SecretKey, sealed: &[u8]) -> Option<Vec<u8>> {
-    let payload = Payload { msg: sealed, aad: &header.associated_data() };
-    cipher(key).decrypt(&nonce(header), payload).ok()
+pub fn open(header: &Header, key: &SecretKey, payload: &[u8]) -> Option<Vec<u8>> {
+    let head = &header.head;
+    let (nonce, sealed, associated_data) = match header.version {
+        // A position is used once, but a ledger restored from an older copy may use it again.
+        FrameVersion::Two => {
+            let nonce = [header.position.to_le_bytes().as_slice(), &head.random].concat();
+            (nonce, payload, header.sealed_with_position())
+        }
+        FrameVersion::Three => {
+            let (in_payload, sealed) = payload.split_first_chunk::<IN_PAYLOAD>()?;
+            ([head.random.as_slice(), in_payload].concat(), sealed, head.associated_data())
+        }
+    };
+    let nonce = nonce.first_chunk::<NONCE>()?;
+    cipher(key).decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &associated_data }).ok()
+}
+
+fn encrypt(nonce: &[u8; NONCE], key: &SecretKey, payload: Payload<'_, '_>) -> Option<Vec<u8>> {
+    cipher(key).encrypt(&XNonce::from(*nonce), payload).ok()
 }
 
 fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&(**key).into())
-}
-
-/// The position and 16 random bytes: a position is used once, but a ledger restored from an older copy may use it
-/// again.
-fn nonce(header: &Header) -> XNonce {
-    let mut nonce = [0; 24];
-    let (position, random) = nonce.split_at_mut(8);
-    position.copy_from_slice(&header.position.to_le_bytes());
-    random.copy_from_slice(&header.random);
-    nonce.into()
 }

@@ -9,6 +9,7 @@ use super::OpenError;
 use super::chain::FrameRef;
 use super::content::{self, Content};
 use super::inspection::{Inspection, StoredRecord};
+use super::nonce_list::NonceList;
 use super::proof::{Checkpoint, LogFile, Tree, TreeHead, VerifyingKey};
 use super::signer::HEAD;
 
@@ -50,6 +51,9 @@ pub fn verify(
         ControlFlow::Continue(())
     });
     verifier.retry_without_key()?;
+    if let Some((first, second)) = std::mem::take(&mut verifier.nonces).repeated() {
+        verifier.result.problems.push(format!("frame {second} is frame {first} a second time"));
+    }
     match read {
         Ok(torn) => {
             verifier.check_missing();
@@ -65,6 +69,7 @@ pub fn verify(
 struct Verifier<'i> {
     inspection: &'i Inspection,
     tree: Tree,
+    nonces: NonceList,
     checkpoints: Vec<(PathBuf, Checkpoint)>,
     /// The number of records that the published checkpoint covers.
     published: u64,
@@ -99,12 +104,14 @@ impl<'i> Verifier<'i> {
                 Err(error) => result.problems.push(format!("`{}`: {error}", path.display())),
             }
         }
-        Ok(Self { inspection, tree, checkpoints, published: covered, without_key: Vec::new(), result })
+        let (nonces, without_key) = (NonceList::default(), Vec::new());
+        Ok(Self { inspection, tree, nonces, checkpoints, published: covered, without_key, result })
     }
 
     /// Appends the leaf of a frame to the tree, and checks its record.
     fn add_frame(&mut self, frame: &FrameRef<'_>) {
-        let full = self.tree.append(&frame.header.leaf);
+        self.nonces.add(frame.header.head.random, frame.header.position);
+        let full = self.tree.append(&frame.header.head.leaf);
         if self.tree.size() <= self.published {
             full.iter().for_each(|file| self.check_tile(file));
         }
@@ -117,7 +124,7 @@ impl<'i> Verifier<'i> {
         let (position, file, offset) = (frame.header.position, frame.file, frame.offset);
         match stored {
             StoredRecord::Content(Content::Record(record, salt))
-                if content::leaf(record, salt) == frame.header.leaf =>
+                if content::leaf(record, salt) == frame.header.head.leaf =>
             {
                 self.result.opened += 1;
             }
@@ -208,7 +215,7 @@ impl<'i> Verifier<'i> {
 mod tests {
     use super::super::customer_keys;
     use super::super::disk::RealDisk;
-    use super::super::frame::{self, Link};
+    use super::super::frame::{self, Header, Link};
     use super::super::secrets::Secrets;
     use super::super::{FileLedger, Ledger as _, LedgerSettings, erasure, payload, seal, segment};
     use super::*;
@@ -221,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = LedgerSettings::of(&folder.path().join("data"));
         let folders = settings.folders();
-        let mut record = erasure::record(1, Moment(0));
+        let mut record = erasure::record(Moment(0));
         record.customer = "anna".into();
         let ledger = FileLedger::open(&settings).unwrap().ledger;
         ledger.append(&[record.clone()]).unwrap();
@@ -237,9 +244,10 @@ mod tests {
         let header = header.unwrap();
         let secrets = Secrets::read(&RealDisk, &folders.keys).unwrap().unwrap();
         let blocks = customer_keys::read(&RealDisk, &folders.data.record_keys(), &secrets).unwrap();
-        let (_, key) = blocks.iter().flat_map(|(_, block)| block).find(|(name, _)| *name == header.key).unwrap();
+        let (_, key) = blocks.iter().flat_map(|(_, block)| block).find(|(name, _)| *name == header.head.key).unwrap();
         record.customer = "bea".into();
-        let sealed = seal::seal(&header, key, &payload::encode(&record).unwrap()).unwrap();
+        let (head, sealed) = seal::seal(header.head, &[1; 24], key, &payload::encode(&record).unwrap()).unwrap();
+        let header = Header { head, ..header };
         let mut bytes = Vec::new();
         frame::write(&mut bytes, &header, &sealed, &Link::default());
         std::fs::write(segment::path(&folders.data.ledger(), 1), bytes).unwrap();

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::customer_keys::KeyBlocks;
 use super::disk::is_full;
 use super::erasure_register::{ErasureRegister, RegisteredErasure};
-use super::frame::{self, FrameKind, Header, Link};
+use super::frame::{self, FrameKind, FrameVersion, Head, Header, Link};
 use super::frame_index::SharedIndex;
 use super::proof::{Leaf, Salt};
 use super::reserve::Reserve;
@@ -192,10 +192,10 @@ impl Writer {
         let plain = payload::encode(record)?;
         let leaf = content::leaf(record, &Salt::derive(&key, &record.record_id));
         let kind = if record.status == ConsentStatus::Returned { FrameKind::Return } else { FrameKind::Record };
-        let header = Header { kind, position: batch.next, key: name, random: *random()?, leaf };
-        let sealed =
-            seal::seal(&header, &key, &plain).ok_or_else(|| io::Error::other("a record cannot be encrypted"))?;
-        batch.add(&header, &sealed, Some((record.customer.clone(), name)));
+        let head = Head { kind, key: name, random: [0; 16], leaf };
+        let sealed = seal::seal(head, &*random()?, &key, &plain);
+        let (head, sealed) = sealed.ok_or_else(|| io::Error::other("a record cannot be encrypted"))?;
+        batch.add(head, &sealed, Some((record.customer.clone(), name)));
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Writer {
             (index.customer(customer).map(|records| records.key), index.erasure(&token))
         };
         if let (None, Some(position)) = (key, before) {
-            return Ok(Erasure { position, record_id: Erasure::name(position), repeated: true });
+            return Ok(Erasure { position, repeated: true });
         }
         let removed = key.unwrap_or_default();
         let logged = self.check().and_then(|()| self.with_reserve(|writer| writer.write_erasure(removed, token, now)));
@@ -239,7 +239,7 @@ impl Writer {
         let erased = registered.map_err(|error| self.fail(&error.to_string()))?;
         self.index.write().add_erasure(&erased);
         let position = erased.position;
-        Ok(Erasure { position, record_id: Erasure::name(position), repeated: false })
+        Ok(Erasure { position, repeated: false })
     }
 
     /// Writes, and if the disk is full, writes again into the reserved room.
@@ -257,20 +257,22 @@ impl Writer {
     fn write_erasure(&mut self, key: KeyName, token: [u8; 32], now: Moment) -> io::Result<RegisteredErasure> {
         let mut batch = self.batch();
         let position = batch.next;
-        let record = erasure::record(position, now);
-        let leaf = content::leaf(&record, &erasure::salt(position, &self.secrets));
-        let header = Header { kind: FrameKind::Erasure, position, key, random: *random()?, leaf };
-        batch.add(&header, &erasure::payload(&token, &payload::encode(&record)?), None);
+        let record = erasure::record(now);
+        let leaf = content::leaf(&record, &erasure::salt(&record, &self.secrets));
+        let head = Head { kind: FrameKind::Erasure, key, random: *random()?, leaf };
+        batch.add(head, &erasure::payload(&token, &payload::encode(&record)?), None);
         self.write(batch)?;
         Ok(RegisteredErasure { key, token, position })
     }
 }
 
 impl Batch {
-    fn add(&mut self, header: &Header, payload: &[u8], owner: Option<(CompactString, KeyName)>) {
-        self.previous = frame::write(&mut self.bytes, header, payload, &self.previous);
+    /// Gives a frame the next place.
+    fn add(&mut self, head: Head, payload: &[u8], owner: Option<(CompactString, KeyName)>) {
+        let header = Header { version: FrameVersion::Three, position: self.next, head };
+        self.previous = frame::write(&mut self.bytes, &header, payload, &self.previous);
         self.frames.push((owner, frame::size(payload.len())));
-        self.leaves.push(header.leaf);
+        self.leaves.push(header.head.leaf);
         self.next += 1;
     }
 }

@@ -7,14 +7,17 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
-use tactful::backup::BackupWriter;
+use tactful::backup::{BackupWriter, restore};
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
+use tactful::domain::time::Moment;
 use tactful::engine::{Engine, OutcomeInput, Question};
+use tactful::ledger::{FileLedger, OpenError};
 
-use super::keeping::{Home, RULES, anna, kill, stop};
-use super::support::{ask, chosen, consent, copy, monday};
+use super::keeping::{Home, RULES, anna, kill, later, stop};
+use super::support::{ask, chosen, consent, copy, files, folder, monday};
 
 /// The rules of `keeping`, and an outbound channel.
 fn rules() -> String {
@@ -26,7 +29,7 @@ fn rules() -> String {
         .replace("per_contact: {", "per_contact: {email: 1, ")
 }
 
-fn open(home: &Home, now: tactful::domain::time::Moment) -> Engine {
+fn open(home: &Home, now: Moment) -> Engine {
     home.try_open(&rules(), now).unwrap().0
 }
 
@@ -47,6 +50,110 @@ fn outcome(decision: &str, customer: &str, action: &str, outcome: Outcome) -> Ou
         outcome,
         occurred: None,
     }
+}
+
+/// A home with the files of a version.
+fn taken_over(version: u8) -> Home {
+    let home = Home::new();
+    copy(&folder(&format!("tests/fixtures/customers/version-{version}")), home.0.path());
+    home
+}
+
+/// What `tactful` says in a home, with an exit code.
+fn said(home: &Home, code: i32, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+    let output = command.args(arguments).current_dir(home.0.path()).output().unwrap();
+    let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {all}");
+    all
+}
+
+/// The bytes of the first segment in a home.
+fn segment(home: &Home) -> Vec<u8> {
+    fs::read(home.0.path().join("data/ledger/00000000000000000001.segment")).unwrap()
+}
+
+/// The versions of the frames in a segment.
+fn versions(mut bytes: &[u8]) -> Vec<u8> {
+    let mut versions = Vec::new();
+    while let Some(length) = bytes.first_chunk() {
+        versions.push(bytes[4]);
+        bytes = &bytes[152 + u32::from_le_bytes(*length) as usize..];
+    }
+    versions
+}
+
+fn may(engine: &Engine, customer: &str, now: Moment) -> bool {
+    engine.standing(customer, now).unwrap().iter().any(|view| view.purpose == "advice" && view.usable)
+}
+
+#[test]
+fn frames_of_version_2_and_3_lie_in_one_ledger() {
+    let home = taken_over(2);
+    let before = versions(&segment(&home));
+    assert_eq!(before, [2; 4], "a yes, another, an erasure and a return");
+    let key = said(&home, 0, &["ledger", "checkpoint", "--key"]);
+    for round in 1..=3 {
+        let engine = open(&home, later(round));
+        assert!(may(&engine, "anna", later(round)) && !may(&engine, "clara", later(round)));
+        let status = if round == 2 { ConsentStatus::Withdrawn } else { ConsentStatus::Given };
+        engine.record_consent(consent("ben", "advice", status), later(round)).unwrap();
+        assert_eq!(may(&engine, "ben", later(round)), round != 2);
+        kill(engine);
+    }
+    let engine = open(&home, later(4));
+    engine.erase("ben", later(4)).unwrap();
+    let records = engine.consent_records("anna").unwrap();
+    assert_eq!(records.len(), 1);
+    let receipt = engine.receipt("anna", &records[0].1.record_id).unwrap().1;
+    fs::write(home.0.path().join("later"), receipt).unwrap();
+    stop(engine);
+    assert_eq!(versions(&segment(&home)), [before, vec![3; 4]].concat());
+    let verified = said(&home, 0, &["ledger", "verify"]);
+    assert!(verified.contains("8 records, head ") && verified.contains(", verified"), "{verified}");
+    for receipt in ["receipt", "later"] {
+        said(&home, 0, &["ledger", "verify-receipt", receipt, "--key", key.trim()]);
+    }
+    for range in [1, 4, 8] {
+        said(&home, 0, &["ledger", "proof", "--from", &range.to_string(), "--to", "8"]);
+    }
+}
+
+#[test]
+fn a_backup_of_both_frame_versions_is_put_back() {
+    let home = taken_over(2);
+    let engine = open(&home, later(1));
+    engine.record_consent(consent("ben", "advice", ConsentStatus::Given), later(1)).unwrap();
+    let mut backup = BackupWriter::begin(&home.0.path().join("backup-2")).unwrap();
+    engine.back_up(&mut |name: &str, bytes: Vec<u8>| backup.add(name, &bytes).map_err(io::Error::other)).unwrap();
+    backup.finish().unwrap();
+    stop(engine);
+    for (folder, ben) in [("backup", false), ("backup-2", true)] {
+        let other = Home::new();
+        copy(&taken_over(2).settings().keys, &other.settings().keys);
+        restore(&home.0.path().join(folder), &other.settings(), false).unwrap();
+        let engine = open(&other, later(2));
+        assert!(may(&engine, "anna", later(2)) && may(&engine, "ben", later(2)) == ben, "{folder}");
+        assert_eq!(engine.export("anna", later(2)).unwrap().state.relation().contacts.len(), 2, "{folder}");
+    }
+}
+
+#[test]
+fn a_frame_of_a_later_version_is_refused_by_name_and_left_as_it_is() {
+    let home = taken_over(2);
+    let path = home.0.path().join("data/ledger/00000000000000000001.segment");
+    let mut bytes = segment(&home);
+    bytes[4] = 9;
+    let crc = crc32c::crc32c(&bytes[..116]).to_le_bytes();
+    bytes[116..120].copy_from_slice(&crc);
+    fs::write(&path, bytes).unwrap();
+    let everything = || files(home.0.path()).into_iter().map(|path| (fs::read(&path).unwrap(), path));
+    let before: Vec<_> = everything().filter(|(_, path)| !path.ends_with("reserve")).collect();
+    let refused = FileLedger::open(&home.settings()).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 9, known: 3, at: 0, .. }), "{refused}");
+    let text = said(&home, 2, &["ledger", "verify"]);
+    assert!(text.contains("by a later version from byte 0 on (frame version 9; this one reads up to 3)"), "{text}");
+    assert_eq!(everything().filter(|(_, path)| !path.ends_with("reserve")).collect::<Vec<_>>(), before);
 }
 
 /// Anna is flushed, Ben is in the contact log alone, Clara was erased and came back.

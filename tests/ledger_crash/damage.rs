@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sha2::{Digest as _, Sha256};
 use tactful::domain::consent::ConsentRecord;
 use tactful::domain::time::Moment;
-use tactful::ledger::{FileLedger, Ledger as _};
+use tactful::ledger::{FileLedger, Ledger as _, LedgerSettings, OpenError};
 
 use super::disk::ModelDisk;
 use super::random::Random;
@@ -155,6 +156,68 @@ fn a_truncation_between_two_frames_is_detected() {
         let files = whole.damaged(path, |bytes| bytes.truncate(start));
         assert!(whole.check(files, &format!("cut at the frame at {start}")));
         start += 152 + u32::from_le_bytes(bytes[start..start + 4].try_into().unwrap()) as usize;
+    }
+}
+
+/// The frames of a segment.
+fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let (mut frames, mut rest) = (Vec::new(), bytes);
+    while let Some(length) = rest.first_chunk() {
+        let (frame, behind) = rest.split_at(152 + u32::from_le_bytes(*length) as usize);
+        frames.push(frame.to_vec());
+        rest = behind;
+    }
+    frames
+}
+
+/// The segment of frames whose positions, links and checksums an attacker has made again, which takes no key.
+fn forged(frames: &[Vec<u8>]) -> Vec<u8> {
+    let (mut bytes, mut previous) = (Vec::new(), [0; 32]);
+    for (position, frame) in (1_u64..).zip(frames) {
+        let mut frame = frame[..frame.len() - 32].to_vec();
+        frame[8..16].copy_from_slice(&position.to_le_bytes());
+        frame[84..116].copy_from_slice(&previous);
+        let crc = crc32c::crc32c(&frame[..116]);
+        frame[116..120].copy_from_slice(&crc.to_le_bytes());
+        previous = Sha256::digest(&frame).into();
+        frame.extend(previous);
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+/// A record is sealed without its place, so a frame opens at any place; the signed tree shows that it has moved.
+#[test]
+fn frames_that_were_moved_with_a_new_chain_are_detected() {
+    let disk = ModelDisk::default();
+    let roomy = LedgerSettings { segment_bytes: 1 << 20, ..settings() };
+    let ledger = FileLedger::open_on(Arc::new(disk.clone()), &roomy).unwrap().ledger;
+    for number in 1..=6 {
+        ledger.append(&[record("anna", number)]).unwrap();
+    }
+    drop(ledger);
+    let path = Path::new("/data/ledger/00000000000000000001.segment");
+    let open = |frames: &[Vec<u8>]| {
+        let mut files = disk.files();
+        files.insert(path.to_owned(), forged(frames));
+        FileLedger::open_on(Arc::new(ModelDisk::holding(&files)), &roomy)
+    };
+    let whole = frames(&disk.files()[path]);
+    assert_eq!(everything(&open(&whole).unwrap().ledger).len(), 6, "the forger forges well");
+    let mut moved = Vec::new();
+    for (from, to) in [(0, 1), (4, 5), (0, 5), (2, 3)] {
+        let mut frames = whole.clone();
+        frames.swap(from, to);
+        moved.push(frames);
+    }
+    moved.push(whole[1..].to_vec());
+    moved.push([whole.clone(), whole[..1].to_vec()].concat());
+    moved.push([whole[..1].to_vec(), whole.clone()].concat());
+    for (index, frames) in moved.iter().enumerate() {
+        let refused = open(frames).map(|opened| everything(&opened.ledger).len()).unwrap_err();
+        // What is behind the last signed head was never signed, but no frame is there twice.
+        let repeated = refused.to_string().ends_with(": a frame is there a second time");
+        assert!(matches!(refused, OpenError::OtherHead { .. }) || (index >= 5 && repeated), "{index}: {refused}");
     }
 }
 
