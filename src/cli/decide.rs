@@ -99,6 +99,7 @@ impl Decide {
             groups: self.group.clone(),
             explain: explain.into(),
             validate_only: self.dry_run,
+            fallback: proto::Fallback::Unspecified.into(),
         }
     }
 }

@@ -8,8 +8,10 @@ use super::caller::Binding;
 use super::proto::consent_service_server::ConsentService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
-use crate::domain::consent::json_ld;
 use crate::domain::consent::record::ConsentSource;
+use crate::domain::consent::{ConsentStatus, json_ld};
+use crate::domain::purpose::Purpose;
+use crate::domain::rule_set::RuleSet;
 use crate::engine::{ChangeResult, ConsentChange, ConsentRequest, Standings};
 
 /// ConsentService over an engine.
@@ -32,6 +34,23 @@ impl ConsentService for ConsentApi {
             results: answer.results.into_iter().map(result).collect(),
             ledger_position: answer.position,
         }))
+    }
+
+    async fn withdraw_consent(
+        &self,
+        request: Request<proto::WithdrawConsentRequest>,
+    ) -> Result<Response<proto::WithdrawConsentResponse>, Status> {
+        let binding = Binding::of(&request);
+        binding.customer(&request.get_ref().customer_id)?;
+        binding.channel(request.get_ref().source.as_ref().map_or("", |source| &source.channel))?;
+        let (mut results, mut position) = (Vec::new(), 0);
+        for request in withdrawals(request.into_inner(), &self.0.engine.rules().set)? {
+            let answer = self.0.engine.record_consent_async(request, self.0.clock.now()).await;
+            let answer = answer.map_err(|error| status(&error))?;
+            results.extend(answer.results.into_iter().map(result));
+            position = answer.position;
+        }
+        Ok(Response::new(proto::WithdrawConsentResponse { results, ledger_position: position }))
     }
 
     async fn get_consent(
@@ -123,6 +142,59 @@ fn page_size(size: u32) -> Result<usize, Status> {
         1..=500 => Ok(size as usize),
         _ => Err(wrong_field("page_size", "is more than 500")),
     }
+}
+
+/// The most changes of one request to the engine.
+const MOST_CHANGES: usize = 64;
+
+/// The requests that record what a customer denies: one, or more if the rule set has very many purposes.
+fn withdrawals(request: proto::WithdrawConsentRequest, rules: &RuleSet) -> Result<Vec<ConsentRequest>, Status> {
+    let proto::WithdrawConsentRequest { customer_id, mut purposes, status, source } = request;
+    let status = match proto::ConsentStatus::try_from(status) {
+        Ok(proto::ConsentStatus::Unspecified | proto::ConsentStatus::Withdrawn) => ConsentStatus::Withdrawn,
+        Ok(proto::ConsentStatus::Refused) => ConsentStatus::Refused,
+        Ok(proto::ConsentStatus::Objected) => ConsentStatus::Objected,
+        Ok(proto::ConsentStatus::Restricted) => ConsentStatus::Restricted,
+        _ => return Err(wrong_field("status", "is not one of WITHDRAWN, REFUSED, OBJECTED and RESTRICTED")),
+    };
+    if purposes.len() > MOST_CHANGES {
+        return Err(wrong_field("purposes", "are more than 64"));
+    }
+    match (status, purposes.is_empty()) {
+        (ConsentStatus::Restricted, false) => {
+            return Err(wrong_field("purposes", "must be empty: RESTRICTED concerns every purpose"));
+        }
+        (ConsentStatus::Restricted, true) => purposes.push(String::new()),
+        (_, false) => {}
+        (_, true) => {
+            let can_be_denied = |terms: &Purpose| terms.stops_on_objection() || terms.basis.needs_consent();
+            let deniable = rules.declared.purposes.iter().filter(|(_, terms)| can_be_denied(terms));
+            purposes.extend(deniable.map(|(id, _)| rules.vocabulary.name(id).to_owned()));
+            purposes.sort_unstable();
+        }
+    }
+    let source = source.unwrap_or_default();
+    let changes = purposes.into_iter().map(|purpose| ConsentChange {
+        purpose,
+        status,
+        notice: String::new(),
+        language: String::new(),
+        expression: String::new(),
+        claimed: None,
+        valid_until: None,
+    });
+    let request = |changes: &[ConsentChange]| ConsentRequest {
+        customer: customer_id.clone(),
+        changes: changes.to_vec(),
+        idempotency_key: String::new(),
+        deferred: source.deferred,
+        source: ConsentSource {
+            channel: source.channel.clone(),
+            actor: source.actor.clone(),
+            evidence: source.evidence.clone(),
+        },
+    };
+    Ok(changes.collect::<Vec<_>>().chunks(MOST_CHANGES).map(request).collect())
 }
 
 fn consent(request: proto::RecordConsentRequest) -> Result<ConsentRequest, Status> {

@@ -26,6 +26,8 @@ pub fn moment(timestamp: Timestamp) -> Moment {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a remainder below 1000, times a million, fits")]
+/// A moment as it is sent.
+#[must_use]
 pub fn timestamp(moment: Moment) -> Timestamp {
     Timestamp { seconds: moment.0.div_euclid(1_000), nanos: moment.0.rem_euclid(1_000) as i32 * 1_000_000 }
 }
@@ -113,6 +115,7 @@ fn wire_question(question: &Question) -> proto::DecideRequest {
         groups: question.groups.clone(),
         explain: explain.into(),
         validate_only: question.validate_only,
+        fallback: proto::Fallback::Unspecified.into(),
     }
 }
 

@@ -1,15 +1,16 @@
 //! DecisionService.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::stream::unfold;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::caller::Binding;
 use super::proto::decision_service_server::DecisionService;
-use super::status::status;
+use super::status::{refusal, status};
 use super::{Shared, convert, gpc, proto};
 use crate::engine::{DecisionRecord, EngineError, OutcomeInput, Question, ShowDecision, Watch};
 
@@ -75,7 +76,11 @@ impl DecisionService for DecisionApi {
         request: Request<proto::WatchDecisionsRequest>,
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
         let shared = self.0.clone();
+        let place = Arc::clone(&shared.watchers).try_acquire_owned();
+        let message = "as many watchers as allowed are connected";
+        let place = place.map_err(|_| refusal(Code::ResourceExhausted, "TOO_MANY_WATCHERS", message))?;
         let watcher = Watcher {
+            _place: place,
             feed: shared.engine.watch(),
             stopping: shared.stopping.clone(),
             binding: Binding::of(&request),
@@ -105,6 +110,8 @@ fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInpu
 
 /// A watcher of decisions.
 struct Watcher {
+    /// Given back when the watcher is gone.
+    _place: OwnedSemaphorePermit,
     feed: Watch,
     stopping: watch::Receiver<bool>,
     wanted: proto::WatchDecisionsRequest,

@@ -30,6 +30,8 @@ pub struct Method {
     pub class: CallClass,
     /// Whether it compares customers and channels with those that the caller is bound to.
     pub checks_binding: bool,
+    /// Whether either side may send several messages.
+    pub streams: bool,
     /// Its messages; none for methods of other packages.
     pub descriptor: Option<MethodDescriptor>,
 }
@@ -83,6 +85,7 @@ impl Methods {
             access,
             class,
             checks_binding: false,
+            streams: !path.ends_with("/Check") && !path.ends_with("/List"),
             descriptor: None,
         });
         let by_path = own.into_iter().chain(foreign).map(|method| (method.path.clone(), method)).collect();
@@ -128,6 +131,7 @@ impl Options {
             access: Access::Scoped(scope.ok_or_else(|| missing("scope"))?),
             class: class.ok_or_else(|| missing("class"))?,
             checks_binding: options.get_extension(&self.checks_binding).as_bool() == Some(true),
+            streams: method.is_client_streaming() || method.is_server_streaming(),
             path,
             descriptor: Some(method),
         })

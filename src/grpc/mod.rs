@@ -3,7 +3,7 @@
 mod admin;
 mod archive;
 pub mod caller;
-mod codec;
+pub mod codec;
 mod consent;
 mod convert;
 mod decision;
@@ -21,13 +21,14 @@ pub mod proto {
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
 
 pub use admin::AdminApi;
 pub use consent::ConsentApi;
+pub use convert::timestamp;
 pub use decision::DecisionApi;
 pub use journey::JourneyApi;
 pub use privacy::PrivacyApi;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     /// The only source of the current time.
     pub clock: Clock,
+    /// Places of those who watch decisions.
+    pub watchers: Arc<Semaphore>,
     /// Becomes true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }

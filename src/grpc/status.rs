@@ -8,7 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use crate::engine::EngineError;
 
 /// The domain of every ErrorInfo.
-const DOMAIN: &str = "tactful";
+pub const DOMAIN: &str = "tactful";
 /// How many bytes of violations an answer may carry.
 const MOST_BYTES: usize = 3_000;
 

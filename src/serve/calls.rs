@@ -1,30 +1,30 @@
-//! A call from its path to its service, through the gate. A panic fails only the call that raised it; a deadline that the
-//! client set ends a call that still waits.
+//! From the path of a call to its service: through the gate, within the limits, in whatever the caller speaks.
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codec::CompressionEncoding;
-use tonic::codegen::{BoxFuture, Service as _};
+use tonic::codegen::Service as _;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_web::GrpcWebLayer;
 use tower_layer::Layer as _;
 
+use super::admission::{Admission, Permit, Shed, Throttle};
+use super::call::{Call, Due, Reader, Running, deadline};
+use super::decisions::served;
 use super::gate::{ConnectionGate, Gate};
 use super::transport::{Connect, Peer};
+use super::undecided::{NotBegun, Substitute};
 use super::web::cors::{self, Origins};
 use super::web::{self, Kind};
 use crate::grpc::caller::Caller;
+use crate::grpc::methods::Method;
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 use crate::grpc::status::refusal;
 
@@ -35,11 +35,24 @@ const ACCEPTED_ENCODING: &str = "grpc-accept-encoding";
 const METADATA: usize = 16 * 1024;
 /// What each header counts for beside its text (RFC 9113, section 6.5.2).
 const METADATA_OVERHEAD: usize = 32;
+/// The method whose questions may ask for silence in the place of an error.
+const DECIDE: &str = "/tactful.v1.DecisionService/Decide";
 
-/// The decision service, which takes compressed messages, and compresses its answers to callers who do.
-pub fn decisions<D: DecisionService>(decisions: D) -> DecisionServiceServer<D> {
-    let service = DecisionServiceServer::new(decisions);
-    service.accept_compressed(CompressionEncoding::Gzip).send_compressed(CompressionEncoding::Gzip)
+/// What bounds the calls of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLimits {
+    /// How many calls may have no answer yet.
+    pub open: usize,
+    /// How many calls may watch decisions.
+    pub watchers: usize,
+    /// How long a call without a stream may take, its request included, if its own deadline is not shorter.
+    pub longest: Duration,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { open: 4_096, watchers: 256, longest: Duration::from_secs(60) }
+    }
 }
 
 /// Routes calls to the services of a server.
@@ -47,6 +60,13 @@ pub fn decisions<D: DecisionService>(decisions: D) -> DecisionServiceServer<D> {
 pub struct CallRouter<D> {
     gate: Gate,
     origins: Arc<Origins>,
+    limits: CallLimits,
+    /// The limit of the thread that this router is for.
+    admission: Arc<Admission>,
+    shed: Arc<Shed>,
+    /// Answer questions that are not decided.
+    overloaded: Substitute,
+    late: Substitute,
     /// Most calls are for this service, so they bypass the router.
     decisions: DecisionServiceServer<D>,
     others: Routes,
@@ -57,6 +77,11 @@ impl<D> Clone for CallRouter<D> {
         Self {
             gate: self.gate.clone(),
             origins: Arc::clone(&self.origins),
+            limits: self.limits,
+            admission: Arc::clone(&self.admission),
+            shed: Arc::clone(&self.shed),
+            overloaded: self.overloaded.clone(),
+            late: self.late.clone(),
             decisions: self.decisions.clone(),
             others: self.others.clone(),
         }
@@ -66,7 +91,18 @@ impl<D> Clone for CallRouter<D> {
 impl<D: DecisionService> CallRouter<D> {
     /// The decision service, and the router of all others, behind a gate.
     pub fn new(gate: Gate, decisions: D, others: Routes) -> Self {
-        Self { gate, origins: Arc::default(), decisions: self::decisions(decisions), others }
+        let (shed, limits) = (Arc::<Shed>::default(), CallLimits::default());
+        Self {
+            overloaded: Substitute::new(NotBegun::Overloaded, gate.clock()),
+            late: Substitute::new(NotBegun::TooLate, gate.clock()),
+            gate,
+            origins: Arc::default(),
+            limits,
+            admission: Arc::new(Admission::new(limits.open, Arc::clone(&shed))),
+            shed,
+            decisions: served(decisions),
+            others,
+        }
     }
 
     /// The same router, for pages of these origins, too.
@@ -74,14 +110,32 @@ impl<D: DecisionService> CallRouter<D> {
     pub fn with_origins(self, origins: Origins) -> Self {
         Self { origins: Arc::new(origins), ..self }
     }
+
+    /// The same router with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: CallLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How many calls were refused because there were too many.
+    #[must_use]
+    pub fn shed(&self) -> Arc<Shed> {
+        Arc::clone(&self.shed)
+    }
 }
 
 impl<D: DecisionService> Connect for CallRouter<D> {
     type Calls = ConnectionCalls<D>;
 
-    fn connect(&self, peer: Peer) -> ConnectionCalls<D> {
+    fn for_thread(&self, threads: usize) -> Self {
+        let open = self.limits.open.div_ceil(threads.max(1));
+        Self { admission: Arc::new(Admission::new(open, Arc::clone(&self.shed))), ..self.clone() }
+    }
+
+    fn connect(&self, peer: Peer) -> (ConnectionCalls<D>, Throttle) {
+        let throttle = Throttle::new(Arc::clone(&self.admission));
         let gate = self.gate.connect(peer);
-        ConnectionCalls { router: self.clone(), gate }
+        (ConnectionCalls { router: self.clone(), gate, throttle: throttle.clone() }, throttle)
     }
 }
 
@@ -90,6 +144,7 @@ impl<D: DecisionService> Connect for CallRouter<D> {
 pub struct ConnectionCalls<D> {
     router: CallRouter<D>,
     gate: ConnectionGate,
+    throttle: Throttle,
 }
 
 impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for ConnectionCalls<D> {
@@ -107,58 +162,111 @@ impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for Connecti
 
 impl<D: DecisionService> ConnectionCalls<D> {
     fn grpc(&self, mut request: Request<Incoming>) -> Call {
-        if let Err(refused) = bounded(request.headers()).and_then(|()| self.gate.pass(&mut request).map(drop)) {
-            return Call::immediate(refused.into_http());
-        }
+        let passed = bounded(request.headers()).and_then(|()| self.gate.pass(&mut request));
+        let method = match passed {
+            Ok(method) => method,
+            Err(refused) => return Call::immediate(refused.into_http(), None),
+        };
+        let (mut due, admitted) = self.admit(method, request.headers());
         // Answers are compressed for those who compress: many clients say that they could read it, and do not need it.
         if !request.headers().contains_key(ENCODING) {
             request.headers_mut().remove(ACCEPTED_ENCODING);
         }
-        let deadline = deadline(request.headers());
-        let answer: BoxFuture<_, _> = if is_of::<DecisionServiceServer<D>>(request.uri().path()) {
-            self.router.decisions.clone().call(request)
-        } else {
-            Box::pin(self.router.others.clone().call(request))
+        let router = &self.router;
+        let is_decide = method.path == DECIDE;
+        let (answer, permit): (Running, _) = match (admitted, &mut due) {
+            (None, _) if is_decide => (router.overloaded.decisions().call(request), None),
+            (None, _) => return Call::immediate(NotBegun::Overloaded.status().into_http(), None),
+            (Some(permit), Some(due)) if is_decide => {
+                due.left_to_service = true;
+                (router.decide_in_time(due.at, request), Some(permit))
+            }
+            (Some(permit), _) if is_of::<DecisionServiceServer<D>>(&method.path) => {
+                (router.decisions.clone().call(request), Some(permit))
+            }
+            (Some(permit), _) => (Box::pin(router.others.clone().call(request)), Some(permit)),
         };
-        Call { answer: Answer::Running(answer), deadline, timer: None, reader: Reader::default() }
+        Call::running(answer, Reader::default(), due, permit)
+    }
+
+    /// When a call must be answered, and its place; none if there are too many.
+    fn admit(&self, method: &Method, headers: &HeaderMap) -> (Option<Due>, Option<Permit>) {
+        let now = Instant::now();
+        self.throttle.note(method.class);
+        let own = deadline(headers);
+        let longest = if method.streams { None } else { Some(self.router.limits.longest) };
+        let allowed = match (own, longest) {
+            (Some(own), Some(longest)) => Some(own.min(longest)),
+            (own, longest) => own.or(longest),
+        };
+        let due = allowed.and_then(|allowed| now.checked_add(allowed)).map(|at| Due { at, left_to_service: false });
+        (due, self.router.admission.admit(method.class, now).ok())
     }
 
     fn web(&self, kind: Kind, request: Request<Incoming>) -> Call {
         let origin = match self.router.origins.admit(request.headers()) {
             Ok(origin) => origin,
-            Err(status) => return Call::immediate(web::not_a_call(status)),
+            Err(status) => return Call::immediate(web::not_a_call(status), None),
         };
-        match (kind, origin.clone()) {
-            (Kind::About, _) => return Call::immediate(web::about()),
-            (Kind::Other(status), _) => return Call::immediate(web::not_a_call(status)),
-            (Kind::Preflight, Some(origin)) => return Call::immediate(cors::preflight(origin)),
-            _ => {}
+        match (kind, origin) {
+            (Kind::About, origin) => Call::immediate(web::about(), origin),
+            (Kind::Other(status), origin) => Call::immediate(web::not_a_call(status), origin),
+            (Kind::Preflight, Some(origin)) => Call::immediate(cors::preflight(), Some(origin)),
+            (kind, origin) => match self.translated(kind, request, origin.as_ref()) {
+                Ok((answer, due, permit)) => Call::running(answer, Reader { kind, origin }, due, permit),
+                Err(refused) => Call::immediate(kind.refusal(&refused), origin),
+            },
         }
-        let deadline = deadline(request.headers());
-        let answer = match self.translated(kind, request, origin.is_some()) {
-            Ok(answer) => Answer::Running(answer),
-            Err(refused) => Answer::Immediate(Some(Box::new(kind.refusal(&refused)))),
-        };
-        Call { answer, deadline, timer: None, reader: Reader { kind, origin } }
     }
 
     /// The answer to a call that is translated.
-    fn translated(&self, kind: Kind, mut request: Request<Incoming>, is_page: bool) -> Result<Running, Status> {
+    fn translated(
+        &self,
+        kind: Kind,
+        mut request: Request<Incoming>,
+        page: Option<&HeaderValue>,
+    ) -> Result<(Running, Option<Due>, Option<Permit>), Status> {
         bounded(request.headers())?;
         let method = self.gate.pass(&mut request)?;
         let caller = request.extensions().get::<Arc<Caller>>();
-        if is_page && !self.router.origins.unbound && caller.is_some_and(|caller| caller.customer.is_none()) {
+        let unbound = caller.is_some_and(|caller| caller.customer.is_none());
+        if page.is_some() && unbound && !self.router.origins.unbound {
             let message = "a page may call only with a token that is bound to one customer";
             return Err(refusal(Code::PermissionDenied, "PAGE_TOKEN_UNBOUND", message));
         }
-        let routes = self.router.others.clone();
-        Ok(match (kind, &method.descriptor) {
+        let (mut due, permit) = self.admit(method, request.headers());
+        let routes = match &permit {
+            Some(_) => self.router.others.clone(),
+            None if method.path == DECIDE => self.router.overloaded.routes(),
+            None => return Err(NotBegun::Overloaded.status()),
+        };
+        let mut late = None;
+        if let Some(due) = due.as_mut().filter(|_| method.path == DECIDE) {
+            due.left_to_service = true;
+            late = Some((due.at, self.router.late.routes()));
+        }
+        let begin = move || match late {
+            Some((due, late)) if Instant::now() >= due => late,
+            _ => routes,
+        };
+        let answer: Running = match (kind, &method.descriptor) {
             (Kind::Connect(form), Some(descriptor)) => {
-                let unary = web::connect::unary(routes, descriptor.clone(), form, request);
-                Box::pin(async move { Ok(unary.await) })
+                let descriptor = descriptor.clone();
+                Box::pin(async move { Ok(web::connect::unary(begin(), descriptor, form, request).await) })
             }
-            (Kind::GrpcWeb, _) => Box::pin(GrpcWebLayer::new().layer(routes).call(request)),
+            (Kind::GrpcWeb, _) => Box::pin(async move { GrpcWebLayer::new().layer(begin()).call(request).await }),
             _ => return Err(Status::unimplemented("this method is answered over gRPC and gRPC-Web only")),
+        };
+        Ok((answer, due, permit))
+    }
+}
+
+impl<D: DecisionService> CallRouter<D> {
+    /// Decides, unless it is too late when the call begins.
+    fn decide_in_time(&self, due: Instant, request: Request<Incoming>) -> Running {
+        let (mut decisions, late) = (self.decisions.clone(), self.late.clone());
+        Box::pin(async move {
+            if Instant::now() < due { decisions.call(request).await } else { late.decisions().call(request).await }
         })
     }
 }
@@ -178,157 +286,9 @@ fn is_of<S: NamedService>(path: &str) -> bool {
     path.strip_prefix('/').and_then(|path| path.strip_prefix(S::NAME)).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The client's deadline for a call: the `grpc-timeout` of gRPC over HTTP/2, at most eight digits and a unit, or the
-/// milliseconds of Connect.
-fn deadline(headers: &HeaderMap) -> Option<Duration> {
-    let Some(text) = headers.get("grpc-timeout") else {
-        let text = headers.get("connect-timeout-ms")?.to_str().ok()?;
-        let digits = Some(text).filter(|text| text.len() <= 10 && !text.starts_with('+'))?;
-        return Some(Duration::from_millis(digits.parse().ok()?));
-    };
-    let text = text.to_str().ok()?;
-    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let count = Some(count).filter(|count| count.len() <= 8 && !count.starts_with('+'))?.parse::<u32>().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(u64::from(count) * 3_600),
-        "M" => Duration::from_secs(u64::from(count) * 60),
-        "S" => Duration::from_secs(u64::from(count)),
-        "m" => Duration::from_millis(u64::from(count)),
-        "u" => Duration::from_micros(u64::from(count)),
-        "n" => Duration::from_nanos(u64::from(count)),
-        _ => return None,
-    })
-}
-
-/// A call in progress.
-pub struct Call {
-    answer: Answer,
-    /// Who reads it.
-    reader: Reader,
-    deadline: Option<Duration>,
-    /// Created when the call first has to wait: most never do.
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-/// Who reads an answer.
-#[derive(Debug, Default)]
-struct Reader {
-    kind: Kind,
-    /// The origin of the page, if it is one.
-    origin: Option<HeaderValue>,
-}
-
-/// An answer in progress.
-type Running = BoxFuture<Response<Body>, Infallible>;
-
-/// The answer of a call.
-enum Answer {
-    /// The service works on it.
-    Running(Running),
-    /// No service sees the call; taken when it is sent.
-    Immediate(Option<Box<Response<Body>>>),
-}
-
-impl Call {
-    /// A call that no service gets to see.
-    fn immediate(response: Response<Body>) -> Self {
-        let answer = Answer::Immediate(Some(Box::new(response)));
-        Self { answer, reader: Reader::default(), deadline: None, timer: None }
-    }
-
-    /// What is sent.
-    fn sent(&mut self, answer: Response<Body>) -> Poll<Result<Response<Body>, Infallible>> {
-        Poll::Ready(Ok(match self.reader.origin.take() {
-            Some(origin) => cors::allow(origin, answer),
-            None => answer,
-        }))
-    }
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("deadline", &self.deadline).finish_non_exhaustive()
-    }
-}
-
-impl Future for Call {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match &mut self.answer {
-            Answer::Running(answer) => answer,
-            Answer::Immediate(answer) => {
-                let answer = answer.take().map(|answer| *answer).unwrap_or_default();
-                return self.sent(answer);
-            }
-        };
-        let refused = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
-            Ok(Poll::Ready(Ok(answer))) => return self.sent(answer),
-            Ok(Poll::Pending) => {
-                let Some(allowed) = self.deadline else { return Poll::Pending };
-                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(allowed)));
-                if timer.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                Status::deadline_exceeded("the call took longer than its deadline allows")
-            }
-            Err(_) => Status::internal("the call failed unexpectedly"),
-        };
-        let answer = self.reader.kind.refusal(&refused);
-        self.sent(answer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn call(answer: impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static) -> Call {
-        Call {
-            answer: Answer::Running(Box::pin(answer)),
-            reader: Reader::default(),
-            deadline: Some(Duration::from_millis(20)),
-            timer: None,
-        }
-    }
-
-    fn code(answer: Result<Response<Body>, Infallible>) -> tonic::Code {
-        Status::from_header_map(answer.unwrap().headers()).unwrap().code()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_deadline_ends_a_call_that_waits_and_no_other() {
-        assert_eq!(code(call(std::future::pending()).await), tonic::Code::DeadlineExceeded);
-        let answered = async {
-            sleep(Duration::from_millis(19)).await;
-            Ok(Response::default())
-        };
-        assert!(Status::from_header_map(call(answered).await.unwrap().headers()).is_none());
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_an_answer() {
-        let panics = async {
-            tokio::task::yield_now().await;
-            panic!("planted")
-        };
-        assert_eq!(code(call(panics).await), tonic::Code::Internal);
-    }
-
-    #[test]
-    fn deadlines_are_read_as_grpc_writes_them() {
-        let read =
-            |text: &str| deadline(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]));
-        let cases = [("2H", 7_200_000), ("3M", 180_000), ("4S", 4_000), ("500m", 500), ("6000u", 6), ("7000000n", 7)];
-        for (text, milliseconds) in cases {
-            assert_eq!(read(text), Some(Duration::from_millis(milliseconds)), "{text}");
-        }
-        let connect = HeaderMap::from_iter([("connect-timeout-ms".parse().unwrap(), "250".parse().unwrap())]);
-        assert_eq!(deadline(&connect), Some(Duration::from_millis(250)));
-        for text in ["", "S", "5", "-5S", "+5S", "123456789S", "5 S", "5s", "5µ"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_path_is_of_the_service_that_it_names() {

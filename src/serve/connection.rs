@@ -13,14 +13,15 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::watch::Receiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 use tonic::body::Body;
 
+use super::admission::Throttle;
 use super::stopping::told_to_stop;
 use super::stream::Stream;
 
 /// How many calls one connection may have in progress; more wait at the client.
-const STREAMS: u32 = 256;
+const STREAMS: u32 = 128;
 /// The flow-control window in bytes, for one call and for a whole connection: a call of a few hundred bytes never
 /// waits, and no connection makes the server buffer more.
 const WINDOW: u32 = 1024 * 1024;
@@ -30,6 +31,11 @@ const METADATA: u32 = 64 * 1024;
 const NEXT_HEAD: Duration = Duration::from_secs(30);
 /// How many headers a call over HTTP/1.1 may have.
 const HEADERS: usize = 64;
+/// How many bytes of one answer wait for a client that does not read it.
+const UNREAD: usize = 64 * 1024;
+/// How many calls a client may cancel before they were begun, until the connection is closed: as many as it may have in
+/// progress, so that a proxy may pass on the cancels of all its clients at once.
+const RESETS: usize = STREAMS as usize;
 /// After how long without traffic the server sends a ping.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the client may take to answer the ping.
@@ -93,14 +99,14 @@ async fn outlived(age: Duration, trust: Option<Receiver<Vec<Vec<u8>>>>) {
 }
 
 /// Serves a connection until the client closes it, or until shutdown: then the calls in progress are the last.
-pub async fn serve<S: Service>(stream: Stream, service: S, lifetime: Lifetime) {
+pub async fn serve<S: Service>(stream: Stream, (service, throttle): (S, Throttle), lifetime: Lifetime) {
     let Lifetime { greeting, age, grace, stopping, trust } = lifetime;
     let stopped = told_to_stop(stopping);
     tokio::pin!(stopped);
     let outlived = outlived(age, trust);
     tokio::pin!(outlived);
     let greeted = tokio::select! {
-        greeted = timeout(greeting, Greeted::by(stream)) => greeted,
+        greeted = timeout(greeting, Greeted::by(stream, throttle)) => greeted,
         () = &mut stopped => return,
     };
     // A connection that does not speak in time is dropped.
@@ -163,6 +169,8 @@ fn http2<S: Service>(stream: Greeted, service: S) -> http2::Connection<TokioIo<G
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(METADATA)
+        .max_send_buf_size(UNREAD)
+        .max_pending_accept_reset_streams(RESETS)
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .auto_date_header(false);
@@ -176,11 +184,14 @@ struct Greeted {
     /// The first bytes that were not read again yet.
     again: Range<usize>,
     stream: Stream,
+    throttle: Throttle,
+    /// Ends when it is read again.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Greeted {
     /// Reads until the preface of HTTP/2 is complete, or cannot be one.
-    async fn by(mut stream: Stream) -> io::Result<Self> {
+    async fn by(mut stream: Stream, throttle: Throttle) -> io::Result<Self> {
         let (mut first, mut read) = ([0; PREFACE.len()], 0);
         while let Some(rest) = first.get_mut(read..).filter(|rest| !rest.is_empty()) {
             let more = stream.read(rest).await?;
@@ -192,17 +203,33 @@ impl Greeted {
                 break;
             }
         }
-        Ok(Self { first, again: 0..read, stream })
+        Ok(Self { first, again: 0..read, stream, throttle, pause: None })
     }
 
     fn speaks_http2(&self) -> bool {
         self.first == *PREFACE
+    }
+
+    /// Waits as long as the connection should not be read.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(until) = self.throttle.unread_until() {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if pause.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        self.pause = None;
+        Poll::Ready(())
     }
 }
 
 impl AsyncRead for Greeted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.again.is_empty() {
+            if self.poll_pause(cx).is_pending() {
+                return Poll::Pending;
+            }
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
         let Range { start, end } = self.again;

@@ -34,6 +34,12 @@ impl Gate {
         Self { methods, identities, clock }
     }
 
+    /// The clock by which credentials end.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The gate for one connection.
     #[must_use]
     pub fn connect(&self, peer: Peer) -> ConnectionGate {

@@ -1,7 +1,10 @@
 //! The server process: services on a listener until shutdown, then a bounded drain.
 
+pub mod admission;
+pub mod call;
 pub mod calls;
 pub mod connection;
+mod decisions;
 pub mod file_watch;
 pub mod gate;
 pub mod identity;
@@ -11,6 +14,7 @@ mod stopping;
 pub mod stream;
 pub mod tls;
 pub mod transport;
+pub mod undecided;
 pub mod watch;
 pub mod web;
 pub mod write_behind;
@@ -20,6 +24,7 @@ use std::time::Duration;
 
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
@@ -39,7 +44,7 @@ use crate::grpc::{
     AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::store::CustomerStore;
-use calls::CallRouter;
+use calls::{CallLimits, CallRouter};
 use gate::Gate;
 use identity::Identities;
 use reload::Reloader;
@@ -93,6 +98,8 @@ pub struct Door {
     pub identities: Option<Arc<Identities>>,
     /// The pages that may call.
     pub origins: Origins,
+    /// What bounds calls.
+    pub calls: CallLimits,
     /// The listener that alone answers the methods for operators, if there is one.
     pub admin: Option<TcpListener>,
 }
@@ -197,7 +204,8 @@ async fn services(
 ) -> Result<(HealthReporter, CallRouter<DecisionApi>), ServeError> {
     let methods = Arc::new(Methods::new()?);
     let gate = Gate::new(methods, parts.door.identities.clone(), parts.clock.clone());
-    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), stopping };
+    let watchers = Arc::new(Semaphore::new(parts.door.calls.watchers));
+    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), watchers, stopping };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
     health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
@@ -220,14 +228,14 @@ async fn services(
     let others = Routes::new(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(calls::decisions(decisions.clone()))
+        .add_service(decisions::served(decisions.clone()))
         .add_service(compressed!(JourneyServiceServer::new(JourneyApi(shared.clone()))))
         .add_service(compressed!(ConsentServiceServer::new(ConsentApi(shared.clone()))))
         .add_service(compressed!(PrivacyServiceServer::new(PrivacyApi(shared.clone()))))
         .add_service(compressed!(AdminServiceServer::new(AdminApi::new(shared.clone()))))
         .add_service(compressed!(RuleServiceServer::new(RuleApi { shared, reload })));
     let router = CallRouter::new(gate, decisions, others.prepare());
-    Ok((health_reporter, router.with_origins(parts.door.origins.clone())))
+    Ok((health_reporter, router.with_origins(parts.door.origins.clone()).with_limits(parts.door.calls)))
 }
 
 /// The background tasks of the server, until dropped.

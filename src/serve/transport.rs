@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::admission::Throttle;
 use super::connection::{self, Lifetime, Service};
 use super::stopping::told_to_stop;
 use super::stream::{Accepted, Stream};
@@ -89,8 +90,12 @@ pub trait Connect: Clone + Send + 'static {
     /// Answers the calls of one connection.
     type Calls: Service;
 
-    /// The service for a connection.
-    fn connect(&self, peer: Peer) -> Self::Calls;
+    /// The maker for one of so many threads; it has limits of its own.
+    #[must_use]
+    fn for_thread(&self, threads: usize) -> Self;
+
+    /// The service for a connection, and what says when the connection is read.
+    fn connect(&self, peer: Peer) -> (Self::Calls, Throttle);
 }
 
 impl Transport {
@@ -106,12 +111,13 @@ impl Transport {
     ) -> io::Result<()> {
         let (working, mut ended) = mpsc::channel::<Infallible>(1);
         let worker = |number| {
-            let (service, stopping) = (service.clone(), stopping.clone());
+            let (service, stopping) = (service.for_thread(self.threads.get()), stopping.clone());
             let connect = move |stream, peer, trust| {
                 let stopping = stopping.clone();
                 let Self { handshake: greeting, grace, .. } = self;
                 let lifetime = Lifetime { greeting, age: jittered(self.age), grace, stopping, trust };
-                connection::serve(stream, service.connect(peer), lifetime)
+                let (calls, throttle) = service.connect(peer);
+                connection::serve(stream, (calls, throttle), lifetime)
             };
             Worker::start(number, connect, working.clone())
         };

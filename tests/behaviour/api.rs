@@ -381,3 +381,36 @@ async fn a_stream_of_events_is_answered_message_by_message() {
     assert_eq!(accepted, [true, false, true]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_withdrawal_has_an_rpc_of_its_own_that_never_grants() {
+    let server = server().await;
+    let mut consents = ConsentServiceClient::new(server.channel.clone());
+    consents.record_consent(consent("anna", "personalisation", ConsentStatus::Given)).await.unwrap();
+    let mut withdraw = async |purposes: &[&str], status: ConsentStatus| {
+        let request = proto::WithdrawConsentRequest {
+            customer_id: "anna".into(),
+            purposes: purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
+            status: status.into(),
+            source: None,
+        };
+        consents.withdraw_consent(request).await.map(tonic::Response::into_inner)
+    };
+    let one = withdraw(&["personalisation"], ConsentStatus::Unspecified).await.unwrap();
+    let standing = one.results[0].standing.as_ref().unwrap();
+    assert!(one.results[0].accepted && !standing.usable && standing.status() == ConsentStatus::Withdrawn);
+    let all = withdraw(&[], ConsentStatus::Objected).await.unwrap();
+    assert!(!all.results.is_empty() && all.results.iter().all(|result| result.accepted), "{all:?}");
+    assert!(all.ledger_position > one.ledger_position);
+    assert!(withdraw(&[], ConsentStatus::Restricted).await.unwrap().results[0].accepted);
+    for (purposes, status) in [
+        (&["personalisation"][..], ConsentStatus::Given),
+        (&[], ConsentStatus::RestrictionLifted),
+        (&[], ConsentStatus::Returned),
+        (&["personalisation"], ConsentStatus::Restricted),
+        (&["personalisation"; 65], ConsentStatus::Withdrawn),
+    ] {
+        assert_eq!(withdraw(purposes, status).await.unwrap_err().code(), Code::InvalidArgument, "{status:?}");
+    }
+    server.stop().await;
+}

@@ -12,11 +12,12 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
-    ConsentChange, ConsentStatus, DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse,
-    RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
+    ConsentChange, ConsentStatus, DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse,
+    RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, SilenceReason, WatchDecisionsRequest,
+    WatchDecisionsResponse, WithdrawConsentRequest,
 };
 use tactful::ledger::Ledger;
-use tactful::serve::calls::CallRouter;
+use tactful::serve::calls::{CallLimits, CallRouter};
 use tactful::serve::gate::Gate;
 use tactful::serve::transport::{Listening, Transport};
 use tactful_bench::load::{Load, Pace, framed};
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
 
 use super::support::{StubbornLedger, TestServer};
 
@@ -114,6 +116,10 @@ struct Probes {
 
 impl Probes {
     async fn start(threads: usize, bounds: Transport) -> Self {
+        Self::within(threads, bounds, CallLimits::default()).await
+    }
+
+    async fn within(threads: usize, bounds: Transport, limits: CallLimits) -> Self {
         let transport = Transport { threads: NonZeroUsize::new(threads).unwrap(), ..bounds };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, let_on) = (listener.local_addr().unwrap(), Arc::new(Semaphore::new(0)));
@@ -121,7 +127,7 @@ impl Probes {
         let (stop, stopping) = watch::channel(false);
         let gate = Gate::new(Arc::new(Methods::new().unwrap()), None, Clock::system());
         let probe = Probe { let_on: Arc::clone(&let_on), waiting: tell_waiting };
-        let calls = CallRouter::new(gate, probe, Routes::default());
+        let calls = CallRouter::new(gate, probe, Routes::default()).with_limits(limits);
         Self {
             address,
             let_on,
@@ -131,9 +137,12 @@ impl Probes {
         }
     }
 
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
     async fn connect(&self) -> DecisionServiceClient<Channel> {
-        let channel = Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
-        DecisionServiceClient::new(channel)
+        DecisionServiceClient::new(self.channel().await)
     }
 
     async fn stop(self) {
@@ -257,6 +266,37 @@ async fn more_connections_than_allowed_are_closed_until_there_is_room() {
     };
     timeout(PATIENCE, taken).await.expect("the free place is not filled");
     drop(first);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_calls_are_refused_at_once_or_silent_where_the_question_asks_for_that() {
+    let limits = CallLimits { open: 1, ..CallLimits::default() };
+    let mut server = Probes::within(1, Transport::default(), limits).await;
+    let mut client = server.connect().await;
+    let mut waiting = client.clone();
+    let waiting = tokio::spawn(async move { ask(&mut waiting, "wait").await });
+    server.waiting.recv().await.unwrap();
+    let refused = ask(&mut client, "").await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let details = refused.get_error_details();
+    assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+    assert!(details.retry_info().unwrap().retry_delay.is_some());
+    let question = DecideRequest { fallback: Fallback::Silence.into(), ..DecideRequest::default() };
+    let silent = client.decide(question.clone()).await.unwrap().into_inner();
+    let silence = silent.silence.unwrap();
+    assert_eq!((silence.reason(), silent.decision_id.as_str()), (SilenceReason::Overloaded, ""));
+    assert!(silence.retry_after.is_some());
+    // A withdrawal is not refused: nothing here answers it, but it has got through.
+    let mut consents = ConsentServiceClient::new(server.channel().await);
+    let withdrawn = consents.withdraw_consent(WithdrawConsentRequest::default()).await.unwrap_err();
+    assert_eq!(withdrawn.code(), Code::Unimplemented, "{withdrawn}");
+    let granted = consents.record_consent(RecordConsentRequest::default()).await.unwrap_err();
+    assert_eq!(granted.code(), Code::ResourceExhausted, "{granted}");
+    server.let_on.add_permits(1);
+    waiting.await.unwrap().unwrap();
+    assert!(ask(&mut client, "").await.is_ok());
+    drop((client, consents));
     server.stop().await;
 }
 

@@ -120,8 +120,14 @@ async fn errors_over_json_have_a_code_a_message_and_details() {
     assert_eq!(kind(answer), (501, "unimplemented".into()));
     let answer = send(&server, "POST /tactful.v1.DecisionService/WatchDecisions", &[JSON], b"{}").await;
     assert_eq!(kind(answer), (501, "unimplemented".into()));
-    let answer = send(&server, DECIDE, &[JSON, ("connect-timeout-ms", "0")], question().to_string().as_bytes()).await;
-    assert!([200, 504].contains(&answer.status), "{}", answer.head);
+    let late = [JSON, ("connect-timeout-ms", "0")];
+    let mut question = question();
+    let answer = send(&server, DECIDE, &late, question.to_string().as_bytes()).await;
+    assert_eq!(kind(answer), (504, "deadline_exceeded".into()));
+    question["fallback"] = "FALLBACK_SILENCE".into();
+    let answer = send(&server, DECIDE, &late, question.to_string().as_bytes()).await.json();
+    assert_eq!(answer["silence"]["reason"], "SILENCE_REASON_TOO_LATE", "{answer}");
+    assert_eq!(server.engine.customer_count(), 0);
     server.stop().await;
 }
 

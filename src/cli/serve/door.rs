@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use http::HeaderValue;
@@ -10,6 +11,7 @@ use http::HeaderValue;
 use super::super::Failure;
 use super::super::listen::listen;
 use crate::serve::Door;
+use crate::serve::calls::CallLimits;
 use crate::serve::identity::{Identities, IdentitySettings};
 use crate::serve::tls::{Tls, TlsSettings};
 use crate::serve::web::cors::Origins;
@@ -48,6 +50,15 @@ pub(super) struct DoorFlags {
     /// Let pages call with tokens that are not bound to one customer
     #[arg(long, env = "TACTFUL_ALLOW_UNBOUND_PAGES")]
     allow_unbound_pages: bool,
+    /// How many calls may have no answer yet; more are refused as OVERLOADED
+    #[arg(long, default_value_t = CallLimits::default().open, value_name = "NUMBER", env = "TACTFUL_MAX_CALLS")]
+    max_calls: usize,
+    /// How many calls may watch decisions
+    #[arg(long, default_value_t = CallLimits::default().watchers, value_name = "NUMBER", env = "TACTFUL_MAX_WATCHERS")]
+    max_watchers: usize,
+    /// How many seconds a call without a stream may take, its request included
+    #[arg(long, default_value_t = CallLimits::default().longest.as_secs(), value_name = "SECONDS", env = "TACTFUL_LONGEST_CALL")]
+    longest_call: u64,
     /// Address for operators: methods of the scopes privacy, rules, admin and watch are answered there and no longer on
     /// --listen
     #[arg(long, value_name = "ADDRESS", env = "TACTFUL_ADMIN_LISTEN")]
@@ -120,7 +131,12 @@ impl DoorFlags {
             None => None,
         };
         let origins = Origins { allowed: self.allow_origin.clone(), unbound: self.allow_unbound_pages };
-        Ok(Door { tls, identities, origins, admin })
+        let calls = CallLimits {
+            open: self.max_calls,
+            watchers: self.max_watchers,
+            longest: Duration::from_secs(self.longest_call),
+        };
+        Ok(Door { tls, identities, origins, calls, admin })
     }
 
     /// What protects connections, for the greeting.
