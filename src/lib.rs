@@ -8,6 +8,7 @@
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
 //! - [`engine`]: the only place that combines rules, customers and consent
 //! - [`backup`]: writes and restores copies of a data folder
+//! - [`storage`]: what must outlive the process, behind one seam
 //! - [`store`], [`ledger`]: customers and consent records on disk
 //! - [`clock`]: the machine's clocks
 //! - [`domain`], [`rules`]: the pure core, a separate crate: decisions, and rule files
@@ -22,6 +23,7 @@ pub mod ledger;
 pub mod rule_files;
 pub mod scenario;
 pub mod serve;
+pub mod storage;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 14] = [
+const RANKS: [(&str, u8); 15] = [
     ("clock", 0),
     ("io_at", 0),
     ("sync", 0),
@@ -28,11 +28,12 @@ const RANKS: [(&str, u8); 14] = [
     ("telemetry", 1),
     ("store", 2),
     ("backup", 3),
-    ("engine", 3),
-    ("scenario", 4),
-    ("grpc", 4),
-    ("serve", 5),
-    ("cli", 6),
+    ("storage", 3),
+    ("engine", 4),
+    ("scenario", 5),
+    ("grpc", 5),
+    ("serve", 6),
+    ("cli", 7),
 ];
 
 /// Where the kernel is, and the front end above it.

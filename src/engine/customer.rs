@@ -9,7 +9,7 @@ use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
 use crate::domain::time::Moment;
 use crate::domain::transition::{Settled, Terms, settle};
-use crate::store::{Persisted, StoreError};
+use crate::store::{Persisted, StoreError, Version};
 
 /// Everything held about one customer.
 #[derive(Debug, Clone, Default)]
@@ -38,15 +38,18 @@ pub(super) struct Transient {
     pub requests: Vec<Answered>,
     /// Recent consent requests by idempotency key.
     pub consent_keys: Vec<Remembered>,
-    /// The number of requests whose restrictions are in effect and not in the ledger yet, and so exist only here.
-    pub unrecorded: u32,
+    /// Where several engines share a backend: the version of this copy, and the number of the load that it comes from.
+    pub version: (Version, u64),
 }
 
+const NO_VERSION: (Version, u64) = (Version { write: 0, mark: 0 }, 0);
+
 impl Transient {
-    const NONE: Self = Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), unrecorded: 0 };
+    const NONE: Self = Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), version: NO_VERSION };
 
     fn is_empty(&self) -> bool {
-        self.epoch == 0 && self.requests.is_empty() && self.consent_keys.is_empty() && self.unrecorded == 0
+        let Self { epoch, requests, consent_keys, version } = self;
+        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && *version == NO_VERSION
     }
 }
 
@@ -68,6 +71,11 @@ impl Customer {
 
     pub(super) fn epoch(&self) -> u64 {
         self.transient().epoch
+    }
+
+    /// The number of the load that this copy comes from; 0 where one engine has the backend to itself.
+    pub(super) fn load(&self) -> u64 {
+        self.transient().version.1
     }
 
     /// Applies the time that has passed. Answers that rely on deleted data are forgotten. Returns the moment until which
@@ -117,10 +125,18 @@ impl Persisted for Customer {
 
     fn is_pinned(&self) -> bool {
         let waits = || self.transient().consent_keys.iter().any(Remembered::is_under_way);
-        self.transient().unrecorded > 0 || self.standing.is_gone() || waits()
+        self.standing.is_gone() || waits()
     }
 
     fn encode(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
         persistence::encode(self, id)
+    }
+
+    fn version(&self) -> Version {
+        self.transient().version.0
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.transient_mut().version.0 = version;
     }
 }

@@ -40,6 +40,9 @@ pub enum EngineError {
     /// The ledger does not take records now; restrictions are in effect in memory.
     #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
     LedgerUnavailable(String),
+    /// The customer cannot be stored now; nothing was counted.
+    #[error("the customer cannot be stored now: {0}")]
+    NotStored(String),
     /// There is nothing to copy, or it cannot be copied.
     #[error("no backup can be made: {0}")]
     BackupUnavailable(String),

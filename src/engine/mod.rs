@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::{Ledger, RecordSummary};
+use crate::storage::{Backend, Embedded};
 use crate::store::Customers;
 
 pub use customer::Customer;
@@ -77,19 +78,27 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over a ledger and the rule set that is in force from now on.
+    /// An engine over a ledger and the rule set that is in force from now on; customers live as long as it does.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, ledger: Arc<dyn Ledger>, limits: Limits, now: Moment) -> Self {
-        Self {
+        Self::over(rules, Arc::new(Embedded::new(ledger, None)), limits, now)
+    }
+
+    /// An engine over a backend and the rule set that is in force from now on.
+    #[must_use]
+    pub fn over(rules: Arc<RuleSet>, backend: Arc<dyn Backend>, limits: Limits, now: Moment) -> Self {
+        let engine = Self {
             rules: RulesInForce::new(rules, now),
             customers: Customers::default(),
-            storage: Storage::new(ledger),
+            storage: Storage::new(backend),
             decisions: Decisions::new(limits.decisions),
             clock: SteadyClock::default(),
             revocations: Revocations::default(),
             bound: Bound::default(),
             meter: Meter::default(),
-        }
+        };
+        engine.store_names(&engine.rules.current().set.vocabulary);
+        engine
     }
 
     /// Continues after the last record of the ledger, before the first call. The rules must know every purpose that the

@@ -12,10 +12,12 @@ use crate::domain::time::Moment;
 use crate::domain::transition::Terms;
 use crate::store::LoggedChange;
 
+pub use crate::storage::{Durability, StateChange};
+
 /// Something that happens to one customer.
 ///
-/// [`Operation::run`] decides and changes; it reads no clock and no disk, and runs again if a denial or an erasure came
-/// first. Names are resolved before, under rules that the operation holds.
+/// [`Operation::run`] decides and changes; it reads no clock and no disk, and runs again if a denial came first, or
+/// another engine on the same backend. Names are resolved before, under rules that the operation holds.
 pub trait Operation: Sync {
     /// The result of a run, before it is durable.
     type Draft: Send + Sync;
@@ -120,7 +122,7 @@ impl<D> Applied<D> {
 
     /// A run that changed the customer in a way that the contact log does not hold.
     pub fn changed(draft: D) -> Self {
-        Self { draft, effects: Effects { state: StateChange::Changed, ..Effects::default() } }
+        Self { draft, effects: Effects::changed() }
     }
 
     /// A run with these effects.
@@ -147,26 +149,11 @@ pub struct Effects {
     pub publish: Option<Arc<DecisionRecord>>,
 }
 
-/// How the stored state of a customer changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum StateChange {
-    /// Not at all.
-    #[default]
-    None,
-    /// All changes are entries of the contact log.
-    Logged,
-    /// In other ways, too.
-    Changed,
-}
-
-/// What an answer waits for. Consent records always wait for the disk: they survive a power cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Durability {
-    /// Nothing: it may be lost with the process, if it was written a second ago or less.
-    #[default]
-    Memory,
-    /// The operating system has it: it survives a killed process, and after at most 100 ms a power cut.
-    Process,
+impl Effects {
+    /// A change that the contact log does not hold.
+    pub fn changed() -> Self {
+        Self { state: StateChange::Changed, ..Self::default() }
+    }
 }
 
 /// What undoing a run changed.

@@ -3,19 +3,17 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::operation::{Applied, Context, Operation};
+use super::operation::{Applied, Context, Effects, Operation};
 use super::operations::{Answered, is_readable};
 use super::{Customer, Engine, EngineError};
 use crate::domain::id::Vocabulary;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
-use crate::ledger::{CopySink, Pseudonym};
+use crate::ledger::CopySink;
+use crate::storage::Cache;
 use crate::store::codec;
-use crate::store::{CustomerFlush, CustomerStore, FlushBatch, Mutation, Persisted as _, StoreError, WriterState};
-use crate::sync;
+use crate::store::{CustomerStore, Persisted as _, StoreError};
 
-/// The number of customers in one batch of a flush.
-const FLUSH_BATCH: usize = 1_000;
 /// The number of stored customers that are checked for expired retention at once.
 const PURGE_BATCH: usize = 128;
 
@@ -45,7 +43,7 @@ pub(super) struct Bound {
     /// The most customers to hold in memory; 0 until the limit was reached once.
     most: AtomicUsize,
     /// Where the search for expired data continues.
-    place: Mutex<Option<Pseudonym>>,
+    place: Mutex<Option<Vec<u8>>>,
 }
 
 impl Bound {
@@ -59,14 +57,13 @@ impl Bound {
 impl Engine {
     /// Stores the names, so that no customer is stored under ids that the next process would read as other names.
     pub(super) fn store_names(&self, names: &Vocabulary) {
-        let Some(store) = self.storage.store() else { return };
         // A failure is logged and shown in health; the next flush repeats it.
-        drop(store.write(&mut store.writer(), &[], names, None));
+        drop(self.storage.backend().store_names(names));
     }
 
     /// Waits until every contact so far is in the contact log and survives a killed process.
     pub async fn wait_durable(&self) {
-        if let Some(store) = self.storage.store() {
+        if let Some(store) = self.store() {
             store.contact_log().wait_durable().await;
         }
     }
@@ -77,10 +74,7 @@ impl Engine {
     /// # Errors
     /// When the disk fails: customers stay dirty, and the next flush repeats them.
     pub fn write_behind(&self) -> Result<usize, StoreError> {
-        let Some(store) = self.storage.store() else { return Ok(0) };
-        let mut writer = store.writer();
-        // First the rest of the draining segment, then the current one.
-        Ok(self.flush(store, &mut writer, true)? + self.flush(store, &mut writer, true)?)
+        self.with_cache(|cache| self.storage.backend().flush(cache, true))
     }
 
     /// Flushes the customers that are due, and evicts some if there are too many. Returns the number of customers
@@ -89,40 +83,16 @@ impl Engine {
     /// # Errors
     /// When the disk fails: customers stay dirty, and the next flush repeats them.
     pub fn write_due(&self) -> Result<usize, StoreError> {
-        let Some(store) = self.storage.store() else { return Ok(0) };
-        let mut writer = store.writer();
         // Near the memory limit, everything is flushed: dirty customers cannot be evicted.
-        let written = self.flush(store, &mut writer, self.bound.is_near());
-        self.keep_within_bound(store);
+        let written = self.with_cache(|cache| self.storage.backend().flush(cache, self.bound.is_near()));
+        self.keep_within_bound();
         written
     }
 
-    fn flush(&self, store: &CustomerStore, writer: &mut WriterState, everything: bool) -> Result<usize, StoreError> {
-        let FlushBatch { customers, drained } = store.contact_log().next_flush(everything);
-        let names = &self.rules.current().set;
-        // The last batch has no customers: it records that the segment is drained, once all before it are durable.
-        let chunks = customers.chunks(FLUSH_BATCH).map(Some).chain([None]);
-        for (index, chunk) in chunks.enumerate() {
-            let drained = drained.filter(|_| chunk.is_none());
-            let chunk = chunk.unwrap_or(&[]);
-            let dirty = chunk.iter().filter_map(|id| {
-                // Read before the customer: an erasure in between makes a current state look stale, never the reverse.
-                let erased_at = self.storage.ledger().erased_at(id).unwrap_or(0);
-                let op = self.customers.begin_flush(id).transpose()?;
-                Some(op.map(|op| CustomerFlush { id, erased_at, op }))
-            });
-            let dirty = dirty.collect::<Result<Vec<_>, _>>();
-            let written = dirty.and_then(|dirty| store.write(writer, &dirty, &names.vocabulary, drained));
-            if written.is_err() {
-                store.report(&written);
-                chunk.iter().for_each(|id| self.customers.flush_failed(id));
-                let rest = customers.iter().skip((index + 1) * FLUSH_BATCH);
-                rest.for_each(|id| store.contact_log().mark_dirty(id.clone()));
-                written?;
-            }
-            store.contact_log().sync();
-        }
-        Ok(customers.len())
+    /// Gives a backend access to the customers in memory.
+    pub(super) fn with_cache<T>(&self, use_it: impl FnOnce(Cache<'_>) -> T) -> T {
+        let active = self.rules.current();
+        use_it(Cache { customers: &self.customers, names: &active.set.vocabulary })
     }
 
     /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on.
@@ -132,21 +102,18 @@ impl Engine {
     /// When the ledger or the store is closed or cannot be read, or the sink fails.
     pub fn back_up(&self, sink: &mut CopySink<'_>) -> Result<(), EngineError> {
         let unavailable = |why: String| EngineError::BackupUnavailable(why);
-        let store = self.storage.store();
-        let store = store.ok_or_else(|| unavailable("nothing is kept on disk, or it is closed".into()))?;
         self.write_behind().map_err(|error| unavailable(error.to_string()))?;
-        // Now the store has everything that was acknowledged before. The customers are copied first, so the copied
-        // ledger is never older than they are and has the erasure of each.
-        store.copy(sink).map_err(|error| unavailable(error.to_string()))?;
-        self.storage.ledger().copy(sink).map_err(|error| unavailable(error.to_string()))
+        // Now everything that was acknowledged before is stored.
+        self.storage.backend().copy(sink).map_err(|error| unavailable(error.to_string()))
     }
 
     /// Purges expired data of the next 128 stored customers, in a cycle over all of them: customers that no call loads
     /// are purged too.
     pub fn purge_expired_batch(&self, now: Moment) {
-        let Some(store) = self.storage.store() else { return };
         let mut place = self.bound.place.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok((found, next)) = store.read_page(place.unwrap_or(Pseudonym([0; 20])), PURGE_BATCH) else { return };
+        let Ok((found, next)) = self.storage.backend().page(place.as_deref().unwrap_or(&[]), PURGE_BATCH) else {
+            return;
+        };
         *place = next;
         let active = self.rules.current();
         let context = self.context(&active.set, now);
@@ -154,7 +121,7 @@ impl Engine {
             let id = stored.customer.as_str();
             // On a copy, so that only customers with something to purge are loaded into memory.
             let held = self.customers.read(id, Customer::clone);
-            let mut customer = held.unwrap_or_else(|| self.assemble(self.storage.read(id)).customer);
+            let mut customer = held.unwrap_or_else(|| self.assemble(id, self.storage.backend().read(id)).customer);
             customer.settle(&context);
             let is_same = |settled: Vec<u8>| stored.encode().is_ok_and(|stored| stored == settled);
             if !customer.encode(id).ok().flatten().is_some_and(is_same) {
@@ -166,11 +133,10 @@ impl Engine {
 
     /// Applies elapsed time to all customers in memory, also to those not in use: retention, expiry, lapses.
     pub fn sweep(&self, now: Moment) {
-        // A customer who is being erased must stay marked as such until the ledger has the erasure.
-        let _no_erasure = sync::block_on(self.revocations.erasing.read());
         let active = self.rules.current();
         let context = self.context(&active.set, now);
-        self.customers.sweep(|customer| {
+        self.customers.sweep(|id, slot| {
+            let customer = &mut slot.customer;
             let before = customer.epoch();
             customer.settle(&context);
             customer.settled = None;
@@ -179,11 +145,12 @@ impl Engine {
                 transient.consent_keys.retain(|remembered| remembered.until > context.now);
             });
             // A purge must reach the disk too; data past its retention is found on disk by its own check.
-            if customer.epoch() == before {
-                return Mutation::None;
+            if customer.epoch() != before {
+                // Nobody waits for it: the next flush stores it.
+                _ = self.submit(id, slot, before, Effects::changed());
             }
-            self.revocations.deny();
-            Mutation::State
+            // A customer who is being erased must stay marked as such until the ledger has the erasure.
+            !slot.customer.standing.is_gone() || !self.revocations.is_being_erased(id)
         });
         self.decisions.forget(|record| !is_readable(record, context.now));
     }
@@ -192,7 +159,7 @@ impl Engine {
     ///
     /// The allocator reuses the memory of evicted customers but seldom returns it to the system. The process therefore
     /// hardly shrinks, and only further growth shows that there are still too many customers.
-    fn keep_within_bound(&self, store: &CustomerStore) {
+    fn keep_within_bound(&self) {
         self.customers.tick();
         let Some(MemoryLimit { bytes, in_use }) = self.bound.memory else { return };
         let Some(resident) = in_use() else { return };
@@ -209,7 +176,8 @@ impl Engine {
         self.bound.most.store(most, Ordering::Relaxed);
         if most > 0 && held > most {
             let left = self.customers.evict(held - most + most / 64);
-            store.counts().evicted.fetch_add(left as u64, Ordering::Relaxed);
+            let counts = self.store().map(CustomerStore::counts);
+            counts.inspect(|counts| _ = counts.evicted.fetch_add(left as u64, Ordering::Relaxed));
         }
     }
 }

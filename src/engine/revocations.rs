@@ -1,20 +1,39 @@
-//! What can overtake an answer or a consent: denials and erasures.
+//! What can overtake an answer or a consent: denials, erasures, and restrictions that are not in the ledger yet.
 
-use tokio::sync::RwLock;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
+use crate::domain::consent::ConsentRecord;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts of denials and erasures, and the lock that keeps erasures and consents apart.
+/// Counts of denials and erasures, and the erasures and consents that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
-    /// Locked shared while consent is written and exclusively during an erasure, so that the order of the ledger is the
-    /// order of the engine.
-    pub erasing: RwLock<()>,
-    /// The number of erasures that have begun and ended.
-    erasures: AtomicU64,
     /// The number of denials: while this does not change, no answer in progress needs another check.
     denials: AtomicU64,
+    /// The number of erasures that have begun.
+    erasures: AtomicU64,
+    under_way: Mutex<UnderWay>,
+    /// The number of customers with unrecorded restrictions.
+    restricted: AtomicU64,
+    /// Changes when an erasure or a consent ends.
+    ended: watch::Sender<()>,
 }
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// The customers who are being erased.
+    erasing: HashSet<String>,
+    /// The consents whose records are on their way to the disk, by customer.
+    recording: HashMap<String, usize>,
+    /// Restrictions in effect that are not known to be durable, by customer. They apply to every copy of the customer
+    /// that is loaded, so that none forgets them.
+    unrecorded: HashMap<String, Vec<Restrictions>>,
+}
+
+type Restrictions = Arc<[ConsentRecord]>;
 
 impl Revocations {
     /// The number of denials so far.
@@ -27,13 +46,127 @@ impl Revocations {
         self.denials.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The number of erasures that have begun and ended.
+    /// The number of erasures that have begun.
     pub fn erasures(&self) -> u64 {
         self.erasures.load(Ordering::Acquire)
     }
 
-    /// Counts the beginning or the end of an erasure, and returns the new count.
-    pub fn count_erasure(&self) -> u64 {
-        self.erasures.fetch_add(1, Ordering::AcqRel) + 1
+    /// Begins an erasure, which ends when the guard is dropped; the number of the erasure. Waits while the customer is
+    /// being erased already.
+    pub async fn begin_erasure(&self, customer: &str) -> (Erasing<'_>, u64) {
+        while !self.lock().erasing.insert(customer.to_owned()) {
+            self.wait_until(|under_way| !under_way.erasing.contains(customer)).await;
+        }
+        let number = self.erasures.fetch_add(1, Ordering::AcqRel) + 1;
+        (Erasing { revocations: self, customer: customer.to_owned() }, number)
+    }
+
+    /// Whether the customer is being erased.
+    pub fn is_being_erased(&self, customer: &str) -> bool {
+        self.lock().erasing.contains(customer)
+    }
+
+    /// Waits until the customer is not being erased.
+    pub async fn erased(&self, customer: &str) {
+        self.wait_until(|under_way| !under_way.erasing.contains(customer)).await;
+    }
+
+    /// Waits until no consent of the customer is on its way to the disk.
+    pub async fn recorded(&self, customer: &str) {
+        self.wait_until(|under_way| !under_way.recording.contains_key(customer)).await;
+    }
+
+    /// Counts records as under way until the guard is dropped, and keeps the restrictions among them in effect.
+    pub fn recording(&self, customer: &str, records: &[ConsentRecord]) -> Recording<'_> {
+        let restrictions: Restrictions = records.iter().filter(|record| !record.status.permits()).cloned().collect();
+        let mut under_way = self.lock();
+        *under_way.recording.entry(customer.to_owned()).or_default() += 1;
+        if !restrictions.is_empty() {
+            under_way.unrecorded.entry(customer.to_owned()).or_default().push(Arc::clone(&restrictions));
+            self.count_restricted(&under_way);
+        }
+        Recording { revocations: self, customer: customer.to_owned(), restrictions }
+    }
+
+    /// The restrictions of a customer that are not known to be durable.
+    pub fn unrecorded(&self, customer: &str) -> Vec<Restrictions> {
+        if self.restricted.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        self.lock().unrecorded.get(customer).cloned().unwrap_or_default()
+    }
+
+    /// Forgets the unrecorded restrictions of a customer: an erasure removes them.
+    pub fn forget_restrictions(&self, customer: &str) {
+        let mut under_way = self.lock();
+        under_way.unrecorded.remove(customer);
+        self.count_restricted(&under_way);
+    }
+
+    async fn wait_until(&self, done: impl Fn(&UnderWay) -> bool) {
+        // Before the look, so that no end is missed.
+        let mut ended = self.ended.subscribe();
+        while !done(&self.lock()) {
+            // The sender lives as long as this.
+            _ = ended.changed().await;
+        }
+    }
+
+    fn count_restricted(&self, under_way: &UnderWay) {
+        self.restricted.store(under_way.unrecorded.len() as u64, Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An erasure under way.
+#[derive(Debug)]
+pub(super) struct Erasing<'r> {
+    revocations: &'r Revocations,
+    customer: String,
+}
+
+impl Drop for Erasing<'_> {
+    fn drop(&mut self) {
+        self.revocations.lock().erasing.remove(&self.customer);
+        self.revocations.ended.send_replace(());
+    }
+}
+
+/// Consent records of one customer that are on their way to the disk.
+#[derive(Debug)]
+pub(super) struct Recording<'r> {
+    revocations: &'r Revocations,
+    customer: String,
+    restrictions: Restrictions,
+}
+
+impl Recording<'_> {
+    /// Ends it, and keeps the restrictions in effect although they are not recorded.
+    pub fn keep_restrictions(mut self) {
+        self.restrictions = Arc::default();
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.revocations.lock();
+        if let Some(count) = under_way.recording.get_mut(&self.customer) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.recording.remove(&self.customer);
+            }
+        }
+        if let Some(held) = under_way.unrecorded.get_mut(&self.customer) {
+            held.retain(|restrictions| !Arc::ptr_eq(restrictions, &self.restrictions));
+            if held.is_empty() {
+                under_way.unrecorded.remove(&self.customer);
+            }
+            self.revocations.count_restricted(&under_way);
+        }
+        drop(under_way);
+        self.revocations.ended.send_replace(());
     }
 }

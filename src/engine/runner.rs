@@ -1,15 +1,16 @@
 //! Runs operations: loads the customer, runs in the critical section, makes the effects durable, waits as long as the
-//! promise needs, and runs again if a denial or an erasure came first.
+//! promise needs, and runs again if a denial came first, or another engine on the same backend.
 
 use std::sync::Arc;
 
-use super::operation::{Applied, Committed, Context, Durability, Effects, Operation, StateChange, Undone};
+use super::operation::{Applied, Committed, Context, Effects, Operation, Undone};
+use super::revocations::Recording;
 use super::{Customer, DecisionRecord, Engine, EngineError};
-use crate::domain::consent::ConsentRecord;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
-use crate::store::{LogEntry, Mutation};
+use crate::storage::{self, CommitError, Pending, StateChange, Transaction};
+use crate::store::Slot;
 use crate::sync;
 
 impl Engine {
@@ -19,24 +20,30 @@ impl Engine {
     /// [`Engine::execute_detached`].
     ///
     /// # Errors
-    /// When the ledger does not take the records of a consent. Restrictions stay in effect.
+    /// When the ledger does not take the records of a consent (restrictions stay in effect), or the backend does not store
+    /// the customer.
     pub async fn execute<O: Operation>(&self, operation: &O, now: Moment) -> Result<O::Answer, EngineError> {
         let context = self.context(operation.rules(), now);
+        // That of the run before, until this run has put its own restrictions into effect.
+        let mut recording = None;
         loop {
             let denials = self.revocations.denials();
-            let Ran { draft, durability, published } = self.run(operation, &context).await?;
-            operation.explain(&draft);
-            self.wait_for(durability).await;
-            let epoch = operation.relies_on(&draft);
-            // Without a denial since, no answer needs a look at its customer.
-            if epoch.is_some() && self.revocations.denials() != denials && Some(self.epoch(operation).await) != epoch {
-                self.undo(operation, &draft).await;
+            let mut ran = self.run(operation, &context, &mut recording).await;
+            operation.explain(&ran.draft);
+            if !self.commit(operation, &mut ran, &context).await? {
+                recording = ran.recording;
                 continue;
             }
-            if let Some(record) = &published {
+            let epoch = operation.relies_on(&ran.draft);
+            // Without a denial since, no answer needs a look at its customer.
+            if epoch.is_some() && self.revocations.denials() != denials && Some(self.epoch(operation).await) != epoch {
+                self.undo(operation, &ran.draft).await;
+                continue;
+            }
+            if let Some(record) = &ran.published {
                 self.decisions.send(record);
             }
-            return Ok(operation.finish(draft));
+            return Ok(operation.finish(ran.draft));
         }
     }
 
@@ -72,91 +79,119 @@ impl Engine {
         operations: &[O],
         now: Moment,
     ) -> Result<Vec<O::Answer>, EngineError> {
-        let (mut answers, mut needed) = (Vec::with_capacity(operations.len()), Durability::Memory);
+        let (mut runs, mut answers) = (Vec::with_capacity(operations.len()), Vec::with_capacity(operations.len()));
         for operation in operations {
-            let Ran { draft, durability, .. } = self.run(operation, &self.context(operation.rules(), now)).await?;
-            needed = needed.max(durability);
-            answers.push(operation.finish(draft));
+            let context = self.context(operation.rules(), now);
+            runs.push((self.run(operation, &context, &mut None).await, context));
         }
-        self.wait_for(needed).await;
+        for (operation, (mut ran, context)) in operations.iter().zip(runs) {
+            let committed = self.commit(operation, &mut ran, &context).await?;
+            answers.push(if committed { operation.finish(ran.draft) } else { self.execute(operation, now).await? });
+        }
         Ok(answers)
     }
 
-    /// Runs an operation once; its consent records are durable and its grants in effect when this returns.
-    async fn run<O: Operation>(&self, operation: &O, context: &Context<'_>) -> Result<Ran<O::Draft>, EngineError> {
-        let erasures = self.revocations.erasures();
-        let Applied { mut draft, effects } = self.run_in_memory(operation, context).await;
-        let Effects { consent, durability, publish, .. } = effects;
-        if !consent.is_empty() {
-            self.commit(operation, &mut draft, Commit { records: consent, erasures, context }).await?;
-        }
-        if let Some(record) = &publish {
-            self.decisions.keep(record);
-        }
-        Ok(Ran { draft, durability, published: publish })
-    }
-
-    /// Runs an operation in the customer's critical section; what needs no disk is in effect when this returns.
-    async fn run_in_memory<O: Operation>(&self, operation: &O, context: &Context<'_>) -> Applied<O::Draft> {
+    /// Runs an operation in the customer's critical section and hands its effects to the backend. What needs no disk is
+    /// in effect when this returns. `before` are the records of an earlier run, whose restrictions stay in effect.
+    async fn run<'e, O: Operation>(
+        &'e self,
+        operation: &O,
+        context: &Context<'_>,
+        before: &mut Option<Recording<'e>>,
+    ) -> Ran<'e, O::Draft> {
         let id = operation.customer();
-        let run = |customer: &mut Customer| {
-            let before = customer.epoch();
-            let mut applied = operation.run(customer, context);
-            let mutation = self.mutation(id, customer, before, &mut applied.effects);
-            (applied, mutation)
-        };
-        self.enter(id, run).await
+        loop {
+            let run = |slot: &mut Slot<Customer>| {
+                let before = slot.customer.epoch();
+                let Applied { draft, mut effects } = operation.run(&mut slot.customer, context);
+                if !effects.consent.is_empty() && self.revocations.is_being_erased(id) {
+                    // The erasure would remove the records that it does not know of.
+                    let Undone { effects: _, forget: _ } = operation.undo(&mut slot.customer, &draft);
+                    return None;
+                }
+                let records = !effects.consent.is_empty();
+                let recording = records.then(|| self.revocations.recording(id, &effects.consent));
+                let published = effects.publish.take();
+                let pending = self.submit(id, slot, before, effects);
+                let load = slot.customer.load();
+                Some(Ran { draft, pending, published, recording, load })
+            };
+            match self.enter(id, run).await {
+                Some(ran) => {
+                    ran.published.iter().for_each(|record| self.decisions.keep(record));
+                    return ran;
+                }
+                None => {
+                    // The erasure waits for them, and removes them.
+                    *before = None;
+                    self.revocations.erased(id).await;
+                }
+            }
+        }
     }
 
-    /// Makes consent records durable, then lets them take effect.
+    /// Waits until the effects of a run are durable, and lets its grants take effect. Returns whether they are: if
+    /// another engine changed the customer first, only the restrictions of the run are left.
     async fn commit<O: Operation>(
         &self,
         operation: &O,
-        draft: &mut O::Draft,
-        commit: Commit<'_>,
-    ) -> Result<(), EngineError> {
-        let Commit { mut records, erasures, context } = commit;
-        let _release = Release { engine: self, operation };
-        // No erasure can happen between this check, the write and the effect.
-        let _no_erasure = self.revocations.erasing.read().await;
-        if self.revocations.erasures() != erasures {
-            // An erasure may have removed the restrictions, and a yes may now come from an erased customer.
-            self.undo(operation, draft).await;
-            let applied = self.run_in_memory(operation, context).await;
-            (*draft, records) = (applied.draft, applied.effects.consent);
-        }
-        if records.is_empty() {
-            return Ok(());
-        }
-        match self.storage.ledger().submit(records.clone()).await {
-            Ok(position) => {
+        ran: &mut Ran<'_, O::Draft>,
+        context: &Context<'_>,
+    ) -> Result<bool, EngineError> {
+        let _release = ran.recording.is_some().then_some(Release { engine: self, operation });
+        match std::mem::replace(&mut ran.pending, Pending::Done).done().await {
+            Ok(storage::Committed { records, position }) if ran.recording.is_some() => {
                 let done = Committed { records: &records, position, context: *context };
-                let take_effect = |customer: &mut Customer| {
-                    operation.take_effect(customer, draft, &done);
-                    customer.settled = None;
-                    ((), Mutation::State)
+                let id = operation.customer();
+                let take_effect = |slot: &mut Slot<Customer>| {
+                    let erased_at = self.storage.ledger().erased_at(id);
+                    // What an erasure has removed since does not come back.
+                    if !self.revocations.is_being_erased(id) && erased_at.is_none_or(|erased| erased < position) {
+                        operation.take_effect(&mut slot.customer, &mut ran.draft, &done);
+                        slot.customer.settled = None;
+                    }
                 };
-                self.enter(operation.customer(), take_effect).await;
-                Ok(())
+                self.enter(id, take_effect).await;
+                ran.recording = None;
+                Ok(true)
             }
-            Err(error) => {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict) => {
+                self.discard(operation, ran);
+                Ok(false)
+            }
+            Err(CommitError::Store(why)) => {
+                self.discard(operation, ran);
+                Err(EngineError::NotStored(why))
+            }
+            Err(CommitError::Ledger(error)) => {
                 if !matches!(error, LedgerError::Full(_)) {
                     self.trust_ledger(false);
+                }
+                if let Some(recording) = ran.recording.take() {
+                    recording.keep_restrictions();
                 }
                 Err(EngineError::LedgerUnavailable(error.to_string()))
             }
         }
     }
 
+    /// Forgets the copy that a run changed, and its decision: the next access loads the customer again.
+    fn discard<O: Operation>(&self, operation: &O, ran: &Ran<'_, O::Draft>) {
+        self.customers.remove_if(operation.customer(), |held| held.load() == ran.load);
+        ran.published.iter().for_each(|record| self.decisions.remove(record.id.key()));
+    }
+
     /// Undoes a run.
     async fn undo<O: Operation>(&self, operation: &O, draft: &O::Draft) {
-        let id = operation.customer();
-        let undo = |customer: &mut Customer| {
-            let before = customer.epoch();
-            let Undone { mut effects, forget } = operation.undo(customer, draft);
-            (forget, self.mutation(id, customer, before, &mut effects))
+        let undo = |slot: &mut Slot<Customer>| {
+            let before = slot.customer.epoch();
+            let Undone { effects, forget } = operation.undo(&mut slot.customer, draft);
+            // The answer waits for the run that follows, and so for this.
+            _ = self.submit(operation.customer(), slot, before, effects);
+            forget
         };
-        if let Some(record) = self.enter(id, undo).await {
+        if let Some(record) = self.enter(operation.customer(), undo).await {
             self.decisions.remove(record.id.key());
         }
     }
@@ -165,7 +200,7 @@ impl Engine {
     /// customer. No thread that answers calls waits for the disk here.
     pub(super) async fn enter<T, F>(&self, id: &str, work: F) -> T
     where
-        F: FnOnce(&mut Customer) -> (T, Mutation),
+        F: FnOnce(&mut Slot<Customer>) -> T,
     {
         let mut work = match self.customers.update(id, work) {
             Ok(result) => return result,
@@ -181,36 +216,22 @@ impl Engine {
         }
     }
 
-    /// How a customer must be stored after effects that began in an epoch.
-    fn mutation(&self, id: &str, customer: &mut Customer, epoch: u64, effects: &mut Effects) -> Mutation {
-        if customer.epoch() != epoch {
-            effects.state = StateChange::Changed;
+    /// Hands the effects of a run that began in an epoch to the backend, in the customer's critical section.
+    pub(super) fn submit(&self, id: &str, slot: &mut Slot<Customer>, epoch: u64, effects: Effects) -> Pending<'_> {
+        let Effects { log, consent, mut state, keeps_settled, durability, publish: _ } = effects;
+        if slot.customer.epoch() != epoch {
+            state = StateChange::Changed;
             self.revocations.deny();
         }
-        if !effects.keeps_settled {
-            customer.settled = None;
+        if !keeps_settled {
+            slot.customer.settled = None;
         }
-        let log = std::mem::take(&mut effects.log);
-        match effects.state {
-            StateChange::None => Mutation::None,
-            StateChange::Changed if log.is_empty() => Mutation::State,
-            state => {
-                let Some(customer) = self.storage.pseudonym(id) else { return Mutation::State };
-                let entries = log.into_iter().map(|change| LogEntry { customer, change }).collect();
-                if state == StateChange::Logged { Mutation::Logged(entries) } else { Mutation::LoggedAndState(entries) }
-            }
-        }
+        let Slot { customer, cached, .. } = slot;
+        self.storage.backend().commit(Transaction { id, customer, cached, state, log, consent, durability })
     }
 
     async fn epoch<O: Operation>(&self, operation: &O) -> u64 {
-        self.enter(operation.customer(), |customer| (customer.epoch(), Mutation::None)).await
-    }
-
-    /// Waits until the effects so far are durable.
-    async fn wait_for(&self, durability: Durability) {
-        if durability == Durability::Process {
-            self.wait_durable().await;
-        }
+        self.enter(operation.customer(), |slot| slot.customer.epoch()).await
     }
 
     /// What operations under these rules may know now.
@@ -220,18 +241,15 @@ impl Engine {
     }
 }
 
-/// A run whose consent records are durable.
-struct Ran<D> {
+/// A run whose effects the backend has.
+struct Ran<'e, D> {
     draft: D,
-    durability: Durability,
+    pending: Pending<'e>,
     published: Option<Arc<DecisionRecord>>,
-}
-
-/// Consent records to make durable, and the count of erasures before the run that made them.
-struct Commit<'a> {
-    records: Vec<ConsentRecord>,
-    erasures: u64,
-    context: &'a Context<'a>,
+    /// Its consent records, if it has any, until they are durable.
+    recording: Option<Recording<'e>>,
+    /// The load of the customer that it changed.
+    load: u64,
 }
 
 /// Releases what a run holds when its commit ends, for whatever reason.
@@ -243,7 +261,7 @@ struct Release<'e, O: Operation> {
 impl<O: Operation> Drop for Release<'_, O> {
     fn drop(&mut self) {
         // Who holds something stays in memory.
-        let release = |customer: &mut Customer| (self.operation.release(customer), Mutation::None);
+        let release = |slot: &mut Slot<Customer>| self.operation.release(&mut slot.customer);
         _ = self.engine.customers.update(self.operation.customer(), release);
     }
 }

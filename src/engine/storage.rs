@@ -1,91 +1,53 @@
-//! What outlives the process: the consent ledger, and the store of customers if there is one.
+//! The engine's view of its backend: loading customers, and whether consent can be relied on.
 
 use std::sync::Arc;
 
 use super::Customer;
 use super::operations::Answered;
 use super::{Engine, MemoryLimit};
-use crate::domain::consent::ConsentRecord;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::PurposeId;
 use crate::domain::time::Moment;
-use crate::ledger::{Ledger, LedgerError};
-use crate::store::codec::{StoredCustomer, StoredRequest};
-use crate::store::{CustomerStore, Customers, LoadedCustomer, StoreError};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::ledger::Ledger;
+use crate::storage::{Backend, CachedCustomers, Embedded, Stored};
+use crate::store::codec::StoredRequest;
+use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError, Version};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The ledger and the store.
+/// The backend, and what is known of its state.
 #[derive(Debug)]
 pub(super) struct Storage {
-    ledger: Arc<dyn Ledger>,
+    backend: Arc<dyn Backend>,
     /// Whether consent can be relied on.
     trusted: AtomicBool,
-    store: Option<Arc<CustomerStore>>,
     /// What was known of customers before this moment is lost.
     lost: Option<Moment>,
-}
-
-/// What the ledger and the store hold of one customer.
-#[derive(Debug)]
-pub(super) struct Held {
-    /// The position of the customer's last erasure.
-    erased_at: Option<u64>,
-    records: Result<Vec<(u64, ConsentRecord)>, LedgerError>,
-    stored: Result<Option<StoredCustomer>, StoreError>,
+    /// The number of loads from a backend that is shared.
+    loads: AtomicU64,
 }
 
 impl Storage {
-    /// A ledger, without a store.
-    pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger, trusted: AtomicBool::new(true), store: None, lost: None }
+    /// A backend whose consent records can be relied on.
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self { backend, trusted: AtomicBool::new(true), lost: None, loads: AtomicU64::new(0) }
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
     /// The ledger.
     pub fn ledger(&self) -> &dyn Ledger {
-        &*self.ledger
+        &**self.backend.ledger()
     }
-
-    /// The store.
-    pub fn store(&self) -> Option<&CustomerStore> {
-        self.store.as_deref()
-    }
-
-    /// The customer's pseudonym in the contact log, if there is a log.
-    pub fn pseudonym(&self, id: &str) -> Option<[u8; 20]> {
-        self.store().map(|store| store.pseudonym(id).0)
-    }
-
-    /// Reads a customer; no thread that answers calls waits for the disk.
-    pub async fn load(&self, id: &str) -> Held {
-        let Some(store) = &self.store else { return self.read(id) };
-        // Without a runtime the caller may wait: tests, timelines and tools.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return self.read(id) };
-        let (ledger, store, customer) = (Arc::clone(&self.ledger), Arc::clone(store), id.to_owned());
-        let reading = runtime.spawn_blocking(move || read(&*ledger, Some(&store), &customer));
-        match reading.await {
-            Ok(held) => held,
-            Err(_) => self.read(id),
-        }
-    }
-
-    /// Reads a customer on this thread.
-    pub fn read(&self, id: &str) -> Held {
-        read(&*self.ledger, self.store(), id)
-    }
-}
-
-fn read(ledger: &dyn Ledger, store: Option<&CustomerStore>, id: &str) -> Held {
-    let (erased_at, records) = (ledger.erased_at(id), ledger.records(id));
-    let stored = store.map_or(Ok(None), |store| store.read(id, erased_at));
-    Held { erased_at, records, stored }
 }
 
 impl Engine {
     /// The engine over a store: customers are loaded from it and flushed to it.
     #[must_use]
     pub fn with_store(mut self, store: CustomerStore, memory_limit: Option<MemoryLimit>) -> Self {
-        self.customers = Customers::new(Some(Arc::clone(store.contact_log())));
-        self.storage.store = Some(Arc::new(store));
+        self.storage.backend = Arc::new(Embedded::new(Arc::clone(self.storage.backend.ledger()), Some(store)));
         self.bound.memory = memory_limit;
         self.store_names(&self.rules.current().set.vocabulary);
         self
@@ -98,10 +60,10 @@ impl Engine {
         self
     }
 
-    /// The store, if there is one.
+    /// The customer store of this machine, if there is one.
     #[must_use]
     pub fn store(&self) -> Option<&CustomerStore> {
-        self.storage.store()
+        self.storage.backend.files()
     }
 
     /// Whether consent can be relied on.
@@ -119,12 +81,12 @@ impl Engine {
 
     /// Loads a customer; a new one if neither the store nor the ledger has them.
     pub(super) async fn load(&self, id: &str) -> LoadedCustomer<Customer> {
-        let held = self.storage.load(id).await;
-        self.assemble(held)
+        let stored = self.storage.backend.load(id).done().await;
+        self.assemble(id, stored)
     }
 
-    /// The customer, from what the ledger and the store hold.
-    pub(super) fn assemble(&self, held: Held) -> LoadedCustomer<Customer> {
+    /// The customer, from what is stored.
+    pub(super) fn assemble(&self, id: &str, held: Stored) -> LoadedCustomer<Customer> {
         let mut customer = match held.erased_at {
             Some(_) => Customer::erased(self.revocations.erasures()),
             None => Customer::default(),
@@ -139,13 +101,18 @@ impl Engine {
             }
             Err(_) => self.trust_ledger(false),
         }
+        if held.version != Version::default() || self.storage.backend.is_shared() {
+            let load = self.storage.loads.fetch_add(1, Ordering::Relaxed) + 1;
+            customer.transient_mut().version = (held.version, load);
+        }
+        self.restrict_again(id, &mut customer);
         if customer.standing.is_gone() {
             return LoadedCustomer { customer, stored: false };
         }
         if let Some(since) = self.storage.lost {
             assume_contacted(&mut customer, since);
         }
-        let stored = match held.stored {
+        let stored = match held.customer {
             Ok(None) => false,
             Ok(Some(stored)) => {
                 if stored.denials > customer.epoch() {
@@ -169,6 +136,16 @@ impl Engine {
         LoadedCustomer { customer, stored }
     }
 
+    /// Applies the restrictions that are in effect and not known to be in the ledger.
+    fn restrict_again(&self, id: &str, customer: &mut Customer) {
+        for restrictions in self.revocations.unrecorded(id) {
+            let vocabulary = &self.rules.current().set.vocabulary;
+            for record in restrictions.iter() {
+                customer.standing.apply(vocabulary.find::<PurposeId>(&record.purpose), record, 0);
+            }
+        }
+    }
+
     fn answered_before(&self, stored: &StoredRequest) -> Answered {
         let key = DecisionKey(stored.decision);
         Answered { request: stored.request, key, record: self.decisions.get(key), until: Moment(stored.until) }
@@ -178,4 +155,14 @@ impl Engine {
 /// What was known of a customer before a moment is lost: their limits count as used up.
 fn assume_contacted(customer: &mut Customer, since: Moment) {
     customer.state.relation_mut().lost = Some(since);
+}
+
+impl CachedCustomers for Customers<Customer> {
+    fn begin_flush(&self, id: &str) -> Result<Option<FlushOp>, StoreError> {
+        Customers::begin_flush(self, id)
+    }
+
+    fn flush_failed(&self, id: &str) {
+        Customers::flush_failed(self, id);
+    }
 }

@@ -174,6 +174,14 @@ impl CustomerStore {
         self.database.bytes()
     }
 
+    /// The names that stored customers refer to, under the same ids.
+    ///
+    /// # Errors
+    /// When the disk fails, or the names are damaged.
+    pub fn names(&self) -> Result<Vocabulary, StoreError> {
+        metadata::read_names(&self.database)
+    }
+
     /// The pseudonym of a customer.
     #[must_use]
     pub fn pseudonym(&self, customer: &str) -> Pseudonym {

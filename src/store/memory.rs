@@ -1,10 +1,9 @@
 //! The cache of customers: access by closure, so that no lock outlives a call.
 //!
-//! Each slot tracks whether the customer is persisted and whether it is dirty. Dirty customers are never evicted, so a
+//! Each slot tracks whether the customer is stored and whether it is dirty. Dirty customers are never evicted, so a
 //! customer that is not in memory is in the store in its latest state.
 
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dashmap::DashMap;
@@ -12,7 +11,6 @@ use dashmap::mapref::entry::Entry;
 use ecow::EcoString;
 
 use super::StoreError;
-use super::contact_log::{ContactLog, LogEntry};
 use crate::sync::Section;
 
 /// The number of shards of the map. A sweep locks one shard at a time, so a decision waits for at most a thousandth of
@@ -28,30 +26,58 @@ pub struct Customers<C> {
     /// become stale meanwhile.
     removals: Vec<AtomicU64>,
     section: Section,
-    log: Option<Arc<ContactLog>>,
     /// The time for eviction, in flushes.
     ticks: AtomicU32,
 }
 
+/// A customer in memory, as its critical section sees it.
 #[derive(Debug)]
-struct Slot<C> {
-    customer: C,
+pub struct Slot<C> {
+    /// The customer.
+    pub customer: C,
+    /// How it differs from its stored state.
+    pub cached: Cached,
     /// The tick of the last access.
     last_used: AtomicU32,
+}
+
+/// How a customer in memory differs from its stored state.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cached {
     /// Whether the store has the customer.
-    stored: bool,
+    pub stored: bool,
     dirty: Dirty,
 }
 
-/// How a customer in memory differs from its stored state. Every customer that is not clean is listed in the contact
+/// In what a customer in memory differs from its stored state. Every customer that is not clean is listed in the contact
 /// log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-enum Dirty {
+pub enum Dirty {
+    /// In nothing.
     #[default]
     Clean,
     /// All differences are entries of the contact log.
     LogOnly,
+    /// In anything.
     Full,
+}
+
+impl Cached {
+    /// Notes a difference. Returns whether it is a new one, so that the customer must be listed.
+    pub fn mark(&mut self, dirty: Dirty) -> bool {
+        let new = self.dirty < dirty;
+        self.dirty = self.dirty.max(dirty);
+        new
+    }
+}
+
+/// A version of a stored customer: two writes never have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Version {
+    /// The number of the write.
+    pub write: u64,
+    /// Random bytes: a database that loses a write may number another one the same.
+    pub mark: u64,
 }
 
 /// Says whether a customer may have been changed and evicted since.
@@ -65,20 +91,6 @@ pub struct LoadedCustomer<C> {
     pub customer: C,
     /// Whether the store has the customer.
     pub stored: bool,
-}
-
-/// What a closure changed about a customer.
-#[derive(Debug, Default, PartialEq)]
-pub enum Mutation {
-    /// Nothing that is persisted.
-    #[default]
-    None,
-    /// Persisted state that the contact log does not hold.
-    State,
-    /// Contacts and outcomes, all of them held by these entries of the contact log.
-    Logged(Vec<LogEntry>),
-    /// Both.
-    LoggedAndState(Vec<LogEntry>),
 }
 
 /// The write that makes a customer clean.
@@ -101,34 +113,32 @@ pub trait Persisted {
     /// # Errors
     /// When the customer cannot be encoded.
     fn encode(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The version of the copy; the default where no versions are compared.
+    fn version(&self) -> Version;
+    /// Gives the copy a version.
+    fn set_version(&mut self, version: Version);
 }
 
 impl<C: Persisted> Default for Customers<C> {
     fn default() -> Self {
-        Self::new(None)
-    }
-}
-
-impl<C: Persisted> Customers<C> {
-    /// An empty cache. With a log, customers are persisted; without, they live in memory only.
-    pub fn new(log: Option<Arc<ContactLog>>) -> Self {
         Self {
             map: DashMap::with_hasher_and_shard_amount(foldhash::quality::RandomState::default(), SHARDS),
             removals: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
             section: Section::default(),
-            log,
             ticks: AtomicU32::new(0),
         }
     }
+}
 
+impl<C: Persisted> Customers<C> {
     /// Applies a change to a customer in memory, under the lock of its shard.
     ///
     /// # Errors
     /// The change, not applied, if the customer is not in memory: load the customer, then call
     /// [`Customers::update_loaded`].
-    pub fn update<T, F: FnOnce(&mut C) -> (T, Mutation)>(&self, id: &str, change: F) -> Result<T, F> {
+    pub fn update<T, F: FnOnce(&mut Slot<C>) -> T>(&self, id: &str, change: F) -> Result<T, F> {
         self.section.enter(|| match self.map.get_mut(id) {
-            Some(mut slot) => Ok(self.apply(id, &mut slot, change)),
+            Some(mut slot) => Ok(self.apply(&mut slot, change)),
             None => Err(change),
         })
     }
@@ -144,7 +154,7 @@ impl<C: Persisted> Customers<C> {
     ///
     /// # Errors
     /// The change, not applied, if what was loaded may have become stale since the ticket: load again.
-    pub fn update_loaded<T, F: FnOnce(&mut C) -> (T, Mutation)>(
+    pub fn update_loaded<T, F: FnOnce(&mut Slot<C>) -> T>(
         &self,
         id: &str,
         loaded: LoadedCustomer<C>,
@@ -153,11 +163,11 @@ impl<C: Persisted> Customers<C> {
     ) -> Result<T, F> {
         let mut slot = Box::new(Slot::from(loaded));
         self.section.enter(|| match self.map.entry(EcoString::from(id)) {
-            Entry::Occupied(mut cached) => Ok(self.apply(id, cached.get_mut(), change)),
+            Entry::Occupied(mut cached) => Ok(self.apply(cached.get_mut(), change)),
             Entry::Vacant(_) if self.ticket(id) != ticket => Err(change),
             Entry::Vacant(vacant) => {
-                let result = self.apply(id, &mut slot, change);
-                if slot.stored || slot.customer.is_worth_keeping() {
+                let result = self.apply(&mut slot, change);
+                if slot.cached.stored || slot.customer.is_worth_keeping() {
                     vacant.insert(slot);
                 }
                 Ok(result)
@@ -165,30 +175,9 @@ impl<C: Persisted> Customers<C> {
         })
     }
 
-    fn apply<T>(&self, id: &str, slot: &mut Slot<C>, change: impl FnOnce(&mut C) -> (T, Mutation)) -> T {
+    fn apply<T>(&self, slot: &mut Slot<C>, change: impl FnOnce(&mut Slot<C>) -> T) -> T {
         slot.last_used.store(self.ticks.load(Ordering::Relaxed), Ordering::Relaxed);
-        let (result, mutation) = change(&mut slot.customer);
-        self.record(id, slot, mutation);
-        result
-    }
-
-    /// Marks the customer dirty, and then appends the log entries: the log lists a customer before it holds its
-    /// entries.
-    fn record(&self, id: &str, slot: &mut Slot<C>, mutation: Mutation) {
-        let Some(log) = &self.log else { return };
-        let (dirty, entries) = match mutation {
-            Mutation::None => return,
-            Mutation::State => (Dirty::Full, Vec::new()),
-            // The log knows pseudonyms only, so replaying it could not create a customer under its id.
-            Mutation::Logged(entries) if !slot.stored => (Dirty::Full, entries),
-            Mutation::Logged(entries) => (Dirty::LogOnly, entries),
-            Mutation::LoggedAndState(entries) => (Dirty::Full, entries),
-        };
-        if slot.dirty < dirty {
-            slot.dirty = dirty;
-            if dirty == Dirty::Full { log.mark_dirty(id.into()) } else { log.mark_log_only(id.into()) }
-        }
-        log.append(entries);
+        change(slot)
     }
 
     /// Replaces a customer, or inserts it, even if it is empty.
@@ -199,11 +188,15 @@ impl<C: Persisted> Customers<C> {
         });
     }
 
-    /// Removes a customer from memory, dirty or not.
-    pub fn remove(&self, id: &str) {
+    /// Removes a customer from memory, dirty or not, if `gone` holds.
+    pub fn remove_if(&self, id: &str, gone: impl FnOnce(&C) -> bool) {
         self.section.enter(|| {
-            self.removals(id).fetch_add(1, Ordering::AcqRel);
-            self.map.remove(id);
+            self.map.remove_if(id, |_, slot| {
+                let gone = gone(&slot.customer);
+                // Before the removal is seen, so that no load that began earlier brings the customer back.
+                self.removals(id).fetch_add(u64::from(gone), Ordering::AcqRel);
+                gone
+            });
         });
     }
 
@@ -213,13 +206,12 @@ impl<C: Persisted> Customers<C> {
     }
 
     /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not
-    /// stored.
-    pub fn sweep(&self, mut change: impl FnMut(&mut C) -> Mutation) {
+    /// stored, if the change returns true.
+    pub fn sweep(&self, mut change: impl FnMut(&str, &mut Slot<C>) -> bool) {
         self.section.enter(|| {
             self.map.retain(|id, slot| {
-                let mutation = change(&mut slot.customer);
-                self.record(id, slot, mutation);
-                slot.stored || slot.customer.is_worth_keeping()
+                let may_go = change(id, slot);
+                !may_go || slot.cached.stored || slot.customer.is_worth_keeping()
             });
         });
     }
@@ -231,19 +223,19 @@ impl<C: Persisted> Customers<C> {
     /// When the customer cannot be encoded.
     pub fn begin_flush(&self, id: &str) -> Result<Option<FlushOp>, StoreError> {
         let Some(mut slot) = self.map.get_mut(id) else { return Ok(None) };
-        if std::mem::take(&mut slot.dirty) == Dirty::Clean {
+        if std::mem::take(&mut slot.cached.dirty) == Dirty::Clean {
             return Ok(None);
         }
         let bytes = slot.customer.encode(id)?;
-        let was_stored = std::mem::replace(&mut slot.stored, bytes.is_some());
+        let was_stored = std::mem::replace(&mut slot.cached.stored, bytes.is_some());
         Ok(bytes.map(FlushOp::Put).or_else(|| was_stored.then_some(FlushOp::Delete)))
     }
 
-    /// Marks a customer dirty again.
+    /// Marks a customer dirty again, who must be listed again, too.
     pub fn flush_failed(&self, id: &str) {
         if let Some(mut slot) = self.map.get_mut(id) {
-            slot.stored = true;
-            self.record(id, &mut slot, Mutation::State);
+            slot.cached.stored = true;
+            slot.cached.mark(Dirty::Full);
         }
     }
 
@@ -251,7 +243,7 @@ impl<C: Persisted> Customers<C> {
     ///
     /// To be called by the flushing thread between flushes only: a customer whose flush is under way is marked clean.
     pub fn evict(&self, wanted: usize) -> usize {
-        let evictable = |slot: &Slot<C>| slot.dirty == Dirty::Clean && !slot.customer.is_pinned();
+        let evictable = |slot: &Slot<C>| slot.cached.dirty == Dirty::Clean && !slot.customer.is_pinned();
         let last_used = |slot: &Slot<C>| slot.last_used.load(Ordering::Relaxed);
         let mut times: Vec<u32> = self.map.iter().filter(|slot| evictable(slot)).map(|slot| last_used(&slot)).collect();
         let Some(index) = wanted.min(times.len()).checked_sub(1) else { return 0 };
@@ -294,7 +286,7 @@ impl<C: Persisted> Customers<C> {
 
 impl<C> From<LoadedCustomer<C>> for Slot<C> {
     fn from(LoadedCustomer { customer, stored }: LoadedCustomer<C>) -> Self {
-        Self { customer, last_used: AtomicU32::new(0), stored, dirty: Dirty::Clean }
+        Self { customer, cached: Cached { stored, dirty: Dirty::Clean }, last_used: AtomicU32::new(0) }
     }
 }
 
@@ -318,15 +310,22 @@ mod tests {
         fn encode(&self, _id: &str) -> Result<Option<Vec<u8>>, StoreError> {
             if self.0 { Err(postcard::Error::NotYetImplemented.into()) } else { Ok(Some(vec![1])) }
         }
+
+        fn version(&self) -> Version {
+            Version::default()
+        }
+
+        fn set_version(&mut self, _version: Version) {}
     }
 
     #[test]
     fn a_customer_who_cannot_be_encoded_stays_dirty() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = ContactLog::open(folder.path(), 0).unwrap();
-        let customers = Customers::new(Some(Arc::new(log)));
+        let customers = Customers::default();
         let refuse = |refuses| {
-            let change = |customer: &mut Refuses| (customer.0 = refuses, Mutation::State);
+            let change = |slot: &mut Slot<Refuses>| {
+                slot.customer.0 = refuses;
+                slot.cached.mark(Dirty::Full)
+            };
             let loaded = LoadedCustomer { customer: Refuses(refuses), stored: false };
             _ = customers.update_loaded("anna", loaded, customers.ticket("anna"), change);
         };

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
 pub use copy::{CustomerCount, unpack};
 pub use customer_store::{CustomerFlush, CustomerStore, OpenedStore, StoreCounts, StoreRecovery, WriterState};
-pub use memory::{Customers, FlushOp, LoadedCustomer, Mutation, Persisted, Ticket};
+pub use memory::{Cached, Customers, Dirty, FlushOp, LoadedCustomer, Persisted, Slot, Ticket, Version};
 
 /// Why the customer store failed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,9 @@ pub enum StoreError {
     /// The stored bytes of a customer are damaged.
     #[error("what is stored of a customer is damaged")]
     Damaged,
+    /// There are no files that could be copied.
+    #[error("nothing is kept on disk, or it is closed")]
+    NoFiles,
     /// The database failed to read or write.
     #[error("the customers cannot be read or written: {0}")]
     Database(String),

@@ -21,6 +21,7 @@ mod conformance;
 mod consent;
 mod consent_cases;
 mod consent_table;
+mod contract;
 mod door;
 mod editing;
 mod expressions;

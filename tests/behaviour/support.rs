@@ -119,10 +119,10 @@ pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u6
     }
 }
 
-/// A ledger in memory that a test holds up, or lets fail.
-#[derive(Debug, Default)]
+/// A ledger that a test holds up, or lets fail.
+#[derive(Debug)]
 pub struct StubbornLedger {
-    kept: Arc<MemoryLedger>,
+    kept: Arc<dyn Ledger>,
     /// Nothing is appended while a test holds it.
     pub gate: Arc<Mutex<()>>,
     /// No customer is erased while a test holds it.
@@ -135,7 +135,19 @@ pub struct StubbornLedger {
     pub without_writer: AtomicBool,
 }
 
+impl Default for StubbornLedger {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryLedger::default()))
+    }
+}
+
 impl StubbornLedger {
+    /// A ledger that passes everything on to another.
+    pub fn over(kept: Arc<dyn Ledger>) -> Self {
+        let (gate, erasing, asked, broken) = (Arc::default(), Mutex::default(), Arc::default(), Arc::default());
+        Self { kept, gate, erasing, asked, broken, without_writer: AtomicBool::default() }
+    }
+
     /// An engine over such a ledger.
     pub fn under(rules: Arc<RuleSet>) -> (Engine, Arc<Self>) {
         let ledger = Arc::new(Self::default());
@@ -167,7 +179,12 @@ impl Ledger for StubbornLedger {
         let (kept, gate, asked) = (Arc::clone(kept), Arc::clone(gate), Arc::clone(asked));
         let (broken, (reply, waiting)) = (Arc::clone(broken), oneshot::channel());
         let writer = Self { kept, gate, asked, broken, ..Self::default() };
-        std::thread::spawn(move || reply.send(writer.append(&records)));
+        std::thread::spawn(move || {
+            let result = writer.append(&records);
+            // Before the reply, so that a test may open the files again.
+            drop(writer);
+            reply.send(result)
+        });
         Appending::Waiting(waiting)
     }
 

@@ -60,8 +60,8 @@ pub struct RecordConsent {
 /// The answer to a request, before its records are durable.
 #[derive(Debug)]
 pub enum ConsentDraft {
-    /// The results of a new request, and whether one of its records restricts.
-    Results(ConsentAnswer, bool),
+    /// The results of a new request.
+    Results(ConsentAnswer),
     /// A repetition, with the answer that the first request got.
     Repeated(Arc<ConsentAnswer>),
     /// The request's key cannot be used.
@@ -117,19 +117,16 @@ impl RecordConsent {
         (records, results)
     }
 
-    /// Applies the records that restrict, and what elapsed time changes before and after. Returns whether one restricts.
-    fn restrict(&self, customer: &mut Customer, records: &[ConsentRecord], context: &Context<'_>) -> bool {
+    /// Applies the records that restrict, and what elapsed time changes before and after.
+    fn restrict(&self, customer: &mut Customer, records: &[ConsentRecord], context: &Context<'_>) {
         let mut restrictions = records.iter().filter(|record| !record.status.permits()).peekable();
-        let restricts = restrictions.peek().is_some();
-        if restricts {
+        if restrictions.peek().is_some() {
             // Data that was due for deletion before a restriction of processing is not preserved by the restriction.
             customer.settle(context);
             customer.deny();
-            customer.transient_mut().unrecorded += 1;
         }
         restrictions.for_each(|record| customer.standing.apply(self.purpose(&record.purpose), record, 0));
         customer.settle(context);
-        restricts
     }
 }
 
@@ -155,16 +152,15 @@ impl Operation for RecordConsent {
         if consent.is_empty() {
             self.release(customer);
         }
-        let restricts = self.restrict(customer, &consent, context);
+        self.restrict(customer, &consent, context);
         let answer = ConsentAnswer { results, position: customer.standing.position() };
         let effects = Effects { consent, state: StateChange::Changed, ..Effects::default() };
-        Applied::with(ConsentDraft::Results(answer, restricts), effects)
+        Applied::with(ConsentDraft::Results(answer), effects)
     }
 
     fn take_effect(&self, customer: &mut Customer, draft: &mut ConsentDraft, done: &Committed<'_>) {
-        let ConsentDraft::Results(answer, restricts) = draft else { return };
+        let ConsentDraft::Results(answer) = draft else { return };
         let Committed { records, position, context } = *done;
-        recorded(customer, *restricts);
         let first = position.saturating_sub(records.len() as u64);
         for (index, record) in (1..).zip(records) {
             customer.standing.apply(self.purpose(&record.purpose), record, first + index);
@@ -181,26 +177,16 @@ impl Operation for RecordConsent {
         customer.release_key(&self.request);
     }
 
-    fn undo(&self, customer: &mut Customer, draft: &ConsentDraft) -> Undone {
+    fn undo(&self, customer: &mut Customer, _draft: &ConsentDraft) -> Undone {
         self.release(customer);
-        if let ConsentDraft::Results(_, restricts) = draft {
-            recorded(customer, *restricts);
-        }
-        Undone { effects: Effects { state: StateChange::Changed, ..Effects::default() }, forget: None }
+        Undone { effects: Effects::changed(), forget: None }
     }
 
     fn finish(&self, draft: ConsentDraft) -> Self::Answer {
         match draft {
-            ConsentDraft::Results(answer, _) => Ok(answer),
+            ConsentDraft::Results(answer) => Ok(answer),
             ConsentDraft::Repeated(answer) => Ok(ConsentAnswer::clone(&answer)),
             ConsentDraft::Refused(error) => Err(error),
         }
     }
-}
-
-/// The restrictions of a request no longer exist in memory alone: they are in the ledger, or an erasure removed them.
-fn recorded(customer: &mut Customer, restricts: bool) {
-    customer.change_transient(|transient| {
-        transient.unrecorded = transient.unrecorded.saturating_sub(u32::from(restricts));
-    });
 }

@@ -262,7 +262,7 @@ impl Operation for Decide {
             return Undone::default();
         }
         customer.state.change_relation(|relation| relation.withdraw(record.id.key(), None));
-        let mut effects = Effects { state: StateChange::Changed, ..Effects::default() };
+        let mut effects = Effects::changed();
         effects.log.push(LoggedChange::Withdrawn { decision: record.id.key().0, action: None });
         Undone { effects, forget: Some(Arc::clone(record)) }
     }

@@ -13,7 +13,6 @@ use crate::engine::operation::{Applied, Context, Operation};
 use crate::engine::{ActiveRules, Customer, DecisionRecord, Engine, EngineError};
 use crate::ledger::LedgerError;
 use crate::ledger::proof::Hash;
-use crate::store::StoreError;
 use crate::sync;
 
 /// The result of an erasure.
@@ -105,39 +104,24 @@ impl Engine {
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
         check_customer(customer, &self.rules.current().set)?;
         let now = self.clock.steady(now);
-        // While others still write consent: this flushes nearly everything that must leave the contact log. An error is
-        // reported by the flush of the rest.
-        drop(self.write_behind());
-        let _alone = sync::block_on(self.revocations.erasing.write());
-        // Counted at the beginning and at the end, so that a concurrent consent request notices.
-        let begun = self.revocations.count_erasure();
-        let erased = self.erase_alone(customer, begun, now);
-        self.revocations.count_erasure();
-        erased
-    }
-
-    /// Erases a customer from the store and the contact log.
-    fn erase_stored(&self, customer: &str) -> Result<(), StoreError> {
-        let Some(store) = self.storage.store() else { return Ok(()) };
-        // Drains the contact log, so that no entry of the customer is left in it.
-        self.write_behind()?;
-        store.erase(&mut store.writer(), customer)
-    }
-
-    fn erase_alone(&self, customer: &str, begun: u64, now: Moment) -> Result<ErasedCustomer, EngineError> {
-        self.customers.replace(customer, Customer::erased(begun));
+        // Consents of this customer wait until it ends; no other calls do.
+        let (_erasing, number) = sync::block_on(self.revocations.begin_erasure(customer));
+        self.customers.replace(customer, Customer::erased(number));
         self.revocations.deny();
         self.decisions.forget(|record| record.question.customer == customer);
-        let unavailable = |error: LedgerError| {
-            self.trust_ledger(false);
-            EngineError::LedgerUnavailable(error.to_string())
-        };
+        // Those that came before are erased with the customer, whose copy they do not find any more.
+        sync::block_on(self.revocations.recorded(customer));
+        self.revocations.forget_restrictions(customer);
         // The count is informative: records that cannot be read are erased too.
         let records = self.storage.ledger().records(customer).map_or(0, |records| records.len());
-        let stored = self.erase_stored(customer);
-        let erasure = self.storage.ledger().erase(customer, now).map_err(unavailable)?;
-        stored.map_err(|error| EngineError::LedgerUnavailable(error.to_string()))?;
-        self.customers.remove(customer);
+        let erased = self.with_cache(|cache| self.storage.backend().erase(customer, now, cache));
+        let erasure = erased.map_err(|error| {
+            if !matches!(error, LedgerError::Full(_)) {
+                self.trust_ledger(false);
+            }
+            EngineError::LedgerUnavailable(error.to_string())
+        })?;
+        self.customers.remove_if(customer, |held| held.standing.is_gone());
         Ok(ErasedCustomer { position: erasure.position, records })
     }
 

@@ -50,16 +50,14 @@ fn give(engine: &Engine) {
     assert!(engine.record_consent(request(Given), NOW).unwrap().results[0].accepted);
 }
 
-/// Runs a withdrawal, lets something come before its commit, and commits.
+/// Runs a withdrawal, lets something come before it takes effect on disk, and ends it.
 fn withdraw_around(engine: &Engine, between: impl FnOnce()) -> ConsentAnswer {
     let operation = RecordConsent::new(request(Withdrawn), engine.rules(), NOW).unwrap();
     let context = engine.context(operation.rules(), NOW);
-    let erasures = engine.revocations.erasures();
-    let Applied { mut draft, effects } = sync::block_on(engine.run_in_memory(&operation, &context));
+    let mut ran = sync::block_on(engine.run(&operation, &context, &mut None));
     between();
-    let commit = Commit { records: effects.consent, erasures, context: &context };
-    sync::block_on(engine.commit(&operation, &mut draft, commit)).unwrap();
-    operation.finish(draft).unwrap()
+    assert!(sync::block_on(engine.commit(&operation, &mut ran, &context)).unwrap());
+    operation.finish(ran.draft).unwrap()
 }
 
 fn denial(engine: &Engine) -> Option<Denial> {
@@ -67,29 +65,34 @@ fn denial(engine: &Engine) -> Option<Denial> {
 }
 
 #[test]
-fn a_withdrawal_that_an_erasure_overtakes_is_refused() {
+fn an_erasure_waits_for_the_consents_before_it_and_removes_them() {
     let engine = engine();
     give(&engine);
-    let answer = withdraw_around(&engine, || assert_eq!(engine.erase("anna", NOW).unwrap().records, 1));
-    assert_eq!((answer.results[0].accepted, answer.results[0].reason.as_str()), (false, "erased"));
-    assert_eq!((engine.consent_records("anna").unwrap().len(), engine.ledger_records()), (0, 2));
+    std::thread::scope(|scope| {
+        let mut erasing = None;
+        let answer = withdraw_around(&engine, || {
+            erasing = Some(scope.spawn(|| engine.erase("anna", NOW).unwrap()));
+            while !engine.revocations.is_being_erased("anna") {
+                std::thread::yield_now();
+            }
+        });
+        assert!(answer.results[0].accepted, "it came first");
+        assert_eq!(erasing.unwrap().join().unwrap().records, 2);
+    });
+    assert_eq!(engine.consent_records("anna").unwrap().len(), 0);
+    assert_eq!(denial(&engine), Some(Denial::Erased));
 }
 
 #[test]
-fn a_withdrawal_that_an_erasure_overtakes_counts_for_a_customer_who_came_back() {
+fn a_consent_waits_for_the_erasure_of_its_customer() {
     let engine = engine();
     give(&engine);
-    let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
-    let mut shown = None;
-    let answer = withdraw_around(&engine, || {
-        engine.erase("anna", NOW).unwrap();
-        give(&engine);
-        shown = Some(engine.decide(question, NOW).unwrap());
-    });
-    assert!(answer.results[0].accepted, "{answer:?}");
-    assert_eq!(denial(&engine), Some(Denial::Withdrawn));
-    let past = engine.decision(&shown.unwrap().id(), NOW).unwrap();
-    assert_eq!(past.decision.valid_until, past.at, "what was decided in between is over");
+    let (erasing, _) = sync::block_on(engine.revocations.begin_erasure("anna"));
+    let operation = RecordConsent::new(request(Given), engine.rules(), NOW).unwrap();
+    let mut giving = std::pin::pin!(engine.execute(&operation, NOW));
+    assert!(futures_util::FutureExt::now_or_never(giving.as_mut()).is_none());
+    drop(erasing);
+    assert!(sync::block_on(giving).unwrap().unwrap().results[0].accepted);
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn a_denial_that_comes_before_an_answer_leaves_undoes_its_contact() {
     let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
     let decide = crate::engine::Decide::new(question, engine.rules()).unwrap();
     let context = engine.context(decide.rules(), NOW);
-    let ran = sync::block_on(engine.run(&decide, &context)).unwrap_or_else(|error| panic!("{error}"));
+    let ran = sync::block_on(engine.run(&decide, &context, &mut None));
     let contacts = || engine.customers.read("anna", |customer| customer.state.relation().contacts.len());
     assert_eq!(contacts(), Some(1));
     engine.record_consent(request(Withdrawn), NOW).unwrap();
@@ -117,7 +120,7 @@ fn a_draft_of_a_refused_key_keeps_nothing() {
     keyed.changes[0].purpose = "unknown".into();
     let operation = RecordConsent::new(keyed, engine.rules(), NOW).unwrap();
     let context = engine.context(operation.rules(), NOW);
-    let applied = sync::block_on(engine.run_in_memory(&operation, &context));
-    assert!(matches!(applied.draft, ConsentDraft::Results(..)) && applied.effects.consent.is_empty());
+    let ran = sync::block_on(engine.run(&operation, &context, &mut None));
+    assert!(matches!(ran.draft, ConsentDraft::Results(..)) && ran.recording.is_none());
     assert_eq!(engine.customer_count(), 0, "a key is held only while records are on their way");
 }
