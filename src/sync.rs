@@ -4,10 +4,10 @@
 //! (`tests/model.rs`); a server that is built with it does not run.
 
 #[cfg(not(feature = "shuttle"))]
-pub use std::sync::{RwLock, atomic};
+pub use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 
 #[cfg(feature = "shuttle")]
-pub use shuttle::sync::{RwLock, atomic};
+pub use shuttle::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 
 #[cfg(not(feature = "shuttle"))]
 pub use futures_executor::block_on;

@@ -1,12 +1,13 @@
 //! What can overtake an answer or a consent: denials, erasures, and restrictions that are not in the ledger yet.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::domain::consent::ConsentRecord;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Counts of denials and erasures, and the erasures and consents that are under way.
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Revocations {
     denials: AtomicU64,
     /// The number of erasures that have begun.
     erasures: AtomicU64,
-    under_way: Mutex<UnderWay>,
+    under_way: RwLock<UnderWay>,
     /// The number of customers with unrecorded restrictions.
     restricted: AtomicU64,
     /// Changes when an erasure or a consent ends.
@@ -63,7 +64,7 @@ impl Revocations {
 
     /// Whether the customer is being erased.
     pub fn is_being_erased(&self, customer: &str) -> bool {
-        self.lock().erasing.contains(customer)
+        self.read().erasing.contains(customer)
     }
 
     /// Waits until the customer is not being erased.
@@ -93,7 +94,7 @@ impl Revocations {
         if self.restricted.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
-        self.lock().unrecorded.get(customer).cloned().unwrap_or_default()
+        self.read().unrecorded.get(customer).cloned().unwrap_or_default()
     }
 
     /// Forgets the unrecorded restrictions of a customer: an erasure removes them.
@@ -106,7 +107,7 @@ impl Revocations {
     async fn wait_until(&self, done: impl Fn(&UnderWay) -> bool) {
         // Before the look, so that no end is missed.
         let mut ended = self.ended.subscribe();
-        while !done(&self.lock()) {
+        while !done(&self.read()) {
             // The sender lives as long as this.
             _ = ended.changed().await;
         }
@@ -116,8 +117,12 @@ impl Revocations {
         self.restricted.store(under_way.unrecorded.len() as u64, Ordering::Release);
     }
 
-    fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, UnderWay> {
+        self.under_way.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, UnderWay> {
+        self.under_way.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
