@@ -201,9 +201,11 @@ fn record(customer: &str, purpose: &str, sequence: u64) -> ConsentRecord {
         deferred: false,
         valid_until: None,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }
 

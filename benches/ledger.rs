@@ -157,6 +157,7 @@ fn say(engine: &Engine, number: u64) {
         purpose: "personalisation".into(),
         status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
         notice: "notices/personalisation-v2.md".into(),
+        notice_hash: None,
         language: "de".into(),
         expression: "ticked".into(),
         claimed: None,
@@ -241,8 +242,10 @@ fn record(number: u64, customer: u64) -> ConsentRecord {
         deferred: false,
         valid_until: None,
         notice: "notices/personalisation-v2.md".into(),
+        notice_hash: None,
         language: "de".into(),
         expression: "ticked".into(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }

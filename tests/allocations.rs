@@ -38,6 +38,7 @@ fn a_decision_allocates_no_more_than_necessary() {
         purpose: "personalisation".into(),
         status: ConsentStatus::Given,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,

@@ -109,6 +109,7 @@ fn say(engine: &Engine, status: ConsentStatus) {
         purpose: "advice".into(),
         status,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,

@@ -156,6 +156,7 @@ fn prepare(engine: &Engine, (id, profile): (&str, &Customer), (events, situation
             purpose: purpose.into(),
             status: ConsentStatus::Given,
             notice: String::new(),
+            notice_hash: None,
             language: String::new(),
             expression: String::new(),
             claimed: None,

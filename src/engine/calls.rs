@@ -178,18 +178,19 @@ impl Engine {
         self.execute_blocking(&consent, now)?
     }
 
-    /// [`Engine::record_consent`] without waiting on this thread. Once it has begun it ends, whether or not its caller
-    /// still waits.
+    /// [`Engine::record_consent`] without waiting on this thread, for an authenticated caller. Once it has begun it ends,
+    /// whether or not its caller still waits.
     ///
     /// # Errors
     /// Those of [`Engine::record_consent`].
     pub async fn record_consent_async(
         self: &Arc<Self>,
         request: ConsentRequest,
+        recorded_by: &str,
         now: Moment,
     ) -> Result<ConsentAnswer, EngineError> {
         let consent = RecordConsent::new(request, self.rules(), self.clock.steady(now))?;
-        self.execute_detached(consent, now).await?
+        self.execute_detached(consent.recorded_by(recorded_by), now).await?
     }
 
     /// One customer's standing for every declared purpose, now.

@@ -98,14 +98,19 @@ impl FromStr for Scopes {
     }
 }
 
-/// What the caller of a request is bound to; nothing where the server asks for no tokens.
+/// The caller of a request, and what the caller is bound to; nothing where the server asks for no tokens.
 #[derive(Debug, Clone)]
 pub struct Binding(Option<Arc<Caller>>);
 
 impl Binding {
     /// The binding of a request's caller.
     pub fn of<T>(request: &Request<T>) -> Self {
-        Self(request.extensions().get::<Arc<Caller>>().filter(|caller| caller.is_bound()).cloned())
+        Self(request.extensions().get::<Arc<Caller>>().cloned())
+    }
+
+    /// The caller's name; empty where the server asks for no tokens.
+    pub fn name(&self) -> &str {
+        self.0.as_ref().map_or("", |caller| &caller.name)
     }
 
     /// Whether the caller may name this customer.

@@ -9,7 +9,7 @@ use super::proto::consent_service_server::ConsentService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
 use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentStatus, json_ld};
+use crate::domain::consent::{ConsentStatus, NoticeHash, json_ld};
 use crate::domain::purpose::Purpose;
 use crate::domain::rule_set::RuleSet;
 use crate::engine::{ChangeResult, ConsentChange, ConsentRequest, Standings};
@@ -28,7 +28,7 @@ impl ConsentService for ConsentApi {
         binding.customer(&request.get_ref().customer_id)?;
         binding.channel(request.get_ref().source.as_ref().map_or("", |source| &source.channel))?;
         let request = consent(request.into_inner())?;
-        let answer = self.0.engine.record_consent_async(request, self.0.clock.now()).await;
+        let answer = self.0.engine.record_consent_async(request, binding.name(), self.0.clock.now()).await;
         let answer = answer.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
             results: answer.results.into_iter().map(result).collect(),
@@ -45,7 +45,7 @@ impl ConsentService for ConsentApi {
         binding.channel(request.get_ref().source.as_ref().map_or("", |source| &source.channel))?;
         let (mut results, mut position) = (Vec::new(), 0);
         for request in withdrawals(request.into_inner(), &self.0.engine.rules().set)? {
-            let answer = self.0.engine.record_consent_async(request, self.0.clock.now()).await;
+            let answer = self.0.engine.record_consent_async(request, binding.name(), self.0.clock.now()).await;
             let answer = answer.map_err(|error| status(&error))?;
             results.extend(answer.results.into_iter().map(result));
             position = answer.position;
@@ -178,6 +178,7 @@ fn withdrawals(request: proto::WithdrawConsentRequest, rules: &RuleSet) -> Resul
         purpose,
         status,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,
@@ -216,10 +217,17 @@ fn change((index, change): (usize, proto::ConsentChange)) -> Result<ConsentChang
             "is required; one of GIVEN, REFUSED, WITHDRAWN, …",
         ));
     };
+    let notice_hash = match change.notice_hash.as_str() {
+        "" => None,
+        text => Some(NoticeHash::parse(text).ok_or_else(|| {
+            wrong_field(&format!("changes[{index}].notice_hash"), "is not a SHA-256: give 64 hexadecimal digits")
+        })?),
+    };
     Ok(ConsentChange {
         purpose: change.purpose,
         status,
         notice: change.notice,
+        notice_hash,
         language: change.language,
         expression: change.expression,
         claimed: change.claimed_at.map(convert::moment),

@@ -22,11 +22,12 @@ pub struct DecisionApi(pub Shared);
 impl DecisionService for DecisionApi {
     async fn decide(&self, request: Request<proto::DecideRequest>) -> Result<Response<proto::DecideResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
-        Binding::of(&request).both(&request.get_ref().customer_id, &request.get_ref().channel)?;
+        let binding = Binding::of(&request);
+        binding.both(&request.get_ref().customer_id, &request.get_ref().channel)?;
         let mut question = convert::question(request.into_inner())?;
         question.signals_objection = signal && question.validate_only;
         if signal && !question.validate_only {
-            gpc::record(&self.0, std::iter::once(question.customer.as_str())).await;
+            gpc::record(&self.0, &binding, std::iter::once(question.customer.as_str())).await;
         }
         let Shared { engine, clock, .. } = &self.0;
         let record = engine.decide_async(question, clock.now()).await.map_err(|error| status(&error))?;

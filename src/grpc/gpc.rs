@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use tonic::metadata::MetadataMap;
 
 use super::Shared;
+use super::caller::Binding;
 use crate::engine::GpcObjection;
 
 /// Whether the browser behind a call sends the signal: exactly the value `1`.
@@ -14,13 +15,13 @@ pub fn is_set(metadata: &MetadataMap) -> bool {
 }
 
 /// Records the objection for each customer who has none on record. It takes effect even if the ledger fails.
-pub async fn record<'c>(shared: &Shared, customers: impl Iterator<Item = &'c str>) {
+pub async fn record<'c>(shared: &Shared, binding: &Binding, customers: impl Iterator<Item = &'c str>) {
     for customer in customers.collect::<BTreeSet<&str>>() {
         let Some(signal) = GpcObjection::new(customer, shared.engine.rules()) else { return };
         let now = shared.clock.now();
         if let Ok(Some(objection)) = shared.engine.execute(&signal, now).await {
             // An invalid customer id is refused by the call itself; where the disk fails, the objection is in effect.
-            drop(shared.engine.record_consent_async(objection, now).await);
+            drop(shared.engine.record_consent_async(objection, binding.name(), now).await);
         }
     }
 }

@@ -47,10 +47,11 @@ impl JourneyService for JourneyApi {
         request: Request<proto::SetAttributesRequest>,
     ) -> Result<Response<proto::SetAttributesResponse>, Status> {
         let signal = gpc::is_set(request.metadata());
-        Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        let binding = Binding::of(&request);
+        binding.customer(&request.get_ref().customer_id)?;
         let request = request.into_inner();
         if signal {
-            gpc::record(&self.0, std::iter::once(request.customer_id.as_str())).await;
+            gpc::record(&self.0, &binding, std::iter::once(request.customer_id.as_str())).await;
         }
         let mut attributes: Vec<_> =
             request.attributes.into_iter().map(|(name, wire)| (name, convert::value(wire))).collect();
@@ -95,7 +96,7 @@ async fn record(
         binding.both(&event.customer_id, &event.channel)?;
     }
     if signal {
-        gpc::record(shared, request.events.iter().map(|event| event.customer_id.as_str())).await;
+        gpc::record(shared, binding, request.events.iter().map(|event| event.customer_id.as_str())).await;
     }
     let events: Result<Vec<EventInput>, Status> = request.events.into_iter().enumerate().map(event).collect();
     let results =

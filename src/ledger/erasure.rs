@@ -33,9 +33,11 @@ pub fn record(at: Moment) -> ConsentRecord {
         deferred: false,
         valid_until: None,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentRecord, ConsentStatus};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash};
 use crate::domain::purpose::Basis;
 use crate::domain::time::Moment;
 
@@ -39,6 +39,11 @@ struct Payload<'p> {
     actor: Cow<'p, str>,
     #[serde(borrow)]
     evidence: Cow<'p, str>,
+    /// In hexadecimal; absent in records from before, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    recorded_by: Cow<'p, str>,
 }
 
 /// The fields of a record that the index and the summary need.
@@ -70,12 +75,18 @@ pub fn encode(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
         channel: (&record.source.channel).into(),
         actor: (&record.source.actor).into(),
         evidence: (&record.source.evidence).into(),
+        notice_hash: record.notice_hash.map(|hash| hash.to_string()),
+        recorded_by: (&record.recorded_by).into(),
     })
 }
 
 /// Decodes a record; `None` if the bytes are not one.
 pub fn decode(bytes: &[u8]) -> Option<ConsentRecord> {
     let (payload, basis, status) = parse(bytes)?;
+    let notice_hash = match &payload.notice_hash {
+        Some(text) => Some(NoticeHash::parse(text)?),
+        None => None,
+    };
     Some(ConsentRecord {
         record_id: payload.record_id.into_owned(),
         customer: payload.customer.into(),
@@ -89,6 +100,7 @@ pub fn decode(bytes: &[u8]) -> Option<ConsentRecord> {
         deferred: payload.deferred,
         valid_until: payload.valid_until.map(Moment),
         notice: payload.notice.into_owned(),
+        notice_hash,
         language: payload.language.into_owned(),
         expression: payload.expression.into_owned(),
         source: ConsentSource {
@@ -96,10 +108,11 @@ pub fn decode(bytes: &[u8]) -> Option<ConsentRecord> {
             actor: payload.actor.into_owned(),
             evidence: payload.evidence.into_owned(),
         },
+        recorded_by: payload.recorded_by.into_owned(),
     })
 }
 
-/// Decodes the outline of a record; `None` exactly when [`decode`] returns `None`.
+/// Decodes the outline of a record; `None` if the bytes are not a record.
 pub fn outline(bytes: &[u8]) -> Option<Outline<'_>> {
     let (Payload { customer, purpose, sequence, received, .. }, ..) = parse(bytes)?;
     Some(Outline { customer, purpose, sequence, received: Moment(received) })

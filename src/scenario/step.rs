@@ -148,6 +148,7 @@ fn new_consent(line: ConsentLine, customer: String) -> Result<ConsentRequest, St
         purpose: line.purpose,
         status,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,

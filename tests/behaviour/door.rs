@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair, PublicKeyData as _, SanType};
 use serde_json::{Value as Json, json};
+use tactful::domain::consent::json_ld;
 use tactful::grpc::caller::{Scopes, word};
 use tactful::grpc::methods::{Access, Method, Methods};
 use tactful::grpc::proto::{self, Scope};
@@ -249,6 +250,44 @@ async fn every_method_asks_for_its_scope_and_for_a_credential_that_is_in_order()
     }
     println!("{cells} cells, {} wrong", wrong.len());
     assert!(wrong.is_empty() && cells > 1_000, "{cells} cells\n{}", wrong.join("\n"));
+    drop(channel);
+    guarded.server.stop().await;
+}
+
+/// The record says who recorded it, whatever the caller states.
+#[tokio::test]
+async fn a_record_names_the_authenticated_caller_and_the_notice() {
+    let guarded = Guarded::start("").await;
+    let channel = guarded.server.channel.clone();
+    let change = |notice_hash: &str| proto::ConsentChange {
+        purpose: "personalisation".into(),
+        status: proto::ConsentStatus::Given.into(),
+        notice_hash: notice_hash.into(),
+        ..proto::ConsentChange::default()
+    };
+    let request = |notice_hash: &str| proto::RecordConsentRequest {
+        customer_id: "anna".into(),
+        changes: vec![change(notice_hash)],
+        source: Some(proto::ConsentSource { actor: "agent-7".into(), ..proto::ConsentSource::default() }),
+        ..proto::RecordConsentRequest::default()
+    };
+    let path = "/tactful.v1.ConsentService/RecordConsent";
+    let credential = guarded.bearer(Scope::Consent);
+    for wrong in ["5a", &"g".repeat(64), &"a".repeat(66)] {
+        let refused = call(&channel, path, request(wrong), Some(&credential)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains("changes[0].notice_hash"), "{}", refused.message());
+    }
+    call(&channel, path, request(&"5A".repeat(32)), Some(&credential)).await.unwrap();
+    let engine = &guarded.server.engine;
+    let (record, receipt) = {
+        let records = engine.consent_records("anna").unwrap();
+        assert_eq!(records.len(), 1);
+        (records[0].1.clone(), json_ld(&records[0].1))
+    };
+    assert_eq!((record.recorded_by.as_str(), record.source.actor.as_str()), ("test", "agent-7"));
+    assert_eq!(record.notice_hash.unwrap().to_string(), "5a".repeat(32));
+    assert!(receipt.contains(&"5a".repeat(32)) && receipt.contains("\"tactful:recordedBy\":\"test\""), "{receipt}");
     drop(channel);
     guarded.server.stop().await;
 }

@@ -31,9 +31,11 @@ pub fn record(number: u64) -> ConsentRecord {
         deferred: false,
         valid_until: Some(Moment(9_000_000)),
         notice: "notice-v2".into(),
+        notice_hash: None,
         language: "de".into(),
         expression: "ticked".into(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }
 

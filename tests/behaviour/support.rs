@@ -90,6 +90,7 @@ pub fn consent(customer: &str, purpose: &str, status: ConsentStatus) -> ConsentR
         purpose: purpose.into(),
         status,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,
@@ -113,9 +114,11 @@ pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u6
         deferred: false,
         valid_until: None,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }
 

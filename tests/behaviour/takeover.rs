@@ -11,9 +11,9 @@ use std::process::Command;
 
 use tactful::backup::{BackupWriter, restore};
 use tactful::domain::action::Outcome;
-use tactful::domain::consent::ConsentStatus;
+use tactful::domain::consent::{ConsentStatus, NoticeHash};
 use tactful::domain::time::Moment;
-use tactful::engine::{Engine, OutcomeInput, Question};
+use tactful::engine::{Engine, OutcomeInput, Question, RecordConsent};
 use tactful::ledger::{FileLedger, OpenError};
 
 use super::keeping::{Home, RULES, anna, kill, later, stop};
@@ -117,6 +117,32 @@ fn frames_of_version_2_and_3_lie_in_one_ledger() {
     for range in [1, 4, 8] {
         said(&home, 0, &["ledger", "proof", "--from", &range.to_string(), "--to", "8"]);
     }
+}
+
+/// Records from before have neither, and the text that their leaves commit to is the same as then.
+#[test]
+fn records_with_a_caller_and_a_notice_follow_those_without() {
+    let home = taken_over(2);
+    let engine = open(&home, later(1));
+    let mut given = consent("anna", "advice", ConsentStatus::Given);
+    given.changes[0].notice_hash = NoticeHash::parse(&"5a".repeat(32));
+    let operation = RecordConsent::new(given, engine.rules(), later(1)).unwrap().recorded_by("crm");
+    engine.execute_blocking(&operation, later(1)).unwrap().unwrap();
+    stop(engine);
+    let engine = open(&home, later(2));
+    let records = engine.consent_records("anna").unwrap();
+    let stated: Vec<_> = records.iter().map(|(_, held)| (held.recorded_by.as_str(), held.notice_hash)).collect();
+    assert_eq!(stated, [("", None), ("crm", Some(NoticeHash([0x5a; 32])))]);
+    let (record, receipt) = engine.receipt("anna", &records[1].1.record_id).unwrap();
+    assert_eq!(record, records[1].1);
+    fs::write(home.0.path().join("crm"), receipt).unwrap();
+    stop(engine);
+    let key = said(&home, 0, &["ledger", "checkpoint", "--key"]);
+    assert!(said(&home, 0, &["ledger", "verify"]).contains(", verified"));
+    assert!(said(&home, 0, &["ledger", "export"]).contains("\"tactful:recordedBy\":\"crm\""));
+    said(&home, 0, &["ledger", "verify-receipt", "receipt", "--key", key.trim()]);
+    let shown = said(&home, 0, &["ledger", "verify-receipt", "crm", "--key", key.trim()]);
+    assert!(shown.contains(&"5a".repeat(32)), "{shown}");
 }
 
 #[test]

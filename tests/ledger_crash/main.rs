@@ -50,8 +50,10 @@ fn record(customer: &str, number: u64) -> ConsentRecord {
         deferred: false,
         valid_until: None,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         source: ConsentSource::default(),
+        recorded_by: String::new(),
     }
 }

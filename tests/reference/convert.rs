@@ -51,6 +51,7 @@ pub fn consent_request(
         purpose: change.purpose.clone(),
         status: ConsentStatus::named(&change.status).unwrap_or_else(|| panic!("no status {}", change.status)),
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: change.claimed.map(Moment),

@@ -54,6 +54,8 @@ pub struct ConsentAnswer {
 #[derive(Debug)]
 pub struct RecordConsent {
     request: ConsentRequest,
+    /// The authenticated caller.
+    recorded_by: String,
     rules: Arc<ActiveRules>,
 }
 
@@ -75,7 +77,13 @@ impl RecordConsent {
     /// When the request is invalid.
     pub fn new(request: ConsentRequest, rules: Arc<ActiveRules>, now: Moment) -> Result<Self, EngineError> {
         validate(&request, &rules.set, now)?;
-        Ok(Self { request, rules })
+        Ok(Self { request, recorded_by: String::new(), rules })
+    }
+
+    /// The same request, of an authenticated caller.
+    #[must_use]
+    pub fn recorded_by(self, caller: &str) -> Self {
+        Self { recorded_by: caller.to_owned(), ..self }
     }
 
     fn purpose(&self, name: &str) -> Option<PurposeId> {
@@ -109,7 +117,7 @@ impl RecordConsent {
                     reason: String::new(),
                     standing: None,
                 });
-                records.push(record(request, change, (record_id, shown), (received, sequence)));
+                records.push(record((request, &self.recorded_by), change, (record_id, shown), (received, sequence)));
                 continue;
             };
             results.push(ChangeResult { record_id: String::new(), purpose, accepted: false, reason, standing: None });

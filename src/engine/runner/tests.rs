@@ -38,6 +38,7 @@ fn request(status: ConsentStatus) -> ConsentRequest {
         purpose: "advice".into(),
         status,
         notice: String::new(),
+        notice_hash: None,
         language: String::new(),
         expression: String::new(),
         claimed: None,

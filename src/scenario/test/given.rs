@@ -138,6 +138,7 @@ impl<'r> Known<'r> {
             purpose: purpose?,
             status: status?,
             notice: String::new(),
+            notice_hash: None,
             language: String::new(),
             expression: String::new(),
             claimed: None,

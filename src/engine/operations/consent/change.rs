@@ -3,7 +3,7 @@
 
 use super::super::resolve::{Resolver, unknown};
 use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentRecord, ConsentStatus};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::Basis;
 use crate::domain::rule_set::RuleSet;
@@ -37,6 +37,8 @@ pub struct ConsentChange {
     pub status: ConsentStatus,
     /// The notice that was shown.
     pub notice: String,
+    /// The SHA-256 of the notice that the person read.
+    pub notice_hash: Option<NoticeHash>,
     /// The language of the notice, a BCP 47 tag.
     pub language: String,
     /// How the customer expressed it.
@@ -48,7 +50,7 @@ pub struct ConsentChange {
 }
 
 pub fn record(
-    request: &ConsentRequest,
+    (request, recorded_by): (&ConsentRequest, &str),
     change: &ConsentChange,
     (record_id, (version, basis)): (String, (u32, Option<Basis>)),
     (now, sequence): (Moment, u64),
@@ -66,9 +68,11 @@ pub fn record(
         deferred: request.deferred,
         valid_until: change.valid_until,
         notice: change.notice.clone(),
+        notice_hash: change.notice_hash,
         language: change.language.clone(),
         expression: change.expression.clone(),
         source: request.source.clone(),
+        recorded_by: recorded_by.to_owned(),
     }
 }
 

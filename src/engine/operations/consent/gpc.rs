@@ -39,6 +39,7 @@ impl GpcObjection {
             purpose: (*purpose).to_owned(),
             status: ConsentStatus::Objected,
             notice: String::new(),
+            notice_hash: None,
             language: String::new(),
             expression: "Global Privacy Control".into(),
             claimed: None,

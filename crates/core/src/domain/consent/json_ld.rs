@@ -74,8 +74,11 @@ struct Subject<'r> {
 struct Notice<'r> {
     #[serde(rename = "@type")]
     kind: &'static str,
-    #[serde(rename = "dpv:hasIdentifier")]
+    #[serde(rename = "dpv:hasIdentifier", skip_serializing_if = "str::is_empty")]
     identifier: &'r str,
+    /// The SHA-256 of its text, in hexadecimal.
+    #[serde(rename = "tactful:sha256", skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -133,13 +136,18 @@ struct Source<'r> {
     actor: Option<&'r str>,
     #[serde(rename = "tactful:evidence", skip_serializing_if = "str::is_empty")]
     evidence: &'r str,
+    /// The authenticated caller, where the other members are what it stated.
+    #[serde(rename = "tactful:recordedBy", skip_serializing_if = "str::is_empty")]
+    recorded_by: &'r str,
 }
 
 impl<'r> Document<'r> {
     fn of(record: &'r ConsentRecord) -> Self {
         let (consent, right) = expressed(record);
         let purpose = Purpose { kind: ["dpv:Purpose"], identifier: &record.purpose, version: record.version };
-        let notice = Notice { kind: "dpv:ConsentNotice", identifier: &record.notice };
+        let hash = record.notice_hash.map(|hash| hash.to_string());
+        let read = !record.notice.is_empty() || hash.is_some();
+        let notice = Notice { kind: "dpv:ConsentNotice", identifier: &record.notice, hash };
         Self {
             context: CONTEXT,
             kind: if consent.is_some() { "dpv:ConsentRecord" } else { "dpv:RightExerciseRecord" },
@@ -148,7 +156,7 @@ impl<'r> Document<'r> {
             created: record.received.to_string(),
             subject: Subject { kind: [CUSTOMER], identifier: &record.customer },
             language: &record.language,
-            notices: if record.notice.is_empty() { Vec::new() } else { vec![notice] },
+            notices: if read { vec![notice] } else { Vec::new() },
             processes: [Process {
                 purposes: if record.purpose.is_empty() { Vec::new() } else { vec![purpose] },
                 basis: record.basis.map(legal_basis),
@@ -162,6 +170,7 @@ impl<'r> Document<'r> {
                 channel: &record.source.channel,
                 actor: Some(record.source.actor.as_str()).filter(|actor| *actor == CUSTOMER),
                 evidence: &record.source.evidence,
+                recorded_by: &record.recorded_by,
             },
         }
     }
@@ -211,7 +220,7 @@ fn legal_basis(basis: Basis) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::ConsentSource;
+    use super::super::record::{ConsentSource, NoticeHash};
     use super::*;
     use crate::domain::time::Moment;
 
@@ -229,9 +238,11 @@ mod tests {
             deferred: false,
             valid_until: Some(Moment(1_800_000_000_000)),
             notice: "notices/marketing-email-v2.md".into(),
+            notice_hash: None,
             language: "de".into(),
             expression: "ticked \"yes\"".into(),
             source: ConsentSource { channel: "web".into(), actor: String::new(), evidence: "form-17".into() },
+            recorded_by: String::new(),
         }
     }
 
@@ -251,12 +262,15 @@ mod tests {
             ..record()
         };
         insta::assert_snapshot!("restricted", pretty(&restricted));
+        let attested =
+            ConsentRecord { notice_hash: Some(NoticeHash([0x5a; 32])), recorded_by: "crm".into(), ..record() };
+        insta::assert_snapshot!("attested", pretty(&attested));
     }
 
     /// The ledger commits to this text: were a field missing, two different records would share a proof.
     #[test]
     fn every_field_shows() {
-        let changes: [fn(&mut ConsentRecord); 16] = [
+        let changes: [fn(&mut ConsentRecord); 18] = [
             |record| record.record_id = "other".into(),
             |record| record.customer = "other".into(),
             |record| record.purpose = "other".into(),
@@ -269,10 +283,12 @@ mod tests {
             |record| record.deferred = true,
             |record| record.valid_until = None,
             |record| record.notice = "other".into(),
+            |record| record.notice_hash = Some(NoticeHash([7; 32])),
             |record| record.language = "en".into(),
             |record| record.expression = "other".into(),
             |record| record.source.channel = "phone".into(),
             |record| record.source.evidence = "other".into(),
+            |record| record.recorded_by = "crm".into(),
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut changed = record();

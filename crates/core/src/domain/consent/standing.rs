@@ -407,9 +407,11 @@ mod tests {
                 deferred: step.delay > 0,
                 valid_until: None,
                 notice: String::new(),
+                notice_hash: None,
                 language: String::new(),
                 expression: String::new(),
                 source: crate::domain::consent::record::ConsentSource::default(),
+                recorded_by: String::new(),
             })
             .collect()
     }

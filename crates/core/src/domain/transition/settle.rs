@@ -185,9 +185,11 @@ policy:
             deferred: false,
             valid_until: None,
             notice: String::new(),
+            notice_hash: None,
             language: String::new(),
             expression: String::new(),
             source: ConsentSource::default(),
+            recorded_by: String::new(),
         };
         let mut standing = Standing::default();
         standing.apply(rules.vocabulary.find("advice"), &record, 1);
