@@ -1,10 +1,11 @@
 //! The command line: one file per command. The type of a command has its name, and no other module sees it: `Ledger`,
-//! `Replay`, `Explain`, `Receipt` and `Checkpoint` may therefore share the name of what they work on.
+//! `Replay`, `Explain`, `Receipt`, `Checkpoint` and `Clock` may therefore share the name of what they work on.
 //!
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
 mod backup;
 mod check;
+mod clock;
 mod decide;
 mod explain;
 mod fmt;
@@ -55,6 +56,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
+    Clock(clock::Clock),
 }
 
 /// How a result is printed.
@@ -109,6 +111,7 @@ impl Cli {
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),
+            Command::Clock(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

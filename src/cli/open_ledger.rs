@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::domain::id::{PurposeId, Vocabulary};
+use crate::domain::time::Moment;
 use crate::ledger::{ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary};
 use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
@@ -42,6 +43,8 @@ pub(super) struct OpenLedger {
     pub(super) vocabulary: Vocabulary,
     /// Why no personal data may be used; `None` if it may.
     pub(super) trouble: Option<String>,
+    /// The newest moment on record.
+    pub(super) newest: Option<Moment>,
 }
 
 /// Opens the ledger. A damaged ledger is not changed, and the server continues without personal data.
@@ -75,13 +78,14 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
                 store: None,
                 vocabulary,
                 trouble: Some(trouble),
+                newest: None,
             });
         }
     };
     for repair in &opened.repairs {
         eprintln!("warning: {repair}");
     }
-    let OpenedStore { store, mut vocabulary, recovery } = open_store(&opened.ledger, &settings)?;
+    let OpenedStore { store, mut vocabulary, recovery, flushed } = open_store(&opened.ledger, &settings)?;
     if recovery != StoreRecovery::default() {
         eprintln!("warning: {recovery}");
     }
@@ -90,7 +94,8 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
         return Err(Failure::new("the ledger and the customers name more than 64 purposes").help(help));
     }
     let (ledger, store) = (Arc::new(opened.ledger), Some(store));
-    Ok(OpenLedger { ledger, summary: opened.summary, store, vocabulary, trouble: None })
+    let newest = flushed.max(opened.summary.last_received);
+    Ok(OpenLedger { ledger, summary: opened.summary, store, vocabulary, trouble: None, newest })
 }
 
 /// Opens the customer store beside a ledger.

@@ -16,10 +16,11 @@ use super::listen::listen;
 use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
-use crate::clock::Clock;
+use crate::clock::{Clock, GuardedTime};
 use crate::domain::expr::{Comparison, Fact, Node, Program};
 use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Period;
 use crate::domain::value::Value;
 use crate::engine::{Engine, Limits, MemoryLimit};
 use crate::ledger::DataFolder;
@@ -31,6 +32,11 @@ use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
 use crate::serve::{Parts, serve};
 use crate::telemetry::{self, LogFormat};
+
+/// If the clock is further ahead of the newest record at the start, it may be wrong: nothing is deleted for a while.
+const AHEAD: Period = Period::DAY;
+/// How long nothing is deleted then, in which an operator can notice.
+const HOLD: Period = Period(60 * 60_000);
 
 /// Start the server
 #[derive(Debug, Args)]
@@ -138,7 +144,8 @@ impl Serve {
         let door = self.door.open().await?;
         let stop = stop_signal();
         self.greet(&rules.set, &ledger, address, metrics_address);
-        let now = Clock::system().now();
+        let clock = Clock(Arc::new(GuardedTime::starting_after(ledger.newest)));
+        let now = clock.now();
         let limits = Limits { decisions: self.keep_decisions };
         let engine = Engine::new(rules.set, ledger.ledger, limits, now);
         let engine = Arc::new(match ledger.store {
@@ -148,14 +155,17 @@ impl Serve {
         engine.resume(&ledger.summary);
         engine.trust_ledger(ledger.trouble.is_none());
         engine.reload(|_| rules.loaded, now);
-        let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), Clock::system());
+        if let Some(ahead) = ledger.newest.map(|newest| now.since(newest)).filter(|ahead| *ahead > AHEAD) {
+            say(&format!("clock      {ahead} after the last record: nothing is deleted for an hour"));
+            engine.hold_purges(now + HOLD);
+        }
+        let reloader = Reloader::new(rules.folder, rules.files, Arc::clone(&engine), clock.clone());
         let (reloader, watch_rules) = (Arc::new(reloader), !self.once);
-        let writing = WriteBehind::start(&engine, Clock::system());
+        let writing = WriteBehind::start(&engine, clock.clone());
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let write_behind = Some(writing);
-        let parts =
-            Parts { engine, clock: Clock::system(), reloader, watch_rules, metrics, transport, door, write_behind };
+        let parts = Parts { engine, clock, reloader, watch_rules, metrics, transport, door, write_behind };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)

@@ -81,6 +81,9 @@ impl Customer {
     /// Applies the time that has passed. Answers that rely on deleted data are forgotten. Returns the moment until which
     /// the customer stays settled.
     pub(super) fn settle(&mut self, context: &Context<'_>) -> Moment {
+        if context.now < context.purges_from {
+            return context.purges_from;
+        }
         let Self { state, standing, .. } = self;
         let Settled { purged, until } = settle(state, context.terms(standing));
         if purged {

@@ -3,12 +3,13 @@
 //! Counts are sharded, so that threads that decide at the same time do not contend.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{DecisionRecord, EngineError, Outcome};
 use crate::clock::Stopwatch;
 use crate::domain::decide::SilenceReason;
+use crate::domain::time::Period;
 
 /// The upper bounds of the latency buckets of decisions, in seconds.
 const BOUNDS: [f64; 11] = [1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
@@ -23,6 +24,8 @@ pub struct Meter {
     readings: [AtomicU64; Outcome::NAMES.len()],
     /// Facts that were dropped because no purpose covered them.
     dropped_facts: AtomicU64,
+    /// How far the machine's clock is ahead of the server's time, in milliseconds.
+    clock_step: AtomicI64,
 }
 
 /// The counters of one thread, or of a few; two cache lines long, to avoid false sharing.
@@ -48,6 +51,17 @@ pub struct Durations {
 }
 
 impl Meter {
+    /// Sets how far the machine's clock is ahead of the server's time.
+    pub fn clock_step(&self, step: Period) {
+        self.clock_step.store(step.0, Ordering::Relaxed);
+    }
+
+    /// How many seconds the machine's clock is ahead of the server's time.
+    #[must_use]
+    pub fn clock_step_seconds(&self) -> i64 {
+        self.clock_step.load(Ordering::Relaxed) / 1_000
+    }
+
     /// Counts and times a decision. Dry runs do not count.
     pub fn decision(&self, since: Stopwatch, answer: &Result<Arc<DecisionRecord>, EngineError>) {
         if answer.as_ref().is_ok_and(|record| record.id.is_none()) {

@@ -112,6 +112,18 @@ impl Engine {
         }
     }
 
+    /// Deletes nothing past its time until this moment, because the machine's clock may be wrong. What consent allows ends
+    /// all the same.
+    pub fn hold_purges(&self, until: Moment) {
+        self.clock.hold_purges(until);
+    }
+
+    /// Until when nothing past its time is deleted, if that is later than now.
+    #[must_use]
+    pub fn purges_held_until(&self, now: Moment) -> Option<Moment> {
+        Some(self.clock.purges_from()).filter(|until| *until > now)
+    }
+
     /// A watcher of decisions as they are made.
     #[must_use]
     pub fn watch(&self) -> Watch {

@@ -70,6 +70,8 @@ pub struct Context<'a> {
     pub now: Moment,
     /// Whether consent can be relied on.
     pub ledger_trusted: bool,
+    /// From when on data past its time is deleted: later than now if the machine's clock may be wrong.
+    pub purges_from: Moment,
     pub(super) ids: &'a Ids,
 }
 

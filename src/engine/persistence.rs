@@ -92,7 +92,7 @@ impl Engine {
     /// Gives a backend access to the customers in memory.
     pub(super) fn with_cache<T>(&self, use_it: impl FnOnce(Cache<'_>) -> T) -> T {
         let active = self.rules.current();
-        use_it(Cache { customers: &self.customers, names: &active.set.vocabulary })
+        use_it(Cache { customers: &self.customers, names: &active.set.vocabulary, now: self.clock.latest() })
     }
 
     /// Copies everything on disk but the keys folder to `sink`, with the paths of the data folder, while calls go on.

@@ -237,7 +237,8 @@ impl Engine {
     /// What operations under these rules may know now.
     pub(super) fn context<'a>(&'a self, rules: &'a RuleSet, arrived: Moment) -> Context<'a> {
         let (now, ledger_trusted) = (self.clock.steady(arrived), self.trusted());
-        Context { rules, arrived, now, ledger_trusted, ids: self.decisions.ids() }
+        let purges_from = self.clock.purges_from();
+        Context { rules, arrived, now, ledger_trusted, purges_from, ids: self.decisions.ids() }
     }
 }
 

@@ -8,9 +8,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::convert::{duration, timestamp};
 use super::proto::admin_service_server::AdminService;
 use super::status::status;
 use super::{Shared, proto};
+use crate::domain::time::Moment;
 
 /// How many parts of a backup wait for the network.
 const AHEAD: usize = 4;
@@ -57,5 +59,29 @@ impl AdminService for AdminApi {
             drop(runtime.block_on(parts.send_timeout(end, PATIENCE)));
         }));
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn get_clock(
+        &self,
+        _request: Request<proto::GetClockRequest>,
+    ) -> Result<Response<proto::GetClockResponse>, Status> {
+        let Shared { clock, engine, .. } = &self.shared;
+        let now = clock.now();
+        Ok(Response::new(proto::GetClockResponse {
+            time: Some(timestamp(now)),
+            step: clock.0.step().map(duration),
+            purges_held_until: engine.purges_held_until(now).map(timestamp),
+        }))
+    }
+
+    async fn accept_clock(
+        &self,
+        _request: Request<proto::AcceptClockRequest>,
+    ) -> Result<Response<proto::AcceptClockResponse>, Status> {
+        let Shared { clock, engine, .. } = &self.shared;
+        clock.0.accept();
+        engine.hold_purges(Moment::DISTANT_PAST);
+        tracing::info!(now = %clock.now(), "the machine's clock was accepted");
+        Ok(Response::new(proto::AcceptClockResponse { time: Some(timestamp(clock.now())) }))
     }
 }

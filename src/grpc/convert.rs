@@ -48,6 +48,11 @@ pub fn value(value: proto::Value) -> Option<Value> {
     })
 }
 
+/// A length of time.
+pub fn duration(period: Period) -> prost_types::Duration {
+    prost_types::Duration { seconds: period.0 / 1_000, nanos: (period.0 % 1_000) as i32 * 1_000_000 }
+}
+
 pub fn wire_value(value: &Value) -> proto::Value {
     use proto::value::Kind;
     let kind = match value {
@@ -55,10 +60,7 @@ pub fn wire_value(value: &Value) -> proto::Value {
         Value::Number(number) => Kind::Number(*number),
         Value::Flag(flag) => Kind::Flag(*flag),
         Value::Moment(at) => Kind::Moment(timestamp(*at)),
-        Value::Duration(period) => Kind::Span(prost_types::Duration {
-            seconds: period.0 / 1_000,
-            nanos: (period.0 % 1_000) as i32 * 1_000_000,
-        }),
+        Value::Duration(period) => Kind::Span(duration(*period)),
         Value::List(items) => Kind::List(proto::TextList { items: items.iter().map(ToString::to_string).collect() }),
     };
     proto::Value { kind: Some(kind) }

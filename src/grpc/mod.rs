@@ -5,7 +5,7 @@ mod archive;
 pub mod caller;
 pub mod codec;
 mod consent;
-mod convert;
+pub(crate) mod convert;
 mod decision;
 mod gpc;
 mod journey;

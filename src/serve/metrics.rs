@@ -65,6 +65,8 @@ impl Collector for Metrics {
         let help = "1 if consent can be relied on; 0: no personal data is used.";
         page.gauge("ledger_trusted", help, u64::from(engine.trusted()))?;
         page.gauge("ledger_records", "Consent records in the ledger.", engine.ledger_records())?;
+        let help = "How far the machine's clock is ahead of the server's time; 0 if it is believed.";
+        page.gauge("clock_step_seconds", help, engine.meter().clock_step_seconds())?;
         rules(page, engine)
     }
 }

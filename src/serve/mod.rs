@@ -59,6 +59,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How often health checks the customer store.
 const LOOK_AT_STORE: Duration = Duration::from_secs(1);
 
+/// How often the server compares the machine's clock with its own time.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
+
 /// How often the server checks that the threads that store data are running.
 const LOOK_AT_THREADS: Duration = Duration::from_millis(500);
 
@@ -67,6 +70,9 @@ pub const RULES_HEALTH: &str = "tactful.rules";
 
 /// The health service that reports whether customers can be stored.
 pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
+
+/// The health service that reports whether the machine's clock is believed.
+pub const CLOCK_HEALTH: &str = "tactful.clock";
 
 /// The parts of a server.
 #[derive(Debug)]
@@ -215,6 +221,7 @@ async fn services(
     health_reporter.set_serving::<AdminServiceServer<AdminApi>>().await;
     health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
+    health_reporter.set_service_status(CLOCK_HEALTH, ServingStatus::Serving).await;
     let reloader = Arc::clone(&parts.reloader);
     let reload: ReloadRules = Arc::new(move || reloader.reload());
     let reflection = || {
@@ -254,9 +261,10 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
         }
     };
     tokio::join!(
-        sweep(Arc::clone(&engine), clock),
+        sweep(Arc::clone(&engine), clock.clone()),
         tell_health(engine.readings(), health.clone()),
-        tell_store_health(Arc::clone(&engine), health),
+        tell_store_health(Arc::clone(&engine), health.clone()),
+        tell_clock_health(Arc::clone(&engine), clock, health),
         hangups,
         door.watch(),
         watching,
@@ -271,6 +279,21 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
         let (engine, now) = (Arc::clone(&engine), clock.now());
         // It visits every customer, which is too slow for a thread that answers calls. A panic in it costs one sweep.
         drop(tokio::task::spawn_blocking(move || engine.sweep(now)).await);
+    }
+}
+
+/// Sets the health of [`CLOCK_HEALTH`] and the metric: whether the machine's clock is believed.
+async fn tell_clock_health(engine: Arc<Engine>, clock: Clock, health: HealthReporter) {
+    let (mut ticks, mut stepped) = (tokio::time::interval(LOOK_AT_CLOCK), false);
+    loop {
+        ticks.tick().await;
+        let step = clock.0.step();
+        engine.meter().clock_step(step.unwrap_or_default());
+        if step.is_some() != stepped {
+            stepped = !stepped;
+            let status = if stepped { ServingStatus::NotServing } else { ServingStatus::Serving };
+            health.set_service_status(CLOCK_HEALTH, status).await;
+        }
     }
 }
 

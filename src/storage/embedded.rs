@@ -141,6 +141,7 @@ impl Backend for Embedded {
     fn flush(&self, cache: Cache<'_>, everything: bool) -> Result<usize, StoreError> {
         let Some(store) = self.files() else { return Ok(0) };
         let mut writer = store.writer();
+        writer.now = writer.now.max(cache.now);
         let flushed = self.flush_once(store, &mut writer, (cache, everything))?;
         // First the rest of the draining segment, then the current one.
         let rest = if everything { self.flush_once(store, &mut writer, (cache, true))? } else { 0 };

@@ -254,6 +254,8 @@ pub struct Cache<'a> {
     pub customers: &'a dyn CachedCustomers,
     /// The names that their ids stand for.
     pub names: &'a Vocabulary,
+    /// The moment of the flush, which is recorded.
+    pub now: Moment,
 }
 
 /// Access to the customers in memory for a flush.

@@ -19,6 +19,7 @@ use super::metadata::{self, Progress};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
 use crate::domain::id::{ActionId, Vocabulary};
+use crate::domain::time::Moment;
 use crate::io_at::AtPath as _;
 use crate::ledger::{DataFolder, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
 
@@ -56,6 +57,8 @@ pub struct WriterState {
     names: Vec<u32>,
     /// The number of the last flush.
     flush: u64,
+    /// The moment of the next flush, which the store records.
+    pub now: Moment,
 }
 
 /// One customer of a flush.
@@ -93,6 +96,8 @@ pub struct OpenedStore {
     pub vocabulary: Vocabulary,
     /// The repairs that were made.
     pub recovery: StoreRecovery,
+    /// The moment of the last flush, if it is recorded.
+    pub flushed: Option<Moment>,
 }
 
 /// The repairs that were made when a store was opened.
@@ -131,7 +136,7 @@ impl CustomerStore {
         metadata::check_format(&database, &folder)?;
         let vocabulary = metadata::read_names(&database)?;
         let buckets = metadata::read_bucket_keys(&database)?;
-        let Progress { flush, drained } = Progress::read(&database)?;
+        let Progress { flush, drained, flushed } = Progress::read(&database)?;
         let found = ContactLog::read(&folder)?;
         if found.durable_flush > flush {
             return Err(StoreError::Truncated { path: folder, written: found.durable_flush, found: flush });
@@ -144,7 +149,7 @@ impl CustomerStore {
             pseudonyms: vault.pseudonyms(),
             keys: RwLock::new(BucketKeys { vault, buckets }),
             log: Arc::new(ContactLog::open(&folder, last)?),
-            writer: Mutex::new(WriterState { names: vocabulary.sizes(), flush }),
+            writer: Mutex::new(WriterState { names: vocabulary.sizes(), flush, now: flushed.unwrap_or_default() }),
             counts: StoreCounts::default(),
             folder,
         };
@@ -153,7 +158,7 @@ impl CustomerStore {
         let replayed = entries.len();
         store.replay(entries, last)?;
         let recovery = StoreRecovery { replayed, damaged: found.damaged, erased: store.repeat_erasures(erased)? };
-        Ok(OpenedStore { store, vocabulary, recovery })
+        Ok(OpenedStore { store, vocabulary, recovery, flushed })
     }
 
     /// The log of contacts that are not in the stored customers yet.
@@ -305,7 +310,7 @@ impl CustomerStore {
     /// Commits a batch as the next flush, and records it in the contact log.
     fn commit(&self, writer: &mut WriterState, mut batch: Batch, drained: Option<u64>) -> Result<(), StoreError> {
         let flush = writer.flush + 1;
-        batch.metadata.extend(metadata::progress(flush, drained));
+        batch.metadata.extend(metadata::progress(flush, writer.now, drained));
         self.database.commit(batch)?;
         writer.flush = flush;
         Ok(self.log.record_flush(flush, drained).at(&self.folder)?)

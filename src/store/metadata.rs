@@ -8,12 +8,14 @@ use super::StoreError;
 use super::codec;
 use super::database::{Batch, Database, Pairs};
 use crate::domain::id::Vocabulary;
+use crate::domain::time::Moment;
 use crate::ledger::KeyName;
 
 /// Keys of the keyspace; those of names and bucket keys have more bytes after the first.
 const FORMAT: &[u8] = b"format";
 const DRAINED: &[u8] = b"round";
 const FLUSH: &[u8] = b"writing";
+const TIME: &[u8] = b"time";
 const NAME: u8 = b'n';
 const BUCKET_KEY: u8 = b'k';
 
@@ -24,20 +26,24 @@ pub struct Progress {
     pub flush: u64,
     /// The last segment of the contact log whose entries are all in the stored customers.
     pub drained: u64,
+    /// The moment of the last flush, if it is recorded.
+    pub flushed: Option<Moment>,
 }
 
 impl Progress {
     pub fn read(database: &Database) -> Result<Self, StoreError> {
         let read = |key| Ok::<_, StoreError>(database.metadata(key)?.first().and_then(|(_, value)| number(value)));
         let drained = read(DRAINED)?.unwrap_or(0);
+        let flushed = read(TIME)?.and_then(|time| i64::try_from(time).ok()).map(Moment);
         // Older stores numbered flushes and segments together.
-        Ok(Self { flush: read(FLUSH)?.unwrap_or(drained), drained })
+        Ok(Self { flush: read(FLUSH)?.unwrap_or(drained), drained, flushed })
     }
 }
 
-/// The pairs that record in a batch which flush it is, and which segment of the contact log it drains.
-pub fn progress(flush: u64, drained: Option<u64>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-    let pairs = [(FLUSH, Some(flush)), (DRAINED, drained)];
+/// The pairs that record in a batch which flush it is, when it was, and which segment of the contact log it drains.
+pub fn progress(flush: u64, now: Moment, drained: Option<u64>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    let time = u64::try_from(now.0).ok().filter(|time| *time > 0);
+    let pairs = [(FLUSH, Some(flush)), (TIME, time), (DRAINED, drained)];
     pairs.into_iter().filter_map(|(key, number)| Some((key.to_vec(), number?.to_le_bytes().to_vec())))
 }
 

@@ -79,6 +79,14 @@ impl Home {
         Ok((engine, store.recovery))
     }
 
+    /// The moment of the last flush.
+    pub(super) fn flushed(&self) -> Option<Moment> {
+        let settings = self.settings();
+        let opened = FileLedger::open(&settings).unwrap();
+        let vault = opened.ledger.vault(&settings).unwrap();
+        CustomerStore::open(&settings.data, vault, &opened.ledger.erased()).unwrap().flushed
+    }
+
     pub(super) fn open(&self, now: Moment) -> Engine {
         self.try_open(RULES, now).unwrap().0
     }

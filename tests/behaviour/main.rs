@@ -16,6 +16,7 @@ mod backup;
 mod broken;
 mod canary;
 mod cases;
+mod clock;
 mod commands;
 mod conformance;
 mod consent;

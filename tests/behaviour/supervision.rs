@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tactful::clock::Clock;
+use tactful::domain::time::Moment;
 use tactful::engine::{Engine, Limits};
 use tactful::ledger::MemoryLedger;
 use tactful::serve::reload::{Reloader, RuleFolder};
@@ -38,7 +39,7 @@ async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result
 #[tokio::test]
 async fn the_server_stops_when_customers_are_not_stored_any_more() {
     let engine = Engine::new(rules("rules"), Arc::new(MemoryLedger::default()), Limits::default(), monday());
-    let broken = Clock(Arc::new(|| panic!("planted: the thread that stores customers panics")));
+    let broken = Clock(Arc::new(|| -> Moment { panic!("planted: the thread that stores customers panics") }));
     let ended = serve_until_it_ends(engine, Some(broken)).await;
     assert!(matches!(ended, Err(ServeError::ThreadEnded("customers"))), "{ended:?}");
 }

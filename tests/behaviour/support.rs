@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tactful::clock::Clock;
+use tactful::clock::{Clock, Time};
 use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
@@ -255,12 +255,34 @@ pub fn chosen(record: &tactful::engine::DecisionRecord) -> Vec<&str> {
     record.decision.actions.iter().map(|chosen| record.rules.vocabulary.name(chosen.action)).collect()
 }
 
+/// Time that a test turns, and a step of the machine's clock that it makes.
+struct TestTime {
+    now: Arc<AtomicI64>,
+    step: Arc<AtomicI64>,
+}
+
+impl Time for TestTime {
+    fn now(&self) -> Moment {
+        Moment(self.now.load(Ordering::SeqCst))
+    }
+
+    fn step(&self) -> Option<Period> {
+        Some(Period(self.step.load(Ordering::SeqCst))).filter(|step| step.0 != 0)
+    }
+
+    fn accept(&self) {
+        self.now.fetch_add(self.step.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
 /// A server in this process, with a clock that the test turns.
 pub struct TestServer {
     pub engine: Arc<Engine>,
     pub channel: Channel,
     pub address: String,
     time: Arc<AtomicI64>,
+    /// How far the machine's clock is ahead, in milliseconds.
+    pub step: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     done: tokio::task::JoinHandle<()>,
 }
@@ -290,8 +312,8 @@ impl TestServer {
     async fn serve(engine: Engine, folder: PathBuf, (watch_rules, threads): (bool, usize), door: Door) -> Self {
         let time = Arc::new(AtomicI64::new(monday().0));
         let engine = Arc::new(engine);
-        let clock = Arc::clone(&time);
-        let clock = Clock(Arc::new(move || Moment(clock.load(Ordering::SeqCst))));
+        let step = Arc::new(AtomicI64::new(0));
+        let clock = Clock(Arc::new(TestTime { now: Arc::clone(&time), step: Arc::clone(&step) }));
         let folder = RuleFolder { path: folder, run_tests: true };
         let files = folder.look();
         let reloader = Arc::new(Reloader::new(folder, files, Arc::clone(&engine), clock.clone()));
@@ -314,7 +336,7 @@ impl TestServer {
             serve(parts, listener, async { drop(stopped.await) }).await.unwrap();
         });
         let channel = Channel::from_shared(address.clone()).unwrap().connect_lazy();
-        Self { engine, channel, address, time, stop: Some(stop), done }
+        Self { engine, channel, address, time, step, stop: Some(stop), done }
     }
 
     pub fn set_time(&self, now: Moment) {

@@ -1,0 +1,75 @@
+//! `tactful clock`: the time of a running server, and whether it believes its machine's clock.
+
+use clap::{Args, Subcommand};
+
+use super::decide::connect;
+use super::{Failure, Verdict, say};
+use crate::domain::time::{Moment, Period};
+use crate::grpc::convert::moment;
+use crate::grpc::proto::admin_service_client::AdminServiceClient;
+use crate::grpc::proto::{AcceptClockRequest, GetClockRequest, GetClockResponse};
+
+/// Show the time of a running server, or confirm the clock of its machine
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful clock show\n  tactful clock accept\n\n\
+    If the machine's clock is set by more than five minutes, the server goes on without that step: grants would end and \
+    data would be deleted at the wrong moment. Its health service `tactful.clock` then reports NOT_SERVING, until the clock \
+    is right again or `tactful clock accept` confirms it.\n\
+    Exit code 0 if the clock is believed, 1 if it is not, 2 if the server cannot be asked.")]
+pub(super) struct Clock {
+    #[command(subcommand)]
+    command: ClockCommand,
+    /// The server's address
+    #[arg(long, global = true, default_value = "http://127.0.0.1:50051", env = "TACTFUL_SERVER")]
+    server: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClockCommand {
+    /// Show the server's time, and how far the machine's clock is from it
+    Show,
+    /// Believe the machine's clock from now on, and let data past its time be deleted
+    Accept,
+}
+
+impl Clock {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
+        runtime.block_on(async {
+            let mut client = AdminServiceClient::new(connect(&self.server).await?);
+            let refused = |status: tonic::Status| Failure::new(status.message());
+            if let ClockCommand::Accept = self.command {
+                client.accept_clock(AcceptClockRequest {}).await.map_err(refused)?;
+            }
+            let answer = client.get_clock(GetClockRequest {}).await.map_err(refused)?.into_inner();
+            let (lines, verdict) = describe(&answer);
+            lines.iter().for_each(|line| say(line));
+            Ok(verdict)
+        })
+    }
+}
+
+/// What people read about a server's clock.
+fn describe(answer: &GetClockResponse) -> (Vec<String>, Verdict) {
+    let time = answer.time.map_or(Moment::default(), moment);
+    let mut lines = vec![format!("time       {time}")];
+    let step = answer.step.map(|step| Period(step.seconds.saturating_mul(1_000) + i64::from(step.nanos) / 1_000_000));
+    let verdict = match step {
+        None => {
+            lines.push("machine    its clock is believed".to_owned());
+            Verdict::InOrder
+        }
+        Some(step) => {
+            let (by, side) = (Period(step.0.saturating_abs()), if step.0 < 0 { "behind" } else { "ahead" });
+            lines.push(format!(
+                "machine    its clock is {by} {side}, and not believed; `tactful clock accept` confirms it"
+            ));
+            Verdict::Wrong
+        }
+    };
+    if let Some(until) = answer.purges_held_until.map(moment) {
+        lines.push(format!("deletions  none until {until}: the clock was far ahead of the newest record at the start"));
+    }
+    (lines, verdict)
+}
