@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
+mod audit;
 mod backup;
 mod check;
 mod clock;
@@ -57,6 +58,7 @@ enum Command {
     Restore(restore::Restore),
     Token(token::Token),
     Clock(clock::Clock),
+    Audit(audit::Audit),
 }
 
 /// How a result is printed.
@@ -112,6 +114,7 @@ impl Cli {
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),
             Command::Clock(command) => command.run(),
+            Command::Audit(command) => command.run(),
         };
         match result {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,

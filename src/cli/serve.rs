@@ -27,6 +27,7 @@ use crate::ledger::DataFolder;
 use crate::rule_files::RuleFiles;
 use crate::rules::Loaded;
 use crate::rules::diagnostic::Severity;
+use crate::serve::descriptors;
 use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
@@ -141,7 +142,7 @@ impl Serve {
             }
             None => (None, None),
         };
-        let door = self.door.open().await?;
+        let door = self.door.open(&self.ledger.settings().keys).await?;
         let stop = stop_signal();
         self.greet(&rules.set, &ledger, address, metrics_address);
         let clock = Clock(Arc::new(GuardedTime::starting_after(ledger.newest)));
@@ -175,7 +176,7 @@ impl Serve {
         let default = Transport::default();
         Transport {
             threads: self.threads.unwrap_or(default.threads),
-            connections: self.max_connections,
+            connections: descriptors::suffice_for().map_or(self.max_connections, |most| most.min(self.max_connections)),
             age: Duration::from_secs(self.max_connection_age),
             grace: Duration::from_secs(self.connection_grace),
             ..default

@@ -39,7 +39,8 @@ impl AdminApi {
 impl AdminService for AdminApi {
     type BackupStream = ReceiverStream<Result<proto::BackupResponse, Status>>;
 
-    async fn backup(&self, _request: Request<proto::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+    async fn backup(&self, request: Request<proto::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        self.shared.audit.note(&request, "AdminService/Backup", "").await?;
         let busy = |_| Status::resource_exhausted("another backup is in progress; try again when it is done");
         let alone = Arc::clone(&self.backups).try_acquire_owned().map_err(busy)?;
         let (parts, stream) = mpsc::channel(AHEAD);

@@ -72,6 +72,7 @@ impl ConsentService for ConsentApi {
         request: Request<proto::ListConsentRecordsRequest>,
     ) -> Result<Response<proto::ListConsentRecordsResponse>, Status> {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        self.0.audit.note(&request, "ConsentService/ListConsentRecords", &request.get_ref().customer_id).await?;
         let request = request.into_inner();
         let before = page_token(&request.page_token)?;
         let size = page_size(request.page_size)?;
@@ -95,6 +96,7 @@ impl ConsentService for ConsentApi {
         request: Request<proto::GetReceiptRequest>,
     ) -> Result<Response<proto::GetReceiptResponse>, Status> {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        self.0.audit.note(&request, "ConsentService/GetReceipt", &request.get_ref().customer_id).await?;
         let proto::GetReceiptRequest { record_id, customer_id } = request.into_inner();
         if record_id.is_empty() {
             return Err(wrong_field("record_id", "is required"));

@@ -76,6 +76,7 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::WatchDecisionsRequest>,
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
+        self.0.audit.note(&request, "DecisionService/WatchDecisions", &request.get_ref().customer_id).await?;
         let shared = self.0.clone();
         let place = Arc::clone(&shared.watchers).try_acquire_owned();
         let message = "as many watchers as allowed are connected";

@@ -67,6 +67,7 @@ impl JourneyService for JourneyApi {
         request: Request<proto::GetCustomerRequest>,
     ) -> Result<Response<proto::GetCustomerResponse>, Status> {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        self.0.audit.note(&request, "JourneyService/GetCustomer", &request.get_ref().customer_id).await?;
         let customer_id = request.into_inner().customer_id;
         let engine = &self.0.engine;
         let look = GetCustomer::new(&customer_id, engine.rules()).map_err(|error| status(&error))?;

@@ -22,6 +22,8 @@ pub enum Access {
 /// One method.
 #[derive(Debug, Clone)]
 pub struct Method {
+    /// Its place in the table.
+    pub number: usize,
     /// Its path, such as `/tactful.v1.DecisionService/Decide`.
     pub path: String,
     /// What a caller needs.
@@ -81,6 +83,7 @@ impl Methods {
         let own = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
         let own = own.map(|method| options.read(method)).collect::<Result<Vec<_>, _>>()?;
         let foreign = FOREIGN.map(|(path, access, class)| Method {
+            number: 0,
             path: path.to_owned(),
             access,
             class,
@@ -88,14 +91,24 @@ impl Methods {
             streams: !path.ends_with("/Check") && !path.ends_with("/List"),
             descriptor: None,
         });
-        let by_path = own.into_iter().chain(foreign).map(|method| (method.path.clone(), method)).collect();
-        Ok(Self { by_path })
+        let mut all: Vec<Method> = own.into_iter().chain(foreign).collect();
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        let numbered = all.into_iter().enumerate().map(|(number, method)| Method { number, ..method });
+        Ok(Self { by_path: numbered.map(|method| (method.path.clone(), method)).collect() })
     }
 
     /// The method of a path, such as `/tactful.v1.DecisionService/Decide`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Method> {
         self.by_path.get(path)
+    }
+
+    /// The paths of all methods, by their numbers.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.by_path.keys().cloned().collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// Every method, in no order.
@@ -128,6 +141,7 @@ impl Options {
         let scope = Scope::try_from(number(&self.scope)).ok().filter(|scope| *scope != Scope::Unspecified);
         let class = CallClass::try_from(number(&self.class)).ok().filter(|class| *class != CallClass::Unspecified);
         Ok(Method {
+            number: 0,
             access: Access::Scoped(scope.ok_or_else(|| missing("scope"))?),
             class: class.ok_or_else(|| missing("class"))?,
             checks_binding: options.get_extension(&self.checks_binding).as_bool() == Some(true),

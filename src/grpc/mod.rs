@@ -2,6 +2,7 @@
 
 mod admin;
 mod archive;
+pub mod audit;
 pub mod caller;
 pub mod codec;
 mod consent;
@@ -12,19 +13,13 @@ mod journey;
 pub mod methods;
 mod privacy;
 mod rules;
+mod shared;
 pub mod status;
 
 #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the .proto files, which are commented")]
 pub mod proto {
     tonic::include_proto!("tactful.v1");
 }
-
-use std::sync::Arc;
-
-use tokio::sync::{Semaphore, watch};
-
-use crate::clock::Clock;
-use crate::engine::Engine;
 
 pub use admin::AdminApi;
 pub use consent::ConsentApi;
@@ -33,22 +28,10 @@ pub use decision::DecisionApi;
 pub use journey::JourneyApi;
 pub use privacy::PrivacyApi;
 pub use rules::{ReloadRules, RuleApi};
+pub use shared::Shared;
 
 /// The compiled protocol definitions, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tactful.v1.bin"));
-
-/// What every service needs: the engine, a clock and the shutdown signal.
-#[derive(Debug, Clone)]
-pub struct Shared {
-    /// Answers every call.
-    pub engine: Arc<Engine>,
-    /// The only source of the current time.
-    pub clock: Clock,
-    /// Places of those who watch decisions.
-    pub watchers: Arc<Semaphore>,
-    /// Becomes true when the server stops; streams end then.
-    pub stopping: watch::Receiver<bool>,
-}
 
 /// Runs work that takes milliseconds, on disk or not, on another thread: it is too slow for a thread that answers
 /// calls.

@@ -27,6 +27,7 @@ impl PrivacyService for PrivacyApi {
         request: Request<proto::ExportCustomerRequest>,
     ) -> Result<Response<Self::ExportCustomerStream>, Status> {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        self.0.audit.note(&request, "PrivacyService/ExportCustomer", &request.get_ref().customer_id).await?;
         let request = request.into_inner();
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
         let exported = off_thread(move || {
@@ -45,6 +46,7 @@ impl PrivacyService for PrivacyApi {
         request: Request<proto::EraseCustomerRequest>,
     ) -> Result<Response<proto::EraseCustomerResponse>, Status> {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
+        self.0.audit.note(&request, "PrivacyService/EraseCustomer", &request.get_ref().customer_id).await?;
         let customer = request.into_inner().customer_id;
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
         let erased = off_thread(move || engine.erase(&customer, now)).await?.map_err(|error| status(&error))?;

@@ -99,8 +99,9 @@ impl RuleService for RuleApi {
 
     async fn reload_rules(
         &self,
-        _request: Request<proto::ReloadRulesRequest>,
+        request: Request<proto::ReloadRulesRequest>,
     ) -> Result<Response<proto::ReloadRulesResponse>, Status> {
+        self.shared.audit.note(&request, "RuleService/ReloadRules", "").await?;
         let reload = Arc::clone(&self.reload);
         let active = off_thread(move || reload()).await?;
         let outcome = match active.reading.outcome {

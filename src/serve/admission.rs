@@ -19,7 +19,9 @@ const TARGET: Duration = Duration::from_millis(5);
 const WINDOW: Duration = Duration::from_millis(10);
 /// The limit at the start, and within which bounds it adapts.
 const FIRST: u64 = 256;
-const LEAST: u64 = 16;
+const LEAST: u64 = 32;
+/// How many calls may wait whatever their class: so few are no overload, even if something else keeps the machine busy.
+const FEW: u64 = 16;
 const MOST: u64 = 4_096;
 /// How many refusals in a window cost about a third of the time. Past that, connections are not read until it ends.
 const REFUSALS: u64 = 600;
@@ -151,14 +153,14 @@ impl Admission {
     /// How many calls may wait when one of this class arrives.
     fn share(&self, class: CallClass) -> u64 {
         let limit = self.limit.get();
-        match class {
+        FEW.max(match class {
             CallClass::Unspecified | CallClass::Background => limit / 4,
             CallClass::Batch => limit / 2,
             CallClass::Event => limit / 4 * 3,
             CallClass::Decision => limit,
             // A few places above those of decisions.
             CallClass::Grant | CallClass::Withdrawal | CallClass::Health => limit.saturating_add(limit / 4),
-        }
+        })
     }
 
     /// Adapts the limit at the end of a window: less by an eighth if calls waited longer than they should, more by a

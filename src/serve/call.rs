@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 
 use super::admission::Permit;
+use super::call_meter::{CANCELLED, ThreadMeter};
 use super::undecided::NotBegun;
 use super::web::{Kind, cors};
 
@@ -57,6 +59,29 @@ pub struct Reader {
     pub origin: Option<HeaderValue>,
 }
 
+/// Counts a call when it is answered, or when it ends without an answer.
+#[derive(Debug)]
+pub struct Count {
+    /// The counts of the thread.
+    pub thread: Arc<ThreadMeter>,
+    /// The number of the method.
+    pub method: usize,
+    /// When the call arrived.
+    pub arrived: Instant,
+}
+
+impl Count {
+    fn end(self, code: i32) {
+        self.thread.count(self.method, code, self.arrived.elapsed());
+    }
+}
+
+/// The code of an answer; an answer that only begins counts as OK.
+fn code_of(answer: &Response<Body>) -> i32 {
+    let from_header = || answer.headers().get("grpc-status")?.to_str().ok()?.parse().ok();
+    answer.extensions().get::<tonic::Code>().map(|code| *code as i32).or_else(from_header).unwrap_or(0)
+}
+
 /// An answer in progress.
 pub type Running = BoxFuture<Response<Body>, Infallible>;
 
@@ -75,6 +100,8 @@ pub struct Call {
     due: Option<Due>,
     /// Its place; given back with the answer.
     permit: Option<Permit>,
+    /// Taken when the call ends.
+    count: Option<Count>,
     /// Created when the call first has to wait: most never do.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -83,18 +110,35 @@ impl Call {
     /// A call that a service answers.
     #[must_use]
     pub fn running(answer: Running, reader: Reader, due: Option<Due>, permit: Option<Permit>) -> Self {
-        Self { answer: Answer::Running(answer), reader, due, permit, timer: None }
+        Self { answer: Answer::Running(answer), reader, due, permit, count: None, timer: None }
+    }
+
+    /// The same call, which is counted.
+    #[must_use]
+    pub fn counted(mut self, count: Count) -> Self {
+        self.count = Some(count);
+        self
     }
 
     /// A call that no service gets to see.
     #[must_use]
     pub fn immediate(response: Response<Body>, origin: Option<HeaderValue>) -> Self {
         let reader = Reader { kind: Kind::default(), origin };
-        Self { answer: Answer::Immediate(Some(Box::new(response))), reader, due: None, permit: None, timer: None }
+        Self {
+            answer: Answer::Immediate(Some(Box::new(response))),
+            reader,
+            due: None,
+            permit: None,
+            count: None,
+            timer: None,
+        }
     }
 
     /// What is sent.
     fn sent(&mut self, answer: Response<Body>) -> Poll<Result<Response<Body>, Infallible>> {
+        if let Some(count) = self.count.take() {
+            count.end(code_of(&answer));
+        }
         Poll::Ready(Ok(match self.reader.origin.take() {
             Some(origin) => cors::allow(origin, answer),
             None => answer,
@@ -107,6 +151,14 @@ impl Call {
         let now = Instant::now();
         permit.begin(now);
         self.due.is_some_and(|due| due.at <= now && !due.left_to_service)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(count) = self.count.take() {
+            count.end(CANCELLED);
+        }
     }
 }
 
@@ -151,8 +203,6 @@ impl Future for Call {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::time::{advance, sleep};
 
     use super::super::admission::Admission;

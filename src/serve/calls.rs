@@ -16,7 +16,8 @@ use tonic_web::GrpcWebLayer;
 use tower_layer::Layer as _;
 
 use super::admission::{Admission, Permit, Shed, Throttle};
-use super::call::{Call, Due, Reader, Running, deadline};
+use super::call::{Call, Count, Due, Reader, Running, deadline};
+use super::call_meter::{CallMeter, ThreadMeter};
 use super::decisions::served;
 use super::gate::{ConnectionGate, Gate};
 use super::transport::{Connect, Peer};
@@ -63,7 +64,9 @@ pub struct CallRouter<D> {
     limits: CallLimits,
     /// The limit of the thread that this router is for.
     admission: Arc<Admission>,
-    shed: Arc<Shed>,
+    meter: Arc<CallMeter>,
+    /// The counts of the thread that this router is for.
+    thread: Arc<ThreadMeter>,
     /// Answer questions that are not decided.
     overloaded: Substitute,
     late: Substitute,
@@ -79,7 +82,8 @@ impl<D> Clone for CallRouter<D> {
             origins: Arc::clone(&self.origins),
             limits: self.limits,
             admission: Arc::clone(&self.admission),
-            shed: Arc::clone(&self.shed),
+            meter: Arc::clone(&self.meter),
+            thread: Arc::clone(&self.thread),
             overloaded: self.overloaded.clone(),
             late: self.late.clone(),
             decisions: self.decisions.clone(),
@@ -92,14 +96,16 @@ impl<D: DecisionService> CallRouter<D> {
     /// The decision service, and the router of all others, behind a gate.
     pub fn new(gate: Gate, decisions: D, others: Routes) -> Self {
         let (shed, limits) = (Arc::<Shed>::default(), CallLimits::default());
+        let meter = Arc::new(CallMeter::new(gate.methods().paths(), Arc::clone(&shed)));
         Self {
             overloaded: Substitute::new(NotBegun::Overloaded, gate.clock()),
             late: Substitute::new(NotBegun::TooLate, gate.clock()),
             gate,
             origins: Arc::default(),
             limits,
-            admission: Arc::new(Admission::new(limits.open, Arc::clone(&shed))),
-            shed,
+            admission: Arc::new(Admission::new(limits.open, shed)),
+            thread: meter.thread(),
+            meter,
             decisions: served(decisions),
             others,
         }
@@ -117,10 +123,10 @@ impl<D: DecisionService> CallRouter<D> {
         Self { limits, ..self }
     }
 
-    /// How many calls were refused because there were too many.
+    /// The counts of all calls.
     #[must_use]
-    pub fn shed(&self) -> Arc<Shed> {
-        Arc::clone(&self.shed)
+    pub fn meter(&self) -> Arc<CallMeter> {
+        Arc::clone(&self.meter)
     }
 }
 
@@ -129,12 +135,14 @@ impl<D: DecisionService> Connect for CallRouter<D> {
 
     fn for_thread(&self, threads: usize) -> Self {
         let open = self.limits.open.div_ceil(threads.max(1));
-        Self { admission: Arc::new(Admission::new(open, Arc::clone(&self.shed))), ..self.clone() }
+        let admission = Arc::new(Admission::new(open, self.meter.shed()));
+        Self { admission, thread: self.meter.thread(), ..self.clone() }
     }
 
     fn connect(&self, peer: Peer) -> (ConnectionCalls<D>, Throttle) {
         let throttle = Throttle::new(Arc::clone(&self.admission));
         let gate = self.gate.connect(peer);
+        self.thread.open();
         (ConnectionCalls { router: self.clone(), gate, throttle: throttle.clone() }, throttle)
     }
 }
@@ -145,6 +153,12 @@ pub struct ConnectionCalls<D> {
     router: CallRouter<D>,
     gate: ConnectionGate,
     throttle: Throttle,
+}
+
+impl<D> Drop for ConnectionCalls<D> {
+    fn drop(&mut self) {
+        self.router.thread.close();
+    }
 }
 
 impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for ConnectionCalls<D> {
@@ -162,11 +176,14 @@ impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for Connecti
 
 impl<D: DecisionService> ConnectionCalls<D> {
     fn grpc(&self, mut request: Request<Incoming>) -> Call {
-        let passed = bounded(request.headers()).and_then(|()| self.gate.pass(&mut request));
-        let method = match passed {
+        let method = match self.gate.method(request.uri().path()) {
             Ok(method) => method,
             Err(refused) => return Call::immediate(refused.into_http(), None),
         };
+        let count = self.count(method);
+        if let Err(refused) = bounded(request.headers()).and_then(|()| self.gate.pass(method, &mut request)) {
+            return Call::immediate(refused.into_http(), None).counted(count);
+        }
         let (mut due, admitted) = self.admit(method, request.headers());
         // Answers are compressed for those who compress: many clients say that they could read it, and do not need it.
         if !request.headers().contains_key(ENCODING) {
@@ -176,7 +193,7 @@ impl<D: DecisionService> ConnectionCalls<D> {
         let is_decide = method.path == DECIDE;
         let (answer, permit): (Running, _) = match (admitted, &mut due) {
             (None, _) if is_decide => (router.overloaded.decisions().call(request), None),
-            (None, _) => return Call::immediate(NotBegun::Overloaded.status().into_http(), None),
+            (None, _) => return Call::immediate(NotBegun::Overloaded.status().into_http(), None).counted(count),
             (Some(permit), Some(due)) if is_decide => {
                 due.left_to_service = true;
                 (router.decide_in_time(due.at, request), Some(permit))
@@ -186,7 +203,11 @@ impl<D: DecisionService> ConnectionCalls<D> {
             }
             (Some(permit), _) => (Box::pin(router.others.clone().call(request)), Some(permit)),
         };
-        Call::running(answer, Reader::default(), due, permit)
+        Call::running(answer, Reader::default(), due, permit).counted(count)
+    }
+
+    fn count(&self, method: &Method) -> Count {
+        Count { thread: Arc::clone(&self.router.thread), method: method.number, arrived: Instant::now() }
     }
 
     /// When a call must be answered, and its place; none if there are too many.
@@ -212,22 +233,29 @@ impl<D: DecisionService> ConnectionCalls<D> {
             (Kind::About, origin) => Call::immediate(web::about(), origin),
             (Kind::Other(status), origin) => Call::immediate(web::not_a_call(status), origin),
             (Kind::Preflight, Some(origin)) => Call::immediate(cors::preflight(), Some(origin)),
-            (kind, origin) => match self.translated(kind, request, origin.as_ref()) {
-                Ok((answer, due, permit)) => Call::running(answer, Reader { kind, origin }, due, permit),
-                Err(refused) => Call::immediate(kind.refusal(&refused), origin),
-            },
+            (kind, origin) => {
+                let method = match self.gate.method(request.uri().path()) {
+                    Ok(method) => method,
+                    Err(refused) => return Call::immediate(kind.refusal(&refused), origin),
+                };
+                let call = match self.translated((kind, method), request, origin.as_ref()) {
+                    Ok((answer, due, permit)) => Call::running(answer, Reader { kind, origin }, due, permit),
+                    Err(refused) => Call::immediate(kind.refusal(&refused), origin),
+                };
+                call.counted(self.count(method))
+            }
         }
     }
 
     /// The answer to a call that is translated.
     fn translated(
         &self,
-        kind: Kind,
+        (kind, method): (Kind, &Method),
         mut request: Request<Incoming>,
         page: Option<&HeaderValue>,
     ) -> Result<(Running, Option<Due>, Option<Permit>), Status> {
         bounded(request.headers())?;
-        let method = self.gate.pass(&mut request)?;
+        self.gate.pass(method, &mut request)?;
         let caller = request.extensions().get::<Arc<Caller>>();
         let unbound = caller.is_some_and(|caller| caller.customer.is_none());
         if page.is_some() && unbound && !self.router.origins.unbound {

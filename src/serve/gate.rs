@@ -34,6 +34,12 @@ impl Gate {
         Self { methods, identities, clock }
     }
 
+    /// The methods behind it.
+    #[must_use]
+    pub fn methods(&self) -> &Methods {
+        &self.methods
+    }
+
     /// The clock by which credentials end.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -65,25 +71,31 @@ struct Last {
 }
 
 impl ConnectionGate {
+    /// The method of a path.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED.
+    pub fn method(&self, path: &str) -> Result<&Method, Status> {
+        self.gate.methods.get(path).ok_or_else(|| Status::unimplemented("this server has no such method"))
+    }
+
     /// Lets a request to a method pass, with its caller among its extensions, or refuses it.
     ///
     /// # Errors
-    /// UNIMPLEMENTED, UNAUTHENTICATED or PERMISSION_DENIED.
-    pub fn pass<B>(&self, request: &mut Request<B>) -> Result<&Method, Status> {
-        let method = self.gate.methods.get(request.uri().path());
-        let method = method.ok_or_else(|| Status::unimplemented("this server has no such method"))?;
+    /// UNAUTHENTICATED or PERMISSION_DENIED.
+    pub fn pass<B>(&self, method: &Method, request: &mut Request<B>) -> Result<(), Status> {
         if !self.peer.privileged && is_privileged(method) {
             let message = "this method is answered on the admin listener only";
             return Err(refusal(Code::PermissionDenied, "ADMIN_LISTENER_ONLY", message));
         }
-        let Some(identities) = &self.gate.identities else { return Ok(method) };
+        let Some(identities) = &self.gate.identities else { return Ok(()) };
         if method.access == Access::Public {
-            return Ok(method);
+            return Ok(());
         }
         let caller = self.caller(identities, request)?;
         allow(&caller, method)?;
         request.extensions_mut().insert(caller);
-        Ok(method)
+        Ok(())
     }
 
     /// The caller of a request, established again only if the credential is another, has ended or may have been revoked.

@@ -5,36 +5,99 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tonic::Code;
 
+use super::call_meter::CallMeter;
+use super::process_usage;
 use crate::domain::time::Moment;
 use crate::engine::Engine;
+use crate::grpc::proto::CallClass;
 
-/// Answers `GET /metrics` until dropped.
-///
-/// # Errors
-/// When connections can no longer be accepted.
-pub async fn serve(engine: Arc<Engine>, listener: TcpListener) -> std::io::Result<()> {
-    let page = move || {
-        let engine = Arc::clone(&engine);
-        async move { ([(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], exposition(&engine)) }
-    };
-    axum::serve(listener, Router::new().route("/metrics", get(page))).await
+/// How many connections may be open; more are closed at once.
+const CONNECTIONS: usize = 64;
+/// How long a connection may take for the head of a request, and be idle.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long no connection is accepted after the operating system could not open one.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// What the pages are made of.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// The counts of decisions, customers and rules.
+    pub engine: Arc<Engine>,
+    /// The counts of calls.
+    pub calls: Arc<CallMeter>,
+    /// Becomes true when the server stops.
+    pub stopping: Receiver<bool>,
+}
+
+impl Pages {
+    fn router(self) -> Router {
+        let page = {
+            let (engine, calls) = (self.engine, self.calls);
+            move || async move { ([(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], exposition(&engine, Some(&calls))) }
+        };
+        let ready = move || async move {
+            if *self.stopping.borrow() {
+                (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+            } else {
+                (StatusCode::OK, "ok\n")
+            }
+        };
+        let health = get(async || "ok\n");
+        Router::new().route("/metrics", get(page)).route("/healthz", health).route("/readyz", get(ready))
+    }
+}
+
+/// Answers `GET` of `/metrics`, `/healthz` and `/readyz` until dropped.
+pub async fn serve(pages: Pages, listener: TcpListener) {
+    let service = TowerToHyperService::new(pages.router());
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = open.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
+            sleep(RESPITE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let service = service.clone();
+        open.spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            // An error when the client disconnects is not reported.
+            drop(http.serve_connection(TokioIo::new(stream), service).await);
+            drop(place);
+        });
+    }
 }
 
 /// Every metric with its current value.
 #[must_use]
-pub fn exposition(engine: &Arc<Engine>) -> String {
+pub fn exposition(engine: &Arc<Engine>, calls: Option<&Arc<CallMeter>>) -> String {
     let mut registry = Registry::with_prefix("tactful");
-    registry.register_collector(Box::new(Metrics(Arc::clone(engine))));
+    registry.register_collector(Box::new(Metrics(Arc::clone(engine), calls.cloned())));
     let mut page = String::new();
     if prometheus_text::encode(&mut page, &registry).is_err() {
         // Writing to a string does not fail. If a collector did, the page must not look complete.
@@ -44,7 +107,7 @@ pub fn exposition(engine: &Arc<Engine>) -> String {
 }
 
 /// The counts of an engine and its store.
-struct Metrics(Arc<Engine>);
+struct Metrics(Arc<Engine>, Option<Arc<CallMeter>>);
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +130,76 @@ impl Collector for Metrics {
         page.gauge("ledger_records", "Consent records in the ledger.", engine.ledger_records())?;
         let help = "How far the machine's clock is ahead of the server's time; 0 if it is believed.";
         page.gauge("clock_step_seconds", help, engine.meter().clock_step_seconds())?;
-        rules(page, engine)
+        rules(page, engine)?;
+        match &self.1 {
+            Some(meter) => calls(page, meter),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The calls by method and status, how long they took, what was refused, and what the process uses.
+fn calls(page: &mut Page<'_>, meter: &CallMeter) -> fmt::Result {
+    let calls = meter.calls();
+    let mut encoder = page.0.encode_descriptor("calls", "Calls by method and status.", None, MetricType::Counter)?;
+    for counts in &calls {
+        for (code, count) in (0..).zip(counts.codes) {
+            if count > 0 || code == 0 {
+                let labels = [("method", counts.method.as_str()), ("code", code_name(Code::from_i32(code)))];
+                encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            }
+        }
+    }
+    let help = "Time from the arrival of a call to its answer, by method.";
+    let mut encoder = page.0.encode_descriptor("call_duration_seconds", help, None, MetricType::Histogram)?;
+    for counts in &calls {
+        let total = counts.buckets.iter().map(|(_, count)| count).sum();
+        let labels = [("method", counts.method.as_str())];
+        let mut family = encoder.encode_family(&labels)?;
+        family.encode_histogram::<NoLabelSet>(counts.seconds, total, &counts.buckets, None)?;
+    }
+    let shed = meter.shed();
+    let shed = shed.counts().map(|(class, count)| (class_name(class), count));
+    page.counters("calls_shed", "Calls refused because there were too many, by class.", "class", shed)?;
+    page.gauge("connections", "Open connections that have spoken.", meter.connections())?;
+    let Some(usage) = process_usage::read() else { return Ok(()) };
+    page.gauge("process_open_files", "Open files of the process, connections among them.", usage.open_files)?;
+    page.gauge("process_memory_bytes", "Resident memory of the process.", usage.memory)?;
+    page.gauge("process_processor_seconds", "Processor time of the process so far.", usage.processor_seconds)
+}
+
+fn class_name(class: CallClass) -> &'static str {
+    match class {
+        CallClass::Unspecified => "unspecified",
+        CallClass::Health => "health",
+        CallClass::Withdrawal => "withdrawal",
+        CallClass::Grant => "grant",
+        CallClass::Decision => "decision",
+        CallClass::Event => "event",
+        CallClass::Batch => "batch",
+        CallClass::Background => "background",
+    }
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

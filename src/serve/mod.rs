@@ -1,14 +1,18 @@
 //! The server process: services on a listener until shutdown, then a bounded drain.
 
 pub mod admission;
+pub mod audit_log;
 pub mod call;
+pub mod call_meter;
 pub mod calls;
 pub mod connection;
 mod decisions;
+pub mod descriptors;
 pub mod file_watch;
 pub mod gate;
 pub mod identity;
 pub mod metrics;
+pub mod process_usage;
 pub mod reload;
 mod stopping;
 pub mod stream;
@@ -33,6 +37,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::Clock;
 use crate::engine::{ActiveRules, Engine};
+use crate::grpc::audit::Audit;
 use crate::grpc::methods::{Methods, MethodsError};
 use crate::grpc::proto::admin_service_server::AdminServiceServer;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
@@ -44,9 +49,11 @@ use crate::grpc::{
     AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::store::CustomerStore;
+use call_meter::CallMeter;
 use calls::{CallLimits, CallRouter};
 use gate::Gate;
 use identity::Identities;
+use metrics::Pages;
 use reload::Reloader;
 use tls::Tls;
 use transport::{Listening, Transport};
@@ -104,6 +111,8 @@ pub struct Door {
     pub identities: Option<Arc<Identities>>,
     /// The pages that may call.
     pub origins: Origins,
+    /// Where privileged calls are noted.
+    pub audit: Audit,
     /// What bounds calls.
     pub calls: CallLimits,
     /// The listener that alone answers the methods for operators, if there is one.
@@ -157,6 +166,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     let mut ended = None;
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let (health_reporter, calls) = services(&parts, stopped.clone()).await?;
+    let counted = (calls.meter(), stopped.clone());
     let hangups = watch::obey_hangup(Arc::clone(&parts.reloader));
     tracing::info!(
         rule_set = parts.engine.rules().set.hash,
@@ -166,7 +176,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     let serving = parts.transport.run(parts.door.listening(listener), calls, stopped);
     tokio::pin!(serving);
     tokio::pin!(stop);
-    let beside = beside_calls(parts, health_reporter.clone(), hangups);
+    let beside = beside_calls(parts, health_reporter.clone(), hangups, counted);
     tokio::select! {
         result = &mut serving => return Ok(result?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
@@ -211,7 +221,13 @@ async fn services(
     let methods = Arc::new(Methods::new()?);
     let gate = Gate::new(methods, parts.door.identities.clone(), parts.clock.clone());
     let watchers = Arc::new(Semaphore::new(parts.door.calls.watchers));
-    let shared = Shared { engine: Arc::clone(&parts.engine), clock: parts.clock.clone(), watchers, stopping };
+    let shared = Shared {
+        engine: Arc::clone(&parts.engine),
+        clock: parts.clock.clone(),
+        watchers,
+        audit: parts.door.audit.clone(),
+        stopping,
+    };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
     health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
@@ -246,7 +262,12 @@ async fn services(
 }
 
 /// The background tasks of the server, until dropped.
-async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future<Output = ()>) {
+async fn beside_calls(
+    parts: Parts,
+    health: HealthReporter,
+    hangups: impl Future<Output = ()>,
+    (calls, stopping): (Arc<CallMeter>, Receiver<bool>),
+) {
     let Parts { engine, clock, reloader, watch_rules, metrics, door, .. } = parts;
     let watching = async {
         if watch_rules {
@@ -254,10 +275,8 @@ async fn beside_calls(parts: Parts, health: HealthReporter, hangups: impl Future
         }
     };
     let metering = async {
-        if let Some(listener) = metrics
-            && let Err(error) = metrics::serve(Arc::clone(&engine), listener).await
-        {
-            tracing::error!(%error, "metrics are not served any more");
+        if let Some(listener) = metrics {
+            metrics::serve(Pages { engine: Arc::clone(&engine), calls, stopping }, listener).await;
         }
     };
     tokio::join!(

@@ -9,11 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair, PublicKeyData as _, SanType};
 use serde_json::{Value as Json, json};
+use tactful::clock::Clock;
 use tactful::domain::consent::json_ld;
+use tactful::grpc::audit::{Audit, AuditEntry, AuditLog};
 use tactful::grpc::caller::{Scopes, word};
 use tactful::grpc::methods::{Access, Method, Methods};
 use tactful::grpc::proto::{self, Scope};
 use tactful::serve::Door;
+use tactful::serve::audit_log::{AuditFile, pseudonym, read_key};
 use tactful::serve::file_watch::Watched as _;
 use tactful::serve::identity::tokens::{digest, hex, random};
 use tactful::serve::identity::{Identities, IdentitySettings};
@@ -492,4 +495,57 @@ async fn the_admin_listener_alone_answers_what_only_operators_should_call() {
     }
     drop(admin);
     server.stop().await;
+}
+
+/// An audit log that cannot be written.
+#[derive(Debug)]
+struct FullDisk;
+
+#[tonic::async_trait]
+impl AuditLog for FullDisk {
+    async fn keep(&self, _: AuditEntry) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn privileged_calls_are_noted_before_they_act_or_are_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = read_key(&folder.path().join("key")).unwrap();
+    let clock = Clock(Arc::new(monday));
+    let log = AuditFile::open(&folder.path().join("audit"), key, clock).unwrap();
+    let door = Door { audit: Audit::new(Arc::new(log)), ..Door::default() };
+    let server = TestServer::behind(door).await;
+    let request = || proto::EraseCustomerRequest { customer_id: "mrs-secret".into() };
+    let erase = "/tactful.v1.PrivacyService/EraseCustomer";
+    call(&server.channel, erase, request(), None).await.unwrap();
+    call(&server.channel, "/tactful.v1.RuleService/ReloadRules", (), None).await.unwrap();
+    let text = std::fs::read_to_string(folder.path().join("audit/audit.jsonl")).unwrap();
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[0]["method"], "PrivacyService/EraseCustomer");
+    assert_eq!(lines[0]["customer"], pseudonym(&key, "mrs-secret").as_str());
+    assert!(!text.contains("mrs-secret"), "{text}");
+    server.stop().await;
+
+    let server = TestServer::behind(Door { audit: Audit::new(Arc::new(FullDisk)), ..Door::default() }).await;
+    assert_eq!(call(&server.channel, erase, request(), None).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(server.engine.ledger_records(), 0);
+    server.stop().await;
+}
+
+/// What may read or change everything is noted: a method of these scopes without a line in the log would not be seen.
+#[test]
+fn every_privileged_method_is_noted() {
+    let sources: Vec<String> = ["admin", "consent", "decision", "journey", "privacy", "rules"]
+        .iter()
+        .map(|name| std::fs::read_to_string(super::support::folder(&format!("src/grpc/{name}.rs"))).unwrap())
+        .collect();
+    for method in Methods::new().unwrap().iter() {
+        let privileged = matches!(method.access, Access::Scoped(Scope::Privacy | Scope::Admin | Scope::Watch));
+        let name = method.path.trim_start_matches("/tactful.v1.");
+        if privileged || name == "RuleService/ReloadRules" {
+            assert!(sources.iter().any(|text| text.contains(&format!("\"{name}\""))), "{name} is not noted");
+        }
+    }
 }

@@ -64,17 +64,24 @@ impl Process {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    fn scrape(&self) -> String {
+    /// The head and the body of a page beside the metrics.
+    fn get(&self, path: &str) -> (String, String) {
         let mut connection = TcpStream::connect(&self.metrics).unwrap();
-        connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        let (head, page) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+
+    fn scrape(&self) -> String {
+        let (head, page) = self.get("/metrics");
         assert!(
             head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
             "{head}"
         );
-        page.to_owned()
+        page
     }
 
     /// Stops it; returns its exit code and its output after the greeting.
@@ -125,6 +132,9 @@ fn bare(cell: &str) -> String {
 fn every_metric_is_documented_and_every_documented_metric_is_there() {
     let root = root();
     let server = Process::start(root.path(), &["--metrics", "127.0.0.1:0"]);
+    for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ok\n")] {
+        assert_eq!(server.get(path).1, body);
+    }
     let page = server.scrape();
     let mut found = BTreeSet::new();
     for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
@@ -150,7 +160,7 @@ fn metrics_count_what_happened_and_name_no_customer() {
     engine.record_consent(consent("mrs-secret", "personalisation", ConsentStatus::Withdrawn), monday()).unwrap();
     engine.set_attributes(attributes("mrs-secret", &[("customer.age", Value::Number(40.0))]), monday()).unwrap();
     engine.trust_ledger(false);
-    let page = exposition(&engine);
+    let page = exposition(&engine, None);
     for line in [
         "tactful_decisions_total{answer=\"no_consent\"} 1",
         "tactful_decisions_total{answer=\"invalid\"} 1",

@@ -1,7 +1,7 @@
 //! The flags of `tactful serve` that say who may call, and what they must be together.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use http::HeaderValue;
 
 use super::super::Failure;
 use super::super::listen::listen;
+use crate::clock::Clock;
+use crate::grpc::audit::Audit;
 use crate::serve::Door;
+use crate::serve::audit_log::{AuditFile, read_key};
 use crate::serve::calls::CallLimits;
 use crate::serve::identity::{Identities, IdentitySettings};
 use crate::serve::tls::{Tls, TlsSettings};
@@ -59,6 +62,9 @@ pub(super) struct DoorFlags {
     /// How many seconds a call without a stream may take, its request included
     #[arg(long, default_value_t = CallLimits::default().longest.as_secs(), value_name = "SECONDS", env = "TACTFUL_LONGEST_CALL")]
     longest_call: u64,
+    /// Folder for the audit log of privileged calls; without, none is written
+    #[arg(long, value_name = "FOLDER", env = "TACTFUL_AUDIT")]
+    audit: Option<PathBuf>,
     /// Address for operators: methods of the scopes privacy, rules, admin and watch are answered there and no longer on
     /// --listen
     #[arg(long, value_name = "ADDRESS", env = "TACTFUL_ADMIN_LISTEN")]
@@ -105,7 +111,7 @@ impl DoorFlags {
     }
 
     /// Reads certificates, tokens and keys, and listens for operators.
-    pub(super) async fn open(&self) -> Result<Door, Failure> {
+    pub(super) async fn open(&self, keys: &Path) -> Result<Door, Failure> {
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
                 let (certificate, key) = (certificate.clone(), key.clone());
@@ -136,7 +142,11 @@ impl DoorFlags {
             watchers: self.max_watchers,
             longest: Duration::from_secs(self.longest_call),
         };
-        Ok(Door { tls, identities, origins, calls, admin })
+        let audit = match &self.audit {
+            Some(folder) => open_audit(folder, keys)?,
+            None => Audit::default(),
+        };
+        Ok(Door { tls, identities, origins, calls, audit, admin })
     }
 
     /// What protects connections, for the greeting.
@@ -154,6 +164,16 @@ impl DoorFlags {
         };
         format!("{tls}, {callers}")
     }
+}
+
+/// Opens the audit log of a folder. The key of its pseudonyms lies in the keys folder.
+fn open_audit(folder: &Path, keys: &Path) -> Result<Audit, Failure> {
+    let wrong = |error: std::io::Error| {
+        Failure::new(format!("the audit log in `{}` cannot be opened: {error}", folder.display()))
+    };
+    let key = read_key(&keys.join("audit")).map_err(wrong)?;
+    let file = AuditFile::open(folder, key, Clock::system()).map_err(wrong)?;
+    Ok(Audit::new(Arc::new(file)))
 }
 
 /// An origin as browsers write it: scheme, host and port, without a path.

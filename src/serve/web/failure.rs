@@ -21,6 +21,8 @@ pub fn response(status: &Status) -> Response<Body> {
     }
     let mut response = Response::new(Body::new(Full::new(Json::Object(body).to_string().into())));
     *response.status_mut() = http;
+    // For the counts of calls.
+    response.extensions_mut().insert(status.code());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
