@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::operations::{
     AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
     OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, ShowDecision, StandingView,
@@ -119,28 +121,23 @@ impl Engine {
     ) -> Result<Vec<ItemResult>, EngineError> {
         bounded("outcomes", outcomes.len())?;
         let (rules, at) = (self.rules(), self.clock.steady(now));
-        let mut operations = Vec::with_capacity(outcomes.len());
-        for outcome in &outcomes {
-            let operation = match self.decision_of(outcome, now).await {
-                Ok(decided) => RecordOutcome::new(outcome, decided.as_deref(), &rules.set, at),
-                Err(reason) => RecordOutcome::refused(reason, Arc::clone(&rules.set)),
-            };
-            operations.push(operation);
-        }
+        let operation = |outcome| match self.customer_of(outcome) {
+            Ok(customer) => RecordOutcome::new(outcome, &customer, Arc::clone(&rules), at),
+            Err(reason) => RecordOutcome::refused(reason, Arc::clone(&rules)),
+        };
+        let operations: Vec<_> = outcomes.iter().map(operation).collect();
         self.execute_all(&operations, now).await
     }
 
-    /// The decision that an outcome names, if it names one.
-    async fn decision_of(&self, input: &OutcomeInput, now: Moment) -> Result<Option<Arc<DecisionRecord>>, String> {
-        if input.decision_id.is_empty() {
-            return Ok(None);
+    /// The customer of an outcome. Without an id it is that of the decision, if the decision is in memory.
+    fn customer_of(&self, input: &OutcomeInput) -> Result<CompactString, String> {
+        let decision = &input.decision_id;
+        let record = DecisionId::parse(decision).and_then(|id| self.decisions.get(id.key()));
+        match record.map(|record| record.question.customer.clone()) {
+            Some(customer) if input.customer.is_empty() || input.customer == customer.as_str() => Ok(customer),
+            Some(_) => Err(format!("customer_id: decision `{decision}` was for another customer")),
+            None => Ok(input.customer.as_str().into()),
         }
-        let record = self.decision_async(&input.decision_id, now).await;
-        let record = record.map_err(|error| format!("decision_id: {error}"))?;
-        if !input.customer.is_empty() && input.customer != record.question.customer.as_str() {
-            return Err(format!("customer_id: decision `{}` was for another customer", input.decision_id));
-        }
-        Ok(Some(record))
     }
 
     /// Sets declared attributes; returns the names of those that no purpose covers now.

@@ -45,6 +45,45 @@ impl fmt::Display for DecisionId {
     }
 }
 
+/// The id of a decision as a caller names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedDecision {
+    /// An id of now.
+    Unique(DecisionId),
+    /// An id from before UUIDs: `d-`, the start of its process and its number there, in hexadecimal.
+    Numbered {
+        /// The lower half of the moment at which the process started.
+        run: u32,
+        /// The number of the decision in that process.
+        number: u64,
+    },
+}
+
+impl NamedDecision {
+    /// The decision with this id; `None` if it is not the id of a decision.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let Some((run, number)) = text.strip_prefix("d-").and_then(|rest| rest.split_once('-')) else {
+            return DecisionId::parse(text).filter(|id| !id.is_none()).map(Self::Unique);
+        };
+        let (run, number) = (u32::from_str_radix(run, 16).ok()?, u64::from_str_radix(number, 16).ok()?);
+        Some(Self::Numbered { run, number })
+    }
+
+    /// Whether a contact with this key is of the decision.
+    #[must_use]
+    pub fn is(self, key: DecisionKey) -> bool {
+        match self {
+            Self::Unique(id) => id.key() == key,
+            // The key was the number, counted from 2²⁰ for each millisecond before the start.
+            Self::Numbered { run, number } => key.0.checked_sub(number).is_some_and(|first| {
+                let start = first >> 20;
+                key != DecisionKey::default() && start << 20 == first && start & u64::from(u32::MAX) == u64::from(run)
+            }),
+        }
+    }
+}
+
 /// The source of the ids of decisions and consent records.
 #[derive(Debug)]
 pub struct Ids {
@@ -91,6 +130,20 @@ mod tests {
         assert_eq!(DecisionId::parse(&id.to_string()), Some(id));
         assert_eq!(id.to_string().len(), 36);
         assert_eq!((DecisionId::default().to_string().as_str(), DecisionId::parse("d-adc69a80-2")), ("", None));
+    }
+
+    /// As a process that started now gave them out: its start in milliseconds is `0x19c_adc6_9afb`.
+    #[test]
+    fn an_id_from_before_names_the_key_that_it_stood_for() {
+        let start = 1_772_442_000_123_u64;
+        let named = NamedDecision::parse(&format!("d-{:08x}-{:x}", start & 0xffff_ffff, 17)).unwrap();
+        assert!(named.is(DecisionKey((start << 20) + 17)) && !named.is(DecisionKey((start << 20) + 18)));
+        assert!(!named.is(DecisionKey(((start + 1) << 20) + 17)), "another process");
+        assert!(named.is(DecisionKey(((start + (1 << 32)) << 20) + 17)), "seven weeks later, of another customer");
+        assert!(!named.is(Ids::default().decision(NOW).key()) && !named.is(DecisionKey::default()));
+        for wrong in ["", "d-1", "d-x-1", "7", "00000000-0000-0000-0000-000000000000"] {
+            assert_eq!(NamedDecision::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

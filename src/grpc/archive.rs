@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::domain::action::Outcome;
 use crate::domain::consent::json_ld;
 use crate::domain::customer::ContactState;
 use crate::domain::id::{Id, PurposeSet};
@@ -134,6 +135,7 @@ fn disclosures(export: &CustomerExport) -> impl Iterator<Item = Json> {
             "action": name(contact.action, rules),
             "purpose": purpose,
             "confirmed": contact.state == ContactState::Counted,
+            "outcomes": contact.outcomes.iter().map(Outcome::name).collect::<Vec<_>>(),
         })
     })
 }

@@ -1,4 +1,4 @@
-//! The stored form of a customer: writes version 2 of the format, and reads versions 1 and 2.
+//! The stored form of a customer: writes version 3 of the format, and reads versions 1 to 3.
 //!
 //! Names are ids of the vocabulary in the metadata keyspace. The structs here, and the bytes in which the domain packs
 //! attributes and events, define the disk format: a change to either is a new version, and files of the previous
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, Relation};
+use crate::domain::customer::{Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, OutcomeSet, Relation};
 use crate::domain::id::{ActionId, ChannelId, GroupId, JourneyId, PurposeId, PurposeSet, StageId};
 use crate::domain::time::{Moment, zone};
 
 /// The version that is written.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// An answered request, so that a repetition gets the same decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
@@ -41,8 +41,9 @@ pub struct StoredCustomer {
     pub state: CustomerState,
 }
 
+/// Versions differ in the form `C` of a contact.
 #[derive(Serialize, Deserialize)]
-struct EncodedCustomer<'a> {
+struct EncodedCustomer<'a, C> {
     customer: &'a str,
     denials: u64,
     requests: Vec<StoredRequest>,
@@ -50,7 +51,7 @@ struct EncodedCustomer<'a> {
     #[serde(with = "serde_bytes")]
     packed: &'a [u8],
     journeys: Vec<StoredJourney>,
-    contacts: Vec<StoredContact>,
+    contacts: Vec<C>,
     outcomes: Vec<StoredOutcome>,
     zone: Option<String>,
     forgotten: Option<i64>,
@@ -70,6 +71,14 @@ struct StoredJourney {
 /// A contact, with ids and words as numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub struct StoredContact {
+    contact: StoredContactV2,
+    /// The outcomes that it has had.
+    outcomes: u16,
+}
+
+/// A contact as versions 1 and 2 stored it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
+pub struct StoredContactV2 {
     decision: u64,
     action: u16,
     kind: u8,
@@ -134,10 +143,19 @@ pub fn upgrade(version: u8, bytes: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
-    let encoded: EncodedCustomer<'_> = postcard::from_bytes(bytes).ok()?;
+    match version {
+        1 | 2 => restored::<StoredContactV2>(version, bytes),
+        VERSION => restored::<StoredContact>(version, bytes),
+        _ => None,
+    }
+}
+
+fn restored<'b, C: Deserialize<'b> + Into<StoredContact>>(version: u8, bytes: &'b [u8]) -> Option<StoredCustomer> {
+    let encoded: EncodedCustomer<'_, C> = postcard::from_bytes(bytes).ok()?;
+    let contacts = encoded.contacts.into_iter().map(|contact| Into::<StoredContact>::into(contact).contact());
     let relation = Relation {
         journeys: encoded.journeys.iter().map(restored_journey).collect(),
-        contacts: encoded.contacts.iter().map(StoredContact::contact).collect::<Option<_>>()?,
+        contacts: contacts.collect::<Option<_>>()?,
         outcomes: encoded.outcomes.iter().map(StoredOutcome::entry).collect::<Option<_>>()?,
         zone: encoded.zone.as_deref().and_then(zone),
         forgotten: encoded.forgotten.map(Moment),
@@ -146,8 +164,7 @@ fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
     };
     let state = match version {
         1 => CustomerState::restored_version_1(encoded.packed, relation)?,
-        VERSION => CustomerState::restored(encoded.packed, relation)?,
-        _ => return None,
+        _ => CustomerState::restored(encoded.packed, relation)?,
     };
     let (customer, denials, requests) = (encoded.customer.to_owned(), encoded.denials, encoded.requests);
     Some(StoredCustomer { customer, denials, requests, state })
@@ -167,7 +184,7 @@ impl StoredContact {
     /// Converts a contact to its stored form.
     #[must_use]
     pub fn of(contact: &Contact) -> Self {
-        Self {
+        let stored = StoredContactV2 {
             decision: contact.decision.0,
             action: contact.action.0,
             kind: index(contact.kind.index()),
@@ -179,22 +196,35 @@ impl StoredContact {
                 ContactState::Counted => None,
             },
             readable: contact.readable.0,
-        }
+        };
+        Self { contact: stored, outcomes: contact.outcomes.0 }
     }
 
     /// Converts it back; `None` if its kind is unknown.
     #[must_use]
     pub fn contact(&self) -> Option<Contact> {
+        let Self { contact: stored, outcomes } = self;
+        let reserved = |until| ContactState::Reserved { until: Moment(until) };
         Some(Contact {
-            decision: DecisionKey(self.decision),
-            action: ActionId(self.action),
-            kind: ActionKind::at(usize::from(self.kind))?,
-            group: self.group.map(GroupId),
-            channel: self.channel.map(ChannelId),
-            at: Moment(self.at),
-            state: self.until.map_or(ContactState::Counted, |until| ContactState::Reserved { until: Moment(until) }),
-            readable: PurposeSet(self.readable),
+            decision: DecisionKey(stored.decision),
+            action: ActionId(stored.action),
+            kind: ActionKind::at(usize::from(stored.kind))?,
+            group: stored.group.map(GroupId),
+            channel: stored.channel.map(ChannelId),
+            at: Moment(stored.at),
+            state: stored.until.map_or(ContactState::Counted, reserved),
+            readable: PurposeSet(stored.readable),
+            outcomes: OutcomeSet(*outcomes),
         })
+    }
+}
+
+impl From<StoredContactV2> for StoredContact {
+    /// What became of a contact was not stored, but that another system's was presented.
+    fn from(contact: StoredContactV2) -> Self {
+        let reported = DecisionKey(contact.decision) == DecisionKey::default();
+        let outcomes = if reported { OutcomeSet::of(Outcome::Presented) } else { OutcomeSet::default() };
+        Self { contact, outcomes: outcomes.0 }
     }
 }
 
@@ -228,8 +258,8 @@ impl StoredOutcome {
     }
 }
 
-/// A word is stored as its index in the list of all words of its kind, to which words are only ever appended.
-/// A word's place as it is stored; no list of words has more than 255.
+/// A word is stored as its index in the list of all words of its kind, to which words are only ever appended; none has
+/// more than 255.
 fn index(place: usize) -> u8 {
     u8::try_from(place).unwrap_or(u8::MAX)
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
-use super::codec::{self, StoredCustomer};
+use super::codec::{self, StoredContact, StoredCustomer};
 use super::contact_log::{ContactLog, LogEntry, LoggedChange};
 use super::database::{Batch, Database};
 use super::memory::FlushOp;
@@ -427,17 +427,23 @@ fn apply(stored: &mut StoredCustomer, change: &LoggedChange) {
                 relation.add_outcome(entry);
             }
         }
-        LoggedChange::Contact(contact) => {
-            let Some(contact) = contact.contact() else { return };
-            let relation = stored.state.relation_mut();
-            let identity = |contact: &Contact| (contact.decision, contact.action, contact.at);
-            let is_same = |held: &Contact| identity(held) == identity(&contact);
-            let is_confirmed = |held: &Contact| is_same(held) && held.state == ContactState::Counted;
-            if !relation.contacts.iter().any(is_confirmed) {
-                relation.contacts.retain(|held| !is_same(held));
-                relation.add_contact(contact);
-            }
-        }
+        LoggedChange::ContactV2(contact) => apply_contact(stored, &contact.clone().into()),
+        LoggedChange::Contact(contact) => apply_contact(stored, contact),
+    }
+}
+
+/// Applies a logged contact, unless the stored one has had more outcomes, and so is newer.
+fn apply_contact(stored: &mut StoredCustomer, logged: &StoredContact) {
+    let Some(contact) = logged.contact() else { return };
+    let relation = stored.state.relation_mut();
+    let identity = |contact: &Contact| (contact.decision, contact.action, contact.at);
+    let is_same = |held: &Contact| identity(held) == identity(&contact);
+    let age = |contact: &Contact| (contact.outcomes.0.count_ones(), contact.state == ContactState::Counted);
+    match relation.contacts.iter_mut().find(|held| is_same(held)) {
+        Some(held) if age(held) >= age(&contact) => {}
+        // The purposes that may read it can have become fewer since it was logged.
+        Some(held) => *held = Contact { readable: held.readable, ..contact },
+        None => relation.add_contact(contact),
     }
 }
 

@@ -218,7 +218,7 @@ fn counted_contacts_survive_a_kill() {
     kill(engine);
 
     let (engine, recovery) = home.try_open(RULES, later(1)).unwrap();
-    assert_eq!((recovery.replayed, recovery.damaged), (4, 0));
+    assert_eq!((recovery.replayed, recovery.damaged), (5, 0), "two contacts, an id, and an outcome with its contact");
     assert!(!says_hello(&engine, "anna", later(1)) && !says_hello(&engine, "ben", later(1)));
     assert_eq!(outcome(&engine, "", Outcome::Rejected, "o1", later(1)), "repeated");
     assert!(says_hello(&engine, "ben", later(61)), "it was not confirmed");

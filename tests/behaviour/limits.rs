@@ -73,6 +73,7 @@ proptest! {
         let mut now = monday();
         let mut made: Vec<String> = Vec::new();
         let mut decided: Vec<Moment> = Vec::new();
+        let mut told: Vec<(usize, Outcome)> = Vec::new();
         for step in moves {
             match step {
                 Move::Wait(milliseconds) => now = now + Period(milliseconds),
@@ -97,7 +98,14 @@ proptest! {
                         outcome,
                         occurred: None,
                     };
-                    engine.record_outcomes(vec![input], now).unwrap();
+                    let result = engine.record_outcomes(vec![input], now).unwrap().remove(0);
+                    // Each outcome counts once, whatever came in between.
+                    let repeated = told.contains(&(index, outcome));
+                    prop_assert_eq!(result.reason.as_str(), if repeated { "repeated" } else { "" });
+                    if repeated {
+                        continue;
+                    }
+                    told.push((index, outcome));
                     model.contacts.retain(|(id, ..)| id != decision);
                     if outcome != Outcome::NotPresented {
                         // Whether it had lapsed or not, it counts from the moment of the decision.

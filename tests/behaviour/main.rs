@@ -40,6 +40,7 @@ mod loading;
 mod manual;
 mod non_interference;
 mod operations;
+mod outcomes;
 mod privacy;
 mod proofs;
 mod replay;

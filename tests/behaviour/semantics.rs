@@ -345,7 +345,7 @@ fn an_event_does_not_repair_itself() {
 }
 
 #[test]
-fn an_outcome_of_no_decision_is_of_another_system() {
+fn an_outcome_of_no_decision_belongs_to_an_open_contact_or_is_of_another_system() {
     let limited = offer("care", "service", ", limits: [{at_most: 2, per: 7 days}]");
     let engine = with(&limited);
     let told = |outcome| {
@@ -363,7 +363,9 @@ fn an_outcome_of_no_decision_is_of_another_system() {
     assert_eq!(told(Outcome::NotPresented).reason, "nothing_to_take_back");
     engine.decide(ask("c", "web", &[]), monday()).unwrap();
     assert!(told(Outcome::Presented).accepted);
-    assert_eq!(gate(&rehearse(&engine, &[], monday()), "care"), Gate::Limit, "it is a contact of its own");
+    assert_eq!(gate(&rehearse(&engine, &[], monday()), "care"), Gate::Chosen, "it belongs to the decision's contact");
+    assert!(told(Outcome::Presented).accepted);
+    assert_eq!(gate(&rehearse(&engine, &[], monday()), "care"), Gate::Limit, "no other is open: a contact of its own");
     assert!(told(Outcome::NotPresented).accepted, "which takes back the decision's");
     assert_eq!(gate(&rehearse(&engine, &[], monday()), "care"), Gate::Chosen);
     assert_eq!(told(Outcome::NotPresented).reason, "nothing_to_take_back", "and not the other system's");

@@ -20,7 +20,7 @@ use super::keeping::{Home, RULES, anna, kill, later, stop};
 use super::support::{ask, chosen, consent, copy, files, folder, monday};
 
 /// The rules of `keeping`, and an outbound channel.
-fn rules() -> String {
+pub(super) fn rules() -> String {
     let news = "  - {id: news, title: News, kind: offer, group: talk, purpose: service, relevance: {base: 50}, intrusiveness: 1, limits: [{at_most: 1, per: 28 days}, {after: complained, wait: 1 year}], treatments: {email: {text: news}}}\n";
     let email = "  email: {direction: outbound, interruption: 0}\n";
     RULES
@@ -29,7 +29,7 @@ fn rules() -> String {
         .replace("per_contact: {", "per_contact: {email: 1, ")
 }
 
-fn open(home: &Home, now: Moment) -> Engine {
+pub(super) fn open(home: &Home, now: Moment) -> Engine {
     home.try_open(&rules(), now).unwrap().0
 }
 
@@ -40,7 +40,7 @@ fn asked(engine: &Engine, customer: &str, channel: &str, request: &str) -> Strin
     record.id()
 }
 
-fn outcome(decision: &str, customer: &str, action: &str, outcome: Outcome) -> OutcomeInput {
+pub(super) fn outcome(decision: &str, customer: &str, action: &str, outcome: Outcome) -> OutcomeInput {
     OutcomeInput {
         outcome_id: String::new(),
         decision_id: decision.into(),
@@ -53,7 +53,7 @@ fn outcome(decision: &str, customer: &str, action: &str, outcome: Outcome) -> Ou
 }
 
 /// A home with the files of a version.
-fn taken_over(version: u8) -> Home {
+pub(super) fn taken_over(version: u8) -> Home {
     let home = Home::new();
     copy(&folder(&format!("tests/fixtures/customers/version-{version}")), home.0.path());
     home

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::consent::suppose_objection;
 use super::resolve::{ContextFacts, Resolver, hash_id};
 use crate::domain::consent::Stage;
-use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::contact::{DecisionKey, OPEN_FOR};
 use crate::domain::decide::{Explain, Explanation, Request, decide};
 use crate::domain::id::{ChannelId, GroupId};
 use crate::domain::rule_set::RuleSet;
@@ -192,6 +192,7 @@ impl Decide {
             let actions = record.decision.actions.iter().map(|chosen| chosen.action);
             let (state, terms) = customer.with_terms(context);
             reserve(state, key, actions, self.resolved.channel, terms);
+            customer.settled_until = customer.settled_until.min(context.now + OPEN_FOR);
         }
         if let Some(request) = self.request {
             let requests = &mut customer.transient_mut().requests;

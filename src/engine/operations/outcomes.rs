@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::item::ItemResult;
 use super::resolve::{Resolver, hash_id};
 use crate::domain::action::Outcome;
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{CustomerState, OutcomeEntry};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::transition::{NewOutcome, RecordedOutcome, record_outcome};
+use crate::engine::ids::NamedDecision;
 use crate::engine::operation::{Applied, Context, Durability, Effects, Operation, StateChange};
-use crate::engine::{Customer, DecisionRecord};
+use crate::engine::{ActiveRules, Customer};
 use crate::store::LoggedChange;
 use crate::store::codec::{StoredContact, StoredOutcome};
 
@@ -40,66 +38,53 @@ pub struct OutcomeInput {
 #[derive(Debug)]
 pub struct RecordOutcome {
     customer: String,
-    /// The outcome, or why it is refused.
-    outcome: Result<NewOutcome, ItemResult>,
-    rules: Arc<RuleSet>,
+    /// The outcome and the decision that it names, or why it is refused.
+    outcome: Result<(NewOutcome, Option<NamedDecision>), ItemResult>,
+    rules: Arc<ActiveRules>,
 }
 
 impl RecordOutcome {
-    /// An outcome with names resolved, of the decision that it names. What is wrong with it is its answer.
+    /// An outcome of a customer, with names resolved. What is wrong with it is its answer.
     #[must_use]
-    pub fn new(input: &OutcomeInput, decided: Option<&DecisionRecord>, rules: &Arc<RuleSet>, now: Moment) -> Self {
-        let customer = decided.map_or(input.customer.as_str(), |record| record.question.customer.as_str());
-        // An action that a reload removed is still in the rules that decided it.
-        let rules = decided.map_or(rules, |record| &record.rules);
-        let outcome = resolve(input, decided, rules, customer, now);
-        Self { customer: customer.to_owned(), outcome, rules: Arc::clone(rules) }
+    pub fn new(input: &OutcomeInput, customer: &str, rules: Arc<ActiveRules>, now: Moment) -> Self {
+        let outcome = resolve(input, customer, &rules.set, now);
+        Self { customer: customer.to_owned(), outcome, rules }
     }
 
     /// An outcome that is refused before it is resolved.
     #[must_use]
-    pub fn refused(reason: String, rules: Arc<RuleSet>) -> Self {
+    pub fn refused(reason: String, rules: Arc<ActiveRules>) -> Self {
         Self { customer: String::new(), outcome: Err(ItemResult::refused(reason)), rules }
     }
 }
 
 fn resolve(
     input: &OutcomeInput,
-    decided: Option<&DecisionRecord>,
-    rules: &RuleSet,
     customer: &str,
+    rules: &RuleSet,
     now: Moment,
-) -> Result<NewOutcome, ItemResult> {
+) -> Result<(NewOutcome, Option<NamedDecision>), ItemResult> {
     let mut resolver = Resolver::new(rules);
     resolver.id("customer_id", customer);
     resolver.optional_id("outcome_id", &input.outcome_id);
     let at = resolver.occurred("occurred_at", input.occurred, now);
-    let action = resolver.action("action_id", &input.action);
-    let channel = match decided {
-        Some(record) => rules.vocabulary.find(&record.question.channel),
-        None if input.channel.is_empty() => None,
-        None => resolver.channel("channel", &input.channel),
-    };
-    let offered = |record: &DecisionRecord| {
-        action.is_some_and(|action| record.decision.actions.iter().any(|chosen| chosen.action == action))
-    };
-    if action.is_some() && decided.is_some_and(|record| !offered(record)) {
-        resolver.refuse("action_id", format!("decision `{}` did not choose `{}`", input.decision_id, input.action));
+    let decision = NamedDecision::parse(&input.decision_id);
+    if decision.is_none() && !input.decision_id.is_empty() {
+        resolver.refuse("decision_id", "is not the id of a decision");
     }
+    // A reload may have removed the action and the channel of a decision; its contact says what they were.
+    let removed = decision.and_then(|_| rules.vocabulary.find(&input.action));
+    let action = removed.or_else(|| resolver.action("action_id", &input.action));
+    let channel = match decision {
+        None if !input.channel.is_empty() => resolver.channel("channel", &input.channel),
+        _ => None,
+    };
     let Some(action) = action.filter(|_| resolver.violations.is_empty()) else {
         return Err(ItemResult::wrong(resolver));
     };
     let id = hash_id("outcome", &input.outcome_id);
-    let decision = decided.map_or(DecisionKey::default(), |record| record.id.key());
-    Ok(NewOutcome {
-        id,
-        decision,
-        action,
-        channel,
-        outcome: input.outcome,
-        at,
-        decided: decided.map(|record| record.at),
-    })
+    let new = NewOutcome { id, decision: DecisionKey::default(), action, channel, outcome: input.outcome, at };
+    Ok((new, decision))
 }
 
 impl Operation for RecordOutcome {
@@ -111,26 +96,41 @@ impl Operation for RecordOutcome {
     }
 
     fn rules(&self) -> &RuleSet {
-        &self.rules
+        &self.rules.set
     }
 
     fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<ItemResult> {
-        let new = match &self.outcome {
-            Ok(new) => *new,
+        let (mut new, decision) = match &self.outcome {
+            Ok((new, decision)) => (*new, *decision),
             Err(refused) => return Applied::unchanged(refused.clone()),
         };
         if customer.standing.is_gone() {
             return Applied::unchanged(ItemResult::refused("no_lawful_purpose"));
         }
+        // So that it makes no difference when contacts that do not count any more were forgotten.
+        customer.settle(context);
         let (state, terms) = customer.with_terms(context);
+        if let Some(decision) = decision {
+            let known = state.relation().contacts.iter().map(|contact| contact.decision);
+            let key = match decision {
+                NamedDecision::Unique(id) => Some(id.key()),
+                NamedDecision::Numbered { .. } => known.clone().find(|key| decision.is(*key)),
+            };
+            let Some(key) = key else { return Applied::unchanged(unknown(new.outcome)) };
+            new.decision = key;
+        }
         match record_outcome(state, new, terms) {
-            RecordedOutcome::Applied(decision) => {
-                let log = logged(state, &NewOutcome { decision, ..new });
+            RecordedOutcome::Applied(contact, entry) => {
+                let contact = contact.map(|contact| LoggedChange::Contact(StoredContact::of(&contact)));
+                let entry = entry.map(|entry| LoggedChange::Outcome(StoredOutcome::of(&entry)));
+                let log = [new.id.map(LoggedChange::SeenId), contact, entry].into_iter().flatten().collect();
                 let (state, durability) = (StateChange::Changed, Durability::Process);
                 Applied::with(ItemResult::applied(), Effects { log, state, durability, ..Effects::default() })
             }
             RecordedOutcome::Repeated => Applied::unchanged(ItemResult::repeated()),
-            RecordedOutcome::NothingToTakeBack => Applied::unchanged(ItemResult::refused("nothing_to_take_back")),
+            RecordedOutcome::UnknownContact | RecordedOutcome::NothingToTakeBack => {
+                Applied::unchanged(unknown(new.outcome))
+            }
         }
     }
 
@@ -139,22 +139,12 @@ impl Operation for RecordOutcome {
     }
 }
 
-/// The entries of the contact log for an outcome that has just been recorded.
-fn logged(state: &CustomerState, new: &NewOutcome) -> SmallVec<[LoggedChange; 2]> {
-    let relation = state.relation();
-    let decided = new.decision != DecisionKey::default();
-    let contact = relation.contacts.iter().rfind(|contact| {
-        (contact.decision, contact.action) == (new.decision, new.action) && (decided || contact.at == new.at)
-    });
-    let released = (decided && new.outcome == Outcome::NotPresented)
-        .then_some(LoggedChange::Withdrawn { decision: new.decision.0, action: Some(new.action.0) });
-    let is_new = |entry: &&OutcomeEntry| (entry.action, entry.outcome, entry.at) == (new.action, new.outcome, new.at);
-    let outcome = relation.outcomes.iter().rfind(is_new).filter(|_| new.outcome != Outcome::Presented);
-    let changes = [
-        new.id.map(LoggedChange::SeenId),
-        released,
-        contact.map(|contact| LoggedChange::Contact(StoredContact::of(contact))),
-        outcome.map(|entry| LoggedChange::Outcome(StoredOutcome::of(entry))),
-    ];
-    changes.into_iter().flatten().collect()
+/// The answer to an outcome that has no contact.
+fn unknown(outcome: Outcome) -> ItemResult {
+    match outcome {
+        Outcome::NotPresented => ItemResult::refused("nothing_to_take_back"),
+        _ => ItemResult::refused(
+            "unknown_contact: the decision did not choose this action for this customer, or its contact is forgotten",
+        ),
+    }
 }

@@ -3,7 +3,7 @@
 use postcard::experimental::max_size::MaxSize;
 use serde::{Deserialize, Serialize};
 
-use crate::store::codec::{StoredContact, StoredOutcome, StoredRequest};
+use crate::store::codec::{StoredContact, StoredContactV2, StoredOutcome, StoredRequest};
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
@@ -14,11 +14,11 @@ pub struct LogEntry {
     pub change: LoggedChange,
 }
 
-/// A change that the log holds. Replaying one that is already in the stored customer changes nothing.
+/// A change that the log holds, by its number in this list: new ones go to the end. Replaying one that is already in the stored customer changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, MaxSize)]
 pub enum LoggedChange {
-    /// A contact was made, or its state changed; replaces an earlier entry of the same contact.
-    Contact(StoredContact),
+    /// [`LoggedChange::Contact`] as programs before customers version 3 wrote it. Read, not written.
+    ContactV2(StoredContactV2),
     /// An outcome was recorded.
     Outcome(StoredOutcome),
     /// The id of an outcome, which must not count a second time.
@@ -32,6 +32,8 @@ pub enum LoggedChange {
         /// The action whose contact was withdrawn; without it, all contacts of the decision.
         action: Option<u16>,
     },
+    /// A contact was made, or had an outcome; replaces an earlier entry of the same contact.
+    Contact(StoredContact),
 }
 
 /// The content of a log when it was opened.

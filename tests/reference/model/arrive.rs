@@ -1,6 +1,6 @@
 //! What arrives about one customer: attributes, events, outcomes. Each is held for the purposes that are lawful now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -172,9 +172,8 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
     let at = when(world, new.occurred)?;
     let channel = new.channel.is_empty() || world.rules.channels.contains_key(new.channel);
     match new.decision {
-        Some(decision) => chosen_by(world, customer, new, decision)?,
-        None if channel && world.rules.action(new.action).is_some() => {}
-        None => return Err("invalid"),
+        None if !channel || world.rules.action(new.action).is_none() => return Err("invalid"),
+        _ => {}
     }
     if customer.gone {
         return Err("no_lawful_purpose");
@@ -182,9 +181,13 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
     if customer.outcome_ids.contains(new.id) {
         return Ok(());
     }
-    match new.decision {
-        Some(decision) => of_a_decision(customer, new, decision, at)?,
-        None => of_another_system(world, customer, new, at)?,
+    match (belongs_to(world, customer, new, at), new.decision) {
+        // "Each outcome counts once for each decision and action" (proto, `OutcomeRecord`).
+        (Some(place), _) if customer.contacts[place].had.contains(new.outcome) => return Ok(()),
+        (Some(place), _) => of_a_contact(world, customer, new, (place, at)),
+        (None, _) if new.outcome == "not_presented" => return Err("nothing_to_take_back"),
+        (None, Some(_)) => return Err("invalid"),
+        (None, None) => of_another_system(world, customer, new, at)?,
     }
     if !new.id.is_empty() {
         customer.outcome_ids.insert(new.id.to_string());
@@ -192,61 +195,52 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
     Ok(())
 }
 
-/// Whether the decision is known, and chose the action. "Decisions are kept for a day" (proto, `GetDecision`).
-fn chosen_by(world: &World, customer: &Customer, new: &NewOutcome, decision: usize) -> Taken {
-    let chose = |c: &&Contact| c.decision == Some(decision) && c.action.id == new.action;
-    let chosen = customer.contacts.iter().find(chose).filter(|contact| world.now < contact.at + DAY);
-    chosen.map(|_| ()).ok_or("invalid")
+/// The contact of the decision and the action; without a decision the newest of the action that is open: on that channel,
+/// if one is named, of the 30 days before, and without this outcome. What is taken back must count, and be a decision's.
+fn belongs_to(world: &World, customer: &Customer, new: &NewOutcome, at: i64) -> Option<usize> {
+    let is_open = |contact: &Contact| {
+        let here = new.channel.is_empty() || contact.channel == new.channel;
+        let lately = (at - 30 * DAY..=at).contains(&contact.at);
+        let had = contact.had.contains(new.outcome) || contact.had.contains("not_presented");
+        let returns = new.outcome != "not_presented" || contact.decision.is_some() && contact.counts_at(world.now);
+        here && lately && !had && returns
+    };
+    let of_action = customer.contacts.iter().enumerate().filter(|(_, contact)| contact.action.id == new.action);
+    let meant = of_action.filter(|(_, contact)| match new.decision {
+        Some(decision) => contact.decision == Some(decision),
+        None => is_open(contact),
+    });
+    meant.max_by_key(|(_, contact)| contact.at).map(|(place, _)| place)
 }
 
-/// An outcome confirms the contact that the decision reserved, also after it lapsed, and from the moment of the decision
-/// (ADR 008); NOT_PRESENTED takes it back.
-fn of_a_decision(customer: &mut Customer, new: &NewOutcome, decision: usize, at: i64) -> Taken {
-    let contacts = &mut customer.contacts;
-    let chosen = contacts.iter_mut().find(|c| c.decision == Some(decision) && c.action.id == new.action);
-    let Some(contact) = chosen else { return Err("invalid") };
-    if new.outcome == "not_presented" {
-        contact.taken_back = true;
-        return Ok(());
+/// An outcome confirms its contact, also after it lapsed, and from the moment of the contact (ADR 008); NOT_PRESENTED
+/// takes it back.
+fn of_a_contact(world: &World, customer: &mut Customer, new: &NewOutcome, (place, at): (usize, i64)) {
+    let mut action = customer.contacts[place].action.clone();
+    let lawful = may_be_served(world, customer, &action.purpose);
+    action.readable = lawful && (action.readable || world.rules.action(&action.id).is_some());
+    let contact = &mut customer.contacts[place];
+    contact.had.insert(new.outcome.to_string());
+    contact.taken_back = new.outcome == "not_presented";
+    contact.confirmed = !contact.taken_back;
+    let channel = if contact.channel.is_empty() { new.channel.to_string() } else { contact.channel.clone() };
+    if !["presented", "not_presented"].contains(&new.outcome) {
+        customer.outcomes.push(Outcome { at, action, outcome: new.outcome.to_string(), channel });
     }
-    contact.confirmed = true;
-    contact.taken_back = false;
-    let (action, channel) = (contact.action.clone(), contact.channel.clone());
-    let outcome = new.outcome.to_string();
-    if new.outcome != "presented" {
-        customer.outcomes.push(Outcome { at, action, outcome, channel });
-    }
-    Ok(())
 }
 
-/// S7: an outcome without a decision. `presented` counts a contact of its own, another system's; the others are recorded;
-/// `not_presented` takes back the newest contact that a decision made of the action.
-fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
+/// S7: an outcome that belongs to no contact of ours. `presented` counts a contact of its own, another system's; the others
+/// are recorded.
+pub fn of_another_system(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
     let action = world.rules.action(new.action).ok_or("invalid")?;
-    if new.outcome == "not_presented" {
-        return take_back_newest(world, customer, new, at);
-    }
     let action = served(world, customer, action);
     let (channel, outcome) = (new.channel.to_string(), new.outcome.to_string());
     if outcome == "presented" {
-        let (lapses, confirmed, taken_back) = (None, true, false);
-        customer.contacts.push(Contact { at, action, channel, decision: None, lapses, confirmed, taken_back });
+        let (lapses, confirmed, taken_back, had) = (None, true, false, BTreeSet::from([outcome]));
+        customer.contacts.push(Contact { at, action, channel, decision: None, lapses, confirmed, taken_back, had });
     } else {
         customer.outcomes.push(Outcome { at, action, outcome, channel });
     }
-    Ok(())
-}
-
-/// S7: on that channel, if one is named; that still counts, and was made at most 30 days before the outcome and not after
-/// it.
-fn take_back_newest(world: &World, customer: &mut Customer, new: &NewOutcome, at: i64) -> Taken {
-    let made = customer.contacts.iter_mut().filter(|contact| {
-        let here = new.channel.is_empty() || contact.channel == new.channel;
-        let lately = (at - 30 * DAY..=at).contains(&contact.at);
-        contact.decision.is_some() && contact.action.id == new.action && here && lately && contact.counts_at(world.now)
-    });
-    let newest = made.max_by_key(|contact| contact.at).ok_or("nothing_to_take_back")?;
-    newest.taken_back = true;
     Ok(())
 }
 
@@ -269,6 +263,14 @@ pub fn reserve(
 ) {
     let declared = &world.rules.channels[channel];
     let lapses = declared.inbound.then_some(world.now + declared.reserve_for);
+    // "The newest 32 that do not count any more" (docs/operations.md).
+    let lapsed = customer.contacts.iter().filter(|contact| !contact.counts_at(world.now)).count();
+    for _ in 32..lapsed {
+        let over = customer.contacts.iter().enumerate().filter(|(_, contact)| !contact.counts_at(world.now));
+        if let Some((oldest, _)) = over.min_by_key(|(_, contact)| contact.at) {
+            customer.contacts.remove(oldest);
+        }
+    }
     customer.contacts.push(Contact {
         at: world.now,
         action: served(world, customer, action),
@@ -277,5 +279,6 @@ pub fn reserve(
         lapses,
         confirmed: false,
         taken_back: false,
+        had: BTreeSet::new(),
     });
 }

@@ -67,6 +67,8 @@ pub struct Contact {
     pub lapses: Option<i64>,
     pub confirmed: bool,
     pub taken_back: bool,
+    /// The outcomes that it has had.
+    pub had: BTreeSet<String>,
 }
 
 /// The action of a contact or an outcome, as it was then.
@@ -187,7 +189,13 @@ fn forget(world: &World, customer: &mut Customer) {
         event.fields.retain(|_, (_, purposes)| !purposes.is_empty());
     }
     let kept = world.rules.contacts_are_kept();
-    customer.contacts.retain(|contact| contact.at + kept > world.now);
+    // What does not count any more is kept for 30 days, for outcomes of its decision.
+    let goes = |contact: &Contact| match contact.lapses {
+        _ if contact.taken_back => contact.at + kept.min(30 * DAY),
+        Some(lapses) if !contact.confirmed => lapses.max(contact.at + 30 * DAY).min(contact.at + kept),
+        _ => contact.at + kept,
+    };
+    customer.contacts.retain(|contact| goes(contact) > world.now);
     customer.outcomes.retain(|outcome| outcome.at + kept > world.now);
 }
 

@@ -318,6 +318,6 @@ impl Outcomes<'_> {
             channel: &self.question.channel,
             occurred: Some(at),
         };
-        let _taken = arrive::outcome(self.of.world, customer, &new);
+        let _taken = arrive::of_another_system(self.of.world, customer, &new, at);
     }
 }

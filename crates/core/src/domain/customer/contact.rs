@@ -5,9 +5,9 @@
 
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::id::{ActionId, ChannelId, GroupId, PurposeSet};
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 
-/// Identifies a decision of this server process.
+/// The half of a decision's id that contacts keep: it identifies the decision among those of one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct DecisionKey(pub u64);
 
@@ -21,6 +21,34 @@ pub enum ContactState {
     },
     /// Counts.
     Counted,
+}
+
+/// The outcomes that a contact has had, one bit each in the order of [`Outcome`]'s words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutcomeSet(pub u16);
+
+impl OutcomeSet {
+    /// One outcome.
+    #[must_use]
+    pub fn of(outcome: Outcome) -> Self {
+        Self(1 << outcome.index())
+    }
+
+    /// Whether it has an outcome.
+    #[must_use]
+    pub fn contains(self, outcome: Outcome) -> bool {
+        self.0 & Self::of(outcome).0 != 0
+    }
+
+    /// Adds an outcome.
+    pub fn add(&mut self, outcome: Outcome) {
+        self.0 |= Self::of(outcome).0;
+    }
+
+    /// Its outcomes.
+    pub fn iter(self) -> impl Iterator<Item = Outcome> {
+        (0..u16::BITS as usize).filter_map(Outcome::at).filter(move |outcome| self.contains(*outcome))
+    }
 }
 
 /// One step that was decided for the customer.
@@ -42,9 +70,41 @@ pub struct Contact {
     pub state: ContactState,
     /// The purposes whose rules may read it. Limits and pressure count it in any case.
     pub readable: PurposeSet,
+    /// What became of it: each outcome counts once.
+    pub outcomes: OutcomeSet,
 }
 
+/// How long after a contact an outcome without a decision may belong to it, and how long a contact that does not count
+/// is kept for outcomes of its decision.
+pub const OPEN_FOR: Period = Period(30 * Period::DAY.0);
+
 impl Contact {
+    /// The same contact after an outcome: it counts from its moment on, whether or not it had lapsed, unless the
+    /// customer never saw it.
+    pub fn take(&mut self, outcome: Outcome) {
+        self.outcomes.add(outcome);
+        self.state = match outcome {
+            Outcome::NotPresented => ContactState::Reserved { until: Moment::DISTANT_PAST },
+            _ => ContactState::Counted,
+        };
+    }
+
+    /// Whether an outcome without a decision may belong to it: it has not had that outcome, and was not taken back.
+    #[must_use]
+    pub fn is_open_for(&self, outcome: Outcome, at: Moment) -> bool {
+        let had = self.outcomes.contains(outcome) || self.outcomes.contains(Outcome::NotPresented);
+        !had && (Period::ZERO..=OPEN_FOR).contains(&at.since(self.at))
+    }
+
+    /// When it is forgotten, if contacts that count are kept for this long.
+    #[must_use]
+    pub fn goes(&self, memory: Period) -> Moment {
+        match self.state {
+            ContactState::Counted => self.at + memory,
+            ContactState::Reserved { until } => until.max(self.at + OPEN_FOR).min(self.at + memory),
+        }
+    }
+
     /// Whether limits and pressure count it at a moment.
     #[must_use]
     pub fn counts(&self, now: Moment) -> bool {

@@ -10,7 +10,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use contact::{Contact, ContactState, OutcomeEntry};
+pub use contact::{Contact, ContactState, OutcomeEntry, OutcomeSet};
 pub use event::{Events, PackedEvent, StoredEvent};
 pub use fact::{Held, PackedFacts};
 pub use relation::{JourneyState, Relation};

@@ -10,6 +10,9 @@ use crate::domain::time::Moment;
 /// How many contacts, and how many outcomes, are kept for one customer.
 pub const MOST_CONTACTS: usize = 256;
 
+/// How many contacts that do not count are kept for one customer.
+pub const MOST_LAPSED: usize = 32;
+
 /// Where the customer is in one journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JourneyState {
@@ -82,11 +85,39 @@ impl Relation {
     /// Adds a contact at its place in time.
     pub fn add_contact(&mut self, contact: Contact) {
         let place = self.contacts.partition_point(|held| held.at <= contact.at);
-        self.contacts.reserve_exact(1);
+        // Most customers have one or two; those with many decisions need not move all of them at each.
+        if self.contacts.len() == self.contacts.capacity() {
+            self.contacts.reserve_exact(1 + self.contacts.len() / 2);
+        }
         self.contacts.insert(place, contact);
         if self.contacts.len() > MOST_CONTACTS {
             self.forget_contact();
         }
+    }
+
+    /// Forgets the oldest contacts that do not count, so that those that are left are few.
+    pub fn forget_lapsed(&mut self, now: Moment) {
+        let mut spare = self.contacts.iter().filter(|contact| !contact.counts(now)).count().saturating_sub(MOST_LAPSED);
+        self.contacts.retain(|contact| {
+            let goes = spare > 0 && !contact.counts(now);
+            spare -= usize::from(goes);
+            !goes
+        });
+    }
+
+    /// The place of the contact to which an outcome belongs: that of its decision and action; or without a decision the
+    /// newest one of the action that is open for it, on the channel if the outcome names one.
+    #[must_use]
+    pub fn find_contact(
+        &self,
+        (decision, action): (DecisionKey, ActionId),
+        is_open: impl Fn(&Contact) -> bool,
+    ) -> Option<usize> {
+        self.contacts.iter().rposition(|contact| {
+            let meant =
+                if decision == DecisionKey::default() { is_open(contact) } else { contact.decision == decision };
+            meant && contact.action == action
+        })
     }
 
     /// Removes the contacts of a decision, or that of one of its actions, so that they no longer count.
@@ -111,11 +142,6 @@ impl Relation {
         }
     }
 
-    /// The contact that a decision reserved for an action.
-    pub fn contact_mut(&mut self, decision: DecisionKey, action: ActionId) -> Option<&mut Contact> {
-        self.contacts.iter_mut().find(|contact| contact.decision == decision && contact.action == action)
-    }
-
     /// Moments at which an action had an outcome that a purpose may read. `presented` counts contacts.
     pub fn outcome_times(&self, of: ActionOutcome, reader: PurposeId, now: Moment) -> impl Iterator<Item = Moment> {
         let ActionOutcome { action, outcome } = of;
@@ -136,6 +162,12 @@ impl Relation {
     /// Drops the oldest contact of the action with the most contacts, so that rare actions, which limits are likelier
     /// to watch, are dropped last.
     fn forget_contact(&mut self) {
+        // One that does not count is forgotten first, and nobody misses it.
+        let newest = self.contacts.last().map_or(Moment::DISTANT_PAST, |contact| contact.at);
+        if let Some(lapsed) = self.contacts.iter().position(|held| !held.counts(newest)) {
+            self.contacts.remove(lapsed);
+            return;
+        }
         let count = |action: ActionId| self.contacts.iter().filter(|held| held.action == action).count();
         let most = self.contacts.iter().map(|held| (count(held.action), held.action)).max();
         let crowded = most.and_then(|(_, action)| self.contacts.iter().position(|held| held.action == action));

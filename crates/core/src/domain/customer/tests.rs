@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::contact::DecisionKey;
 use super::state::{MOST_EVENTS, MOST_SEEN};
-use super::{Contact, ContactState, CustomerState, PackedEvent};
+use super::{Contact, ContactState, CustomerState, OutcomeSet, PackedEvent};
 use crate::domain::action::ActionKind;
 use crate::domain::id::{ActionId, AttributeId, EventTypeId, FieldId, PurposeSet};
 use crate::domain::time::{Moment, Period};
@@ -227,6 +227,7 @@ fn a_customer_without_contacts_takes_two_words_and_a_pointer() {
 #[test]
 fn what_was_said_takes_room_for_what_was_said() {
     let contact = Contact {
+        outcomes: OutcomeSet::default(),
         decision: DecisionKey(1),
         action: ActionId(1),
         kind: ActionKind::Offer,

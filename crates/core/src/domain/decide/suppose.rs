@@ -18,7 +18,7 @@ use crate::domain::customer::{CustomerState, JourneyState};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
 use crate::domain::id::{ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::time::{Moment, Period};
-use crate::domain::transition::{NewEvent, NewOutcome, Terms, record_event, record_outcome, set_attributes, settle};
+use crate::domain::transition::{NewEvent, NewOutcome, Terms, record_event, report_outcome, set_attributes, settle};
 use crate::domain::value::Value;
 use crate::domain::view::{Scene, Situation, Subject, View};
 
@@ -287,9 +287,9 @@ impl<'w> World<'w> {
         let ActionOutcome { action, outcome } = of;
         let channel = self.actual.situation.channel;
         let decision = DecisionKey::default();
-        let outcome = NewOutcome { id: None, decision, action, channel, outcome, at, decided: None };
+        let outcome = NewOutcome { id: None, decision, action, channel, outcome, at };
         let terms = self.terms();
-        record_outcome(self.state.to_mut(), outcome, terms);
+        report_outcome(self.state.to_mut(), outcome, terms);
     }
 
     /// Puts the customer at a stage, entered when the current one was, or now if that is too long ago.

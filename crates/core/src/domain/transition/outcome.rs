@@ -4,9 +4,9 @@ use super::Terms;
 use crate::domain::action::Outcome;
 use crate::domain::consent::{Stage, Verdict, lawful};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry};
+use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry, OutcomeSet};
 use crate::domain::id::{ActionId, ChannelId, PurposeId, PurposeSet};
-use crate::domain::time::{Moment, Period};
+use crate::domain::time::Moment;
 
 /// An outcome as it arrives, with names resolved.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +23,9 @@ pub struct NewOutcome {
     pub outcome: Outcome,
     /// The moment of the outcome, not of its arrival.
     pub at: Moment,
-    /// When it was decided, if that is known: a contact counts from then, whether it had lapsed or not.
-    pub decided: Option<Moment>,
 }
 
-/// Reserves the contacts of a decision, in the same critical section as the decision. Lapsed contacts are removed: they
-/// do not count, and settling does not wait for them.
+/// Reserves the contacts of a decision, in the same critical section as the decision.
 pub fn reserve(
     state: &mut CustomerState,
     decision: DecisionKey,
@@ -37,7 +34,7 @@ pub fn reserve(
     terms: Terms<'_>,
 ) {
     let relation = state.relation_mut();
-    relation.contacts.retain(|contact| contact.counts(terms.now));
+    relation.forget_lapsed(terms.now);
     let reserve_for = terms.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
     let counts = match reserve_for {
         Some(period) => ContactState::Reserved { until: terms.now + period },
@@ -53,83 +50,109 @@ pub fn reserve(
             at: terms.now,
             state: counts,
             readable: readable(action.purpose, terms),
+            outcomes: OutcomeSet::default(),
         });
     }
 }
 
 /// The result of recording an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RecordedOutcome {
-    /// It is recorded, for the contact of this decision; zero if another system decided.
-    Applied(DecisionKey),
-    /// Its id was seen before; it counts once.
+    /// It is recorded: what became of its contact, if it belongs to one, and the entry that it made.
+    Applied(Option<Contact>, Option<OutcomeEntry>),
+    /// Its id was seen before, or its contact has had this outcome: it counts once.
     Repeated,
-    /// It says that an action was not presented, and there is no contact to remove.
+    /// The decision that it names has no contact with this action.
+    UnknownContact,
+    /// It says that an action was not presented, and there is no contact to take back.
     NothingToTakeBack,
 }
 
-/// How long after a decision an outcome without a decision may remove its contact.
-const OPEN_FOR: Period = Period(30 * Period::DAY.0);
-
-/// Records an outcome: confirms or removes the contact, and stores the outcome.
+/// Records an outcome: confirms its contact or takes it back, and stores the outcome.
 pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
-    let Some(action) = terms.rules.actions.get(new.action) else { return RecordedOutcome::Repeated };
-    let decided = new.decision != DecisionKey::default();
-    let not_presented = new.outcome == Outcome::NotPresented;
-    let decision = if not_presented && !decided { open_contact(state, &new, terms.now) } else { Some(new.decision) };
     if new.id.is_some_and(|id| state.has_seen(id)) {
         return RecordedOutcome::Repeated;
     }
-    let Some(decision) = decision else { return RecordedOutcome::NothingToTakeBack };
+    let decided = new.decision != DecisionKey::default();
+    let place = state.relation().find_contact((new.decision, new.action), |contact| is_open(contact, &new, terms.now));
+    let contact = place.and_then(|place| state.relation().contacts.get(place)).copied();
+    let recorded = match contact {
+        Some(contact) if contact.outcomes.contains(new.outcome) => return RecordedOutcome::Repeated,
+        Some(contact) => of_contact(state, contact, &new, terms),
+        None if new.outcome == Outcome::NotPresented => return RecordedOutcome::NothingToTakeBack,
+        None if decided => return RecordedOutcome::UnknownContact,
+        None => report_outcome(state, new, terms),
+    };
     if let Some(id) = new.id {
         state.first_seen(id);
     }
-    if not_presented {
-        state.change_relation(|relation| relation.withdraw(decision, Some(new.action)));
-        return RecordedOutcome::Applied(decision);
-    }
-    let readable = readable(action.purpose, terms);
-    let relation = state.relation_mut();
-    match relation.contact_mut(new.decision, new.action).filter(|_| decided) {
-        Some(contact) => contact.state = ContactState::Counted,
-        // Another system's outcome cannot be matched with its contact, so only `presented` makes one.
-        None if decided || new.outcome == Outcome::Presented => relation.add_contact(Contact {
-            decision: new.decision,
-            action: new.action,
-            kind: action.kind,
-            group: action.group,
-            channel: new.channel,
-            at: new.decided.unwrap_or(new.at),
-            state: ContactState::Counted,
-            readable,
-        }),
-        None => {}
-    }
-    if new.outcome != Outcome::Presented {
-        relation.add_outcome(OutcomeEntry {
-            action: new.action,
-            kind: action.kind,
-            group: action.group,
-            readable,
-            channel: new.channel,
-            outcome: new.outcome,
-            at: new.at,
-        });
-    }
-    RecordedOutcome::Applied(decision)
+    recorded
 }
 
-/// The decision whose contact an outcome without a decision removes: the newest of the action, on the channel if the
-/// outcome names one.
-fn open_contact(state: &CustomerState, new: &NewOutcome, now: Moment) -> Option<DecisionKey> {
-    let is_open = |contact: &&Contact| {
-        contact.action == new.action
-            && contact.decision != DecisionKey::default()
-            && new.channel.is_none_or(|channel| contact.channel == Some(channel))
-            && (Period::ZERO..=OPEN_FOR).contains(&new.at.since(contact.at))
-            && contact.counts(now)
+/// An outcome of the contact at a place.
+fn of_contact(state: &mut CustomerState, before: Contact, new: &NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
+    let mut contact = before;
+    contact.take(new.outcome);
+    let relation = state.relation_mut();
+    if let Some(held) = relation.contacts.iter_mut().rfind(|held| **held == before) {
+        *held = contact;
+    }
+    let readable = match terms.rules.actions.get(contact.action) {
+        Some(action) => readable(action.purpose, terms),
+        // The rules do not declare the action any more: it is read by those that may read its contact.
+        None => contact.readable.intersection(terms.lawful(Stage::Collection)),
     };
-    state.relation().contacts.iter().rev().find(is_open).map(|contact| contact.decision)
+    let entry = (!matches!(new.outcome, Outcome::Presented | Outcome::NotPresented)).then_some(OutcomeEntry {
+        action: contact.action,
+        kind: contact.kind,
+        group: contact.group,
+        readable,
+        channel: contact.channel.or(new.channel),
+        outcome: new.outcome,
+        at: new.at,
+    });
+    entry.into_iter().for_each(|entry| relation.add_outcome(entry));
+    RecordedOutcome::Applied(Some(contact), entry)
+}
+
+/// Records an outcome of another system's contact: only `presented` makes one.
+pub fn report_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
+    let Some(action) = terms.rules.actions.get(new.action) else { return RecordedOutcome::UnknownContact };
+    let (readable, relation) = (readable(action.purpose, terms), state.relation_mut());
+    if new.outcome == Outcome::Presented {
+        let contact = Contact {
+            decision: DecisionKey::default(),
+            action: new.action,
+            kind: action.kind,
+            group: action.group,
+            channel: new.channel,
+            at: new.at,
+            state: ContactState::Counted,
+            readable,
+            outcomes: OutcomeSet::of(Outcome::Presented),
+        };
+        relation.add_contact(contact);
+        return RecordedOutcome::Applied(Some(contact), None);
+    }
+    let entry = OutcomeEntry {
+        action: new.action,
+        kind: action.kind,
+        group: action.group,
+        readable,
+        channel: new.channel,
+        outcome: new.outcome,
+        at: new.at,
+    };
+    relation.add_outcome(entry);
+    RecordedOutcome::Applied(None, Some(entry))
+}
+
+/// Whether an outcome without a decision may belong to a contact. Only a contact that a decision made, and that counts
+/// now, can be taken back.
+fn is_open(contact: &Contact, new: &NewOutcome, now: Moment) -> bool {
+    let here = new.channel.is_none_or(|channel| contact.channel == Some(channel));
+    let returnable = contact.decision != DecisionKey::default() && contact.counts(now);
+    here && contact.is_open_for(new.outcome, new.at) && (new.outcome != Outcome::NotPresented || returnable)
 }
 
 /// An outcome belongs to the purpose of its action, if that was lawful at its arrival.

@@ -97,24 +97,25 @@ fn forget_what_is_old(state: &mut CustomerState, terms: Terms<'_>) {
     let restricted = terms.standing.is_restricted();
     let young = |event: StoredEvent<'_>| restricted || terms.now.since(event.at) < keep(event.kind, terms);
     state.retain_events(|event| young(event).then_some(event.purposes), |_, purposes| Some(purposes));
-    let oldest = terms.now - memory(terms);
+    let (memory, oldest) = (memory(terms), terms.now - memory(terms));
     state.change_relation(|relation| {
-        relation.contacts.retain(|contact| (restricted || contact.at > oldest) && contact.counts(terms.now));
+        relation.contacts.retain(|contact| restricted || contact.goes(memory) > terms.now);
         relation.outcomes.retain(|entry| restricted || entry.at > oldest);
     });
 }
 
-/// The moment at which the next stored fact expires, or a fact recorded from now on may expire. Lapsing contacts do not
-/// count here: whether they count is computed from the moment.
+/// The moment at which the next stored fact expires, or a fact recorded from now on may expire. Whether a contact lapses
+/// does not count here, only when it is forgotten.
 fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
     if terms.standing.is_restricted() {
         return Moment::DISTANT_FUTURE;
     }
     let events_go = state.events().newest_first().map(|event| event.at + keep(event.kind, terms));
     let Relation { contacts, outcomes, .. } = state.relation();
-    let said = contacts.iter().map(|contact| contact.at).chain(outcomes.iter().map(|entry| entry.at));
-    let said_goes = said.chain([terms.now]).map(|at| at + memory(terms));
-    events_go.chain(said_goes).min().unwrap_or(terms.now)
+    let memory = memory(terms);
+    let contacts_go = contacts.iter().map(|contact| contact.goes(memory));
+    let outcomes_go = outcomes.iter().map(|entry| entry.at).chain([terms.now]).map(|at| at + memory);
+    events_go.chain(contacts_go).chain(outcomes_go).min().unwrap_or(terms.now)
 }
 
 /// The retention of events of a type.
@@ -217,11 +218,10 @@ policy:
             channel: None,
             outcome: Outcome::Clicked,
             at: Moment(Period::DAY.0),
-            decided: None,
         };
         record_outcome(&mut state, clicked, terms(Moment(Period::DAY.0)));
         let (mut now, mut ends) = (Moment(Period::DAY.0), Vec::new());
-        while ends.len() < 5 {
+        while ends.len() < 6 {
             let until = settle(&mut state, terms(now)).until;
             let mut later = state.clone();
             settle(&mut later, terms(until - Period(1)));
@@ -231,7 +231,7 @@ policy:
             ends.push(until.0 / Period::DAY.0);
             now = until;
         }
-        // The journey moves twice, the grant ends and takes the plan with it, the visit and the click expire.
-        assert_eq!(ends, [2, 5, 10, 20, 401]);
+        // The journey moves twice, the grant ends and takes the plan with it, the visit, the contact and the click expire.
+        assert_eq!(ends, [2, 5, 10, 20, 400, 401]);
     }
 }
