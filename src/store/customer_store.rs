@@ -11,14 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::StoreError;
-use super::codec::{self, StoredContact, StoredCustomer};
+use super::codec::{self, StoredCustomer};
 use super::contact_log::{ContactLog, LogEntry, LoggedChange};
 use super::database::{Batch, Database};
 use super::memory::FlushOp;
 use super::metadata::{self, Progress};
-use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
-use crate::domain::id::{ActionId, Vocabulary};
+use super::replay;
+use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::io_at::AtPath as _;
 use crate::ledger::{DataFolder, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
@@ -390,7 +389,7 @@ impl CustomerStore {
                 };
                 // A damaged customer stays as it is: its limits count as used up, which covers these entries.
                 let Some((position, mut stored)) = opened else { continue };
-                changes.iter().for_each(|change| apply(&mut stored, change));
+                changes.iter().for_each(|change| replay::apply(&mut stored, change));
                 batch.customers.push((who.0.to_vec(), keys.seal(who, position, &stored.encode()?)));
             }
             self.commit(&mut writer, batch, None)?;
@@ -402,48 +401,6 @@ impl CustomerStore {
 
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, BucketKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Applies one logged change. Idempotent: the stored customer may already have it.
-fn apply(stored: &mut StoredCustomer, change: &LoggedChange) {
-    match change {
-        LoggedChange::SeenId(id) => {
-            stored.state.first_seen(*id);
-        }
-        LoggedChange::Request(request) => {
-            stored.requests.retain(|known| known.request != request.request);
-            stored.requests.insert(0, *request);
-        }
-        LoggedChange::Withdrawn { decision, action } => stored.state.change_relation(|relation| {
-            relation.withdraw(DecisionKey(*decision), action.map(ActionId));
-        }),
-        LoggedChange::Outcome(outcome) => {
-            let Some(entry) = outcome.entry() else { return };
-            let relation = stored.state.relation_mut();
-            // The purposes that may read it can have become fewer since it was logged.
-            let is_same = |held: &OutcomeEntry| OutcomeEntry { readable: held.readable, ..entry } == *held;
-            if !relation.outcomes.iter().any(is_same) {
-                relation.add_outcome(entry);
-            }
-        }
-        LoggedChange::ContactV2(contact) => apply_contact(stored, &contact.clone().into()),
-        LoggedChange::Contact(contact) => apply_contact(stored, contact),
-    }
-}
-
-/// Applies a logged contact, unless the stored one has had more outcomes, and so is newer.
-fn apply_contact(stored: &mut StoredCustomer, logged: &StoredContact) {
-    let Some(contact) = logged.contact() else { return };
-    let relation = stored.state.relation_mut();
-    let identity = |contact: &Contact| (contact.decision, contact.action, contact.at);
-    let is_same = |held: &Contact| identity(held) == identity(&contact);
-    let age = |contact: &Contact| (contact.outcomes.0.count_ones(), contact.state == ContactState::Counted);
-    match relation.contacts.iter_mut().find(|held| is_same(held)) {
-        Some(held) if age(held) >= age(&contact) => {}
-        // The purposes that may read it can have become fewer since it was logged.
-        Some(held) => *held = Contact { readable: held.readable, ..contact },
-        None => relation.add_contact(contact),
     }
 }
 

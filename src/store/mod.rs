@@ -11,6 +11,7 @@ mod customer_store;
 mod database;
 mod memory;
 mod metadata;
+mod replay;
 
 use crate::io_at::IoAt;
 use std::path::PathBuf;
