@@ -47,7 +47,7 @@ const SOURCES: [&str; 3] = ["src", "crates/core/src", "tools/bench/src"];
 const BASE: [&str; 9] = ["action", "id", "mod", "packed", "purpose", "sources", "time", "value", "word"];
 
 /// What stands at the top of the repository, and nothing else.
-const TOP: [&str; 26] = [
+const TOP: [&str; 27] = [
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
@@ -57,6 +57,7 @@ const TOP: [&str; 26] = [
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "benches",
     "buf.yaml",
     "build.rs",

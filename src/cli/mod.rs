@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod check;
 mod clock;
+mod config;
 mod decide;
 mod explain;
 mod fmt;
@@ -28,7 +29,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::domain::id::Vocabulary;
 use crate::rule_files;
@@ -59,6 +60,7 @@ enum Command {
     Token(token::Token),
     Clock(clock::Clock),
     Audit(audit::Audit),
+    Config(Box<config::Config>),
 }
 
 /// How a result is printed.
@@ -97,26 +99,10 @@ enum Verdict {
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Understands the command line of this process, and runs its command.
     #[must_use]
-    pub fn run(self) -> ExitCode {
-        let result = match self.command {
-            Command::Serve(command) => command.run(),
-            Command::Decide(command) => command.run(),
-            Command::Check(command) => command.run(),
-            Command::Test(command) => command.run(),
-            Command::Fmt(command) => command.run(),
-            Command::Schema(command) => command.run(),
-            Command::Replay(command) => command.run(),
-            Command::Explain(command) => command.run(),
-            Command::Ledger(command) => command.run(),
-            Command::Backup(command) => command.run(),
-            Command::Restore(command) => command.run(),
-            Command::Token(command) => command.run(),
-            Command::Clock(command) => command.run(),
-            Command::Audit(command) => command.run(),
-        };
-        match result {
+    pub fn run() -> ExitCode {
+        match Self::understood().and_then(|cli| cli.command.run()) {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,
             Ok(Verdict::Wrong) => ExitCode::from(1),
             Err(failure) => {
@@ -126,6 +112,43 @@ impl Cli {
                 }
                 ExitCode::from(2)
             }
+        }
+    }
+
+    /// The command line, over the environment, over a file of settings.
+    fn understood() -> Result<Self, Failure> {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let (mut command, mut keys) = (Self::command(), Vec::new());
+        if let Some(path) = config::named_file(&arguments) {
+            (command, keys) = config::with_file(command, &path)?;
+        }
+        let matches = command.clone().get_matches_from(arguments);
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Config(config), Some(matches)) = (&mut cli.command, matches.subcommand_matches("config")) {
+            config.note_origins(&command, matches, &keys);
+        }
+        Ok(cli)
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<Verdict, Failure> {
+        match self {
+            Self::Serve(command) => command.run(),
+            Self::Decide(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Test(command) => command.run(),
+            Self::Fmt(command) => command.run(),
+            Self::Schema(command) => command.run(),
+            Self::Replay(command) => command.run(),
+            Self::Explain(command) => command.run(),
+            Self::Ledger(command) => command.run(),
+            Self::Backup(command) => command.run(),
+            Self::Restore(command) => command.run(),
+            Self::Token(command) => command.run(),
+            Self::Clock(command) => command.run(),
+            Self::Audit(command) => command.run(),
+            Self::Config(command) => command.run(),
         }
     }
 }

@@ -46,6 +46,9 @@ const HOLD: Period = Period(60 * 60_000);
     Stops on Ctrl-C or SIGTERM, letting calls under way finish.\n\n\
     Exit code 0 if it was stopped, 2 if it cannot start or continue.")]
 pub(super) struct Serve {
+    /// File of settings, TOML: each key is one of these flags without its dashes
+    #[arg(long, value_name = "FILE", env = "TACTFUL_CONFIG")]
+    config: Option<PathBuf>,
     /// Folder with rule files
     #[arg(long, default_value = "rules", env = "TACTFUL_RULES")]
     rules: PathBuf,
@@ -63,7 +66,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "NUMBER", env = "TACTFUL_THREADS")]
     threads: Option<NonZeroUsize>,
     /// How many connections may be open; more are closed at once
-    #[arg(long, default_value_t = Transport::default().connections, value_name = "NUMBER")]
+    #[arg(long, default_value_t = Transport::default().connections, value_name = "NUMBER", env = "TACTFUL_MAX_CONNECTIONS")]
     max_connections: usize,
     /// After how many seconds a connection takes no more calls, give or take a tenth
     #[arg(long, default_value_t = Transport::default().age.as_secs(), value_name = "SECONDS", env = "TACTFUL_MAX_CONNECTION_AGE")]
@@ -72,17 +75,17 @@ pub(super) struct Serve {
     #[arg(long, default_value_t = Transport::default().grace.as_secs(), value_name = "SECONDS", env = "TACTFUL_CONNECTION_GRACE")]
     connection_grace: u64,
     /// How many decisions stay readable by id
-    #[arg(long, default_value_t = 100_000, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 100_000, value_name = "NUMBER", env = "TACTFUL_KEEP_DECISIONS")]
     keep_decisions: usize,
     /// How much memory the process may use, such as 512MiB or 4GiB: above this, the least recently used customers are
     /// evicted to disk; no limit if left out. On Linux
     #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY")]
     max_memory: Option<Size>,
     /// Read the rules once: do not watch their folder
-    #[arg(long)]
+    #[arg(long, env = "TACTFUL_ONCE")]
     once: bool,
     /// Put rules in force without running their tests (`*.test.yaml`)
-    #[arg(long)]
+    #[arg(long, env = "TACTFUL_SKIP_TESTS")]
     skip_tests: bool,
     /// Address to serve Prometheus metrics on, at /metrics; none if left out
     #[arg(long, value_name = "ADDRESS", env = "TACTFUL_METRICS")]
@@ -93,8 +96,21 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// Refuses settings that do not fit together.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let settings = self.ledger.settings();
+        let (keys, data) = (std::path::absolute(&settings.keys), std::path::absolute(&self.ledger.data));
+        if let (Ok(keys), Ok(data)) = (keys, data)
+            && keys.starts_with(data)
+        {
+            return Err(Failure::new("the keys folder is inside the data folder, whose backups would contain it")
+                .help("name a folder beside the data folder with --keys"));
+        }
+        self.door.check(self.listen, self.metrics)
+    }
+
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        self.door.check(self.listen, self.metrics)?;
+        self.check()?;
         let format = match self.log_format {
             Format::Human => LogFormat::Human { color: color() },
             Format::Json => LogFormat::Json,

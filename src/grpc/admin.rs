@@ -77,8 +77,9 @@ impl AdminService for AdminApi {
 
     async fn accept_clock(
         &self,
-        _request: Request<proto::AcceptClockRequest>,
+        request: Request<proto::AcceptClockRequest>,
     ) -> Result<Response<proto::AcceptClockResponse>, Status> {
+        self.shared.audit.note(&request, "AdminService/AcceptClock", "").await?;
         let Shared { clock, engine, .. } = &self.shared;
         clock.0.accept();
         engine.hold_purges(Moment::DISTANT_PAST);

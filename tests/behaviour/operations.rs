@@ -256,3 +256,57 @@ fn metrics_are_not_shown_to_other_machines_unawares() {
     assert_eq!(refused.status.code(), Some(2), "{told}");
     assert!(told.contains("`0.0.0.0:0`") && told.contains("--allow-insecure"), "{told}");
 }
+
+/// What `tactful config` prints in a folder with this file, or its error.
+fn config(
+    file: &str,
+    variables: &[(&str, &str)],
+    flags: &[&str],
+) -> Result<BTreeMap<String, (String, String)>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tactful.toml"), file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+    command.args(["config", "--config", "tactful.toml"]).args(flags).envs(variables.iter().copied());
+    let ran = command.current_dir(folder.path()).output().unwrap();
+    if ran.status.code() == Some(2) {
+        return Err(String::from_utf8(ran.stderr).unwrap());
+    }
+    assert_eq!(ran.status.code(), Some(0));
+    let text = String::from_utf8(ran.stdout).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let [name, from, value @ ..] = cells.as_slice() else { return None };
+        Some(((*name).to_owned(), (value.join(" "), (*from).to_owned())))
+    };
+    Ok(text.lines().filter_map(row).collect())
+}
+
+#[test]
+fn flags_come_before_variables_before_the_file_before_what_is_built_in() {
+    let file = "listen = \"127.0.0.1:1\"\nmax-connections = 10\nthreads = 3\nonce = true\nallow-origin = [\"https://a.example\", \"https://b.example\"]\n";
+    let shown =
+        config(file, &[("TACTFUL_MAX_CONNECTIONS", "20"), ("TACTFUL_THREADS", "4")], &["--threads", "5"]).unwrap();
+    let setting = |name: &str| shown.get(name).map(|(value, from)| (value.as_str(), from.as_str()));
+    assert_eq!(setting("listen"), Some(("127.0.0.1:1", "file")), "{shown:?}");
+    assert_eq!(setting("max-connections"), Some(("20", "TACTFUL_MAX_CONNECTIONS")));
+    assert_eq!(setting("threads"), Some(("5", "flag")));
+    assert_eq!(setting("once"), Some(("true", "file")));
+    assert_eq!(setting("keep-decisions"), Some(("100000", "default")));
+    assert_eq!(setting("allow-origin"), Some(("https://a.example, https://b.example", "file")));
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_with_the_fix() {
+    for (file, told) in [
+        ("lisen = \"127.0.0.1:1\"", "did you mean `listen`"),
+        ("listen = \"nowhere\"", "invalid value 'nowhere'"),
+        ("listen = ", "line 1"),
+        ("threads = [1, 2]", "`threads` takes one value"),
+        ("tls-cert = \"a.pem\"", "`tls-cert` is given without what it needs"),
+        ("listen = \"0.0.0.0:1\"", "there is no TLS and no token"),
+        ("keys = \"data/keys\"", "the keys folder is inside the data folder"),
+    ] {
+        let error = config(file, &[], &[]).expect_err(file);
+        assert!(error.contains(told), "{told}: {error}");
+    }
+}

@@ -80,6 +80,20 @@ impl DoorFlags {
     ///
     /// `metrics` has neither.
     pub(super) fn check(&self, listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), Failure> {
+        let given = |flag: bool, name| flag.then_some(name);
+        // The parser holds this for flags, and not for values of a file.
+        let pairs = [
+            (given(self.tls_cert.is_some(), "tls-cert"), given(self.tls_key.is_some(), "tls-key")),
+            (given(self.tls_key.is_some(), "tls-key"), given(self.tls_cert.is_some(), "tls-cert")),
+            (given(self.client_ca.is_some(), "client-ca"), given(self.tls_cert.is_some(), "tls-cert")),
+            (given(self.client_crl.is_some(), "client-crl"), given(self.client_ca.is_some(), "client-ca")),
+            (given(self.jwks.is_some(), "jwks"), given(self.issuer.is_some(), "issuer")),
+            (given(self.jwks.is_some(), "jwks"), given(self.audience.is_some(), "audience")),
+        ];
+        if let Some((Some(has), _)) = pairs.iter().find(|(has, needs)| has.is_some() && needs.is_none()) {
+            return Err(Failure::new(format!("`{has}` is given without what it needs"))
+                .help("tls-cert and tls-key go together; client-ca needs both, client-crl needs client-ca, jwks needs issuer and audience"));
+        }
         if self.allow_insecure {
             return Ok(());
         }
