@@ -16,6 +16,7 @@
 pub mod backup;
 pub mod cli;
 pub mod clock;
+pub mod descriptors;
 pub mod engine;
 pub mod grpc;
 pub mod io_at;

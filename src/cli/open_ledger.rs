@@ -8,7 +8,7 @@ use clap::Args;
 use super::Failure;
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::time::Moment;
-use crate::ledger::{ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary};
+use crate::ledger::{ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, RecordSummary, ReopeningLedger};
 use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
 /// Where the ledger is.
@@ -35,6 +35,8 @@ impl LedgerPlace {
 /// The opened ledger and customer store.
 pub(super) struct OpenLedger {
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The same ledger, if it can be opened again after its disk failed.
+    pub(super) reopening: Option<Arc<ReopeningLedger>>,
     /// The summary of the ledger's records.
     pub(super) summary: RecordSummary,
     /// The customer store; `None` while the ledger is closed, because its keys are then unavailable.
@@ -79,6 +81,7 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
                 vocabulary,
                 trouble: Some(trouble),
                 newest: None,
+                reopening: None,
             });
         }
     };
@@ -93,9 +96,10 @@ pub(super) fn open_ledger(place: &LedgerPlace, expected_head: Option<&PathBuf>) 
         let help = "choose another folder with --data; a data folder holds at most 64 purposes, for good";
         return Err(Failure::new("the ledger and the customers name more than 64 purposes").help(help));
     }
-    let (ledger, store) = (Arc::new(opened.ledger), Some(store));
+    let (ledger, store) = (Arc::new(ReopeningLedger::new(opened.ledger, settings)), Some(store));
+    let reopening = Some(Arc::clone(&ledger));
     let newest = flushed.max(opened.summary.last_received);
-    Ok(OpenLedger { ledger, summary: opened.summary, store, vocabulary, trouble: None, newest })
+    Ok(OpenLedger { ledger, reopening, summary: opened.summary, store, vocabulary, trouble: None, newest })
 }
 
 /// Opens the customer store beside a ledger.

@@ -17,6 +17,7 @@ use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
 use crate::clock::{Clock, GuardedTime};
+use crate::descriptors;
 use crate::domain::expr::{Comparison, Fact, Node, Program};
 use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
@@ -27,7 +28,6 @@ use crate::ledger::DataFolder;
 use crate::rule_files::RuleFiles;
 use crate::rules::Loaded;
 use crate::rules::diagnostic::Severity;
-use crate::serve::descriptors;
 use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
@@ -182,17 +182,32 @@ impl Serve {
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let write_behind = Some(writing);
-        let parts = Parts { engine, clock, reloader, watch_rules, metrics, transport, door, write_behind };
+        let ledger = ledger.reopening;
+        let parts = Parts { engine, clock, reloader, watch_rules, metrics, transport, door, write_behind, ledger };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
         Ok(Verdict::InOrder)
+    }
+
+    /// How many connections may be open, as far as the process may open descriptors.
+    fn connections(&self) -> usize {
+        let wanted = self.max_connections;
+        let fit = descriptors::prepare().map_or(wanted, |most| most.min(wanted));
+        if fit < wanted {
+            tracing::warn!(
+                wanted,
+                fit,
+                "the limit of open files (ulimit -n) allows fewer connections than --max-connections"
+            );
+        }
+        fit
     }
 
     fn transport(&self) -> Transport {
         let default = Transport::default();
         Transport {
             threads: self.threads.unwrap_or(default.threads),
-            connections: descriptors::suffice_for().map_or(self.max_connections, |most| most.min(self.max_connections)),
+            connections: self.connections(),
             age: Duration::from_secs(self.max_connection_age),
             grace: Duration::from_secs(self.connection_grace),
             ..default

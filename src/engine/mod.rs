@@ -16,6 +16,7 @@ mod meter;
 pub mod operation;
 mod operations;
 mod persistence;
+mod recovery;
 mod revocations;
 mod rules;
 mod runner;

@@ -34,7 +34,7 @@ struct UnderWay {
     unrecorded: HashMap<String, Vec<Restrictions>>,
 }
 
-type Restrictions = Arc<[ConsentRecord]>;
+pub(super) type Restrictions = Arc<[ConsentRecord]>;
 
 impl Revocations {
     /// The number of denials so far.
@@ -97,6 +97,22 @@ impl Revocations {
         self.read().unrecorded.get(customer).cloned().unwrap_or_default()
     }
 
+    /// All restrictions that are not known to be durable, by customer.
+    pub fn all_unrecorded(&self) -> Vec<(String, Restrictions)> {
+        let under_way = self.read();
+        let lists = under_way.unrecorded.iter();
+        let each =
+            lists.flat_map(|(customer, list)| list.iter().map(|records| (customer.clone(), Arc::clone(records))));
+        each.filter(|(customer, _)| !under_way.recording.contains_key(customer)).collect()
+    }
+
+    /// Forgets restrictions that are durable now.
+    pub fn forget_records(&self, customer: &str, records: &Restrictions) {
+        let mut under_way = self.lock();
+        under_way.forget(customer, records);
+        self.count_restricted(&under_way);
+    }
+
     /// Forgets the unrecorded restrictions of a customer: an erasure removes them.
     pub fn forget_restrictions(&self, customer: &str) {
         let mut under_way = self.lock();
@@ -123,6 +139,17 @@ impl Revocations {
 
     fn read(&self) -> RwLockReadGuard<'_, UnderWay> {
         self.under_way.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    fn forget(&mut self, customer: &str, records: &Restrictions) {
+        if let Some(held) = self.unrecorded.get_mut(customer) {
+            held.retain(|restrictions| !Arc::ptr_eq(restrictions, records));
+            if held.is_empty() {
+                self.unrecorded.remove(customer);
+            }
+        }
     }
 }
 
@@ -164,13 +191,8 @@ impl Drop for Recording<'_> {
                 under_way.recording.remove(&self.customer);
             }
         }
-        if let Some(held) = under_way.unrecorded.get_mut(&self.customer) {
-            held.retain(|restrictions| !Arc::ptr_eq(restrictions, &self.restrictions));
-            if held.is_empty() {
-                under_way.unrecorded.remove(&self.customer);
-            }
-            self.revocations.count_restricted(&under_way);
-        }
+        under_way.forget(&self.customer, &self.restrictions);
+        self.revocations.count_restricted(&under_way);
         drop(under_way);
         self.revocations.ended.send_replace(());
     }

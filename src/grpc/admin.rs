@@ -64,8 +64,9 @@ impl AdminService for AdminApi {
 
     async fn get_clock(
         &self,
-        _request: Request<proto::GetClockRequest>,
+        request: Request<proto::GetClockRequest>,
     ) -> Result<Response<proto::GetClockResponse>, Status> {
+        self.shared.audit.note(&request, "AdminService/GetClock", "").await?;
         let Shared { clock, engine, .. } = &self.shared;
         let now = clock.now();
         Ok(Response::new(proto::GetClockResponse {

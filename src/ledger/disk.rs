@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use crate::descriptors;
+
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
     /// Creates a folder that only its owner may access, unless it exists. The parent must exist. Returns whether it was
@@ -106,9 +108,10 @@ pub trait DiskFile: Debug + Send {
     fn wipe(&mut self) -> io::Result<()>;
 }
 
-/// Whether the disk is full: the only error after which a write may be repeated.
+/// Whether the disk is full, or no descriptor is free: the only errors after which a write may be repeated.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || descriptors::is_exhausted(error)
 }
 
 /// Appends to a file of this length, and syncs it.
@@ -198,7 +201,7 @@ impl Disk for RealDisk {
 
     fn file_names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
+        for entry in descriptors::open(|| fs::read_dir(folder))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
                 names.push(entry.file_name().to_string_lossy().into_owned());
@@ -209,11 +212,11 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        descriptors::open(|| fs::read(path))
     }
 
     fn read_part(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
+        let mut file = descriptors::open(|| File::open(path))?;
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes)?;
@@ -225,11 +228,11 @@ impl Disk for RealDisk {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Box::new(options.open(path)?))
+        Ok(Box::new(descriptors::open(|| options.open(path))?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut file = OpenOptions::new().write(true).open(path)?;
+        let mut file = descriptors::open(|| OpenOptions::new().write(true).open(path))?;
         file.seek(SeekFrom::End(0))?;
         Ok(Box::new(file))
     }
@@ -250,7 +253,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        descriptors::open(|| File::open(folder))?.sync_all()
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {

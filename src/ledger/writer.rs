@@ -22,6 +22,7 @@ use super::secrets::{Secrets, random};
 use super::segment::Segments;
 use super::signer::{LatestCheckpoint, SignerMessage};
 use super::{Erasure, KeyName, LedgerError, content, erasure, payload, seal};
+use crate::descriptors::is_exhausted;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 
@@ -108,22 +109,23 @@ impl Writer {
             appends.into_iter().partition(Append::permits)
         };
         refuse(grants);
-        match self.try_commit(restrictions) {
-            Ok(()) => {}
-            Err(full) => {
-                let (grants, restrictions) = full.into_iter().partition(Append::permits);
-                refuse(grants);
-                self.reserve.release();
-                if let Err(left) = self.try_commit(restrictions) {
-                    let error = self.fail("the disk is full");
-                    left.into_iter().for_each(|append| drop(append.reply.send(Err(error.clone()))));
-                }
-            }
+        let Err((full, _)) = self.try_commit(restrictions) else { return };
+        let (grants, restrictions) = full.into_iter().partition(Append::permits);
+        refuse(grants);
+        self.reserve.release();
+        if let Err((left, error)) = self.try_commit(restrictions) {
+            let error = if is_exhausted(&error) {
+                // Nothing was written, and the disk is in order.
+                LedgerError::Full("no file descriptors are free; restrictions are recorded later".into())
+            } else {
+                self.fail("the disk is full")
+            };
+            left.into_iter().for_each(|append| drop(append.reply.send(Err(error.clone()))));
         }
     }
 
-    /// Returns the appends if the disk is full; nothing of them was written then.
-    fn try_commit(&mut self, appends: Vec<Append>) -> Result<(), Vec<Append>> {
+    /// Returns the appends if the disk is full or no descriptor is free; nothing of them was written then.
+    fn try_commit(&mut self, appends: Vec<Append>) -> Result<(), (Vec<Append>, io::Error)> {
         if appends.is_empty() {
             return Ok(());
         }
@@ -131,7 +133,7 @@ impl Writer {
             Ok(positions) => {
                 appends.into_iter().zip(positions).for_each(|(append, at)| drop(append.reply.send(Ok(at))));
             }
-            Err(error) if is_full(&error) => return Err(appends),
+            Err(error) if is_full(&error) => return Err((appends, error)),
             Err(error) => {
                 let error = self.fail(&error.to_string());
                 appends.into_iter().for_each(|append| drop(append.reply.send(Err(error.clone()))));
@@ -279,6 +281,7 @@ impl Batch {
 
 /// Refuses grants because the disk is full.
 fn refuse(grants: Vec<Append>) {
-    let full = LedgerError::Full("the disk is full: only restrictions are accepted".into());
+    let full =
+        LedgerError::Full("the disk is full, or no file descriptors are free: only restrictions are accepted".into());
     grants.into_iter().for_each(|append| drop(append.reply.send(Err(full.clone()))));
 }

@@ -7,10 +7,10 @@ pub mod call_meter;
 pub mod calls;
 pub mod connection;
 mod decisions;
-pub mod descriptors;
 pub mod file_watch;
 pub mod gate;
 pub mod identity;
+mod ledger_recovery;
 pub mod metrics;
 pub mod process_usage;
 pub mod reload;
@@ -48,6 +48,7 @@ use crate::grpc::proto::rule_service_server::RuleServiceServer;
 use crate::grpc::{
     AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
+use crate::ledger::ReopeningLedger;
 use crate::store::CustomerStore;
 use call_meter::CallMeter;
 use calls::{CallLimits, CallRouter};
@@ -63,11 +64,8 @@ use write_behind::WriteBehind;
 /// How often customers in memory are settled that are not in use.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often health checks the customer store.
-const LOOK_AT_STORE: Duration = Duration::from_secs(1);
-
-/// How often the server compares the machine's clock with its own time.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
+/// How often health checks the customer store, the ledger and the clock.
+const LOOK_AT_PARTS: Duration = Duration::from_secs(1);
 
 /// How often the server checks that the threads that store data are running.
 const LOOK_AT_THREADS: Duration = Duration::from_millis(500);
@@ -77,6 +75,9 @@ pub const RULES_HEALTH: &str = "tactful.rules";
 
 /// The health service that reports whether customers can be stored.
 pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
+
+/// The health service that reports whether consent can be relied on.
+pub const LEDGER_HEALTH: &str = "tactful.ledger";
 
 /// The health service that reports whether the machine's clock is believed.
 pub const CLOCK_HEALTH: &str = "tactful.clock";
@@ -100,6 +101,8 @@ pub struct Parts {
     pub door: Door,
     /// Stores customers, if they are stored. It writes once more after the last call.
     pub write_behind: Option<WriteBehind>,
+    /// The ledger, if it can be opened again after its disk failed.
+    pub ledger: Option<Arc<ReopeningLedger>>,
 }
 
 /// Who may call, and how connections are protected. By default, anyone may do anything, without TLS.
@@ -238,6 +241,7 @@ async fn services(
     health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CLOCK_HEALTH, ServingStatus::Serving).await;
+    health_reporter.set_service_status(LEDGER_HEALTH, ServingStatus::Serving).await;
     let reloader = Arc::clone(&parts.reloader);
     let reload: ReloadRules = Arc::new(move || reloader.reload());
     let reflection = || {
@@ -268,7 +272,7 @@ async fn beside_calls(
     hangups: impl Future<Output = ()>,
     (calls, stopping): (Arc<CallMeter>, Receiver<bool>),
 ) {
-    let Parts { engine, clock, reloader, watch_rules, metrics, door, .. } = parts;
+    let Parts { engine, clock, reloader, watch_rules, metrics, door, ledger, .. } = parts;
     let watching = async {
         if watch_rules {
             watch::watch(reloader).await;
@@ -281,9 +285,9 @@ async fn beside_calls(
     };
     tokio::join!(
         sweep(Arc::clone(&engine), clock.clone()),
+        ledger_recovery::recover_ledger(Arc::clone(&engine), ledger),
         tell_health(engine.readings(), health.clone()),
-        tell_store_health(Arc::clone(&engine), health.clone()),
-        tell_clock_health(Arc::clone(&engine), clock, health),
+        tell_health_of_parts(Arc::clone(&engine), clock, health),
         hangups,
         door.watch(),
         watching,
@@ -301,21 +305,6 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
     }
 }
 
-/// Sets the health of [`CLOCK_HEALTH`] and the metric: whether the machine's clock is believed.
-async fn tell_clock_health(engine: Arc<Engine>, clock: Clock, health: HealthReporter) {
-    let (mut ticks, mut stepped) = (tokio::time::interval(LOOK_AT_CLOCK), false);
-    loop {
-        ticks.tick().await;
-        let step = clock.0.step();
-        engine.meter().clock_step(step.unwrap_or_default());
-        if step.is_some() != stepped {
-            stepped = !stepped;
-            let status = if stepped { ServingStatus::NotServing } else { ServingStatus::Serving };
-            health.set_service_status(CLOCK_HEALTH, status).await;
-        }
-    }
-}
-
 /// Sets the health of [`RULES_HEALTH`]: whether the files on disk could be used.
 async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthReporter) {
     let mut refused = false;
@@ -326,15 +315,23 @@ async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthRep
     }
 }
 
-/// Sets the health of [`CUSTOMERS_HEALTH`]: whether dirty customers can be flushed.
-async fn tell_store_health(engine: Arc<Engine>, health: HealthReporter) {
-    let (mut ticks, mut trouble) = (tokio::time::interval(LOOK_AT_STORE), false);
+/// Sets the health of [`CUSTOMERS_HEALTH`] (whether dirty customers can be flushed), [`LEDGER_HEALTH`] (whether consent
+/// can be relied on) and [`CLOCK_HEALTH`] (whether the machine's clock is believed), and the metric of the clock.
+async fn tell_health_of_parts(engine: Arc<Engine>, clock: Clock, health: HealthReporter) {
+    let (mut ticks, mut known) = (tokio::time::interval(LOOK_AT_PARTS), [true; 3]);
     loop {
         ticks.tick().await;
-        if engine.store().is_some_and(CustomerStore::is_failing) != trouble {
-            trouble = !trouble;
-            let status = if trouble { ServingStatus::NotServing } else { ServingStatus::Serving };
-            health.set_service_status(CUSTOMERS_HEALTH, status).await;
+        let step = clock.0.step();
+        engine.meter().clock_step(step.unwrap_or_default());
+        let stored = !engine.store().is_some_and(CustomerStore::is_failing);
+        let now = [stored, engine.trusted(), step.is_none()];
+        let services = [CUSTOMERS_HEALTH, LEDGER_HEALTH, CLOCK_HEALTH];
+        for ((service, is_well), was_well) in services.into_iter().zip(now).zip(known) {
+            if is_well != was_well {
+                let status = if is_well { ServingStatus::Serving } else { ServingStatus::NotServing };
+                health.set_service_status(service, status).await;
+            }
         }
+        known = now;
     }
 }

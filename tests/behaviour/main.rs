@@ -26,6 +26,7 @@ mod contract;
 mod door;
 mod editing;
 mod expressions;
+mod faults;
 mod flips;
 mod formats;
 mod formatting;

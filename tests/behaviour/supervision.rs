@@ -31,6 +31,7 @@ async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result
         transport,
         door: Door::default(),
         write_behind,
+        ledger: None,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     serve(parts, listener, std::future::pending()).await

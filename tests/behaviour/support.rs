@@ -328,6 +328,7 @@ impl TestServer {
             transport,
             door,
             write_behind: None,
+            ledger: None,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
