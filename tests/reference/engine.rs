@@ -213,6 +213,16 @@ impl Player {
         played
     }
 
+    /// A rehearsal that explains nothing; `None` if it is refused.
+    pub fn rehearse(&self, customer: &str, question: &Question, at: i64) -> Option<Answer> {
+        let asked = tactful::engine::Question {
+            validate_only: true,
+            explain: Explain::Chosen,
+            ..convert::question(customer, question)
+        };
+        self.engine().decide(asked, Moment(at)).ok().map(|record| convert::answer(&record))
+    }
+
     /// What is held of a customer.
     pub fn held(&self, customer: &str, at: i64) -> Held {
         let engine = self.engine();

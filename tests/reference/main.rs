@@ -19,6 +19,7 @@ mod flip;
 mod generate;
 mod generated;
 mod model;
+mod moments;
 mod mutate;
 mod play;
 mod run;
