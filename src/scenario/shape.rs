@@ -113,7 +113,7 @@ pub static EXPECTATION: Shape = Shape {
             "`{action, gate}`, or a list of them: this action drops out at this gate",
         ),
         may("text", Form::Text, "the first action has this text, word for word"),
-        may("retry_after", Form::Moment, "the silence says to ask again at this moment"),
+        may("retry_after", Form::Moment, "the first moment at which something would be said"),
     ],
     needs: Needs::AnyOf(&[&["action"], &["actions"], &["silence"], &["why_not"]]),
 };

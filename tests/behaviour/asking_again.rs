@@ -1,10 +1,15 @@
 //! When to ask again after silence, and until when an answer holds.
 
-use tactful::domain::consent::ConsentStatus::Refused;
+use std::sync::Arc;
+
+use tactful::domain::action::Outcome;
+use tactful::domain::consent::ConsentStatus::{Given, Refused};
+use tactful::domain::decide::{Explain, SilenceReason};
 use tactful::domain::time::{Moment, Period};
+use tactful::engine::{DecisionRecord, Engine, OutcomeInput, Question};
 
 use super::semantics::{HEAD, POLICY, asks, days, happens, hours, offer, rehearse, say, with};
-use super::support::{chosen, engine, monday, rules_of};
+use super::support::{ask, chosen, engine, monday, rules_of};
 
 #[test]
 fn f7_retry_after_knows_when_an_experience_is_forgotten() {
@@ -65,4 +70,159 @@ fn quiet_hours_do_not_end_at_a_skip_where_they_go_on() {
         Some(Moment::parse("2026-03-09T06:15:00Z").unwrap())
     );
     assert_eq!(record.decision.valid_until, asked + Period::DAY);
+}
+
+const NOTE: &str = "  - {id: note, title: T, kind: KIND, purpose: service, relevance: {base: 50}, intrusiveness: 1, \
+                    treatments: {sms: {text: T}}}\n";
+
+/// One note by SMS in New York, with quiet hours.
+fn note(kind: &str, quiet: &str, policy: &str) -> Engine {
+    let channels = format!("channels:\n  sms: {{direction: outbound, interruption: 0, quiet_hours: {quiet}}}\n");
+    let policy = format!(
+        "policy:\n  pressure: {{half_life: 7 days, per_contact: {{sms: 0}}}}\n  hurt: {{half_life: 30 days}}\n{policy}  \
+         time_zone: America/New_York\n"
+    );
+    let purposes = "purposes:\n  service: {basis: contract}\n";
+    engine(&rules_of(&format!("{purposes}{channels}actions:\n{}{policy}", NOTE.replace("KIND", kind))))
+}
+
+fn on(engine: &Engine, channel: &str, at: &str) -> Arc<DecisionRecord> {
+    let question = Question { validate_only: true, ..ask("c", channel, &[]) };
+    engine.decide(question, moment(at)).unwrap()
+}
+
+fn moment(text: &str) -> Moment {
+    Moment::parse(text).unwrap()
+}
+
+fn retry_after(record: &DecisionRecord) -> Option<Moment> {
+    record.decision.silence.as_ref().unwrap().retry_after
+}
+
+fn outcome(action: &str, channel: &str, outcome: Outcome) -> OutcomeInput {
+    OutcomeInput {
+        outcome_id: String::new(),
+        decision_id: String::new(),
+        customer: "c".into(),
+        action: action.into(),
+        channel: channel.into(),
+        outcome,
+        occurred: None,
+    }
+}
+
+/// Case 01.
+#[test]
+fn quiet_hours_that_end_in_the_skipped_hour_end_at_the_skip() {
+    let engine = note("service", "{from: \"22:00\", to: \"02:30\", otherwise: wait}", "");
+    let silent = on(&engine, "sms", "2026-03-08T06:45:00Z");
+    assert_eq!(silent.decision.silence.as_ref().unwrap().reason, SilenceReason::QuietHours);
+    assert_eq!(retry_after(&silent), Some(moment("2026-03-08T07:00:00Z")));
+    assert!(on(&engine, "sms", "2026-03-08T06:59:59.999Z").decision.silence.is_some());
+    assert_eq!(chosen(&on(&engine, "sms", "2026-03-08T07:00:00Z")), ["note"]);
+}
+
+/// Case 02.
+#[test]
+fn an_answer_in_the_repeated_hour_ends_when_quiet_hours_come_back() {
+    let engine = note("service", "{from: \"22:00\", to: \"01:30\", otherwise: wait}", "");
+    let said = on(&engine, "sms", "2026-11-01T05:30:00Z");
+    assert_eq!(chosen(&said), ["note"]);
+    assert_eq!(said.decision.valid_until, moment("2026-11-01T06:00:00Z"));
+    assert!(on(&engine, "sms", "2026-11-01T06:00:00Z").decision.silence.is_some());
+}
+
+/// Case 30.
+#[test]
+fn a_limit_that_refills_in_the_night_is_asked_about_once_in_the_morning() {
+    let engine = note(
+        "information",
+        "{from: \"21:00\", to: \"08:00\", otherwise: wait}",
+        "  limits: [{at_most: 2, per: 7 days}]\n",
+    );
+    for day in ["2026-03-04T06:00:00Z", "2026-03-05T06:00:00Z"] {
+        engine.record_outcomes(vec![outcome("note", "sms", Outcome::Presented)], moment(day)).unwrap();
+    }
+    let silent = on(&engine, "sms", "2026-03-10T12:00:00Z");
+    assert_eq!(silent.decision.silence.as_ref().unwrap().reason, SilenceReason::ContactLimit);
+    // The limit refills at 06:00Z, which is 2 in the morning; quiet hours end at 8.
+    assert_eq!(retry_after(&silent), Some(moment("2026-03-11T12:00:00Z")));
+}
+
+/// Case 68.
+#[test]
+fn an_answer_ends_when_a_better_action_comes_back() {
+    let better = "  - {id: strong, title: T, kind: information, purpose: service, relevance: {base: 80}, intrusiveness: 0, \
+                  treatments: {web: {text: T}}MORE}\n";
+    let weak = offer("weak", "service", "");
+    let season = with(&format!("{weak}{}", better.replace("MORE", ", from: 2026-03-02T10:00:00Z")));
+    let tired = with(&format!("{weak}{}", better.replace("MORE", ", limits: [{after: rejected, wait: 1 day}]")));
+    tired.record_outcomes(vec![outcome("strong", "web", Outcome::Rejected)], hours(-23)).unwrap();
+    for engine in [season, tired] {
+        let now = rehearse(&engine, &[], monday());
+        assert_eq!((chosen(&now), now.decision.valid_until), (vec!["weak"], hours(1)));
+        assert_eq!(chosen(&rehearse(&engine, &[], hours(1))), ["strong"]);
+    }
+}
+
+#[test]
+fn conditions_and_texts_that_read_the_clock_end_an_answer() {
+    let by_hour = offer("hour", "service", "").replace("text: T}", "text: \"It is {local.hour}\"}");
+    let morning = offer("morning", "service", ", applicable: [local.hour < 11]");
+    let paused = offer("paused", "service", ", applicable: [now > timestamp(\"2026-03-02T12:30:00Z\")]");
+    for (actions, end) in [(by_hour, hours(1)), (morning, hours(2)), (paused, Moment(monday().0 + 12_600_001))] {
+        let engine = with(&actions);
+        assert_eq!(rehearse(&engine, &[], monday()).decision.valid_until, end, "{actions}");
+    }
+}
+
+#[test]
+fn retry_after_names_nothing_beyond_its_setting() {
+    for (setting, wanted) in [("", None), ("  retry_within: 31 days\n", Some(days(30)))] {
+        let rules = format!("{HEAD}actions:\n{}{POLICY}{setting}", offer("care", "service", "").replace("50", "15"));
+        let engine = engine(&rules_of(&rules));
+        happens(&engine, "bad", monday(), monday());
+        assert_eq!(retry_after(&rehearse(&engine, &[], hours(1))), wanted);
+    }
+}
+
+#[test]
+fn quiet_hours_that_drop_name_no_moment() {
+    let engine = note("service", "{from: \"21:00\", to: \"08:00\", otherwise: drop}", "");
+    let silent = on(&engine, "sms", "2026-03-10T03:00:00Z");
+    assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-10T12:00:00Z")));
+}
+
+/// An ask that the customer has answered cannot come, whatever stopped it first; and every part of one answer agrees.
+#[test]
+fn the_nearest_action_is_one_that_can_come() {
+    let service = offer("later", "service", ", applicable: [context.topic == \"x\"]");
+    let engine = with(&format!("{}{service}", asks(", limits: [{at_most: 1, per: 14 days}]")));
+    engine.record_outcomes(vec![outcome("may-we", "web", Outcome::Presented)], monday()).unwrap();
+    let nearest = |at| {
+        let question = Question { validate_only: true, explain: Explain::Funnel, ..ask("c", "web", &[]) };
+        let record = engine.decide(question, at).unwrap();
+        let name = |id| record.rules.vocabulary.name(id).to_owned();
+        let (silence, explanation) = (record.decision.silence.clone().unwrap(), record.explanation().unwrap());
+        let shown = explanation.candidates.first().map(|loser| name(loser.action));
+        (silence.reason, silence.nearest.map(|(id, _)| name(id)), shown)
+    };
+    let ask = Some("may-we".to_owned());
+    assert_eq!(nearest(hours(1)), (SilenceReason::ContactLimit, ask.clone(), ask));
+    say(&engine, "pers", Given, hours(1));
+    assert_eq!(nearest(hours(1)).0, SilenceReason::NothingEligible);
+}
+
+/// A limit of two weeks that ends in half an hour says why; people read times on their own clocks.
+#[test]
+fn a_reservation_that_lapses_is_said_to() {
+    let engine = with(&offer("pick", "service", ", limits: [{at_most: 1, per: 14 days}]"));
+    engine.decide(ask("c", "web", &[]), Moment(monday().0 + 1)).unwrap();
+    let silence = rehearse(&engine, &[], hours(0) + Period(2)).decision.silence.clone().unwrap();
+    assert_eq!(
+        silence.detail,
+        "nearest was `pick`: limit `1 per 14 days` is used up until 2026-03-02 09:31 (UTC), when a step that no outcome has \
+         confirmed stops counting"
+    );
+    assert_eq!(silence.retry_after, Some(Moment(monday().0 + 1_800_001)));
 }

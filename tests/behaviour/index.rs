@@ -397,7 +397,7 @@ fn actions_with_low_bounds_are_skipped_only_if_it_cannot_matter() {
             [action("now", "service", 20, ""), action("then", "personalisation", 90, ""), ask_for.to_owned()],
             Some("ask"),
         ),
-        ([action("weak", "service", 3, ""), action("action-0", "service", 1, limits), String::new()], None),
+        ([action("weak", "service", 3, ""), action("action-0", "service", 90, limits), String::new()], None),
     ];
     for (actions, wanted) in cases {
         let engine = engine(&rules_of(&format!("{HEAD}actions:\n{}{POLICY}", actions.concat())));

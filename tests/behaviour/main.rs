@@ -44,6 +44,7 @@ mod operations;
 mod outcomes;
 mod privacy;
 mod proofs;
+mod quiet_year;
 mod replay;
 mod rights;
 mod rule_tests;

@@ -61,6 +61,7 @@ impl Pair {
             }
             _ => None,
         };
+        let wrong = wrong.or_else(|| self.compare_moments(step, &reply));
         let theirs = match &step.what {
             What::Reload(number) => self.model.reload(&rule_sets[*number], step.at),
             _ => self.model.play(step, self.questions),
@@ -76,6 +77,18 @@ impl Pair {
             }
         }
         Ok(reply)
+    }
+
+    /// The moments that an answer names are true: the model answers at other moments as the engine promised.
+    fn compare_moments(&self, step: &Step, reply: &Reply) -> Option<Difference> {
+        let (What::Decide(question), Reply::Answer(answer)) = (&step.what, reply) else { return None };
+        // The answer stands for a customer who has objected, and the model has not heard it yet.
+        if question.gpc {
+            return None;
+        }
+        let why = self.model.contradiction(&step.customer, question, step.at, answer)?;
+        let named = (answer.valid_until, answer.silence.as_ref().map(|silence| silence.retry_after));
+        Some(difference("moments", format!("at {}: {named:?}", step.at), why)).filter(|_| !compare::is_known("moments"))
     }
 
     /// Under what a flip supposes, its action is chosen.

@@ -375,6 +375,9 @@ pub fn policy(declared: &Declared, random: &mut Random) -> Value {
         });
         policy.put("limits", Value::Sequence(limits.collect()));
     }
+    if random.percent(15) {
+        policy.put("retry_within", period(random));
+    }
     policy.put("time_zone", random.one_of(&ZONES));
     policy.value()
 }

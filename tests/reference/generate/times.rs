@@ -1,6 +1,6 @@
 //! When the next thing happens: most often near a moment at which something begins or ends.
 
-use tactful::domain::time::{Moment, Period, TimeOfDay, zone};
+use tactful::domain::time::{Period, TimeOfDay, zone};
 
 use super::declared::Declared;
 use super::random::Random;
@@ -80,7 +80,7 @@ impl Times {
         if let Some(time) = random.some_of(&declared.quiet)
             && random.percent(65)
         {
-            return Some(Moment(self.now).next_local(TimeOfDay::parse(&time)?, &zone).0);
+            return next_local(self.now, TimeOfDay::parse(&time)?, &zone);
         }
         let now = jiff::Timestamp::from_millisecond(self.now).ok()?;
         let change = zone.following(now).next()?.timestamp().as_millisecond();
@@ -105,6 +105,15 @@ impl Times {
             }
         }
     }
+}
+
+/// The next moment at which clocks in a zone show a time of day.
+fn next_local(now: i64, time: TimeOfDay, zone: &jiff::tz::TimeZone) -> Option<i64> {
+    let today = zone.to_datetime(jiff::Timestamp::from_millisecond(now).ok()?).date();
+    let days = [today, today.tomorrow().ok()?, today.tomorrow().ok()?.tomorrow().ok()?];
+    let shown = days.map(|day| day.at(time.hour.cast_signed(), time.minute.cast_signed(), 0, 0));
+    let mut moments = shown.into_iter().filter_map(|shown| zone.to_timestamp(shown).ok()).map(|at| at.as_millisecond());
+    moments.find(|at| *at > now)
 }
 
 /// A duration in milliseconds.

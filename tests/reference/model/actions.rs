@@ -3,7 +3,7 @@
 use serde_yaml::{Mapping, Value as Yaml};
 
 use super::read::{condition, entries, list, names, number, optional, span, text};
-use super::rules::{Action, Limit, Names, Points, Policy, Treatment};
+use super::rules::{Action, DAY, Limit, Names, Points, Policy, Treatment};
 use super::text::template;
 use super::units::moment;
 
@@ -100,6 +100,7 @@ pub fn policy(yaml: &Yaml) -> Read<Policy> {
         hurt_half_life: span(hurt.get("half_life").ok_or("hurt has a half-life")?)?,
         per_outcome: optional(hurt.get("per_outcome"), points)?.unwrap_or_default(),
         limits: list(yaml.get("limits"), limit)?,
+        retry_within: optional(yaml.get("retry_within"), span)?.unwrap_or(7 * DAY),
         time_zone: text(yaml.get("time_zone"))?,
     })
 }

@@ -11,7 +11,7 @@ use super::expression::evaluate::truth;
 use super::rules::Action;
 use super::score::{Weight, score};
 use super::view::{View, personal};
-use super::{World, arrive, limits, moments, quiet, text};
+use super::{World, arrive, limits, quiet, text};
 
 /// Everything that a decision is made from.
 #[derive(Clone, Copy)]
@@ -127,14 +127,6 @@ fn ask_gate(scene: Scene, action: &Action, asked: &str, gain: f64) -> Option<&'s
     stops.then_some("ask")
 }
 
-/// When the cooling-off ends that stopped an ask.
-pub fn cooling_off_ends(scene: Scene, action: &Action) -> Option<i64> {
-    match unasked(scene.world, scene.customer, action.asks.as_ref()?) {
-        Some(Unasked::Until(until)) => Some(until),
-        _ => None,
-    }
-}
-
 /// The gate `text`, and the score of what comes through it. Of an ask, the gain counts in the place of a base.
 fn weighed<'a>(scene: Scene<'a>, action: &'a Action, stopped: Option<&'static str>, gain: f64) -> Result<'a> {
     let result = |gate| Result { action, gate, score: None, text: String::new(), because: vec![], used: None };
@@ -225,13 +217,12 @@ fn answer(scene: Scene, results: Vec<Result>) -> Answer {
     if answer.chosen.is_empty() {
         answer.silence = Some(silence(scene, &results));
     }
-    answer.valid_until = moments::valid_until(scene, &results, answer.silence.as_ref());
     answer
 }
 
 /// docs/rules.md, "Silence": what stopped the action that came furthest.
 fn silence(scene: Scene, results: &[Result]) -> Silence {
-    let at = |gates: &[&str]| results.iter().any(|result| gates.contains(&result.gate));
+    let at = |gates: &[&str]| results.iter().any(|result| gates.contains(&came_to(scene, result)));
     let reason = if !scene.world.trusted {
         "degraded"
     } else if restricted(scene.customer) {
@@ -248,13 +239,13 @@ fn silence(scene: Scene, results: &[Result]) -> Silence {
         "nothing_eligible"
     };
     let threshold = scene.world.rules.policy.threshold;
-    let nearest = nearest(results);
+    let nearest = nearest(scene, results);
     let gap = nearest.and_then(|result| result.score).map_or(0.0, |score| threshold - score.total);
     Silence {
         reason: reason.to_string(),
         nearest: nearest.map_or(String::new(), |result| result.action.id.clone()),
         nearest_gap: gap,
-        retry_after: moments::retry_after(scene, results),
+        retry_after: None,
     }
 }
 
@@ -271,12 +262,21 @@ fn how_far(gate: &str) -> u8 {
     }
 }
 
+/// The gate to which an action came. "An ask that cannot be made came no further than the gate `ask`, whatever stopped it
+/// before."
+fn came_to(scene: Scene, result: &Result) -> &'static str {
+    let asked = result.action.asks.as_ref().filter(|_| how_far(result.gate) > how_far("consent"));
+    match asked.and_then(|asked| unasked(scene.world, scene.customer, asked)) {
+        Some(Unasked::Never) => "ask",
+        _ => result.gate,
+    }
+}
+
 /// The action that came furthest; of those that were weighed, the one with the most points; then the first by id. "Empty
 /// when none is offered on this channel now."
-fn nearest<'r, 'a>(results: &'r [Result<'a>]) -> Option<&'r Result<'a>> {
+fn nearest<'r, 'a>(scene: Scene, results: &'r [Result<'a>]) -> Option<&'r Result<'a>> {
     let points = |result: &Result| result.score.map_or(f64::NEG_INFINITY, |score| score.total);
+    let far = |result: &Result| how_far(came_to(scene, result));
     let offered = results.iter().filter(|result| how_far(result.gate) > 0);
-    offered.min_by(|a, b| {
-        how_far(b.gate).cmp(&how_far(a.gate)).then(points(b).total_cmp(&points(a))).then(a.action.id.cmp(&b.action.id))
-    })
+    offered.min_by(|a, b| far(b).cmp(&far(a)).then(points(b).total_cmp(&points(a))).then(a.action.id.cmp(&b.action.id)))
 }

@@ -1,95 +1,60 @@
-//! The moments that an answer names: the decisions of 30 November 2026, T3 and T4.
+//! The moments that an answer names: docs/rules.md, "Silence". What they promise is held against what is answered at
+//! other moments, if nothing is recorded until then.
 
-use super::super::story::Silence;
-use super::consent::{Own, own};
-use super::decide::{Result, Scene, by_rank, cooling_off_ends};
-use super::rules::{DAY, QuietHours};
-use super::score::faded;
-use super::view::View;
-use super::{limits, quiet};
+use super::super::story::{Answer, Question, Silence};
+use super::Model;
+use super::rules::DAY;
 
-/// T3: the earliest later moment at which something changes by itself that kept the answer silent.
-pub fn retry_after(scene: Scene, results: &[Result]) -> Option<i64> {
-    let by_gate = results.iter().filter_map(|result| match result.gate {
-        // A limit or a cool-down ends when the last of those that stop the action does.
-        "limit" | "cool_down" => {
-            let stops = limits::stops(scene.world, scene.customer, result.action, &scene.question.channel);
-            stops.iter().map(|stop| stop.until).max()
+/// Into how many parts the time up to a moment is divided, to ask in between.
+const PARTS: i64 = 5;
+
+impl Model {
+    /// What an answer promises that is not so, if anything.
+    pub fn contradiction(&self, customer: &str, question: &Question, at: i64, answer: &Answer) -> Option<String> {
+        let then = |moment: i64| self.decide(customer, question, moment);
+        let (now, until) = (told(then(at)), answer.valid_until);
+        let same = |moment: &i64| told(then(*moment)) == now;
+        let between = |end: i64| (1..PARTS).map(move |part| at + (end - at) / PARTS * part).chain([end - 1]);
+        let other = between(until).filter(|moment| *moment > at).find(|moment| !same(moment));
+        if until < at || until > at + DAY {
+            return Some(format!("valid until {until}"));
         }
-        "quiet_hours" => quiet_hours(scene)
-            .filter(|hours| hours.wait)
-            .and_then(|hours| quiet::end(scene.world, scene.customer, hours)),
-        "ask" => cooling_off_ends(scene, result.action),
-        "dates" => result.action.from,
-        _ => None,
-    });
-    let later = by_gate.chain(fade(scene, results)).filter(|moment| *moment > scene.world.now);
-    later.min()
-}
-
-fn quiet_hours<'a>(scene: Scene<'a>) -> Option<&'a QuietHours> {
-    scene.world.rules.channels.get(&scene.question.channel).and_then(|channel| channel.quiet_hours.as_ref())
-}
-
-/// When pressure and hurt have faded enough, everything else equal, for one of the best eight that came to points.
-fn fade(scene: Scene, results: &[Result]) -> Option<i64> {
-    let mut below: Vec<&Result> = results.iter().filter(|result| result.gate == "below_threshold").collect();
-    below.sort_by(|a, b| by_rank(a, b));
-    below.into_iter().take(8).filter_map(|result| faded_enough(scene, result)).min()
-}
-
-/// The first millisecond at which the score is above the threshold, twenty half-lives from now at most. Pressure and hurt
-/// only ever fall, so halving finds it. What is above only by rounding is not above.
-fn faded_enough(scene: Scene, result: &Result) -> Option<i64> {
-    let (world, policy) = (scene.world, &scene.world.rules.policy);
-    let score = result.score?;
-    let view = View {
-        world,
-        customer: scene.customer,
-        purpose: &result.action.purpose,
-        readable: false,
-        question: Some(scene.question),
-        event: None,
-        given: None,
-        blind: false,
-    };
-    if score.total + score.pressure + score.hurt - policy.threshold <= 1e-9 {
-        return None;
-    }
-    let enough = |moment: i64| faded(&view, result.action, &score, moment) > policy.threshold;
-    let (mut low, mut high) = (world.now, world.now + 20 * policy.pressure_half_life.max(policy.hurt_half_life));
-    if !enough(high) {
-        return None;
-    }
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if enough(middle) {
-            high = middle;
-        } else {
-            low = middle;
+        if let Some(other) = other {
+            return Some(format!("valid until {until}, and at {other} it is another one"));
+        }
+        let silence = answer.silence.as_ref()?;
+        let within = at + self.rules.policy.retry_within;
+        let said = |moment: &i64| then(*moment).silence.is_none();
+        match silence.retry_after {
+            Some(again) if again <= at || again > within => Some(format!("retry after {again}")),
+            // "In rare cases an earlier moment is named": `moments_are_true` counts how rare.
+            Some(again) => {
+                between(again).filter(|moment| *moment > at).find(said).map(|moment| format!("said at {moment}"))
+            }
+            // Who drops what falls into quiet hours does not wait for their end.
+            None if silence.reason == "quiet_hours" && self.drops(question) => None,
+            None => between(within).find(said).map(|moment| format!("no moment to retry after, and said at {moment}")),
         }
     }
-    Some(high)
+
+    fn drops(&self, question: &Question) -> bool {
+        let channel = self.rules.channels.get(&question.channel);
+        channel.and_then(|channel| channel.quiet_hours.as_ref()).is_some_and(|hours| !hours.wait)
+    }
+
+    /// The first moment at which something is said, to the second, within a time: asked again and again.
+    #[cfg(test)]
+    pub fn first_said(&self, customer: &str, question: &Question, from: i64, within: i64) -> Option<i64> {
+        let said = |moment: &i64| self.decide(customer, question, *moment).silence.is_none();
+        let minute = (0..within / 60_000).map(|minute| from + minute * 60_000).find(said)?;
+        (minute - 60_000..=minute).step_by(1_000).find(said)
+    }
 }
 
-/// T4, T4b: until when the answer holds.
-pub fn valid_until(scene: Scene, results: &[Result], silence: Option<&Silence>) -> i64 {
-    let (world, rules) = (scene.world, scene.world.rules);
-    let mut moments = vec![world.now + DAY];
-    let chosen: Vec<&Result> = results.iter().filter(|result| result.gate == "chosen").collect();
-    let channel = rules.channels.get(&scene.question.channel);
-    if let Some(channel) = channel.filter(|channel| channel.inbound && !chosen.is_empty()) {
-        moments.push(world.now + channel.reserve_for);
-    }
-    moments.extend(quiet_hours(scene).and_then(|hours| quiet::next_change(world, scene.customer, hours)));
-    for result in chosen {
-        moments.extend(result.action.until);
-        let purpose = rules.purposes.get(&result.action.purpose);
-        let verdict = purpose.map(|purpose| own(scene.customer, &result.action.purpose, purpose, world.now));
-        if let Some(Own::Usable(until)) = verdict {
-            moments.extend(until);
-        }
-    }
-    moments.extend(silence.and_then(|silence| silence.retry_after));
-    moments.into_iter().min().unwrap_or(world.now)
+/// What makes two answers the same: "if their steps, order, texts and reasons are, or the reason for silence".
+fn told(answer: Answer) -> Answer {
+    let silence = answer.silence.map(|silence| Silence { reason: silence.reason, ..Silence::default() });
+    let mut chosen = answer.chosen;
+    chosen.iter_mut().for_each(|chosen| chosen.score = Default::default());
+    Answer { chosen, silence, ..Answer::default() }
 }

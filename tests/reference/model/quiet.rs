@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Weekday};
 use super::super::story::Value;
 use super::World;
 use super::customer::Customer;
-use super::rules::{MINUTE, QuietHours};
+use super::rules::QuietHours;
 
 /// "Zone data is the one bundled with the server, not the machine's."
 pub fn zone(name: &str) -> Option<TimeZone> {
@@ -52,21 +52,4 @@ pub fn hold(world: &World, customer: &Customer, quiet: &QuietHours, moment: i64)
     } else {
         minute >= quiet.from || minute < quiet.to
     }
-}
-
-/// "They end at the first later moment at which they do not hold." Clocks turn at full minutes, so it is one of those.
-pub fn end(world: &World, customer: &Customer, quiet: &QuietHours) -> Option<i64> {
-    full_minutes(world.now).find(|moment| !hold(world, customer, quiet, *moment))
-}
-
-/// The next moment at which they begin or end.
-pub fn next_change(world: &World, customer: &Customer, quiet: &QuietHours) -> Option<i64> {
-    let now = hold(world, customer, quiet, world.now);
-    full_minutes(world.now).find(|moment| hold(world, customer, quiet, *moment) != now)
-}
-
-/// The full minutes after a moment, for three days.
-fn full_minutes(now: i64) -> impl Iterator<Item = i64> {
-    let first = (now.div_euclid(MINUTE) + 1) * MINUTE;
-    (0..3 * 24 * 60).map(move |count| first + count * MINUTE)
 }

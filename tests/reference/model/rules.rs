@@ -283,5 +283,6 @@ pub struct Policy {
     pub hurt_half_life: i64,
     pub per_outcome: BTreeMap<String, f64>,
     pub limits: Vec<Limit>,
+    pub retry_within: i64,
     pub time_zone: String,
 }

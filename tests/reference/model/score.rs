@@ -36,12 +36,6 @@ pub fn score(view: &View, action: &Action, weight: Weight) -> Score {
     }
 }
 
-/// The same score at a later moment, if only pressure and hurt fade (T3).
-pub fn faded(view: &View, action: &Action, now: &Score, moment: i64) -> f64 {
-    let pressure = view.world.rules.policy.weight_of_pressure * pressure(view.world, view.customer, moment);
-    now.total + now.pressure + now.hurt - pressure - hurt_of(view, action, moment)
-}
-
 fn hurt_of(view: &View, action: &Action, moment: i64) -> f64 {
     if action.helps() { 0.0 } else { view.world.rules.policy.weight_of_hurt * hurt(view.world, view.customer, moment) }
 }

@@ -201,7 +201,6 @@ fn a_reservation_lapses_unless_an_outcome_confirms_it() {
     story.plan("a");
     let Reply::Answer(answer) = story.happen(What::Decide(everything())) else { panic!() };
     assert_eq!(answer.chosen.len(), 3);
-    assert_eq!(answer.valid_until, story.at + HOUR / 2);
     assert_eq!((story.held().limits["tip/1 per 2 days"], story.gate("tip")), (1, "limit".into()));
     let silence = story.ask(&Question { groups: vec!["none".into()], ..everything() }).silence.unwrap();
     assert_eq!((silence.reason.as_str(), silence.nearest.as_str()), ("nothing_eligible", ""));

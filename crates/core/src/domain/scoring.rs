@@ -87,13 +87,6 @@ impl Score {
         relevance * worth * personal_factor
     }
 
-    /// The total under another pressure and hurt, if everything else stays.
-    #[must_use]
-    pub fn total_under(&self, pressure: f64, hurt: f64, weights: Arbitration) -> f64 {
-        let rest = self.total + self.get(Term::Pressure) + self.get(Term::Hurt);
-        rest - weights.pressure * pressure - weights.hurt * hurt
-    }
-
     /// How many more points of relevance raise the total by a number of points.
     #[must_use]
     pub fn relevance_for(&self, points: f64) -> f64 {
@@ -187,7 +180,5 @@ mod tests {
         let score = INPUTS.score(WEIGHTS);
         let more = Inputs { relevance: INPUTS.relevance + score.relevance_for(10.0), ..INPUTS };
         assert!((more.score(WEIGHTS).total - score.total - 10.0).abs() < 1e-9);
-        let faded = Inputs { pressure: 0.25, hurt: 0.5, ..INPUTS };
-        assert!((faded.score(WEIGHTS).total - score.total_under(0.25, 0.5, WEIGHTS)).abs() < 1e-9);
     }
 }

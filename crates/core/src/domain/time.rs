@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use jiff::civil::Weekday;
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 
 /// A moment in UTC, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -53,37 +53,18 @@ impl Moment {
     /// Calendar and clock in a time zone.
     #[must_use]
     pub fn local(self, zone: &TimeZone) -> Local {
-        let zoned = self.timestamp().to_zoned(zone.clone());
+        let (timestamp, offset) = (self.timestamp(), zone.to_offset(self.timestamp()));
+        let shown = offset.to_datetime(timestamp);
+        let minutes = (timestamp.as_second() + i64::from(offset.seconds())).div_euclid(60);
         Local {
-            hour: zoned.hour().unsigned_abs(),
-            minute: zoned.minute().unsigned_abs(),
-            month: zoned.month().unsigned_abs(),
-            weekday: weekday(zoned.weekday()),
-            date: zoned.date().to_string(),
+            hour: shown.hour().unsigned_abs(),
+            minute: shown.minute().unsigned_abs(),
+            month: shown.month().unsigned_abs(),
+            weekday: weekday(shown.weekday()),
+            date: shown.date().to_string(),
+            minutes,
+            offset: offset.seconds(),
         }
-    }
-
-    /// The next moment after this one at which local clocks in the zone show a time of day; if they skip it, the moment
-    /// at which they are put forward.
-    #[must_use]
-    pub fn next_local(self, at: TimeOfDay, zone: &TimeZone) -> Self {
-        let now = self.timestamp().to_zoned(zone.clone());
-        let days = [Ok(now.date()), now.date().tomorrow()].into_iter().flatten();
-        let moments = days.flat_map(|date| moments(at, date, zone)).filter(|moment| *moment > self);
-        moments.min().unwrap_or(self + Period::DAY)
-    }
-
-    /// The next change of the clocks in a zone, if there is one.
-    #[must_use]
-    pub fn next_clock_change(self, zone: &TimeZone) -> Option<Self> {
-        zone.following(self.timestamp()).next().map(|change| Self(change.timestamp().as_millisecond()))
-    }
-
-    /// The time of day that clocks show in a zone.
-    #[must_use]
-    pub fn time_of_day(self, zone: &TimeZone) -> TimeOfDay {
-        let time = zone.to_datetime(self.timestamp());
-        TimeOfDay { hour: time.hour().unsigned_abs(), minute: time.minute().unsigned_abs() }
     }
 
     /// The nearest moment that the calendar can show.
@@ -94,20 +75,20 @@ impl Moment {
     }
 }
 
-/// The moments at which clocks show a time of day: two if they are put back over it; if they skip it, the moment at
-/// which they are put forward.
-fn moments(at: TimeOfDay, date: jiff::civil::Date, zone: &TimeZone) -> impl Iterator<Item = Moment> {
-    let civil = date.at(at.hour.cast_signed(), at.minute.cast_signed(), 0, 0);
-    let at = || zone.to_ambiguous_timestamp(civil);
-    let (first, second) = match at().offset() {
-        AmbiguousOffset::Unambiguous { .. } => (at().compatible().ok(), None),
-        AmbiguousOffset::Fold { .. } => (at().earlier().ok(), at().later().ok()),
-        AmbiguousOffset::Gap { .. } => {
-            let after = at().later().ok();
-            (after.and_then(|after| zone.preceding(after).next()).map(|change| change.timestamp()), None)
-        }
-    };
-    [first, second].into_iter().flatten().map(|time| Moment(time.as_millisecond()))
+/// The first moment from `from` to `to` at which something may be. `may` is asked of intervals by their first and last
+/// moment; it must be true of each in which it is true of a part, and says exactly what holds for a single moment.
+pub fn first_moment(from: Moment, to: Moment, may: &mut dyn FnMut(Moment, Moment) -> bool) -> Option<Moment> {
+    if from > to || !may(from, to) {
+        return None;
+    }
+    if from == to {
+        return Some(from);
+    }
+    // Clocks, calendars and quiet hours change at full hours and minutes: there an interval is split.
+    let middle = to.0 - to.since(from).0 / 2;
+    let full = [3_600_000, 60_000, 1_000].map(|unit| middle - middle.rem_euclid(unit));
+    let middle = Moment(full.into_iter().find(|at| *at > from.0).unwrap_or(middle));
+    first_moment(from, middle - Period(1), may).or_else(|| first_moment(middle, to, may))
 }
 
 impl fmt::Display for Moment {
@@ -216,6 +197,10 @@ pub struct Local {
     pub weekday: &'static str,
     /// `2026-03-02`.
     pub date: String,
+    /// Full minutes since 1970 on this clock.
+    pub minutes: i64,
+    /// By how many seconds the clock is ahead of UTC.
+    pub offset: i32,
 }
 
 /// The days of the week as rules name them.
@@ -236,6 +221,12 @@ pub struct TimeOfDay {
 }
 
 impl TimeOfDay {
+    /// Minutes since midnight.
+    #[must_use]
+    pub fn minutes(self) -> i64 {
+        i64::from(self.hour) * 60 + i64::from(self.minute)
+    }
+
     /// Reads `21:00`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -279,39 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn next_local_skips_over_a_clock_change() {
-        let berlin = zone("Europe/Berlin").unwrap();
-        let evening = Moment::parse("2026-03-28T22:30:00+01:00").unwrap();
-        let morning = evening.next_local(TimeOfDay { hour: 8, minute: 0 }, &berlin);
-        assert_eq!(morning, Moment::parse("2026-03-29T08:00:00+02:00").unwrap());
-    }
-
-    #[test]
-    fn next_local_knows_hours_that_come_twice_or_never() {
-        let berlin = zone("Europe/Berlin").unwrap();
-        let cases = [
-            // Clocks go back from 03:00 to 02:00: 02:45 comes twice.
-            ("2026-10-25T02:10:00+02:00", "2026-10-25T02:45:00+02:00"),
-            ("2026-10-25T02:50:00+02:00", "2026-10-25T02:45:00+01:00"),
-            ("2026-10-25T02:10:00+01:00", "2026-10-25T02:45:00+01:00"),
-            ("2026-10-25T02:45:00+01:00", "2026-10-26T02:45:00+01:00"),
-            // Clocks go forward from 02:00 to 03:00: 02:45 never comes.
-            ("2026-03-29T01:30:00+01:00", "2026-03-29T03:00:00+02:00"),
-            ("2026-03-29T03:50:00+02:00", "2026-03-30T02:45:00+02:00"),
-        ];
-        for (now, wanted) in cases {
-            let next = Moment::parse(now).unwrap().next_local(TimeOfDay { hour: 2, minute: 45 }, &berlin);
-            assert_eq!(next, Moment::parse(wanted).unwrap(), "{now}");
-        }
-    }
-
-    #[test]
     fn the_ends_of_time_print_as_such() {
         assert!(Moment::DISTANT_FUTURE.to_string().starts_with("9999-12-30"), "{}", Moment::DISTANT_FUTURE);
         assert!(Moment(i64::MAX).to_string().starts_with("9999-12-30"));
         assert!(Moment(i64::MIN).to_string().starts_with("-009999"));
         assert_eq!(Moment::DISTANT_PAST.to_string(), "0001-01-01T00:00:00Z");
-        let last = Moment::DISTANT_FUTURE.next_local(TimeOfDay { hour: 8, minute: 0 }, &TimeZone::UTC);
-        assert!(last > Moment::DISTANT_FUTURE);
     }
 }

@@ -3,6 +3,7 @@
 mod exact;
 mod normal;
 mod packed;
+mod possible;
 mod texts;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::domain::time::{Moment, Period};
 pub use exact::{LARGEST_EXACT, NOT_EXACT, is_exact};
 pub use normal::normal;
 pub use packed::PackedValue;
+pub use possible::Possible;
 pub use texts::Texts;
 
 crate::words! {

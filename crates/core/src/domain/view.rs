@@ -3,6 +3,8 @@
 //! Rules never read a customer directly, only through a view. A fact that the purpose may not read is unknown there,
 //! and a view does not depend on it: neither on its value, nor on its absence, nor does the work done.
 
+mod during;
+
 use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
@@ -16,6 +18,8 @@ use crate::domain::model::ACTIVITY;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
+
+pub use during::{During, closed};
 
 /// One customer at the beginning of a decision or a change.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +54,8 @@ pub struct Scene<'a> {
     pub now: Moment,
     /// The purposes that may be served now.
     pub lawful: PurposeSet,
+    /// Until when these are the same, if nothing is recorded.
+    pub lawful_until: Moment,
     local: OnceCell<Local>,
     interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
@@ -63,8 +69,12 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn new(rules: &'a RuleSet, subject: Subject<'a>, situation: Situation<'a>, now: Moment) -> Self {
         let mut scene = Self::where_lawful(PurposeSet::EMPTY, rules, subject, situation, now);
-        scene.lawful =
-            rules.declared.purposes.ids().filter(|id| scene.verdict(*id, Stage::Evaluation).allows()).collect();
+        for id in rules.declared.purposes.ids() {
+            if let Verdict::Allow { until, .. } = scene.verdict(id, Stage::Evaluation) {
+                scene.lawful = scene.lawful.with(id);
+                scene.lawful_until = scene.lawful_until.min(until);
+            }
+        }
         scene
     }
 
@@ -82,12 +92,19 @@ impl<'a> Scene<'a> {
             situation,
             now,
             lawful,
+            lawful_until: Moment::DISTANT_FUTURE,
             local: OnceCell::new(),
             interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
             pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
         }
+    }
+
+    /// The same customer at another moment until which nothing is recorded, no grant ends and no stage times out.
+    #[must_use]
+    pub fn at(&self, now: Moment) -> Self {
+        Self::where_lawful(self.lawful, self.rules, self.subject, self.situation, now)
     }
 
     /// The gate's answer for a purpose.
@@ -123,6 +140,14 @@ impl<'a> Scene<'a> {
         self.local.get_or_init(|| self.now.local(self.zone()))
     }
 
+    /// A moment as the customer's clock shows it, for people; of a minute that has begun, the next.
+    #[must_use]
+    pub fn shown(&self, at: Moment) -> String {
+        let local = (at + Period(59_999)).local(self.zone());
+        let name = self.zone().iana_name().unwrap_or("UTC");
+        format!("{} {:02}:{:02} ({name})", local.date, local.hour, local.minute)
+    }
+
     /// The customer's time zone.
     #[must_use]
     pub fn zone(&self) -> &'a jiff::tz::TimeZone {
@@ -143,41 +168,38 @@ impl<'a> Scene<'a> {
 
     /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
     pub fn pressure(&self) -> f64 {
-        *self.pressure.get_or_init(|| self.pressure_at(self.now))
-    }
-
-    /// Contact pressure at another moment, if nothing else happens until then.
-    #[must_use]
-    pub fn pressure_at(&self, at: Moment) -> f64 {
-        let policy = &self.rules.policy.pressure;
-        let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(at));
-        let heaviest = policy.per_contact.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
-        let weigh = |channel: Option<ChannelId>| match channel {
-            Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
-            None => heaviest,
-        };
-        total(counted.map(|contact| weigh(contact.channel) * fade(at.since(contact.at), policy.half_life)))
+        *self.pressure.get_or_init(|| {
+            let policy = &self.rules.policy.pressure;
+            let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(self.now));
+            let heaviest = policy.per_contact.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
+            let weigh = |channel: Option<ChannelId>| match channel {
+                Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
+                None => heaviest,
+            };
+            total(counted.map(|contact| weigh(contact.channel) * fade(self.now.since(contact.at), policy.half_life)))
+        })
     }
 
     /// Hurt: Σ points × 2^(−age / half-life) over bad experiences that nothing has repaired since.
     pub fn hurt(&self) -> f64 {
-        *self.hurt.get_or_init(|| self.hurt_at(self.now))
+        *self.hurt.get_or_init(|| {
+            let policy = &self.rules.policy.hurt;
+            let events = self.readable_events().filter_map(|event| {
+                let kind = self.rules.declared.events.get(event.kind)?;
+                let counts = kind.hurt > 0.0 && event.at > self.oldest_kept(event.kind) && !self.repaired(&event);
+                counts.then_some((event.at, kind.hurt))
+            });
+            let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
+                let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
+                Some((entry.at, *points))
+            });
+            total(events.chain(outcomes).map(|(when, points)| points * fade(self.now.since(when), policy.half_life)))
+        })
     }
 
-    /// Hurt at another moment, if nothing else happens until then. Events that expire by then do not count.
-    #[must_use]
-    pub fn hurt_at(&self, at: Moment) -> f64 {
-        let policy = &self.rules.policy.hurt;
-        let events = self.readable_events().filter_map(|event| {
-            let kind = self.rules.declared.events.get(event.kind)?;
-            let counts = kind.hurt > 0.0 && at.since(event.at) < kind.keep && !self.repaired(&event);
-            counts.then_some((event.at, kind.hurt))
-        });
-        let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
-            let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
-            Some((entry.at, *points))
-        });
-        total(events.chain(outcomes).map(|(when, points)| points * fade(at.since(when), policy.half_life)))
+    /// Events of a type up to this moment are deleted, or will be when the customer is settled.
+    fn oldest_kept(&self, kind: EventTypeId) -> Moment {
+        self.now - self.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep)
     }
 
     /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
@@ -344,12 +366,13 @@ impl<'a> View<'a> {
     }
 
     fn event_count(&self, kind: EventTypeId, window: Period, filter: Option<&'a Node>) -> Operand<'a> {
-        let since = self.scene.now - window;
+        let since = (self.scene.now - window).max(self.scene.oldest_kept(kind));
         self.history(|| count(self.events(kind, filter).take_while(|event| event.at > since)))
     }
 
     fn event_last(&self, kind: EventTypeId, filter: Option<&'a Node>) -> Operand<'a> {
-        self.history(|| last(self.events(kind, filter).next().map(|event| event.at)))
+        let kept = |at: &Moment| *at > self.scene.oldest_kept(kind);
+        self.history(|| last(self.events(kind, filter).next().map(|event| event.at).filter(kept)))
     }
 
     fn outcome_times(&self, of: ActionOutcome) -> impl Iterator<Item = Moment> {

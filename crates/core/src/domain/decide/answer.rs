@@ -21,12 +21,26 @@ pub struct Decision {
     pub purposes_used: PurposeSet,
     /// Position of the newest ledger record that the decision knew of.
     pub ledger_position: u64,
-    /// The answer may be used until this moment.
+    /// Until this moment the answer is the same, if nothing is recorded.
     pub valid_until: Moment,
     /// Whether a full history had dropped something that a rule could still ask for.
     pub history_truncated: bool,
     /// Reasons, as far as the question asked for them.
     pub explanation: Option<Explanation>,
+}
+
+impl Decision {
+    /// Whether both say the same: the same steps in the same order and words, or nothing for the same reason.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let said = |chosen: &Chosen| (chosen.action, Arc::clone(&chosen.content), Arc::clone(&chosen.text));
+        let reasons = |chosen: &Chosen| chosen.because.clone();
+        let silence = |decision: &Self| decision.silence.as_ref().map(|silence| silence.reason);
+        let same = |(a, b): (&Chosen, &Chosen)| said(a) == said(b) && reasons(a) == reasons(b);
+        silence(self) == silence(other)
+            && self.actions.len() == other.actions.len()
+            && self.actions.iter().zip(&other.actions).all(same)
+    }
 }
 
 /// One action to take.
@@ -73,7 +87,7 @@ pub struct Silence {
     pub detail: String,
     /// The action that came nearest, and the points it lacked if it was scored.
     pub nearest: Option<(ActionId, f64)>,
-    /// The next moment at which an input changes by itself.
+    /// The first moment at which something would be said, if nothing is recorded.
     pub retry_after: Option<Moment>,
 }
 

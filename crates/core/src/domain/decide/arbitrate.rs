@@ -4,10 +4,10 @@
 use super::engagement::Engaged;
 use crate::domain::expr::Facts;
 use crate::domain::id::{ActionId, ChannelId};
-use crate::domain::model::Action;
+use crate::domain::model::{Action, Points};
 use crate::domain::scoring::{self, Inputs, Score};
 use crate::domain::value::Truth;
-use crate::domain::view::{Scene, View};
+use crate::domain::view::{During, Scene, View};
 
 /// Supposed extra points for one action, to find out whether it would be chosen with them.
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +45,47 @@ pub(crate) fn score_ask(engaged: &Engaged<'_>, view: &View<'_>, channel: Channel
     asks.then(|| score(engaged, view, channel, extra))
 }
 
+/// The lowest and the highest score of an action in an interval; `sensitivity` is that of its conditions, `extra` are more
+/// points of relevance, each at least and at most.
+pub(crate) fn range(
+    action: &Action,
+    sensitivity: [f64; 2],
+    during: &During<'_, '_, '_>,
+    channel: ChannelId,
+    extra: [f64; 2],
+) -> (Score, Score) {
+    let [mut least, mut most] = extra.map(|extra| Relevance { points: action.relevance.base + extra, personal: 0.0 });
+    for points in &action.relevance.add {
+        let found = points.when.prospect(during);
+        if !found.truth.holds {
+            continue;
+        }
+        let (said, sure) = (said(points, during.first), found.truth.is_sure());
+        least.points += if sure { points.points } else { points.points.min(0.0) };
+        most.points += if sure { points.points } else { points.points.max(0.0) };
+        least.personal = least.personal.max(found.most).max(said);
+        most.personal = if sure { most.personal.max(found.least).max(said) } else { most.personal };
+    }
+    let clamp = |relevance: Relevance| Relevance { points: relevance.points.clamp(0.0, 100.0), ..relevance };
+    let [most_personal, least_personal] = [sensitivity[1], sensitivity[0]];
+    let low = weigh(&Engaged { action, sensitivity: most_personal }, during.first, channel, clamp(least));
+    let high = weigh(&Engaged { action, sensitivity: least_personal }, during.last, channel, clamp(most));
+    (low, high)
+}
+
+/// The sensitivity of the reason that is given for points.
+fn said(points: &Points, facts: &impl Facts) -> f64 {
+    let reason = points.because.as_ref().filter(|because| points.points > 0.0 && because.missing(facts).is_none());
+    reason.map_or(0.0, |because| because.shown_sensitivity(facts))
+}
+
 fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     let mut sum = Relevance { points: action.relevance.base + extra, personal: 0.0 };
     for points in &action.relevance.add {
         let found = points.when.evaluate(view);
         if found.truth == Truth::True {
-            let reason =
-                points.because.as_ref().filter(|because| points.points > 0.0 && because.missing(view).is_none());
-            let said = reason.map_or(0.0, |because| because.shown_sensitivity(view));
             sum.points += points.points;
-            sum.personal = sum.personal.max(found.sensitivity).max(said);
+            sum.personal = sum.personal.max(found.sensitivity).max(said(points, view));
         }
     }
     Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }

@@ -9,12 +9,13 @@ use super::arbitrate::{self, Boost};
 use super::engagement::{self, Engaged, Views};
 use super::gate::Gate;
 use super::judgement::{Judgement, Why};
-use super::request::Case;
+use super::pass::{Gates, pass};
+use super::request::{Case, Request};
 use crate::domain::consent::{Denial, Stage, binding, must_not_be_asked};
 use crate::domain::id::PurposeId;
 use crate::domain::model::Action;
 use crate::domain::scoring::Score;
-use crate::domain::view::{Scene, View};
+use crate::domain::view::{During, Scene, View, closed};
 
 /// Whether the ask may be made at all; it is scored after all other actions.
 pub(crate) fn pending<'r>(engaged: &Engaged<'r>, scene: &Scene<'_>) -> Judgement<'r> {
@@ -51,6 +52,12 @@ fn asked<'r>(engaged: &Engaged<'r>, purpose: PurposeId, scene: &Scene<'_>) -> Ju
     }
 }
 
+/// Whether the customer has agreed already or must not be asked, so that the ask cannot be made, whatever its gates say.
+pub(crate) fn is_closed(action: &Action, scene: &Scene<'_>) -> bool {
+    let closed = |why: Why<'_>| matches!(why, Why::AlreadyGiven | Why::NeverAskAgain);
+    action.asks.is_some() && closed(pending(&Engaged { action, sensitivity: 0.0 }, scene).why)
+}
+
 /// Scores every pending ask by what it would gain over the best that can be said now.
 pub(crate) fn score_asks<'r>(
     judgements: &mut [Judgement<'r>],
@@ -63,7 +70,9 @@ pub(crate) fn score_asks<'r>(
     for judgement in judgements {
         let (action, Why::Asking(sensitivity)) = (judgement.action, judgement.why) else { continue };
         let Some(purpose) = action.asks else { continue };
-        let gain = best_then(purpose, best_now, case, views) - best_now;
+        let view = views.of(purpose);
+        let [_, best_then] = best_then(purpose, case.request, view, view);
+        let gain = best_then - best_now;
         let (view, channel) = (views.of(action.purpose), case.request.channel);
         let extra = gain.max(0.0) + Boost::of(boost, action);
         let score = arbitrate::score_ask(&Engaged { action, sensitivity }, view, channel, extra);
@@ -76,45 +85,43 @@ pub(crate) fn score_asks<'r>(
     }
 }
 
-/// The best score if the purpose were given, and at least the best score now. Actions with the highest upper bound come
-/// first; the search ends when no upper bound exceeds the best score found.
-fn best_then<'r>(purpose: PurposeId, best_now: f64, case: Case<'r, '_>, views: &mut Views<'r>) -> f64 {
-    let Case { scene, request } = case;
-    let lineup = scene.rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
-    let common = arbitrate::common_costs(scene);
+/// The best score that is possible if the purpose were given, from the first moment to the last: at least, and at most.
+/// Actions with the highest upper bound come first; the search ends when no upper bound exceeds the best score found.
+pub(crate) fn best_then(purpose: PurposeId, request: &Request<'_>, first: &View<'_>, last: &View<'_>) -> [f64; 2] {
+    let rules = first.scene.rules;
+    let lineup = rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
+    let common = arbitrate::common_costs(last.scene);
     let supposing;
-    let view = if scene.rules.consents_read.contains(purpose) {
-        supposing = scene.view(purpose).granting(purpose);
-        &supposing
-    } else {
-        views.of(purpose)
-    };
-    let mut best = best_now;
+    let mut during = During { first, last, open: engagement::could_be_told };
+    if rules.consents_read.contains(purpose) {
+        supposing = (first.scene.view(purpose).granting(purpose), last.scene.view(purpose).granting(purpose));
+        during = During { first: &supposing.0, last: &supposing.1, ..during };
+    }
+    let mut best = [0.0_f64; 2];
     for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
-        if promise - common <= best {
+        if promise - common <= best[1] {
             break;
         }
-        let action = scene.rules.actions.get(*action);
-        let score = action.and_then(|action| possible_score(action, case, view));
-        best = best.max(score.map_or(best, |score| score.total));
+        let Some(action) = rules.actions.get(*action) else { continue };
+        if let Some((sure, low, high)) = possible_score(action, request, &during) {
+            best[1] = best[1].max(high.total);
+            best[0] = if sure { best[0].max(low.total) } else { best[0] };
+        }
     }
     best
 }
 
-/// The score an action would have, computed without the data that the consent would bring.
-fn possible_score<'r>(action: &'r Action, case: Case<'r, '_>, view: &View<'r>) -> Option<Score> {
-    let Case { scene, request } = case;
-    if engagement::out_of_question(action, case).is_some() {
-        return None;
-    }
-    let engaged = engagement::might_engage(action, view)?;
-    if action.asks.is_some() || super::contact::drop(action, scene, request.channel, &[]).is_some() {
-        return None;
-    }
-    let never_known = |fact| !engagement::is_personal(fact, scene);
+/// The lowest and the highest score that an action can have, without the data that the consent would bring, and whether
+/// it surely has one.
+fn possible_score(action: &Action, request: &Request<'_>, during: &During<'_, '_, '_>) -> Option<(bool, Score, Score)> {
+    let mut gates = Gates::default();
+    let sensitivity = pass(action, request, during, &mut gates)?;
+    let never_known = |fact| !engagement::is_personal(fact, during.first.scene);
     let text = &action.treatments.get(request.channel)?.text;
-    if text.missing_where(view, never_known).is_some() {
+    if text.missing_where(during.first, never_known).is_some() {
         return None;
     }
-    Some(arbitrate::score(&engaged, view, request.channel, 0.0))
+    let known = During { open: closed, ..*during };
+    let (low, high) = arbitrate::range(action, sensitivity, &known, request.channel, [0.0; 2]);
+    Some((!gates.any(|_| true), low, high))
 }

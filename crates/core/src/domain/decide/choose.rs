@@ -13,7 +13,6 @@ use super::request::Case;
 use crate::domain::id::ChannelId;
 use crate::domain::model::Action;
 use crate::domain::scoring::{Score, Term};
-use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, View};
 
 /// The score that an action must exceed.
@@ -54,7 +53,7 @@ pub(crate) fn choose<'r>(mut judgements: Vec<Judgement<'r>>, case: Case<'r, '_>)
         } else if chosen.len() >= request.max_actions {
             (Gate::Outranked, Why::Outranked(last - score.total))
         } else if let Some(dropped) = (!chosen_actions.is_empty())
-            .then(|| contact::drop(action, scene, request.channel, &chosen_actions))
+            .then(|| contact::limit(action, scene, request.channel, &chosen_actions))
             .flatten()
         {
             (dropped.gate, dropped.why)
@@ -85,7 +84,8 @@ fn by_points(a: &Score, b: &Score) -> Ordering {
         .then(a.intrusiveness().total_cmp(&b.intrusiveness()))
 }
 
-fn exclude(a: &Action, b: &Action) -> bool {
+/// Whether two actions must not be in one answer.
+pub(crate) fn exclude(a: &Action, b: &Action) -> bool {
     a.excludes.contains(&b.id) || b.excludes.contains(&a.id)
 }
 
@@ -93,34 +93,20 @@ fn exclude(a: &Action, b: &Action) -> bool {
 pub(crate) fn put_in_words(judgement: &Judgement<'_>, channel: ChannelId, view: &View<'_>) -> Option<Chosen> {
     let action = judgement.action;
     let treatment = action.treatments.get(channel)?;
-    let because = action.relevance.add.iter().filter_map(|points| {
-        let because = points.because.as_ref().filter(|_| points.points > 0.0)?;
-        points.when.evaluate(view).truth.holds().then(|| because.fill(view).ok())?
-    });
     Some(Chosen {
         action: action.id,
         content: Arc::clone(&treatment.content),
         text: treatment.text.fill(view).ok()?,
         score: judgement.score?,
-        because: because.collect(),
+        because: reasons(action, view),
     })
 }
 
-/// How long the answer may be used: until a reservation lapses, a grant it relies on ends, an action's dates end, or
-/// quiet hours begin or end; a day at most.
-pub(crate) fn valid_until(scene: &Scene<'_>, on: ChannelId, outcome: &Weighed<'_>) -> Moment {
-    let mut until = scene.now + Period::DAY;
-    let mut limit = |moment: Option<Moment>| until = until.min(moment.unwrap_or(until));
-    let reserve = scene.rules.declared.channels.get(on).and_then(|channel| channel.reserve_for);
-    limit(reserve.filter(|_| !outcome.chosen.is_empty()).map(|period| scene.now + period));
-    limit(contact::quiet_hours(scene, on).map(|quiet| quiet.next_change(scene.now, scene.zone())));
-    for judgement in outcome.chosen.iter().filter_map(|index| outcome.judgements.get(*index)) {
-        limit(judgement.action.until);
-        if let crate::domain::consent::Verdict::Allow { until, .. } =
-            scene.verdict(judgement.action.purpose, crate::domain::consent::Stage::Disclosure)
-        {
-            limit(Some(until));
-        }
-    }
-    until
+/// The reasons that are given for an action.
+pub(crate) fn reasons(action: &Action, view: &View<'_>) -> SmallVec<[Arc<str>; 1]> {
+    let because = action.relevance.add.iter().filter_map(|points| {
+        let because = points.because.as_ref().filter(|_| points.points > 0.0)?;
+        points.when.evaluate(view).truth.holds().then(|| because.fill(view).ok())?
+    });
+    because.collect()
 }

@@ -10,11 +10,19 @@ use crate::domain::action::Outcome;
 use crate::domain::customer::ContactState;
 use crate::domain::id::ChannelId;
 use crate::domain::model::{Action, Limit, LimitRule, LimitScope, Otherwise, QuietHours};
-use crate::domain::time::{Moment, Period, TimeOfDay};
+use crate::domain::time::{Moment, Period, first_moment};
+use crate::domain::value::Possible;
 use crate::domain::view::Scene;
 
+/// Drops an action that would exceed a limit now, or in quiet hours.
+pub(crate) fn drop<'r>(action: &'r Action, scene: &'r Scene<'_>, channel: ChannelId) -> Option<Judgement<'r>> {
+    let is_quiet = || quiet(scene, scene, channel).holds;
+    limit(action, scene, channel, &[])
+        .or_else(|| is_quiet().then(|| Judgement::dropped(action, Gate::QuietHours, Why::Quiet)))
+}
+
 /// Drops an action that would exceed a limit now; `chosen` are the actions already chosen for this answer.
-pub(crate) fn drop<'r>(
+pub(crate) fn limit<'r>(
     action: &'r Action,
     scene: &'r Scene<'_>,
     channel: ChannelId,
@@ -29,12 +37,9 @@ pub(crate) fn drop<'r>(
         // Earlier contacts count the same for every action that the limit covers.
         Some((limit, if chosen.is_empty() { *alone.get_or_init(count) } else { count() }?))
     });
-    if let Some((limit, until)) = own.chain(pooled).max_by_key(|(_, until)| *until) {
-        let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
-        return Some(Judgement::dropped(action, gate, Why::Limit(limit, until)));
-    }
-    let quiet = quiet_until(scene, channel)?;
-    Some(Judgement::dropped(action, Gate::QuietHours, Why::Quiet(quiet)))
+    let (limit, until) = own.chain(pooled).max_by_key(|(_, until)| *until)?;
+    let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
+    Some(Judgement::dropped(action, gate, Why::Limit(limit, until)))
 }
 
 /// How much of a limit is used, and when a used-up one lets the next contact through.
@@ -117,14 +122,18 @@ fn occurrences<'s>(
     contacts.chain(outcomes)
 }
 
-/// Within quiet hours: when they end, if the channel waits for that.
-fn quiet_until(scene: &Scene<'_>, channel: ChannelId) -> Option<Option<Moment>> {
-    let quiet = quiet_hours(scene, channel)?;
-    let local = scene.local();
-    if !quiet.cover(TimeOfDay { hour: local.hour, minute: local.minute }) {
-        return None;
-    }
-    Some((quiet.otherwise == Otherwise::Wait).then(|| quiet.next_change(scene.now, scene.zone())))
+/// Whether it can be quiet on the channel from the moment of the first scene to that of the last.
+pub(crate) fn quiet(first: &Scene<'_>, last: &Scene<'_>, channel: ChannelId) -> Possible {
+    let quiet = quiet_hours(first, channel);
+    quiet.map_or(Possible::TRUE.not(), |quiet| quiet.cover(first.local(), last.local()))
+}
+
+/// When quiet hours end, if the channel waits for that. Two days: a change of the clocks may skip one end.
+pub(crate) fn quiet_end(scene: &Scene<'_>, channel: ChannelId) -> Option<Moment> {
+    let quiet = quiet_hours(scene, channel).filter(|quiet| quiet.otherwise == Otherwise::Wait)?;
+    let local = |at: Moment| at.local(scene.zone());
+    let last = scene.now + Period(3 * Period::DAY.0);
+    first_moment(scene.now, last, &mut |from, to| quiet.cover(&local(from), &local(to)).fails)
 }
 
 /// The channel's quiet hours.

@@ -7,11 +7,11 @@ use super::gate::Gate;
 use super::judgement::{Judgement, Why};
 use super::request::Case;
 use crate::domain::consent::{Denial, Stage};
-use crate::domain::expr::{Fact, FactId, Facts, Node, evaluate};
+use crate::domain::expr::{Fact, FactId, Facts, Node};
 use crate::domain::id::PurposeId;
 use crate::domain::index::Offer;
 use crate::domain::model::{Action, Condition};
-use crate::domain::value::{Operand, Truth};
+use crate::domain::value::Operand;
 use crate::domain::view::{Scene, View};
 
 /// The gates of the three questions, in order.
@@ -117,84 +117,8 @@ pub(crate) fn engage<'r>(action: &'r Action, view: &View<'_>) -> Result<Engaged<
     Ok(Engaged { action, sensitivity })
 }
 
-/// Whether the engagement policy could hold if withheld facts were known.
-pub(crate) fn might_engage<'r>(action: &'r Action, view: &View<'_>) -> Option<Engaged<'r>> {
-    let mut sensitivity = 0.0_f64;
-    for condition in policy(action).into_iter().flat_map(|(_, conditions)| conditions) {
-        let possible = possible(condition, view);
-        if !possible.holds {
-            return None;
-        }
-        sensitivity = sensitivity.max(possible.sensitivity);
-    }
-    Some(Engaged { action, sensitivity })
-}
-
-/// The possible results of a condition over all values of the withheld facts.
-#[derive(Debug, Clone, Copy)]
-struct Possible {
-    /// It can be true.
-    holds: bool,
-    /// It can be false.
-    fails: bool,
-    /// Its sensitivity where it is true.
-    sensitivity: f64,
-}
-
-impl Possible {
-    const TRUE: Self = Self { holds: true, fails: false, sensitivity: 0.0 };
-
-    fn not(self) -> Self {
-        Self { holds: self.fails, fails: self.holds, ..self }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            holds: self.holds && other.holds,
-            fails: self.fails || other.fails,
-            sensitivity: self.sensitivity.max(other.sensitivity),
-        }
-    }
-}
-
-fn possible(condition: &Condition, view: &View<'_>) -> Possible {
-    let every = |parts: &[Condition], look: fn(Possible) -> Possible| {
-        parts.iter().map(|part| look(possible(part, view))).fold(Possible::TRUE, Possible::and)
-    };
-    match condition {
-        Condition::Expression(program) => {
-            Possible { sensitivity: program.sensitivity, ..possible_truths(&program.node, view) }
-        }
-        Condition::All(parts, _) => every(parts, |part| part),
-        Condition::None(parts, _) => {
-            Possible { sensitivity: condition.most_sensitive(), ..every(parts, Possible::not) }
-        }
-        Condition::Any(parts, _) => {
-            let hold = parts.iter().map(|part| possible(part, view)).filter(|part| part.holds);
-            let least = hold.map(|part| part.sensitivity).reduce(f64::min);
-            Possible { sensitivity: least.unwrap_or(0.0), ..every(parts, Possible::not).not() }
-        }
-    }
-}
-
-/// The possible results of an expression. A part that needs an unknown fact which no consent can bring can be neither
-/// true nor false.
-fn possible_truths(node: &Node, view: &View<'_>) -> Possible {
-    let part = |part| possible_truths(part, view);
-    match node {
-        Node::Not(inner) => part(inner).not(),
-        Node::And(parts) => parts.iter().map(part).fold(Possible::TRUE, Possible::and),
-        Node::Or(parts) => parts.iter().map(|inner| part(inner).not()).fold(Possible::TRUE, Possible::and).not(),
-        leaf => {
-            let truth = evaluate(leaf, view).truth();
-            let open = truth == Truth::Unknown && could_be_told(leaf, view);
-            Possible { holds: open || truth == Truth::True, fails: open || truth == Truth::False, sensitivity: 0.0 }
-        }
-    }
-}
-
 /// Whether all its unknown facts are personal, so that a consent may bring them.
-fn could_be_told(leaf: &Node, view: &View<'_>) -> bool {
+pub(crate) fn could_be_told(leaf: &Node, view: &View<'_>) -> bool {
     let (mut withheld, mut missing) = (false, false);
     leaf.visit_facts(&mut |fact| {
         if view.read(fact) == Operand::Unknown {
@@ -223,7 +147,8 @@ pub(crate) fn is_personal(fact: FactId, scene: &Scene<'_>) -> bool {
     }
 }
 
-fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {
+/// The conditions of the three questions, with their gates.
+pub(crate) fn policy(action: &Action) -> [(Gate, &[Condition]); 3] {
     let [eligible, applicable, suitable] = GATES;
     [(eligible, &action.eligible), (applicable, &action.applicable), (suitable, &action.suitable)]
 }

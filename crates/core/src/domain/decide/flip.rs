@@ -11,7 +11,7 @@ use super::gate::Gate;
 use super::judgement::{Judgement, Why};
 use super::request::{Case, Request};
 use super::suppose::{Change, World};
-use super::{solve, weigh};
+use super::{contact, solve, weigh};
 use crate::domain::model::Action;
 
 /// How many changes one flip may hold.
@@ -30,7 +30,7 @@ pub(crate) fn find<'r>(
     cost: &Cell<usize>,
 ) -> Option<String> {
     let action = judgement.action;
-    let mut ways = ways(judgement, views);
+    let mut ways = ways(judgement, views, request);
     if ways.is_empty() {
         return None;
     }
@@ -90,18 +90,19 @@ impl Search<'_> {
         let outcome = weigh::score_candidates(Case { scene: &scene, request }, &mut views, Some(boost));
         cost.set(cost.get() + outcome.judgements.len() + views.uses());
         let now = outcome.judgements.iter().find(|judgement| judgement.action.id == action.id)?;
-        Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views)) })
+        Some(if now.gate == Gate::Chosen { Again::Chosen } else { Again::Dropped(ways(now, &mut views, request)) })
     }
 }
 
 /// Changes that each pass the gate at which the action dropped out, or fulfil a part of it.
-fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>) -> Vec<Change> {
+fn ways<'r>(judgement: &Judgement<'r>, views: &mut Views<'r>, request: &Request<'_>) -> Vec<Change> {
     match judgement.why {
         Why::Condition(condition, _) => {
             let values = solve::satisfy(condition, views.of(judgement.action.purpose));
             values.into_iter().map(|(fact, value)| Change::Fact(fact, value)).collect()
         }
-        Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) | Why::Quiet(Some(at)) => vec![Change::Moment(at)],
+        Why::NotYet(at) | Why::Limit(_, at) | Why::AskedBefore(at) => vec![Change::Moment(at)],
+        Why::Quiet => contact::quiet_end(views.scene(), request.channel).map(Change::Moment).into_iter().collect(),
         Why::Gap(gap) | Why::Outranked(gap) => points(judgement, gap).map(Change::Points).into_iter().collect(),
         _ => Vec::new(),
     }

@@ -37,3 +37,18 @@ crate::words! {
         Chosen = "chosen",
     }
 }
+
+impl Gate {
+    /// The order of nearness: scored actions, then those that only the contact policy stopped, then those without consent.
+    pub(crate) fn nearness(self) -> u8 {
+        match self {
+            Self::BelowThreshold | Self::Excluded | Self::Outranked | Self::Chosen => 6,
+            Self::Limit | Self::CoolDown => 5,
+            Self::QuietHours => 4,
+            Self::Consent => 3,
+            Self::Text | Self::Ask => 2,
+            Self::Eligible | Self::Applicable | Self::Suitable => 1,
+            Self::Group | Self::Channel | Self::Dates => 0,
+        }
+    }
+}

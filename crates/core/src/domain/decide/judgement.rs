@@ -27,7 +27,7 @@ pub(crate) enum Why<'r> {
     /// A consent ask that is not scored yet, and the sensitivity of its conditions.
     Asking(f64),
     Limit(&'r Limit, Moment),
-    Quiet(Option<Moment>),
+    Quiet,
     Text(&'r str),
     Gap(f64),
     Excluded(ActionId),
@@ -72,7 +72,7 @@ pub(crate) struct Weighed<'r> {
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     pub gates: [u32; Gate::ALL.len()],
-    /// The action that passed the most gates; the first of equals.
+    /// The action that came nearest; the first of equals.
     pub nearest: Option<(Gate, ActionId)>,
 }
 
@@ -81,7 +81,7 @@ impl Counted {
         if let Some(count) = self.gates.get_mut(gate as usize) {
             *count += 1;
         }
-        if self.nearest.is_none_or(|(nearest, _)| gate > nearest) {
+        if self.nearest.is_none_or(|(nearest, _)| gate.nearness() > nearest.nearness()) {
             self.nearest = Some((gate, action));
         }
     }

@@ -5,6 +5,9 @@
 //! `silence` says why nothing was picked; `explain` gives the reason of every loser, and `flip` the change that would
 //! have let it win, in a world that `suppose` builds from values that `solve` finds.
 //!
+//! `moments` finds until when the answer is the same, and when something would be said: over intervals of time, in which
+//! `outlook` sees what can become of one action.
+//!
 //! `request` and `answer` are what callers see; `gate` and `judgement` what these parts hand to each other.
 
 mod answer;
@@ -17,6 +20,10 @@ mod explain;
 mod flip;
 mod gate;
 mod judgement;
+mod moments;
+mod nearness;
+mod outlook;
+mod pass;
 mod request;
 mod silence;
 mod solve;
@@ -32,12 +39,24 @@ use crate::domain::view::{Scene, Situation, Subject};
 
 pub use answer::{Chosen, Decision, Explanation, Loser, Silence, SilenceReason};
 pub use gate::Gate;
+use moments::Within;
 use request::Case;
 pub use request::{Explain, Request};
 
 /// Picks the next best actions for one customer now, or silence.
 #[must_use]
 pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
+    decide_before(rules, subject, request, now, (now + rules.policy.retry_within, moments::MOST_CHANGES))
+}
+
+/// A decision whose `retry_after` is before a moment; until then, so many grants and stages may end.
+fn decide_before(
+    rules: &RuleSet,
+    subject: Subject<'_>,
+    request: &Request<'_>,
+    now: Moment,
+    within: (Moment, u8),
+) -> Decision {
     let situation = Situation { channel: Some(request.channel), ..request.situation };
     let scene = Scene::new(rules, subject, situation, now);
     let case = Case { scene: &scene, request };
@@ -57,18 +76,30 @@ pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now:
     }
     let silence = actions.is_empty().then(|| {
         weigh::add_runners_up(&mut outcome, case, &mut views);
-        silence::explain(&scene, &outcome)
+        silence::explain(&scene, request.channel, &outcome)
     });
-    let retry_after = silence.as_ref().and_then(|silence| silence.retry_after).unwrap_or(Moment::DISTANT_FUTURE);
-    Decision {
+    let mut decision = Decision {
         silence,
         purposes_used,
         ledger_position: subject.standing.position(),
-        valid_until: choose::valid_until(&scene, request.channel, &outcome).min(retry_after),
+        valid_until: now,
         history_truncated: truncated(&scene),
         explanation: explain::explain(case, &outcome, &mut views),
         actions,
+    };
+    let (before, changes) = within;
+    let again = |subject: Subject<'_>, request: &Request<'_>, at: Moment| {
+        decide_before(rules, subject, request, at, (before, changes.saturating_sub(1)))
+    };
+    let named = moments::of(case, &mut views, &outcome, &decision, Within { before, changes, again: &again });
+    decision.valid_until = named.valid_until;
+    if let Some(silence) = &mut decision.silence {
+        // Who drops what falls into quiet hours does not wait for their end.
+        let dropped =
+            silence.reason == SilenceReason::QuietHours && contact::quiet_end(&scene, request.channel).is_none();
+        silence.retry_after = named.retry_after.filter(|_| !dropped);
     }
+    decision
 }
 
 fn truncated(scene: &Scene<'_>) -> bool {

@@ -124,8 +124,7 @@ fn sayable(judgement: &Judgement<'_>, request: &Request<'_>, threshold: f64) -> 
     judgement.score.filter(|score| request.max_actions == 1 && score.total > threshold)
 }
 
-/// Evaluates the actions that explain a silence, unless they have been: of each purpose the first action by id, and the
-/// one whose dates begin next.
+/// Evaluates the actions that explain a silence, unless they have been: of each purpose the first action by id.
 ///
 /// Actions of one purpose that consent or a condition ruled out came equally near, and of these the first by id counts
 /// as the nearest.
@@ -136,12 +135,7 @@ pub(crate) fn add_runners_up<'r>(outcome: &mut Weighed<'r>, case: Case<'r, '_>, 
     let in_question = |action: &&'r Action| engagement::out_of_question(action, case).is_none();
     let lineups = rules.index.purposes.iter().filter_map(|index| index.lineups.get(request.channel));
     let first = lineups.filter_map(|lineup| lineup.by_name.iter().filter_map(action).find(in_question));
-    let later = rules.index.starts.partition_point(|(from, _)| *from <= scene.now);
-    let starting = rules.index.starts.get(later..).unwrap_or(&[]).iter().filter_map(|(_, id)| action(id));
-    let next = starting.filter(|action| {
-        matches!(engagement::out_of_question(action, case), Some(Judgement { why: Why::NotYet(_), .. }))
-    });
-    for action in first.chain(next.take(1)).collect::<Vec<_>>() {
+    for action in first.collect::<Vec<_>>() {
         if !outcome.judgements.iter().any(|judgement| judgement.action.id == action.id) {
             let judgement = evaluate(action, case, views, None);
             outcome.counted.take(judgement.gate);
@@ -170,7 +164,7 @@ pub(crate) fn evaluate<'r>(
 /// Evaluates the gates after the engagement policy, with `extra` points of relevance.
 fn evaluate_engaged<'r>(engaged: &Engaged<'r>, case: Case<'r, '_>, view: &View<'r>, extra: f64) -> Judgement<'r> {
     let (action, channel) = (engaged.action, case.request.channel);
-    if let Some(dropped) = contact::drop(action, case.scene, channel, &[]) {
+    if let Some(dropped) = contact::drop(action, case.scene, channel) {
         return dropped;
     }
     if action.asks.is_some() {

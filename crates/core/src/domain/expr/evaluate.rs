@@ -75,7 +75,7 @@ fn any(truths: impl Iterator<Item = Truth>) -> Truth {
     every(truths.map(Truth::not)).not()
 }
 
-fn compare(how: Comparison, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> {
+pub(super) fn compare(how: Comparison, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let order = match (a, b) {
         (Operand::Text(a), Operand::Text(b)) => Some(a.cmp(b)),
@@ -97,7 +97,7 @@ fn compare(how: Comparison, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> 
     })
 }
 
-fn any_of(item: Operand<'_>, constants: &[Value]) -> Operand<'static> {
+pub(super) fn any_of(item: Operand<'_>, constants: &[Value]) -> Operand<'static> {
     match item {
         Operand::Unknown => Operand::Unknown,
         item => Operand::Flag(constants.iter().any(|constant| constant.operand() == item)),
@@ -119,7 +119,7 @@ fn negate(operand: Operand<'_>) -> Operand<'static> {
     }
 }
 
-fn arithmetic(how: Arithmetic, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> {
+pub(super) fn arithmetic(how: Arithmetic, a: Operand<'_>, b: Operand<'_>) -> Operand<'static> {
     match (how, a, b) {
         (_, Operand::Number(a), Operand::Number(b)) => number(how, a, b),
         (Arithmetic::Add, Operand::Moment(at), Operand::Duration(by))

@@ -2,10 +2,12 @@
 //!
 //! The front end makes programs from text; nothing in a program can fail.
 
+mod course;
 mod evaluate;
 mod fact;
 mod program;
 
+pub use course::{Course, Values, computed, hull, possible, values};
 pub use evaluate::{Facts, evaluate};
-pub use fact::{Fact, FactEntry, FactId, FactTable, NO_STAGE, Property};
+pub use fact::{Clock, Fact, FactEntry, FactId, FactTable, NO_STAGE, Property};
 pub use program::{Arithmetic, Comparison, Node, Pattern, Program, TextTest};

@@ -1,7 +1,7 @@
 //! Conditions as alternatives of demands on single facts (a disjunctive normal form), for the index and the lints.
 
 use super::allowed::Allowed;
-use crate::domain::expr::{Arithmetic, Comparison, Fact, FactId, FactTable, Facts, Node};
+use crate::domain::expr::{Arithmetic, Comparison, Course, Fact, FactId, FactTable, Facts, Node, Values, computed};
 use crate::domain::model::Condition;
 use crate::domain::time::Period;
 use crate::domain::value::{Operand, Value};
@@ -186,6 +186,15 @@ impl Dimension {
     pub fn fact(self) -> FactId {
         match self {
             Self::Fact(fact) | Self::Has(fact) | Self::SinceNow(fact, _) => fact,
+        }
+    }
+
+    /// The values that a customer can have in a dimension in an interval.
+    pub fn values<'a>(self, course: &'a impl Course) -> Values<'a> {
+        match self {
+            Self::Fact(fact) => course.values(fact),
+            Self::Has(fact) => Values::One(course.first().has(fact).operand()),
+            Self::SinceNow(fact, now) => computed(Arithmetic::Subtract, course.values(fact), course.values(now)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use compact_str::CompactString;
 
 use super::allowed::{Allowed, Cut, Interval, number};
-use super::bits;
+use super::bits::{self, Survivors};
 use super::clause::Dimension;
 use crate::domain::value::Operand;
 
@@ -56,6 +56,19 @@ impl Column {
     pub fn rows(&self, value: Operand<'_>) -> &[u64] {
         let set = self.groups.of_value(value).map_or(0, |group| group + 1);
         self.sets.get(set * self.words..(set + 1) * self.words).unwrap_or(&[])
+    }
+
+    /// The rows that may hold for a value from a lowest to a highest one.
+    pub fn rows_between(&self, low: Operand<'_>, high: Operand<'_>) -> Survivors {
+        let ends = self.groups.of_value(low).zip(self.groups.of_value(high));
+        let mut rows = Survivors::from_elem(0, self.words);
+        if let (Groups::Numbers(_), Some((first, last))) = (&self.groups, ends) {
+            let sets = self.sets.chunks(self.words.max(1)).skip(first + 1).take(last + 1 - first);
+            sets.for_each(|set| rows.iter_mut().zip(set).for_each(|(rows, set)| *rows |= set));
+        } else {
+            rows.fill(u64::MAX);
+        }
+        rows
     }
 
     fn set_mut(&mut self, group: usize) -> &mut [u64] {

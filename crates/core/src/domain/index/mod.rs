@@ -24,7 +24,7 @@ use shard::{Entry, Shard};
 use crate::domain::expr::FactTable;
 use crate::domain::id::{ActionId, ChannelId, IdMap, PurposeId, Vocabulary};
 use crate::domain::model::{Action, Arbitration};
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 
 /// The actions of a rule set, in the orders in which decisions need them.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,8 @@ pub struct Index {
     pub purposes: Vec<PurposeIndex>,
     /// Actions with a `from` date, earliest first.
     pub starts: Vec<(Moment, ActionId)>,
+    /// Whether some action asks for a consent.
+    pub asks: bool,
     /// Every action, for decisions that explain every loser.
     pub scan: Scan,
 }
@@ -76,7 +78,15 @@ impl Index {
         served.dedup();
         let of = |purpose| by_name.iter().copied().filter(|action| action.purpose == purpose).collect::<Vec<_>>();
         let purposes = served.into_iter().map(|purpose| PurposeIndex::new(purpose, &of(purpose), weights, facts));
-        Self { purposes: purposes.collect(), starts, scan }
+        let asks = by_name.iter().any(|action| action.asks.is_some());
+        Self { purposes: purposes.collect(), starts, asks, scan }
+    }
+
+    /// The actions whose `from` date comes after a moment and before another one.
+    pub fn starts_between(&self, now: Moment, end: Moment) -> impl Iterator<Item = ActionId> {
+        let place = |at: Moment| self.starts.partition_point(|(from, _)| *from < at);
+        let starts = self.starts.get(place(now + Period(1))..place(end)).unwrap_or(&[]);
+        starts.iter().map(|(_, action)| *action)
     }
 
     /// The actions of a purpose.

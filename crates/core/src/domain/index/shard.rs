@@ -9,7 +9,7 @@ use super::bits::{self, Survivors};
 use super::clause::{Alternatives, Dimension};
 use super::column::Column;
 use super::promise::Promise;
-use crate::domain::expr::{Fact, FactTable, Facts};
+use crate::domain::expr::{Course, Fact, FactTable, Facts, Values};
 use crate::domain::id::{ActionId, ChannelId, IdMap};
 
 /// One action to be indexed.
@@ -125,12 +125,37 @@ impl Shard {
     /// Every action on the channel whose engagement policy may hold, in the order of the entries; a fact is read only
     /// if a remaining row has a demand on it.
     pub fn survivors(&self, channel: ChannelId, facts: &impl Facts) -> impl Iterator<Item = Survivor<'_>> {
-        let mut left = self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default();
+        let mut left = self.on(channel);
         for column in &self.columns {
             if bits::meet(&left, &column.constrained) {
                 bits::keep(&mut left, column.rows(column.dimension.read(facts)));
             }
         }
+        self.in_order(left)
+    }
+
+    /// Every action on the channel whose engagement policy may hold at some moment of an interval, in the order of the
+    /// entries.
+    pub fn survivors_during(&self, channel: ChannelId, course: &impl Course) -> impl Iterator<Item = Survivor<'_>> {
+        let mut left = self.on(channel);
+        for column in &self.columns {
+            if bits::meet(&left, &column.constrained) {
+                match column.dimension.values(course) {
+                    Values::One(value) => bits::keep(&mut left, column.rows(value)),
+                    Values::Between(low, high) => bits::keep(&mut left, &column.rows_between(low, high)),
+                    Values::Any => {}
+                }
+            }
+        }
+        self.in_order(left)
+    }
+
+    /// The rows of the actions with a treatment on a channel.
+    fn on(&self, channel: ChannelId) -> Survivors {
+        self.channels.get(channel).map(|set| Survivors::from_slice(set)).unwrap_or_default()
+    }
+
+    fn in_order(&self, left: Survivors) -> impl Iterator<Item = Survivor<'_>> {
         let mut rows = bits::rows(left).filter_map(|place| Some((place, self.rows.get(place)?))).peekable();
         std::iter::from_fn(move || {
             let (place, row) = rows.next()?;

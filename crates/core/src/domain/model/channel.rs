@@ -1,10 +1,10 @@
 //! `channels:` where a conversation takes place, and how much it interrupts.
 
 use compact_str::CompactString;
-use jiff::tz::TimeZone;
 
 use crate::domain::sources::Span;
-use crate::domain::time::{Moment, Period, TimeOfDay};
+use crate::domain::time::{Local, Period, TimeOfDay};
+use crate::domain::value::{Possible, Truth};
 
 /// The context fact that says what the customer is doing.
 pub const ACTIVITY: &str = "activity";
@@ -75,37 +75,19 @@ crate::words! {
     }
 }
 
-/// For how many days an edge of quiet hours is searched.
-const EDGES: usize = 4;
+const DAY: i64 = 24 * 60;
 
 impl QuietHours {
-    /// Whether a time of day falls into them.
+    /// Whether it can be quiet at moments from the first to the last, which are less than a week apart.
     #[must_use]
-    pub fn cover(&self, time: TimeOfDay) -> bool {
-        if self.from <= self.to { self.from <= time && time < self.to } else { time >= self.from || time < self.to }
-    }
-
-    /// The next moment at which they begin, or end if it is quiet now. A change of the clocks may do either.
-    #[must_use]
-    pub fn next_change(&self, now: Moment, zone: &TimeZone) -> Moment {
-        let quiet = self.cover(now.time_of_day(zone));
-        let edge = if quiet { self.to } else { self.from };
-        let changes = |at: Moment| self.cover(at.time_of_day(zone)) != quiet;
-        let (mut from, mut clocks) = (now, now.next_clock_change(zone));
-        // If the clocks skip an edge, the next one may be a day later.
-        for _ in 0..EDGES {
-            let usual = from.next_local(edge, zone);
-            while let Some(change) = clocks.filter(|change| *change < usual) {
-                if changes(change) {
-                    return change;
-                }
-                clocks = change.next_clock_change(zone);
-            }
-            if changes(usual) {
-                return usual;
-            }
-            from = usual;
+    pub fn cover(&self, first: &Local, last: &Local) -> Possible {
+        let edges = [self.from.minutes(), self.to.minutes()];
+        let passed = |edge: i64| (first.minutes - edge).div_euclid(DAY) != (last.minutes - edge).div_euclid(DAY);
+        if first.offset != last.offset || edges.into_iter().any(passed) && self.from != self.to {
+            return Possible::OPEN;
         }
-        from
+        let [from, to] = edges.map(|edge| (first.minutes - edge).rem_euclid(DAY));
+        // The edge that was passed last says which of the two it is.
+        Truth::from(from < to).into()
     }
 }

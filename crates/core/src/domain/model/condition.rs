@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::domain::expr::{Facts, Program, evaluate};
+use crate::domain::expr::{Course, Facts, Program, Values, evaluate, possible};
 use crate::domain::sources::Span;
-use crate::domain::value::Truth;
+use crate::domain::value::{Possible, Truth};
 
 /// A condition with its place.
 #[derive(Debug, Clone)]
@@ -26,6 +26,17 @@ pub struct Finding {
     pub truth: Truth,
     /// The highest sensitivity among the facts that decide the result.
     pub sensitivity: f64,
+}
+
+/// What a condition can come to in an interval of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prospect {
+    /// The truths that it can have.
+    pub truth: Possible,
+    /// The least sensitivity of the facts that decide it, where it holds.
+    pub least: f64,
+    /// The highest.
+    pub most: f64,
 }
 
 impl Condition {
@@ -54,6 +65,45 @@ impl Condition {
                 Finding { truth: found.truth.not(), sensitivity }
             }
         }
+    }
+
+    /// What the condition can come to in an interval.
+    pub fn prospect(&self, course: &impl Course) -> Prospect {
+        let of_parts = |parts: &[Self]| parts.iter().map(|part| part.prospect(course)).collect::<Vec<_>>();
+        match self {
+            Self::Expression(program) => {
+                let truth = possible(&program.node, course);
+                Prospect { truth, least: program.sensitivity, most: program.sensitivity }
+            }
+            Self::All(parts, _) => of_parts(parts).into_iter().fold(
+                Prospect { truth: Possible::TRUE, least: 0.0, most: 0.0 },
+                |all, part| {
+                    let truth = all.truth.and(part.truth);
+                    Prospect { truth, least: all.least.max(part.least), most: all.most.max(part.most) }
+                },
+            ),
+            Self::Any(parts, _) => {
+                let parts = of_parts(parts);
+                let truth = parts.iter().fold(Possible::TRUE.not(), |any, part| any.or(part.truth));
+                let can = || parts.iter().filter(|part| part.truth.holds);
+                let sure = can().filter(|part| part.truth.is_sure()).map(|part| part.most).reduce(f64::min);
+                let most = sure.unwrap_or_else(|| can().map(|part| part.most).fold(0.0, f64::max));
+                Prospect { truth, least: can().map(|part| part.least).reduce(f64::min).unwrap_or(0.0), most }
+            }
+            Self::None(parts, _) => {
+                let truth = parts.iter().fold(Possible::TRUE, |none, part| none.and(part.prospect(course).truth.not()));
+                Prospect { truth, least: self.most_sensitive(), most: self.most_sensitive() }
+            }
+        }
+    }
+
+    /// Whether it reads the same facts with the same values at every moment of an interval.
+    pub fn is_steady(&self, course: &impl Course) -> bool {
+        let mut steady = true;
+        self.visit(&mut |program| {
+            program.node.visit_facts(&mut |id| steady = steady && matches!(course.values(id), Values::One(_)));
+        });
+        steady
     }
 
     /// The source text, for explanations.

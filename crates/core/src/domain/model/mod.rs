@@ -18,7 +18,7 @@ mod template;
 pub use action::{Action, Points, Relevance, Treatment};
 pub use attribute::{Attribute, Shape};
 pub use channel::{ACTIVITY, Channel, Direction, Interruption, Otherwise, QuietHours};
-pub use condition::{Condition, Finding};
+pub use condition::{Condition, Finding, Prospect};
 pub use context::ContextFact;
 pub use declarations::{ActionHead, Declarations, JourneyHead};
 pub use event::{EventType, Field};

@@ -18,6 +18,8 @@ pub struct Policy {
     pub hurt: Hurt,
     /// Limits over many actions.
     pub limits: Vec<Limit>,
+    /// `retry_after` names no moment after this time.
+    pub retry_within: Period,
     /// The time zone of customers whose own is unknown.
     pub zone: TimeZone,
     /// The IANA name of `zone`.

@@ -70,6 +70,11 @@ impl Template {
         })
     }
 
+    /// Every fact in it.
+    pub fn facts(&self) -> impl Iterator<Item = FactId> {
+        self.parts.iter().filter_map(|part| if let Part::Fact { id, .. } = part { Some(*id) } else { None })
+    }
+
     /// The highest sensitivity among the facts that it shows, from 0 to 1. Substitute words show none.
     pub fn shown_sensitivity(&self, facts: &impl Facts) -> f64 {
         let shown = self.replaceable.iter().filter(|(id, _)| facts.read(*id) != Operand::Unknown);

@@ -8,6 +8,7 @@ use super::Terms;
 use crate::domain::customer::{CustomerState, JourneyState, StoredEvent};
 use crate::domain::id::{JourneyId, PurposeSet, StageId};
 use crate::domain::model::{Journey, MoveOn, Trigger};
+use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::view::{Scene, Situation, Subject};
 
@@ -84,18 +85,21 @@ fn fires(
     }
 }
 
-/// Moves every journey whose time in a stage has run out, at the moment at which it ran out. Returns the moment of the
-/// next such move.
-pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) -> Moment {
-    let mut next = Moment::DISTANT_FUTURE;
+/// Moves every journey whose time in a stage has run out, at the moment at which it ran out.
+pub fn pass_time(state: &mut CustomerState, terms: Terms<'_>) {
     state.change_relation(|relation| {
         for held in &mut relation.journeys {
-            let Some(journey) = terms.rules.journeys.get(held.journey) else { continue };
-            time_out(journey, held, terms.now);
-            next = next.min(timeout(journey, held).map_or(next, |(_, due)| due));
+            if let Some(journey) = terms.rules.journeys.get(held.journey) {
+                time_out(journey, held, terms.now);
+            }
         }
     });
-    next
+}
+
+/// The moment of the next move by time alone.
+pub fn next_timeout(state: &CustomerState, rules: &RuleSet) -> Moment {
+    let timeouts = state.relation().journeys.iter().filter_map(|held| timeout(rules.journeys.get(held.journey)?, held));
+    timeouts.map(|(_, due)| due).min().unwrap_or(Moment::DISTANT_FUTURE)
 }
 
 /// Leaves every stage whose time has run out. Whole rounds of a cycle of stages are skipped.

@@ -16,7 +16,7 @@ use crate::domain::time::Moment;
 pub use attribute::set_attributes;
 pub use event::{NewEvent, Recorded, record_event};
 pub use outcome::{NewOutcome, RecordedOutcome, record_outcome, report_outcome, reserve};
-pub use settle::{Settled, settle, withhold};
+pub use settle::{Settled, next_change, settle, withhold};
 
 /// What a change of a customer depends on.
 #[derive(Debug, Clone, Copy)]

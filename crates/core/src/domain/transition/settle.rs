@@ -31,10 +31,27 @@ pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
     forget_what_is_old(state, terms);
     // While processing is restricted, stages do not change; moves due meanwhile happen when the restriction ends, each
     // at its own moment.
-    let stage_ends =
-        if terms.standing.is_restricted() { Moment::DISTANT_FUTURE } else { journey::pass_time(state, terms) };
-    let until = stage_ends.min(kept_until).min(oldest_goes(state, terms));
+    if !terms.standing.is_restricted() {
+        journey::pass_time(state, terms);
+    }
+    let until = next_change(state, terms).min(kept_until).min(oldest_goes(state, terms));
     Settled { purged, until }
+}
+
+/// The next moment at which a stage times out, or something is forgotten that a view of the future cannot leave out by
+/// itself: what is said and what was answered, and events that repair others. A grant may end before.
+pub fn next_change(state: &CustomerState, terms: Terms<'_>) -> Moment {
+    if terms.standing.is_restricted() {
+        return Moment::DISTANT_FUTURE;
+    }
+    let Relation { contacts, outcomes, .. } = state.relation();
+    let counted = contacts.iter().find(|contact| contact.counts(terms.now)).map(|contact| contact.at);
+    let said = counted.into_iter().chain(outcomes.first().map(|entry| entry.at));
+    let said_goes = said.map(|at| at + memory(terms)).min().unwrap_or(Moment::DISTANT_FUTURE);
+    let repairs = |kind| terms.rules.declared.events.get(kind).is_some_and(|kind| !kind.repairs.is_empty());
+    let repairing = state.events().newest_first().filter(|event| repairs(event.kind));
+    let repair_goes = repairing.map(|event| event.at + keep(event.kind, terms)).min();
+    journey::next_timeout(state, terms.rules).min(said_goes).min(repair_goes.unwrap_or(said_goes))
 }
 
 /// The purposes for which facts may be stored, and until when this set stays the same if nothing is recorded. Facts of

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::lint::{self, Lints};
 use crate::domain::action::Outcome;
 use crate::domain::id::IdMap;
-use crate::domain::time;
+use crate::domain::time::{self, Period};
 use crate::rules::expr::Scope;
 use crate::rules::fields::Fields;
 use crate::rules::names::Names;
@@ -15,6 +15,9 @@ use crate::rules::section::limit;
 use crate::rules::sink::Sink;
 use crate::rules::source::{Entry, Node, NodeKind};
 use crate::rules::{code, shape};
+
+/// The default of `retry_within`.
+const RETRY_WITHIN: Period = Period(7 * Period::DAY.0);
 
 /// Reads the policy and its lints; the keys may be in several files.
 pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<(Policy, Lints)> {
@@ -27,6 +30,7 @@ pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<(Policy, Lints)> {
     let pressure = fields.required("pressure").and_then(|node| pressure(node, names));
     let hurt = fields.required("hurt").and_then(|node| hurt(node, sink));
     let limits = fields.list_with("limits", |item| limit::read(item, None, names));
+    let retry_within = fields.may("retry_within");
     let zone = fields.required("time_zone").and_then(|node| zone(node, sink));
     let lints = fields.may_with("lints", |node| lint::read(node, scope));
     fields.finish();
@@ -36,6 +40,7 @@ pub fn read(entries: &[&Entry], scope: Scope<'_>) -> Option<(Policy, Lints)> {
         pressure: pressure?,
         hurt: hurt?,
         limits: limits?,
+        retry_within: retry_within?.unwrap_or(RETRY_WITHIN),
         zone,
         zone_name,
     };

@@ -195,6 +195,7 @@ pub static POLICY: Shape = Shape {
         may("pressure", Form::Map(&PRESSURE), "how contacts add up, and fade"),
         may("hurt", Form::Map(&HURT), "how bad experiences add up, and fade"),
         may("limits", Form::List(&Form::Map(&POLICY_LIMIT), 0), "over many actions"),
+        may("retry_within", Form::Period, "a silence names no later moment to ask again"),
         may("time_zone", Form::Zone, "for customers whose own is unknown"),
         may("lints", Form::List(&Form::Map(&LINT), 0), "your own checks of every action"),
     ],

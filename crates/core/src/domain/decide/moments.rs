@@ -1,0 +1,280 @@
+//! The moments that an answer names: until when it is the same, and when something would be said.
+//!
+//! There is one mechanism. What an answer rests on is looked at over an interval of time (`outlook`): it surely stays, or
+//! it may change. An interval in which something may change is split, down to a millisecond, until the first moment is
+//! found. Where a grant ends or a stage times out, the customer is settled and the question is decided again.
+
+use std::cell::Cell;
+use std::iter;
+
+use smallvec::SmallVec;
+
+use super::answer::{Chosen, Decision, SilenceReason};
+use super::choose::exclude;
+use super::contact;
+use super::engagement::{self, Views};
+use super::gate::Gate;
+use super::judgement::Weighed;
+use super::nearness::{class, nearness_of};
+use super::outlook::{Asked, Interval, Outlook, ROUNDING};
+use super::request::{Case, Explain, Request};
+use crate::domain::index::PurposeIndex;
+use crate::domain::model::Action;
+use crate::domain::scoring::{Score, Term};
+use crate::domain::time::{Moment, Period, first_moment};
+use crate::domain::transition::{Terms, next_change, settle};
+use crate::domain::view::{Scene, Subject};
+
+/// An answer is valid for no longer than this.
+const LONGEST: Period = Period::DAY;
+/// How many intervals are looked at for one answer; after that, what may change counts as changed.
+const MOST_INTERVALS: u32 = 512;
+/// How many grants and stages may end before the moments that an answer names.
+pub(crate) const MOST_CHANGES: u8 = 8;
+/// Of how many actions that could be the reason of a silence it is seen how long they are.
+const HOLDERS: usize = 8;
+
+/// When an answer ends, and when to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moments {
+    pub valid_until: Moment,
+    /// When something would be said; only for a silence.
+    pub retry_after: Option<Moment>,
+}
+
+/// How far an answer looks.
+pub(crate) struct Within<'w> {
+    /// `retry_after` is before this moment.
+    pub before: Moment,
+    /// How many more grants and stages may end until then.
+    pub changes: u8,
+    /// Decides after one of them has ended.
+    pub again: &'w dyn Fn(Subject<'_>, &Request<'_>, Moment) -> Decision,
+}
+
+/// The moments of an answer.
+pub(crate) fn of<'r>(
+    case: Case<'r, 'r>,
+    views: &mut Views<'_>,
+    weighed: &'r Weighed<'r>,
+    decision: &Decision,
+    within: Within<'_>,
+) -> Moments {
+    let Within { before, changes, again } = within;
+    let scene = case.scene;
+    let Subject { state, standing, ledger_trusted } = scene.subject;
+    let terms = Terms { rules: scene.rules, standing, ledger_trusted, now: scene.now };
+    let change = scene.lawful_until.min(next_change(state, terms));
+    let day = scene.now + LONGEST;
+    let search = Search { asked: Asked::new(case, weighed), left: Cell::new(MOST_INTERVALS) };
+    let [other, said] = match &decision.silence {
+        None => [search.another_answer(views, &decision.actions, change.min(day)), None],
+        Some(silence) => search.another_silence(views, silence.reason, [change.min(day), change.min(before)]),
+    };
+    let ends = if decision.silence.is_some() { day.max(before) } else { day };
+    if said.is_some() || other.is_some() && decision.silence.is_none() || change >= ends {
+        let found = other.into_iter().chain(said).min();
+        return Moments { valid_until: found.unwrap_or(day).min(day), retry_after: said };
+    }
+    if changes == 0 {
+        return Moments {
+            valid_until: other.unwrap_or(change).min(day),
+            retry_after: decision.silence.as_ref().map(|_| change),
+        };
+    }
+    let mut state = state.clone();
+    settle(&mut state, Terms { now: change, ..terms });
+    let request = Request { explain: Explain::Chosen, ..*case.request };
+    let subject = Subject { state: &state, ..scene.subject };
+    let then = again(subject, &request, change);
+    let retry_after = match &then.silence {
+        None => Some(change),
+        Some(silence) => silence.retry_after,
+    };
+    let same = if then.is_same(decision) { then.valid_until } else { change };
+    Moments { valid_until: other.unwrap_or(same).min(day), retry_after }
+}
+
+/// The search for one answer's moments.
+struct Search<'s> {
+    asked: Asked<'s>,
+    left: Cell<u32>,
+}
+
+impl<'s> Search<'s> {
+    /// The first moment before `end` at which something may be for one of the items.
+    fn earliest<T>(
+        &self,
+        views: &mut Views<'_>,
+        end: Moment,
+        items: impl IntoIterator<Item = T>,
+        may: impl Fn(&mut Interval<'_, '_, '_>, &T) -> bool,
+    ) -> Option<Moment> {
+        let (scene, mut items, mut earliest) = (self.asked.case.scene, items.into_iter(), None);
+        loop {
+            let end = earliest.unwrap_or(end) - Period(1);
+            if end < scene.now {
+                return earliest;
+            }
+            let whole = scene.at(end);
+            let mut whole = Views::new(&whole);
+            let mut found = None;
+            for item in items.by_ref() {
+                found = first_moment(scene.now, end, &mut |from, to| {
+                    self.left.set(self.left.get().saturating_sub(1));
+                    if (from, to) == (scene.now, end) {
+                        return may(&mut Interval { asked: &self.asked, first: views, last: &mut whole }, &item);
+                    }
+                    let (first, last) = (scene.at(from), scene.at(to));
+                    let (mut first, mut last) = (Views::new(&first), Views::new(&last));
+                    let mut interval = Interval { asked: &self.asked, first: &mut first, last: &mut last };
+                    self.left.get() == 0 || may(&mut interval, &item)
+                });
+                if found.is_some() {
+                    break;
+                }
+            }
+            if found.is_none() {
+                return earliest;
+            }
+            earliest = found;
+        }
+    }
+
+    /// The first moment before `end` at which other actions may be chosen, or be said in other words.
+    fn another_answer(&self, views: &mut Views<'_>, answers: &[Chosen], end: Moment) -> Option<Moment> {
+        let chosen: SmallVec<[&Action; 4]> = self.chosen().collect();
+        let better = iter::once(None).chain(chosen.iter().copied().map(Some));
+        let ranked = chosen.iter().copied().zip(better).zip(answers);
+        let changed = self.earliest(views, end, ranked, |interval, ((action, better), answer)| {
+            let outlook = interval.outlook(action);
+            let falls = better.is_some_and(|better| !is_above(interval, better, (action, &outlook)));
+            falls || !outlook.is_sayable() || !interval.says_same(action, answer)
+        });
+        let end = changed.unwrap_or(end);
+        if end <= self.asked.case.scene.now {
+            return changed;
+        }
+        let others = self.challengers(views, end, &chosen);
+        self.earliest(views, end, others, |interval, other| may_enter(interval, other, &chosen)).or(changed)
+    }
+
+    /// The first moment before the first of two at which there may be another reason to be silent, and the first before
+    /// the second at which something would be said.
+    fn another_silence(&self, views: &mut Views<'_>, reason: SilenceReason, ends: [Moment; 2]) -> [Option<Moment>; 2] {
+        let ([near, far], scene) = (ends, self.asked.case.scene);
+        let nearest = self.asked.weighed.judgements.iter().map(|judgement| class(nearness_of(judgement, scene))).max();
+        let fixed = matches!(reason, SilenceReason::Restricted | SilenceReason::Degraded);
+        let now = if fixed { u8::MAX } else { nearest.unwrap_or(0) };
+        let rises = |gate: Gate| class(gate.nearness()) > now;
+        let mut candidates = self.candidates(views, far.max(near));
+        let whole = self.asked.case.scene.at(far.max(near) - Period(1));
+        let mut last = Views::new(&whole);
+        candidates.retain(|action| {
+            let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
+            interval.outlook(action).gates.any(|gate| gate == Gate::Chosen || rises(gate))
+        });
+        let said =
+            self.earliest(views, far, candidates.iter(), |interval, action| interval.outlook(action).can_be_said());
+        let near = near.min(said.unwrap_or(near));
+        let nearer =
+            self.earliest(views, near, candidates.iter(), |interval, action| interval.outlook(action).gates.any(rises));
+        let near = near.min(nearer.unwrap_or(near));
+        [self.reason_ends(views, near, now).or(nearer), said]
+    }
+
+    /// The first moment before `end` at which all actions that give a silence its reason may have another gate.
+    fn reason_ends(&self, views: &mut Views<'_>, end: Moment, now: u8) -> Option<Moment> {
+        let (judgements, scene) = (self.asked.weighed.judgements.iter(), self.asked.case.scene);
+        let holders = judgements.filter(|judgement| now > 0 && class(nearness_of(judgement, scene)) == now);
+        let mut latest = None;
+        for holder in holders.take(HOLDERS) {
+            let falls = |gate: Gate| class(gate.nearness()) < now;
+            let ends = self
+                .earliest(views, end, [holder.action], |interval, action| interval.outlook(action).gates.any(falls));
+            latest = latest.max(Some(ends?));
+        }
+        latest
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &'s Action> {
+        let weighed = self.asked.weighed;
+        weighed.chosen.iter().filter_map(|index| weighed.judgements.get(*index)).map(|judgement| judgement.action)
+    }
+
+    /// The actions that may be said before `end` and are not chosen now, but for those whose upper bound is too low.
+    fn challengers(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Vec<&'s Action> {
+        let Case { scene, request } = self.asked.case;
+        let whole = scene.at(end - Period(1));
+        let mut last = Views::new(&whole);
+        let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
+        let full = chosen.last().filter(|_| chosen.len() >= request.max_actions);
+        let worst = full.map(|action| interval.outlook(action).low);
+        let mut others = Vec::new();
+        for index in lawful(scene, request) {
+            let mut kept = None;
+            for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
+                let hopeless = |low: &Score| {
+                    survivor.promise.points - scene.interruption() < low.total + low.get(Term::Pressure) - ROUNDING
+                };
+                if worst.as_ref().is_some_and(hopeless) {
+                    break;
+                }
+                // Of equal upper bounds, the first by name that reaches it stays above the others.
+                let is_kept = |low: &Score| survivor.promise.is_kept(low.get(Term::Relevance), low.personal);
+                if chosen.iter().any(|action| action.id == survivor.action) {
+                    kept = worst.as_ref().filter(|low| is_kept(low)).map(|_| survivor.promise);
+                } else if kept != Some(survivor.promise) {
+                    others.extend(scene.rules.actions.get(survivor.action));
+                }
+            }
+        }
+        others
+    }
+
+    /// The actions that may come nearer to being said before `end`.
+    fn candidates(&self, views: &mut Views<'_>, end: Moment) -> Vec<&'s Action> {
+        let Case { scene, request } = self.asked.case;
+        let whole = scene.at(end - Period(1));
+        let mut last = Views::new(&whole);
+        let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
+        let mut candidates = Vec::new();
+        for index in lawful(scene, request) {
+            let during = interval.during(index.purpose);
+            let survivors = index.shard.survivors_during(request.channel, &during);
+            candidates.extend(survivors.filter_map(|survivor| scene.rules.actions.get(survivor.action)));
+        }
+        let starts = scene.rules.index.starts_between(scene.now, end).filter_map(|id| scene.rules.actions.get(id));
+        candidates.extend(starts.filter(|action| engagement::denial(action.purpose, scene).is_some()));
+        candidates
+    }
+}
+
+/// The purposes that may be served and have actions on the channel.
+fn lawful<'s>(scene: &'s Scene<'s>, request: &Request<'_>) -> impl Iterator<Item = &'s PurposeIndex> {
+    let channel = request.channel;
+    let on_channel = move |index: &&PurposeIndex| index.lineups.get(channel).is_some();
+    let purposes = scene.rules.index.purposes.iter().filter(on_channel);
+    purposes.filter(|index| engagement::denial(index.purpose, scene).is_none())
+}
+
+/// Whether an action surely scores above another one.
+fn is_above(interval: &mut Interval<'_, '_, '_>, action: &Action, (other, outlook): (&Action, &Outlook)) -> bool {
+    let name = |action: &Action| interval.asked.case.scene.rules.vocabulary.name(action.id);
+    let comes_first = name(action) < name(other);
+    interval.outlook(action).is_above(outlook, action.kind.helps() == other.kind.helps(), comes_first)
+}
+
+/// Whether an action that is not chosen may be chosen.
+fn may_enter(interval: &mut Interval<'_, '_, '_>, action: &Action, chosen: &[&Action]) -> bool {
+    let outlook = interval.outlook(action);
+    if !outlook.can_be_said() {
+        return false;
+    }
+    let above = |better: &&Action| is_above(interval, better, (action, &outlook));
+    let above: SmallVec<[&Action; 4]> = chosen.iter().copied().filter(above).collect();
+    let request = interval.asked.case.request;
+    let limited = || contact::limit(action, interval.last.scene(), request.channel, &above).is_some();
+    let excluded = above.iter().any(|better| exclude(better, action));
+    above.len() < request.max_actions && !excluded && (above.is_empty() || !limited())
+}
