@@ -15,6 +15,7 @@ use tactful::domain::consent::{ConsentStatus, NoticeHash};
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, OutcomeInput, Question, RecordConsent};
 use tactful::ledger::{FileLedger, OpenError};
+use tactful::store::StoreError;
 
 use super::keeping::{Home, RULES, anna, kill, later, stop};
 use super::support::{ask, chosen, consent, copy, files, folder, monday};
@@ -117,6 +118,67 @@ fn frames_of_version_2_and_3_lie_in_one_ledger() {
     for range in [1, 4, 8] {
         said(&home, 0, &["ledger", "proof", "--from", &range.to_string(), "--to", "8"]);
     }
+}
+
+/// Marks the store of a home with a format, as the first write of a start does.
+fn mark(home: &Home, format: u8) {
+    let database = fjall::Database::builder(&home.0.path().join("data/customers/records")).open().unwrap();
+    let metadata = database.keyspace("about", fjall::KeyspaceCreateOptions::default).unwrap();
+    metadata.insert("format", [format]).unwrap();
+    database.persist(fjall::PersistMode::SyncAll).unwrap();
+}
+
+/// A contact, without the purposes that may read it.
+fn contacts(engine: &Engine, customer: &str) -> Vec<String> {
+    let state = engine.export(customer, later(1)).unwrap().state;
+    let outcomes = state.relation().outcomes.iter().map(|entry| format!("{:?} {}", entry.outcome, entry.at));
+    let contacts = state.relation().contacts.iter().map(|held| {
+        format!("{:x} {:?} {} {:?} {:?}", held.decision.0, held.channel, held.at, held.state, held.outcomes)
+    });
+    contacts.chain(outcomes).collect()
+}
+
+/// A start marks the store, replays the contact log, notes that it is replayed, and empties it.
+#[test]
+fn customers_of_version_2_are_taken_over_whenever_the_start_is_killed() {
+    let whole = taken_over(2);
+    let known = |home: &Home| {
+        let engine = open(home, later(1));
+        let known = ["anna", "ben"].map(|customer| contacts(&engine, customer));
+        kill(engine);
+        known
+    };
+    let expected = known(&whole);
+    assert_eq!(expected.clone().map(|known| known.len()), [2, 3], "anna's contacts, and ben's with a click");
+    // Killed after the mark: all else is as version 2 left it.
+    let marked = taken_over(2);
+    mark(&marked, 3);
+    assert_eq!(known(&marked), expected);
+    // Killed after the replay: the log still has the entries that are in the store.
+    for rounds in 1..=3 {
+        for name in ["counted-0", "counted-1"] {
+            let from = folder("tests/fixtures/customers/version-2/data/customers").join(name);
+            fs::copy(from, whole.0.path().join("data/customers").join(name)).unwrap();
+        }
+        assert_eq!(known(&whole), expected, "round {rounds}");
+    }
+    // Killed after some customers were written in version 3.
+    let engine = open(&whole, later(1));
+    let clicked = outcome("", "anna", "news", Outcome::Clicked);
+    assert!(engine.record_outcomes(vec![clicked], later(1)).unwrap()[0].accepted);
+    engine.write_due().unwrap();
+    kill(engine);
+    let [anna, ben] = known(&whole);
+    assert_eq!((anna.len(), &ben), (3, &expected[1]));
+}
+
+#[test]
+fn customers_of_a_later_version_are_refused_by_name() {
+    let home = taken_over(2);
+    mark(&home, 9);
+    let refused = home.try_open(&rules(), later(1)).unwrap_err();
+    assert!(matches!(refused, StoreError::NewerFormat { found: 9, known: 3, .. }), "{refused}");
+    assert!(refused.to_string().contains("were written by a later version (format 9; this one reads up to 3)"));
 }
 
 /// Records from before have neither, and the text that their leaves commit to is the same as then.
