@@ -122,7 +122,7 @@ fn frames_of_version_2_and_3_lie_in_one_ledger() {
 
 /// Marks the store of a home with a format, as the first write of a start does.
 fn mark(home: &Home, format: u8) {
-    let database = fjall::Database::builder(&home.0.path().join("data/customers/records")).open().unwrap();
+    let database = fjall::Database::builder(home.0.path().join("data/customers/records")).open().unwrap();
     let metadata = database.keyspace("about", fjall::KeyspaceCreateOptions::default).unwrap();
     metadata.insert("format", [format]).unwrap();
     database.persist(fjall::PersistMode::SyncAll).unwrap();
