@@ -49,6 +49,9 @@ struct Settings {
     /// Calls are cancelled when their deadline has passed
     #[arg(long)]
     cancel: bool,
+    /// Only what a call costs, without overload; for servers without this limit, too
+    #[arg(long)]
+    cost: bool,
     /// Connections with questions
     #[arg(long, default_value_t = 32)]
     connections: usize,
@@ -156,6 +159,11 @@ async fn peak(server: &Server, settings: &Settings) -> f64 {
 fn main() {
     let settings = Settings::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if settings.cost {
+        let server = Server::start(&settings, &[]);
+        let answers = runtime.block_on(peak(&server, &settings));
+        return println!("{:.2} µs of processor time a call", 1e6 / answers);
+    }
     runtime.block_on(async {
         let refusing = Server::start(&settings, &["--max-calls", "0"]);
         let refusals = peak(&refusing, &settings).await;

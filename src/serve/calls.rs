@@ -184,7 +184,7 @@ impl<D: DecisionService> ConnectionCalls<D> {
         if let Err(refused) = bounded(request.headers()).and_then(|()| self.gate.pass(method, &mut request)) {
             return Call::immediate(refused.into_http(), None).counted(count);
         }
-        let (mut due, admitted) = self.admit(method, request.headers());
+        let (mut due, admitted) = self.admit(method, request.headers(), count.arrived);
         // Answers are compressed for those who compress: many clients say that they could read it, and do not need it.
         if !request.headers().contains_key(ENCODING) {
             request.headers_mut().remove(ACCEPTED_ENCODING);
@@ -211,8 +211,7 @@ impl<D: DecisionService> ConnectionCalls<D> {
     }
 
     /// When a call must be answered, and its place; none if there are too many.
-    fn admit(&self, method: &Method, headers: &HeaderMap) -> (Option<Due>, Option<Permit>) {
-        let now = Instant::now();
+    fn admit(&self, method: &Method, headers: &HeaderMap, now: Instant) -> (Option<Due>, Option<Permit>) {
         self.throttle.note(method.class);
         let own = deadline(headers);
         let longest = if method.streams { None } else { Some(self.router.limits.longest) };
@@ -262,7 +261,7 @@ impl<D: DecisionService> ConnectionCalls<D> {
             let message = "a page may call only with a token that is bound to one customer";
             return Err(refusal(Code::PermissionDenied, "PAGE_TOKEN_UNBOUND", message));
         }
-        let (mut due, permit) = self.admit(method, request.headers());
+        let (mut due, permit) = self.admit(method, request.headers(), Instant::now());
         let routes = match &permit {
             Some(_) => self.router.others.clone(),
             None if method.path == DECIDE => self.router.overloaded.routes(),

@@ -205,6 +205,9 @@ async fn every_method_asks_for_its_scope_and_for_a_credential_that_is_in_order()
     let entries = Scopes::all().map(|scope| entry(&guarded.by_scope[&(scope as i32)], &[word(scope)], ""));
     guarded.rewrite("tokens.toml", (entries.collect::<String>() + &more).as_bytes());
 
+    // On the same connection, whose last caller this was.
+    assert_eq!(met(&channel, "/tactful.v1.DecisionService/Decide", Some(&revoked)).await, Met::Unknown);
+
     let signer = &guarded.signer;
     let mut refused = vec![
         ("no token", None),
