@@ -6,6 +6,7 @@
 //! - [`serve`]: listener, reload, shutdown
 //! - [`grpc`]: one file for each service; converts, asks the engine, converts back
 //! - [`scenario`]: timelines, rule tests and replays, over the same engine
+//! - [`node`]: a data folder and the engine over it, opened in the right order
 //! - [`engine`]: the only place that combines rules, customers and consent
 //! - [`backup`]: writes and restores copies of a data folder
 //! - [`storage`]: what must outlive the process, behind one seam
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod grpc;
 pub mod io_at;
 pub mod ledger;
+pub mod node;
 pub mod rule_files;
 pub mod scenario;
 pub mod serve;

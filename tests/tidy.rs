@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("clock", 0),
     ("descriptors", 0),
     ("io_at", 0),
@@ -31,6 +31,7 @@ const RANKS: [(&str, u8); 16] = [
     ("backup", 3),
     ("storage", 3),
     ("engine", 4),
+    ("node", 5),
     ("scenario", 5),
     ("grpc", 5),
     ("serve", 6),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::open_ledger::LedgerPlace;
+use super::open_node::LedgerPlace;
 use super::table::list;
 use super::{Failure, Verdict, say};
 use crate::serve::audit_log::{files, pseudonym, read_key};

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::open_ledger::LedgerPlace;
+use super::open_node::LedgerPlace;
 use super::{Failure, Verdict, say};
 use crate::ledger::proof::{KeyError, VerifyingKey};
 use crate::ledger::{InspectError, Inspection, OpenError};

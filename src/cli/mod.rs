@@ -14,7 +14,7 @@ mod fmt;
 mod ledger;
 mod listen;
 pub mod machine;
-mod open_ledger;
+mod open_node;
 pub mod render;
 mod replay;
 mod restore;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::open_ledger::LedgerPlace;
+use super::open_node::LedgerPlace;
 use super::{Failure, Verdict, counted, say};
 use crate::backup::{BackupError, RestoreSummary, restore};
 use crate::ledger::{LedgerSettings, OpenError, Repair};

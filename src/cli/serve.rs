@@ -13,18 +13,19 @@ use clap::Args;
 
 use self::door::DoorFlags;
 use super::listen::listen;
-use super::open_ledger::{LedgerPlace, OpenLedger, open_ledger};
+use super::open_node::{LedgerPlace, open_node};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
 use crate::clock::{Clock, GuardedTime};
 use crate::descriptors;
-use crate::domain::expr::{Comparison, Fact, Node, Program};
+use crate::domain::expr::{self, Comparison, Fact, Program};
 use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Period;
 use crate::domain::value::Value;
-use crate::engine::{Engine, Limits, MemoryLimit};
+use crate::engine::{Limits, MemoryLimit};
 use crate::ledger::DataFolder;
+use crate::node::Node;
 use crate::rule_files::RuleFiles;
 use crate::rules::Loaded;
 use crate::rules::diagnostic::Severity;
@@ -116,12 +117,12 @@ impl Serve {
             Format::Json => LogFormat::Json,
         };
         telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
-        let ledger = open_ledger(&self.ledger, self.expect_head.as_ref())?;
-        let rules = self.load_rules(&ledger.vocabulary)?;
+        let node = open_node(&self.ledger, self.expect_head.as_ref())?;
+        let rules = self.load_rules(&node.vocabulary)?;
         // Calls are answered by separate threads; this one accepts connections and runs the background tasks.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
-        runtime.block_on(self.serve(rules, ledger))
+        runtime.block_on(self.serve(rules, node))
     }
 
     /// Loads the first rules. Rules that a reload would refuse are refused here too.
@@ -150,7 +151,7 @@ impl Serve {
         Ok(FirstRules { set, folder, files, loaded })
     }
 
-    async fn serve(self, rules: FirstRules, ledger: OpenLedger) -> Result<Verdict, Failure> {
+    async fn serve(self, rules: FirstRules, node: Node) -> Result<Verdict, Failure> {
         let (listener, address) = listen(self.listen, "--listen").await?;
         let (metrics, metrics_address) = match self.metrics {
             Some(address) => {
@@ -160,19 +161,15 @@ impl Serve {
         };
         let door = self.door.open(&self.ledger.settings().keys).await?;
         let stop = stop_signal();
-        self.greet(&rules.set, &ledger, address, metrics_address);
-        let clock = Clock(Arc::new(GuardedTime::starting_after(ledger.newest)));
+        self.greet(&rules.set, &node, address, metrics_address);
+        let clock = Clock(Arc::new(GuardedTime::starting_after(node.newest)));
         let now = clock.now();
         let limits = Limits { decisions: self.keep_decisions };
-        let engine = Engine::new(rules.set, ledger.ledger, limits, now);
-        let engine = Arc::new(match ledger.store {
-            Some(store) => engine.with_store(store, self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes))),
-            None => engine.assume_limits_used(now),
-        });
-        engine.resume(&ledger.summary);
-        engine.trust_ledger(ledger.trouble.is_none());
+        let memory = self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes));
+        let (ledger, newest) = (node.reopening(), node.newest);
+        let engine = Arc::new(node.engine(rules.set, (limits, memory), now));
         engine.reload(|_| rules.loaded, now);
-        if let Some(ahead) = ledger.newest.map(|newest| now.since(newest)).filter(|ahead| *ahead > AHEAD) {
+        if let Some(ahead) = newest.map(|newest| now.since(newest)).filter(|ahead| *ahead > AHEAD) {
             say(&format!("clock      {ahead} after the last record: nothing is deleted for an hour"));
             engine.hold_purges(now + HOLD);
         }
@@ -182,7 +179,6 @@ impl Serve {
         let writing = writing.map_err(|error| Failure::new(format!("no thread to store customers with: {error}")))?;
         let transport = self.transport();
         let write_behind = Some(writing);
-        let ledger = ledger.reopening;
         let parts = Parts { engine, clock, reloader, watch_rules, metrics, transport, door, write_behind, ledger };
         serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
         say("stopped");
@@ -214,7 +210,7 @@ impl Serve {
         }
     }
 
-    fn greet(&self, rules: &RuleSet, ledger: &OpenLedger, address: SocketAddr, metrics: Option<SocketAddr>) {
+    fn greet(&self, rules: &RuleSet, node: &Node, address: SocketAddr, metrics: Option<SocketAddr>) {
         let declared = &rules.declared;
         say(&format!(
             "rules      {}: {}, {}, {}, {} (rule set {})",
@@ -225,19 +221,21 @@ impl Serve {
             counted(declared.purposes.len(), "purpose"),
             rules.name(),
         ));
-        match &ledger.trouble {
+        match &node.trouble {
             None => say(&format!(
                 "consents   {}: {}",
                 self.ledger.data.display(),
-                counted(usize::try_from(ledger.ledger.size()).unwrap_or(usize::MAX), "record")
+                counted(usize::try_from(node.records()).unwrap_or(usize::MAX), "record")
             )),
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
         let (folder, most) = (DataFolder::new(&self.ledger.data).customers(), self.max_memory);
-        say(&match (&ledger.store, most) {
-            (None, _) => "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned(),
-            (Some(_), None) => format!("customers  {}, loaded on first use", folder.display()),
-            (Some(_), Some(most)) => {
+        say(&match (&node.trouble, most) {
+            (Some(_), _) => {
+                "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned()
+            }
+            (None, None) => format!("customers  {}, loaded on first use", folder.display()),
+            (None, Some(most)) => {
                 format!("customers  {}, loaded on first use, memory up to {most}", folder.display())
             }
         });
@@ -259,8 +257,8 @@ fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
         |fact| matches!(rules.facts.get(fact).map(|entry| &entry.fact), Some(Fact::Context(known)) if *known == id);
     let mut asked: BTreeMap<String, usize> = BTreeMap::new();
     let mut count = |program: &Program| {
-        if let Node::Compare(Comparison::Equal, pair) = &program.node
-            && let [Node::Fact(fact), Node::Constant(value @ Value::Text(_))] = pair.as_ref()
+        if let expr::Node::Compare(Comparison::Equal, pair) = &program.node
+            && let [expr::Node::Fact(fact), expr::Node::Constant(value @ Value::Text(_))] = pair.as_ref()
             && is_it(*fact)
         {
             *asked.entry(value.to_string()).or_default() += 1;

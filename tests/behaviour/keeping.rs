@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
-use tactful::domain::id::{PurposeId, Vocabulary};
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
 use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MemoryLimit, OutcomeInput, Question};
 use tactful::ledger::{FileLedger, LedgerSettings};
+use tactful::node::{Node, NodeError};
 use tactful::rules::load;
 use tactful::store::{CustomerStore, StoreError, StoreRecovery};
 
@@ -63,28 +63,19 @@ impl Home {
     }
 
     pub(super) fn try_open(&self, rules: &str, now: Moment) -> Result<(Engine, StoreRecovery), StoreError> {
-        let settings = self.settings();
-        let opened = FileLedger::open(&settings).unwrap();
-        let vault = opened.ledger.vault(&settings).unwrap();
-        let store = CustomerStore::open(&settings.data, vault, &opened.ledger.erased())?;
-        let mut vocabulary: Vocabulary = store.vocabulary;
-        for purpose in &opened.summary.purposes {
-            vocabulary.intern::<PurposeId>(purpose).unwrap();
-        }
+        let node = match Node::open(self.settings()) {
+            Err(NodeError::Store(error)) => return Err(error),
+            opened => opened.unwrap(),
+        };
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
-        let rules = Arc::new(load(sources, &vocabulary).rule_set.unwrap());
-        let limits = Limits { decisions: 1_000 };
-        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, now).with_store(store.store, None);
-        engine.resume(&opened.summary);
-        Ok((engine, store.recovery))
+        let rules = Arc::new(load(sources, &node.vocabulary).rule_set.unwrap());
+        let recovery = node.recovery;
+        Ok((node.engine(rules, (Limits { decisions: 1_000 }, None), now), recovery))
     }
 
     /// The moment of the last flush.
     pub(super) fn flushed(&self) -> Option<Moment> {
-        let settings = self.settings();
-        let opened = FileLedger::open(&settings).unwrap();
-        let vault = opened.ledger.vault(&settings).unwrap();
-        CustomerStore::open(&settings.data, vault, &opened.ledger.erased()).unwrap().flushed
+        Node::open(self.settings()).unwrap().newest
     }
 
     pub(super) fn open(&self, now: Moment) -> Engine {

@@ -14,10 +14,10 @@ use tactful::clock::Clock;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, EventInput, Limits, Question};
-use tactful::ledger::{FileLedger, LedgerSettings};
+use tactful::ledger::LedgerSettings;
+use tactful::node::Node;
 use tactful::rules::load;
 use tactful::serve::write_behind::WriteBehind;
-use tactful::store::CustomerStore;
 
 use super::random::Random;
 
@@ -50,13 +50,10 @@ policy:
 
 fn open(folder: &Path, now: Moment) -> Arc<Engine> {
     let settings = LedgerSettings { reserve_bytes: 64 * 1024, ..LedgerSettings::of(&folder.join("data")) };
-    let opened = FileLedger::open(&settings).unwrap();
-    let vault = opened.ledger.vault(&settings).unwrap();
-    let store = CustomerStore::open(&settings.data, vault, &[]).unwrap();
+    let node = Node::open(settings).unwrap();
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
-    let rules = Arc::new(load(sources, &store.vocabulary).rule_set.unwrap());
-    let engine = Engine::new(rules, Arc::new(opened.ledger), Limits { decisions: 1 }, now);
-    Arc::new(engine.with_store(store.store, None))
+    let rules = Arc::new(load(sources, &node.vocabulary).rule_set.unwrap());
+    Arc::new(node.engine(rules, (Limits { decisions: 1 }, None), now))
 }
 
 /// The process that is killed.

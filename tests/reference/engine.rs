@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tactful::domain::decide::Explain;
-use tactful::domain::id::{PurposeId, Vocabulary};
+use tactful::domain::id::Vocabulary;
 use tactful::domain::rule_set::RuleSet;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::engine::{DecisionRecord, Engine, EngineError, GpcObjection, Limits, Outcome};
-use tactful::ledger::{FileLedger, LedgerSettings, MemoryLedger};
+use tactful::ledger::{LedgerSettings, MemoryLedger};
+use tactful::node::Node;
 use tactful::rules::diagnostic::Severity;
 use tactful::rules::{Loaded, load};
-use tactful::store::CustomerStore;
 
 use crate::convert;
 use crate::story::{Answer, Held, Question, Reply, RuleFiles, Step, What};
@@ -83,18 +83,9 @@ impl Player {
         };
         let data = home.path().join("data");
         let settings = LedgerSettings { reserve_bytes: 64 * 1024, ..LedgerSettings::of(&data) };
-        let opened = FileLedger::open(&settings).map_err(|error| error.to_string())?;
-        let vault = opened.ledger.vault(&settings).map_err(|error| error.to_string())?;
-        let store =
-            CustomerStore::open(&settings.data, vault, &opened.ledger.erased()).map_err(|error| error.to_string())?;
-        let mut vocabulary = store.vocabulary;
-        for purpose in &opened.summary.purposes {
-            vocabulary.intern::<PurposeId>(purpose).map_err(|error| error.to_string())?;
-        }
-        let rules = loaded(&self.rules, &vocabulary)?;
-        let engine = Engine::new(rules, Arc::new(opened.ledger), limits, born).with_store(store.store, None);
-        engine.resume(&opened.summary);
-        self.engine = Some(engine);
+        let node = Node::open(settings).map_err(|error| error.to_string())?;
+        let rules = loaded(&self.rules, &node.vocabulary)?;
+        self.engine = Some(node.engine(rules, (limits, None), born));
         Ok(())
     }
 

@@ -1,0 +1,93 @@
+//! Opens the data folder of a server, and reports its state.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Failure;
+use crate::ledger::{LedgerSettings, OpenError};
+use crate::node::{Node, NodeError};
+use crate::store::{StoreError, StoreRecovery};
+
+/// Where the ledger is.
+#[derive(Debug, Args)]
+pub(super) struct LedgerPlace {
+    /// Folder for the consent ledger and the customers
+    #[arg(long, default_value = "data", env = "TACTFUL_DATA")]
+    pub(super) data: PathBuf,
+    /// Folder for the keys that make the ledger readable; keep it out of the backups of the data folder [default: the
+    /// data folder's name with `-keys`]
+    #[arg(long, env = "TACTFUL_KEYS", value_name = "FOLDER")]
+    pub(super) keys: Option<PathBuf>,
+}
+
+impl LedgerPlace {
+    /// The ledger's settings.
+    pub(super) fn settings(&self) -> LedgerSettings {
+        let mut settings = LedgerSettings::of(&self.data);
+        settings.keys = self.keys.clone().unwrap_or(settings.keys);
+        settings
+    }
+}
+
+/// Opens the data folder of a server, and reports what is wrong with it. A damaged ledger is not changed, and the server
+/// continues without personal data.
+pub(super) fn open_node(place: &LedgerPlace, expected_head: Option<&PathBuf>) -> Result<Node, Failure> {
+    let mut settings = place.settings();
+    if let Some(path) = expected_head {
+        let note = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(format!("`{}`: {error}", path.display())).help("give --expect-head a file with a checkpoint")
+        })?;
+        settings.expected_head = Some((path.clone(), note));
+    }
+    let customers = settings.data_folder().customers();
+    let node = Node::open(settings).map_err(|error| {
+        let help = no_node(&error, &customers);
+        Failure::new(error.to_string()).help(help)
+    })?;
+    if let Some(trouble) = &node.trouble {
+        eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(trouble));
+    }
+    node.repairs.iter().for_each(|repair| eprintln!("warning: {repair}"));
+    if node.recovery != StoreRecovery::default() {
+        eprintln!("warning: {}", node.recovery);
+    }
+    Ok(node)
+}
+
+/// What an operator can do if a data folder does not open.
+fn no_node(error: &NodeError, customers: &Path) -> String {
+    match error {
+        NodeError::Ledger(OpenError::Backup(_)) => "put it into a data folder with `tactful restore`".to_owned(),
+        NodeError::Ledger(OpenError::HalfRestored(_)) => "wait for `tactful restore`, or run it again".to_owned(),
+        NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
+            "choose another folder with --data".to_owned()
+        }
+        NodeError::Store(StoreError::NewerFormat { .. }) => "start the version that wrote them".to_owned(),
+        NodeError::Ledger(_) | NodeError::Store(_) => store_way_out(customers),
+        NodeError::Purposes => {
+            "choose another folder with --data; a data folder holds at most 64 purposes, for good".to_owned()
+        }
+    }
+}
+
+/// What an operator can do if customers cannot be read.
+fn store_way_out(folder: &Path) -> String {
+    format!(
+        "restore the data folder from a copy, or move `{}` away: the server then knows no customers, and earlier contacts \
+         count towards no limit",
+        folder.display()
+    )
+}
+
+/// What an operator can do if a ledger does not open.
+fn way_out(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Newer { .. } => "start the version that wrote them",
+        OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
+        OpenError::OtherHead { .. } => {
+            "restore the newest backup; `tactful restore --help` says how to continue from an older one"
+        }
+        _ => "restore them from a copy, or move them away",
+    }
+}

@@ -1,0 +1,116 @@
+//! A node: everything in one data folder, opened in the one right order, and the engine over it. The server, tests and
+//! tools start here.
+
+use std::sync::Arc;
+
+use crate::domain::id::{PurposeId, Vocabulary};
+use crate::domain::rule_set::RuleSet;
+use crate::domain::time::Moment;
+use crate::engine::{Engine, Limits, MemoryLimit};
+use crate::ledger::{
+    ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, OpenedLedger, RecordSummary, ReopeningLedger, Repair,
+};
+use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
+
+/// An open data folder. Rules are loaded with its names, then the engine is made ([`Node::engine`]).
+#[derive(Debug)]
+pub struct Node {
+    ledger: Arc<dyn Ledger>,
+    reopening: Option<Arc<ReopeningLedger>>,
+    summary: RecordSummary,
+    store: Option<CustomerStore>,
+    /// Every name that a stored customer or a record uses, so that none is lost while the rules do not declare it.
+    pub vocabulary: Vocabulary,
+    /// Why the ledger cannot be relied on, so that no personal data may be used; `None` if it can.
+    pub trouble: Option<OpenError>,
+    /// The newest moment on record.
+    pub newest: Option<Moment>,
+    /// The repairs of the ledger.
+    pub repairs: Vec<Repair>,
+    /// The repairs of the customer store.
+    pub recovery: StoreRecovery,
+}
+
+/// Why a data folder cannot be used. Nothing of it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The ledger's folder is not there to be used.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// The customer store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder names too many purposes.
+    #[error("the ledger and the customers name more than 64 purposes")]
+    Purposes,
+}
+
+impl Node {
+    /// Opens a data folder, or creates it. If its ledger is damaged, the files stay as they are, and the node knows no
+    /// customers and uses no personal data (`trouble`).
+    ///
+    /// # Errors
+    /// When the disk fails, another process has the folder, it is a backup or half restored, or the customers cannot be
+    /// read.
+    pub fn open(settings: LedgerSettings) -> Result<Self, NodeError> {
+        let OpenedLedger { ledger, summary, repairs } = match FileLedger::open(&settings) {
+            Ok(opened) => opened,
+            Err(
+                error @ (OpenError::Disk(_) | OpenError::InUse(_) | OpenError::Backup(_) | OpenError::HalfRestored(_)),
+            ) => {
+                return Err(error.into());
+            }
+            Err(error) => return Ok(Self::closed(error)),
+        };
+        let keys = ledger.vault(&settings)?;
+        let OpenedStore { store, mut vocabulary, recovery, flushed } =
+            CustomerStore::open(&settings.data, keys, &ledger.erased())?;
+        if summary.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
+            return Err(NodeError::Purposes);
+        }
+        let reopening = Arc::new(ReopeningLedger::new(ledger, settings));
+        let (newest, ledger) = (flushed.max(summary.last_received), Arc::clone(&reopening) as Arc<dyn Ledger>);
+        let (reopening, store, trouble) = (Some(reopening), Some(store), None);
+        Ok(Self { ledger, reopening, summary, store, vocabulary, trouble, newest, repairs, recovery })
+    }
+
+    fn closed(trouble: OpenError) -> Self {
+        Self {
+            ledger: Arc::new(ClosedLedger(trouble.to_string())),
+            reopening: None,
+            summary: RecordSummary::default(),
+            store: None,
+            vocabulary: Vocabulary::default(),
+            trouble: Some(trouble),
+            newest: None,
+            repairs: Vec::new(),
+            recovery: StoreRecovery::default(),
+        }
+    }
+
+    /// How many consent records the ledger has.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    /// The ledger, if it can be opened again after its disk failed.
+    #[must_use]
+    pub fn reopening(&self) -> Option<Arc<ReopeningLedger>> {
+        self.reopening.clone()
+    }
+
+    /// The engine over the folder, with rules that were loaded with the node's names. Without customers, every limit
+    /// counts as used up.
+    #[must_use]
+    pub fn engine(self, rules: Arc<RuleSet>, (limits, memory): (Limits, Option<MemoryLimit>), now: Moment) -> Engine {
+        let engine = Engine::new(rules, self.ledger, limits, now);
+        let engine = match self.store {
+            Some(store) => engine.with_store(store, memory),
+            None => engine.assume_limits_used(now),
+        };
+        engine.resume(&self.summary);
+        engine.trust_ledger(self.trouble.is_none());
+        engine
+    }
+}
