@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::decide::connect;
+use super::connection::{Connection, Server, refused};
 use super::{Failure, Verdict, counted, say};
 use crate::backup::{BackupError, BackupSummary, BackupWriter};
 use crate::grpc::proto::BackupRequest;
@@ -21,16 +21,13 @@ use crate::grpc::proto::admin_service_client::AdminServiceClient;
 pub(super) struct Backup {
     /// Folder to write it into; must be empty or absent
     folder: PathBuf,
-    /// The server's address
-    #[arg(long, default_value = "http://127.0.0.1:50051", env = "TACTFUL_SERVER")]
-    server: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 impl Backup {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
-        let BackupSummary { ledger, key, files, bytes } = runtime.block_on(self.write())?;
+        let BackupSummary { ledger, key, files, bytes } = self.server.run(async |server| self.write(server).await)?;
         let records = counted(usize::try_from(ledger.head.size).unwrap_or(usize::MAX), "record");
         say(&format!("ledger     {records}, head {}, verified with {key}", ledger.head.root));
         say("keys       not included: without a copy of the server's keys folder, this backup cannot be read");
@@ -38,26 +35,27 @@ impl Backup {
         Ok(Verdict::InOrder)
     }
 
-    async fn write(&self) -> Result<BackupSummary, Failure> {
-        let mut client = AdminServiceClient::new(connect(&self.server).await?);
+    async fn write(&self, server: Connection) -> Result<BackupSummary, Failure> {
+        let mut client = AdminServiceClient::new(server);
         let broken = |status: tonic::Status| {
-            Failure::new(format!("no backup was taken: {}", status.message()))
-                .help("look at the server's log, and try again")
+            let Failure { message, help } = refused(&status);
+            Failure::new(format!("no backup was taken: {message}"))
+                .help(help.unwrap_or_else(|| "look at the server's log, and try again".to_owned()))
         };
         // The server makes one backup at a time, so no other writes into this folder once it has accepted the call.
         let mut parts = client.backup(BackupRequest {}).await.map_err(broken)?.into_inner();
-        let mut writer = BackupWriter::begin(&self.folder).map_err(refused)?;
+        let mut writer = BackupWriter::begin(&self.folder).map_err(unwritten)?;
         loop {
             match parts.message().await.map_err(broken)? {
-                Some(part) if part.done => return writer.finish().map_err(refused),
-                Some(part) => writer.add(&part.path, &part.chunk).map_err(refused)?,
+                Some(part) if part.done => return writer.finish().map_err(unwritten),
+                Some(part) => writer.add(&part.path, &part.chunk).map_err(unwritten)?,
                 None => return Err(broken(tonic::Status::unknown("the server ended it too early"))),
             }
         }
     }
 }
 
-fn refused(error: BackupError) -> Failure {
+fn unwritten(error: BackupError) -> Failure {
     let help = match error {
         BackupError::NotEmpty(_) => "name a folder that is empty or absent",
         BackupError::Unverified(_) => "`tactful ledger verify` says more about the server's data folder",

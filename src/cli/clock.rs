@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::decide::connect;
+use super::connection::{Server, refused};
 use super::{Failure, Verdict, say};
 use crate::domain::time::{Moment, Period};
 use crate::grpc::convert::moment;
@@ -19,9 +19,8 @@ use crate::grpc::proto::{AcceptClockRequest, GetClockRequest, GetClockResponse};
 pub(super) struct Clock {
     #[command(subcommand)]
     command: ClockCommand,
-    /// The server's address
-    #[arg(long, global = true, default_value = "http://127.0.0.1:50051", env = "TACTFUL_SERVER")]
-    server: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,11 +33,9 @@ enum ClockCommand {
 
 impl Clock {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
-        runtime.block_on(async {
-            let mut client = AdminServiceClient::new(connect(&self.server).await?);
-            let refused = |status: tonic::Status| Failure::new(status.message());
+        self.server.run(async |server| {
+            let mut client = AdminServiceClient::new(server);
+            let refused = |status| refused(&status);
             if let ClockCommand::Accept = self.command {
                 client.accept_clock(AcceptClockRequest {}).await.map_err(refused)?;
             }

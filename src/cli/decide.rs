@@ -1,22 +1,21 @@
 //! `tactful decide`: asks a running server for the next step.
 
-use std::collections::HashMap;
-
 use clap::{Args, ValueEnum};
-use tonic::transport::{Channel, Endpoint};
+use tonic::Request;
+use tonic::metadata::MetadataValue;
 
-use super::table::table;
-use super::{Failure, Verdict, say};
-use crate::domain::value::{NOT_EXACT, is_exact};
+use super::connection::{Server, refused};
+use super::fact::{FORMS, Fact, wire};
+use super::{Failure, Verdict, answer, json, say};
 use crate::grpc::proto;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
 
-mod print;
-
 /// Ask a running server for the next step of one customer
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tactful decide --customer anna --channel web --context topic=speed\n  \
-    tactful decide --customer anna --channel web --explain full\n  tactful decide --customer anna --channel phone --json")]
+#[command(after_help = format!("Examples:\n  tactful decide --customer anna --channel web --context topic=speed\n  \
+    tactful decide --customer anna --channel web --explain full\n  \
+    tactful decide --customer anna --channel phone --json\n\n{FORMS}\n\n\
+    Exit code 0 if there is an answer, 2 if not."))]
 pub(super) struct Decide {
     /// The customer's id
     #[arg(long)]
@@ -24,9 +23,9 @@ pub(super) struct Decide {
     /// The channel
     #[arg(long)]
     channel: String,
-    /// A context fact, as NAME=VALUE; may be repeated. Digits are a number: write 'zip="10115"' for a text of digits
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    context: Vec<(String, proto::Value)>,
+    /// A context fact; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = Fact::parse)]
+    context: Vec<Fact>,
     /// Only actions of this group; may be repeated
     #[arg(long)]
     group: Vec<String>,
@@ -39,12 +38,14 @@ pub(super) struct Decide {
     /// Decide without reserving, counting or recording anything
     #[arg(long)]
     dry_run: bool,
-    /// Print the answer as JSON
+    /// The customer's browser sends `Sec-GPC: 1`: it objects to purposes with `gpc: objects`
+    #[arg(long)]
+    gpc: bool,
+    /// Print the answer as JSON, as the protocol maps it
     #[arg(long)]
     json: bool,
-    /// The server's address
-    #[arg(long, default_value = "http://127.0.0.1:50051", env = "TACTFUL_SERVER")]
-    server: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,29 +60,20 @@ enum Level {
 
 impl Decide {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
-        let answer = runtime.block_on(self.ask())?;
+        let answer = self.server.run(async |server| {
+            let mut request = Request::new(self.request());
+            if self.gpc {
+                request.metadata_mut().insert("sec-gpc", MetadataValue::from_static("1"));
+            }
+            let answer = DecisionServiceClient::new(server).decide(request).await;
+            Ok(answer.map_err(|status| refused(&status))?.into_inner())
+        })?;
         if self.json {
-            say(&serde_json::to_string_pretty(&print::json(&answer))
-                .map_err(|error| Failure::new(error.to_string()))?);
+            json::print("DecideResponse", &answer)?;
         } else {
-            say(print::human(&answer).trim_end());
+            say(answer::human(&answer).trim_end());
         }
         Ok(Verdict::InOrder)
-    }
-
-    async fn ask(&self) -> Result<proto::DecideResponse, Failure> {
-        let mut client = DecisionServiceClient::new(connect(&self.server).await?);
-        let request = self.request();
-        let refused = |status: tonic::Status| {
-            let failure = Failure::new(status.message());
-            match status.code() {
-                tonic::Code::Unavailable => failure.help("is the server running? start it with `tactful serve`"),
-                _ => failure,
-            }
-        };
-        Ok(client.decide(request).await.map_err(refused)?.into_inner())
     }
 
     fn request(&self) -> proto::DecideRequest {
@@ -94,47 +86,12 @@ impl Decide {
             customer_id: self.customer.clone(),
             channel: self.channel.clone(),
             request_id: String::new(),
-            context: self.context.iter().cloned().collect::<HashMap<_, _>>(),
+            context: wire(&self.context),
             max_actions: self.max,
             groups: self.group.clone(),
             explain: explain.into(),
             validate_only: self.dry_run,
             fallback: proto::Fallback::Unspecified.into(),
         }
-    }
-}
-
-/// Connects to a server.
-pub(super) async fn connect(server: &str) -> Result<Channel, Failure> {
-    let address = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    let endpoint = Endpoint::from_shared(address)
-        .map_err(|_| Failure::new(format!("`{server}` is not an address")).help("write it as 127.0.0.1:50051"))?;
-    let endpoint = endpoint.connect_timeout(std::time::Duration::from_secs(5));
-    endpoint.connect().await.map_err(|_| {
-        Failure::new(format!("no server answers at {server}"))
-            .help("start one with `tactful serve`, or name it with --server")
-    })
-}
-
-/// A number or a flag where the text is one; write `topic='"5"'` for the text 5.
-fn value(name: &str, text: &str) -> Result<proto::Value, String> {
-    use proto::value::Kind;
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let kind = match (quoted, text.parse::<f64>(), text.parse::<bool>()) {
-        (Some(text), ..) => Kind::Text(text.to_owned()),
-        (None, Ok(number), _) if is_exact(number) => Kind::Number(number),
-        (None, Ok(number), _) if number.is_finite() => {
-            return Err(format!("{text} {NOT_EXACT}: '{name}=\"{text}\"'"));
-        }
-        (None, _, Ok(flag)) => Kind::Flag(flag),
-        _ => Kind::Text(text.to_owned()),
-    };
-    Ok(proto::Value { kind: Some(kind) })
-}
-
-fn pair(text: &str) -> Result<(String, proto::Value), String> {
-    match text.split_once('=') {
-        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), value(name, text)?)),
-        _ => Err("write it as NAME=VALUE, as in `topic=speed`".to_owned()),
     }
 }

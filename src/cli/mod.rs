@@ -3,14 +3,20 @@
 //!
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
+mod answer;
 mod audit;
 mod backup;
 mod check;
 mod clock;
 mod config;
+mod connection;
+mod customer;
 mod decide;
+mod decision;
 mod explain;
+mod fact;
 mod fmt;
+mod json;
 mod ledger;
 mod listen;
 pub mod machine;
@@ -48,6 +54,8 @@ pub struct Cli {
 enum Command {
     Serve(Box<serve::Serve>),
     Decide(decide::Decide),
+    Customer(customer::Customer),
+    Decision(decision::Decision),
     Check(check::Check),
     Test(test::Test),
     Fmt(fmt::Fmt),
@@ -62,6 +70,9 @@ enum Command {
     Audit(audit::Audit),
     Config(Box<config::Config>),
 }
+
+/// How wide a label is, with the space behind it.
+const LABEL: usize = 11;
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -136,6 +147,8 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(),
             Self::Decide(command) => command.run(),
+            Self::Customer(command) => command.run(),
+            Self::Decision(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Fmt(command) => command.run(),
@@ -179,6 +192,12 @@ fn report(loaded: &Loaded) -> bool {
 /// "1 action", "2 actions".
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A label, and beside it a text in lines that fit 80 columns, with the break after the last.
+fn labelled(label: &str, text: &str) -> String {
+    let lines = render::wrap(text, 80 - LABEL).replace('\n', &format!("\n{:LABEL$}", ""));
+    format!("{label:<width$} {lines}\n", width = LABEL - 1)
 }
 
 /// Prints to standard output; a closed pipe must not cause a panic.

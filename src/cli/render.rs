@@ -189,7 +189,7 @@ fn lines_of(text: &str, range: Range<usize>) -> Range<usize> {
 }
 
 /// Wraps a text at spaces into lines of at most `width` characters; text in backticks is not broken.
-fn wrap(text: &str, width: usize) -> String {
+pub(super) fn wrap(text: &str, width: usize) -> String {
     let mut wrapped = String::new();
     let mut column = 0;
     let mut quoted = false;

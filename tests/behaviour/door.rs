@@ -140,7 +140,7 @@ fn wrong_jwts(signer: &Signer) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn entry(token: &str, scopes: &[String], more: &str) -> String {
+pub fn entry(token: &str, scopes: &[String], more: &str) -> String {
     format!("[[caller]]\nname = \"test\"\nsha256 = \"{}\"\nscopes = {scopes:?}\n{more}\n", hex(&digest(token)))
 }
 
@@ -339,17 +339,17 @@ async fn a_bound_caller_names_no_other_customer_and_no_other_channel() {
 }
 
 /// An authority that certifies servers and clients.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(pub CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// A certificate and its key, PEM.
-    fn certify(&self, name: &str) -> (String, String) {
+    pub fn certify(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         let san = |name: &str| name.to_owned().try_into().unwrap();
@@ -394,7 +394,7 @@ async fn connect(
     Ok(Endpoint::from_static("http://tactful.example").connect_with_connector(tls).await?)
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
+pub fn write(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     path

@@ -16,6 +16,7 @@ mod backup;
 mod broken;
 mod canary;
 mod cases;
+mod client_commands;
 mod clock;
 mod commands;
 mod conformance;

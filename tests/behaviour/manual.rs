@@ -1,54 +1,113 @@
-//! The commands of docs/consent.md, run against a real server with the sample rules.
+//! The commands of README.md and docs/consent.md, run against a real server with the sample rules.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use super::support::folder;
 
-/// Every command that stands in a block of shell, lines joined.
+/// A server with the sample rules, over a data folder of its own.
+struct Server {
+    process: Child,
+    address: String,
+    home: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tactful"))
+            .args(["serve", "--rules", "rules", "--listen", "127.0.0.1:0", "--data"])
+            .arg(home.path().join("data"))
+            .current_dir(folder("."))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let listening = lines.find(|line| line.starts_with("listening")).unwrap();
+        let address = listening.split_whitespace().nth(1).unwrap().to_owned();
+        // Commands may write where they are, and read the rules beside them.
+        super::support::copy(&folder("rules"), &home.path().join("rules"));
+        Self { process, address, home }
+    }
+
+    /// What a line of shell prints; it must succeed.
+    fn run(&self, line: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_tactful")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+        let output = Command::new("sh")
+            .args(["-c", &line.replace("127.0.0.1:50051", &self.address)])
+            .env("PATH", path)
+            .env("TACTFUL_SERVER", &self.address)
+            .current_dir(self.home.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The commands in the blocks of shell of a page, lines joined.
 fn commands(page: &str) -> Vec<String> {
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let text: String = blocks.collect();
-    text.replace("\\\n", " ").split("grpcurl ").skip(1).map(|command| format!("grpcurl {}", command.trim())).collect()
+    text.replace("\\\n", " ").lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn every_command_of_the_page_on_consent_does_what_it_says() {
-    let page = std::fs::read_to_string(folder("docs/consent.md")).unwrap();
-    let commands = commands(&page);
+    let commands = commands(&std::fs::read_to_string(folder("docs/consent.md")).unwrap());
     assert_eq!(commands.len(), 9);
-    let names = |method: &str| commands.iter().any(|command| command.contains(method));
-    assert!(["RecordConsent", "GetConsent", "ExportCustomer", "EraseCustomer", "GetCheckpoint"].into_iter().all(names));
-    if Command::new("grpcurl").arg("--version").output().is_err() {
-        eprintln!("grpcurl is not installed, so the commands are not run");
-        return;
+    let server = Server::start();
+    let has_grpcurl = Command::new("grpcurl").arg("--version").output().is_ok();
+    let run = |command: &String| match command.starts_with("grpcurl") && !has_grpcurl {
+        true => String::new(),
+        false => server.run(command),
+    };
+    let said: Vec<String> = commands.iter().map(run).collect();
+    for (index, command, words) in [
+        (0, "personalisation given", "its data may be used: until 20"),
+        (1, "--records", "dpv:ConsentGiven"),
+        (2, "consent anna", "given, until 20"),
+        (3, "withdrawn", "its data may not be used: withdrawn"),
+        (4, "--gpc", "silence"),
+        (5, "export", "exported   anna: 1"),
+        (6, "erase", "the key of 2 consent records"),
+    ] {
+        assert!(commands[index].contains(command), "{}", commands[index]);
+        assert!(said[index].contains(words), "{}\n{}", commands[index], said[index]);
     }
-    let home = tempfile::tempdir().unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_tactful"))
-        .args(["serve", "--rules", "rules", "--listen", "127.0.0.1:0", "--data"])
-        .arg(home.path().join("data"))
-        .current_dir(folder("."))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let listening = lines.find(|line| line.starts_with("listening")).unwrap();
-    let address = listening.split_whitespace().nth(1).unwrap();
-    let outputs: Vec<_> = commands
-        .iter()
-        .map(|command| {
-            let command = command.replace("127.0.0.1:50051", address);
-            (command.clone(), Command::new("sh").args(["-c", &command]).output().unwrap())
-        })
-        .collect();
-    server.kill().unwrap();
-    server.wait().unwrap();
-    for (command, output) in &outputs {
-        assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
+    let notice = std::fs::read(folder("rules/notices/personalisation-v1.md")).unwrap();
+    let hash = tactful::serve::identity::tokens::hex(&<sha2::Sha256 as sha2::Digest>::digest(notice).into());
+    assert!(said[1].contains(&hash), "{}", said[1]);
+    assert!(server.home.path().join("anna-export/README.txt").exists());
+}
+
+/// Every command of the first walk, and each line that the page shows below it but for the ids.
+#[test]
+fn the_first_walk_of_the_readme_does_what_it_shows() {
+    let page = std::fs::read_to_string(folder("README.md")).unwrap();
+    let walk = page.split("## A first decision").nth(1).unwrap().split("\n## ").next().unwrap();
+    let shown = walk.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let server = Server::start();
+    let (mut said, mut run) = (String::new(), 0);
+    for line in shown.filter(|line| !line.is_empty()) {
+        if let Some(command) = line.strip_prefix("$ ") {
+            said = server.run(command);
+            run += 1;
+        } else {
+            let is_id = line.trim_start().starts_with("id ");
+            assert!(is_id || said.lines().any(|known| known.trim_end() == line), "{line}\n{said}");
+        }
     }
-    let told = |index: usize| String::from_utf8_lossy(&outputs[index].1.stdout).into_owned();
-    assert!(told(0).contains("\"accepted\": true") && told(1).contains("dpv:ConsentGiven"));
-    assert!(told(2).contains("\"usable\": true") && told(5).contains("\"chunk\""));
-    assert!(told(6).contains("\"recordsShredded\": 2"), "{}", told(6));
+    assert!(run >= 8, "{run} commands");
+    assert!(!page.contains("grpcurl -plaintext"), "the README needs no other client");
 }

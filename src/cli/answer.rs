@@ -1,11 +1,13 @@
-//! Prints an answer for people and for programs.
+//! Prints the answer to a question for people.
 
 use comfy_table::ColumnConstraint;
-use serde_json::{Value, json};
 
-use super::{proto, table};
+use super::labelled;
+use super::render::wrap;
+use super::table::table;
 use crate::domain::scoring::Term;
 use crate::domain::time::Moment;
+use crate::grpc::{convert, proto};
 
 /// The answer for people.
 pub(super) fn human(answer: &proto::DecideResponse) -> String {
@@ -14,24 +16,26 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
         text.push_str(&format!("{}  {}  ({})\n", action.action_id, action.title, action.kind));
         let said = [("text", &action.text), ("content", &action.content)];
         for (label, words) in said.into_iter().filter(|(_, words)| !words.is_empty()) {
-            text.push_str(&format!("  {label:<8} {words}\n"));
+            text.push_str(&labelled(&format!("  {label}"), words));
         }
         for reason in &action.because {
-            text.push_str(&format!("  because  {reason}\n"));
+            text.push_str(&labelled("  because", reason));
         }
         if let Some(score) = &action.score {
-            text.push_str(&format!("  score    {}\n", sum(score)));
+            let (sum, costs) = sum(score);
+            text.push_str(&labelled("  score", &sum));
+            text.push_str(&labelled("", &format!("of which {costs}")));
         }
     }
     if let Some(silence) = &answer.silence {
         text.push_str(&format!("silence  {}\n", reason(silence)));
-        text.push_str(&format!("  why      {}\n", silence.detail));
+        text.push_str(&labelled("  why", &silence.detail));
         if let Some(at) = moment(silence.retry_after.as_ref()) {
             text.push_str(&format!("  again    {at}\n"));
         }
     }
     if !answer.purposes_used.is_empty() {
-        text.push_str(&format!("  purposes {}\n", answer.purposes_used.join(", ")));
+        text.push_str(&labelled("  purposes", &answer.purposes_used.join(", ")));
     }
     text.push_str(&format!(
         "  id       {}\n",
@@ -44,7 +48,7 @@ pub(super) fn human(answer: &proto::DecideResponse) -> String {
 }
 
 /// `52.4 = 70.0 relevance × 1.2 worth × 0.85 personal − 19.0 intrusiveness`, and the parts of intrusiveness.
-fn sum(score: &proto::Score) -> String {
+fn sum(score: &proto::Score) -> (String, String) {
     let (mut factors, mut costs) = (Vec::new(), Vec::new());
     for proto::ScoreTerm { name, value } in &score.terms {
         match Term::named(name) {
@@ -58,7 +62,7 @@ fn sum(score: &proto::Score) -> String {
         }
     }
     let (total, product, costs) = (score.total, factors.join(" × "), costs.join(", "));
-    format!("{total:.1} = {product} − {:.1} intrusiveness\n           of which {costs}", score.intrusiveness)
+    (format!("{total:.1} = {product} − {:.1} intrusiveness", score.intrusiveness), costs)
 }
 
 fn explained(explanation: &proto::Explanation) -> String {
@@ -69,10 +73,8 @@ fn explained(explanation: &proto::Explanation) -> String {
         .filter(|gate| gate.entered != gate.left)
         .map(|gate| format!("{} {} → {}", gate.gate, gate.entered, gate.left))
         .collect();
-    text.push_str(&format!(
-        "funnel   {}\n",
-        if passed.is_empty() { "nothing dropped out".to_owned() } else { passed.join(", ") }
-    ));
+    let passed = if passed.is_empty() { "nothing dropped out".to_owned() } else { passed.join(", ") };
+    text.push_str(&labelled("funnel", &passed));
     if explanation.candidates.is_empty() {
         return text;
     }
@@ -100,79 +102,19 @@ fn explained(explanation: &proto::Explanation) -> String {
         .map(|candidate| candidate.action_id.as_str())
         .collect();
     if !left_out.is_empty() {
-        text.push_str(&format!("\nnot asked for, or not here and now: {}", left_out.join(", ")));
+        let left_out = format!("not asked for, or not here and now: {}", left_out.join(", "));
+        text.push_str(&format!("\n{}", wrap(&left_out, 80)));
     }
     text
 }
 
-fn reason(silence: &proto::Silence) -> String {
+/// The reason of a silence in words.
+pub(super) fn reason(silence: &proto::Silence) -> String {
     let reason = proto::SilenceReason::try_from(silence.reason).unwrap_or(proto::SilenceReason::Unspecified);
     reason.as_str_name().trim_start_matches("SILENCE_REASON_").to_lowercase().replace('_', " ")
 }
 
-fn moment(timestamp: Option<&prost_types::Timestamp>) -> Option<Moment> {
-    timestamp.map(|at| Moment(at.seconds.saturating_mul(1_000).saturating_add(i64::from(at.nanos / 1_000_000))))
-}
-
-/// The answer in the protocol's JSON mapping.
-pub(super) fn json(answer: &proto::DecideResponse) -> Value {
-    let time = |at: Option<&prost_types::Timestamp>| moment(at).map(|at| at.to_string());
-    json!({
-        "decision_id": answer.decision_id,
-        "rule_set": answer.rule_set,
-        "actions": answer.actions.iter().map(|action| json!({
-            "action_id": action.action_id,
-            "title": action.title,
-            "kind": action.kind,
-            "group": action.group,
-            "content": action.content,
-            "text": action.text,
-            "score": action.score.as_ref().map(score),
-            "because": action.because,
-        })).collect::<Vec<_>>(),
-        "silence": answer.silence.as_ref().map(|silence| json!({
-            "reason": proto::SilenceReason::try_from(silence.reason).map_or("", |reason| reason.as_str_name()),
-            "detail": silence.detail,
-            "nearest_action_id": silence.nearest_action_id,
-            "nearest_gap": silence.nearest_gap,
-            "retry_after": time(silence.retry_after.as_ref()),
-        })),
-        "purposes_used": answer.purposes_used,
-        "ledger_position": answer.ledger_position,
-        "valid_until": time(answer.valid_until.as_ref()),
-        "history_truncated": answer.history_truncated,
-        "explanation": answer.explanation.as_ref().map(explanation),
-    })
-}
-
-fn explanation(explanation: &proto::Explanation) -> Value {
-    json!({
-        "funnel": explanation.funnel.iter().map(|gate| json!({
-            "gate": gate.gate, "entered": gate.entered, "left": gate.left,
-        })).collect::<Vec<_>>(),
-        "candidates": explanation.candidates.iter().map(|candidate| json!({
-            "action_id": candidate.action_id,
-            "gate": candidate.gate,
-            "reason": candidate.reason,
-            "rule_file": candidate.rule_file,
-            "rule_line": candidate.rule_line,
-            "score": candidate.score.as_ref().map(score),
-            "flip": candidate.flip,
-            "needs_purposes": candidate.needs_purposes,
-        })).collect::<Vec<_>>(),
-    })
-}
-
-fn score(score: &proto::Score) -> Value {
-    json!({
-        "total": score.total,
-        "relevance": score.relevance,
-        "worth": score.worth,
-        "personal": score.personal,
-        "intrusiveness": score.intrusiveness,
-        "interruption": score.interruption,
-        "pressure": score.pressure,
-        "hurt": score.hurt,
-        "terms": score.terms.iter().map(|term| json!({"name": term.name, "value": term.value})).collect::<Vec<_>>(),
-    })
+/// A moment as it is shown.
+pub(super) fn moment(timestamp: Option<&prost_types::Timestamp>) -> Option<Moment> {
+    timestamp.map(|at| convert::moment(*at))
 }

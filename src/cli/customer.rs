@@ -1,0 +1,90 @@
+//! `tactful customer`: shows and changes what a server keeps about one customer. One file per verb.
+
+mod consent;
+mod erase;
+mod event;
+mod export;
+mod outcome;
+mod set;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::connection::Server;
+use super::{Failure, Verdict, labelled, say};
+use crate::domain::time::Moment;
+use crate::grpc::proto::RecordResult;
+
+/// Show and change what a running server keeps about one customer
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful customer consent anna personalisation given --evidence form-4711\n  \
+    tactful customer set anna customer.contract=dsl\n  tactful customer event anna page_view page=fibre\n  \
+    tactful customer show anna\n\n\
+    Exit code 0 if it is done, 1 if the server refused a part of it, 2 if it is not done.")]
+pub(super) struct Customer {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Show(show::Show),
+    Set(set::Set),
+    Event(event::Event),
+    Outcome(outcome::Outcome),
+    Consent(Box<consent::Consent>),
+    Export(export::Export),
+    Erase(erase::Erase),
+}
+
+impl Customer {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let Self { verb, server } = &self;
+        match verb {
+            Verb::Show(show) => server.run(async |server| show.run(server).await),
+            Verb::Set(set) => server.run(async |server| set.run(server).await),
+            Verb::Event(event) => server.run(async |server| event.run(server).await),
+            Verb::Outcome(outcome) => server.run(async |server| outcome.run(server).await),
+            Verb::Consent(consent) => consent.run(server),
+            Verb::Export(export) => export.run(server),
+            Verb::Erase(erase) => erase.run(server),
+        }
+    }
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// Print the server's answer as JSON, as the protocol maps it
+    #[arg(long)]
+    json: bool,
+}
+
+/// A moment of the command line.
+fn moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text).map_err(|_| "write it as in 2026-03-02T10:00:00Z".to_owned())
+}
+
+/// Prints one line: a word, and what it is about.
+fn line(word: &str, what: &str) {
+    say(labelled(word, what).trim_end());
+}
+
+/// Prints the result of one event or outcome for people.
+fn recorded(result: &RecordResult, what: &str) {
+    match (result.accepted, result.reason.as_str()) {
+        (true, "repeated") => line("repeated", &format!("{what}: counted before, by the same id")),
+        (true, _) => line("recorded", what),
+        (false, reason) => line("refused", &format!("{what}: {reason}")),
+    }
+    for field in &result.dropped_fields {
+        line("dropped", &format!("{field}: no lawful purpose covers it"));
+    }
+}
+
+/// The verdict of results of which some may be refused.
+fn verdict(mut accepted: impl Iterator<Item = bool>) -> Verdict {
+    if accepted.all(|accepted| accepted) { Verdict::InOrder } else { Verdict::Wrong }
+}

@@ -1,0 +1,56 @@
+//! `tactful customer erase`: the right to erasure.
+
+use std::io::Write as _;
+
+use clap::Args;
+
+use super::{Output, line};
+use crate::cli::connection::{Server, refused};
+use crate::cli::{Failure, Verdict, counted, json};
+use crate::grpc::proto::EraseCustomerRequest;
+use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
+
+/// Erase a customer for good (GDPR Art. 17)
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful customer erase anna\n  tactful customer erase anna --yes\n\n\
+    It deletes all data, past decisions and the key of the consent records. Nothing brings them back. Without --yes it\n\
+    asks for the customer's id again. It needs the scope `privacy`.")]
+pub(super) struct Erase {
+    /// The customer's id
+    #[arg(value_name = "CUSTOMER")]
+    id: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Erase {
+    pub(super) fn run(&self, server: &Server) -> Result<Verdict, Failure> {
+        if !self.yes && !self.is_confirmed() {
+            return Err(Failure::new("nothing was erased: the id was not repeated")
+                .help("type the customer's id to confirm, or pass --yes"));
+        }
+        let request = EraseCustomerRequest { customer_id: self.id.clone() };
+        let erased = server.run(async |server| {
+            let answer = PrivacyServiceClient::new(server).erase_customer(request).await;
+            Ok(answer.map_err(|status| refused(&status))?.into_inner())
+        })?;
+        if self.output.json {
+            json::print("EraseCustomerResponse", &erased)?;
+            return Ok(Verdict::InOrder);
+        }
+        let records = counted(usize::try_from(erased.records_shredded).unwrap_or(usize::MAX), "consent record");
+        line("erased", &format!("{}: all data, and the key of {records}", self.id));
+        line("position", &format!("{} of the ledger records an erasure, without a name", erased.ledger_position));
+        Ok(Verdict::InOrder)
+    }
+
+    fn is_confirmed(&self) -> bool {
+        eprint!("This deletes everything about {} for good. Type the id to confirm: ", self.id);
+        drop(std::io::stderr().flush());
+        let mut typed = String::new();
+        std::io::stdin().read_line(&mut typed).is_ok() && typed.trim_end_matches(['\r', '\n']) == self.id
+    }
+}
