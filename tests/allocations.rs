@@ -14,9 +14,9 @@ use tactful::engine::{ConsentChange, ConsentRequest, Engine, Limits, Question};
 use tactful::ledger::MemoryLedger;
 use tactful::rule_files;
 
-/// From the question to the answer, for the sample rules: the record, the contact, what was judged, and the facts that
-/// were read.
-const ALLOWED: u64 = 5;
+/// From the question to the answer, for the sample rules: the record, the contact, what was judged, the facts that were
+/// read, and one to find the moments that the answer names.
+const ALLOWED: u64 = 6;
 
 fn question() -> Question {
     let text = |text: &str| Value::Text(text.into());

@@ -34,6 +34,9 @@ pub(crate) const MOST_CHANGES: u8 = 8;
 /// Of how many actions that could be the reason of a silence it is seen how long they are.
 const HOLDERS: usize = 8;
 
+/// Actions that may become the answer: few, as a rule.
+type Candidates<'s> = SmallVec<[&'s Action; 16]>;
+
 /// When an answer ends, and when to ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moments {
@@ -203,14 +206,14 @@ impl<'s> Search<'s> {
     }
 
     /// The actions that may be said before `end` and are not chosen now, but for those whose upper bound is too low.
-    fn challengers(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Vec<&'s Action> {
+    fn challengers(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Candidates<'s> {
         let Case { scene, request } = self.asked.case;
         let whole = scene.at(end - Period(1));
         let mut last = Views::new(&whole);
         let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
         let full = chosen.last().filter(|_| chosen.len() >= request.max_actions);
         let worst = full.map(|action| interval.outlook(action).low);
-        let mut others = Vec::new();
+        let mut others = Candidates::new();
         for index in lawful(scene, request) {
             let mut kept = None;
             for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
@@ -233,12 +236,12 @@ impl<'s> Search<'s> {
     }
 
     /// The actions that may come nearer to being said before `end`.
-    fn candidates(&self, views: &mut Views<'_>, end: Moment) -> Vec<&'s Action> {
+    fn candidates(&self, views: &mut Views<'_>, end: Moment) -> Candidates<'s> {
         let Case { scene, request } = self.asked.case;
         let whole = scene.at(end - Period(1));
         let mut last = Views::new(&whole);
         let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
-        let mut candidates = Vec::new();
+        let mut candidates = Candidates::new();
         for index in lawful(scene, request) {
             let during = interval.during(index.purpose);
             let survivors = index.shard.survivors_during(request.channel, &during);

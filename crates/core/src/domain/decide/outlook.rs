@@ -66,16 +66,23 @@ pub(crate) struct Asked<'i> {
     pub case: Case<'i, 'i>,
     pub weighed: &'i Weighed<'i>,
     /// The best scored actions, against which a gain is held.
-    rivals: Vec<&'i Action>,
+    rivals: [Option<&'i Action>; RIVALS],
 }
 
 impl<'i> Asked<'i> {
     pub fn new(case: Case<'i, 'i>, weighed: &'i Weighed<'i>) -> Self {
         let others = weighed.judgements.iter().filter(|judgement| judgement.action.asks.is_none());
         let asks = case.scene.rules.index.asks;
-        let mut scored: SmallVec<[Scored<'_>; RIVALS]> = others.filter(|_| asks).filter_map(Scored::of).collect();
-        scored.sort_by(|a, b| better(a, b, case.scene));
-        Self { case, weighed, rivals: scored.into_iter().take(RIVALS).map(|scored| scored.action).collect() }
+        let mut scored: SmallVec<[Scored<'_>; RIVALS + 1]> = SmallVec::new();
+        for other in others.filter(|_| asks).filter_map(Scored::of) {
+            scored.push(other);
+            if scored.len() > RIVALS {
+                scored.sort_by(|a, b| better(a, b, case.scene));
+                scored.truncate(RIVALS);
+            }
+        }
+        let mut best = scored.into_iter().map(|scored| scored.action);
+        Self { case, weighed, rivals: std::array::from_fn(|_| best.next()) }
     }
 }
 
@@ -139,7 +146,7 @@ impl<'f, 'l> Interval<'_, 'f, 'l> {
     /// What the consent to a purpose would gain, at least and at most.
     fn gain(&mut self, asked: PurposeId) -> [f64; 2] {
         let mut now = [0.0_f64; 2];
-        for rival in &self.asked.rivals {
+        for rival in self.asked.rivals.iter().flatten() {
             let outlook = self.outlook(rival);
             now[1] = now[1].max(outlook.high.total);
             if !outlook.gates.any(|gate| gate != Gate::Chosen && gate != Gate::BelowThreshold) {
@@ -152,11 +159,15 @@ impl<'f, 'l> Interval<'_, 'f, 'l> {
 
     /// Whether an action is said in the same words as in an answer, if it is said.
     pub fn says_same(&mut self, action: &Action, answer: &Chosen) -> bool {
-        let channel = self.asked.case.request.channel;
+        let (channel, now) = (self.asked.case.request.channel, self.asked.case.scene.now);
         let during = self.during(action.purpose);
         let treatment = action.treatments.get(channel);
-        let text = treatment.and_then(|treatment| treatment.text.fill(during.first).ok());
-        if text.as_ref() != Some(&answer.text) || reasons(action, during.first) != answer.because {
+        let differs = || {
+            let text = treatment.and_then(|treatment| treatment.text.fill(during.first).ok());
+            text.as_ref() != Some(&answer.text) || reasons(action, during.first) != answer.because
+        };
+        // At the moment of the answer, its words are those of the answer.
+        if during.first.scene.now != now && differs() {
             return false;
         }
         let same = |words: &Template| words.facts().all(|fact| during.reads_same(fact));
