@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod check;
 mod clock;
+mod completions;
 mod config;
 mod connection;
 mod customer;
@@ -16,6 +17,7 @@ mod decision;
 mod explain;
 mod fact;
 mod fmt;
+mod init;
 mod json;
 mod ledger;
 mod listen;
@@ -52,6 +54,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Init),
     Serve(Box<serve::Serve>),
     Decide(decide::Decide),
     Customer(customer::Customer),
@@ -69,6 +72,7 @@ enum Command {
     Clock(clock::Clock),
     Audit(audit::Audit),
     Config(Box<config::Config>),
+    Completions(completions::Completions),
 }
 
 /// How wide a label is, with the space behind it.
@@ -145,6 +149,7 @@ impl Cli {
 impl Command {
     fn run(self) -> Result<Verdict, Failure> {
         match self {
+            Self::Init(command) => command.run(),
             Self::Serve(command) => command.run(),
             Self::Decide(command) => command.run(),
             Self::Customer(command) => command.run(),
@@ -162,6 +167,7 @@ impl Command {
             Self::Clock(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Completions(command) => command.run(),
         }
     }
 }

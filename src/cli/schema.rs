@@ -24,13 +24,13 @@ use crate::scenario::shape::TEST_FILE;
     Exit code 0 if it was printed, 1 if the YAML of a rule file has mistakes, 2 on bad usage.")]
 pub(super) struct Schema {
     /// Folder with rule files: only the names it declares are completed and accepted
-    rules: Option<PathBuf>,
+    pub(super) rules: Option<PathBuf>,
     /// The schema of test files (`*.test.yaml`) instead
     #[arg(long)]
-    tests: bool,
+    pub(super) tests: bool,
     /// Write it to this file
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
 }
 
 impl Schema {

@@ -93,3 +93,55 @@ fn a_failing_rule_test_says_where_and_why() {
         "{text}"
     );
 }
+
+#[test]
+fn every_template_is_in_order_as_it_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    for template in ["minimal", "telecom"] {
+        let path = home.path().join(template);
+        let folder = path.to_str().unwrap();
+        let made = tactful(&["init", "--template", template, folder]);
+        assert!(made.status.success() && err(&made).is_empty(), "{}", err(&made));
+        let commands: Vec<String> = out(&made)
+            .lines()
+            .filter_map(|line| line.trim_end_matches('`').split_once("`tactful "))
+            .map(|line| line.1.to_owned())
+            .collect();
+        assert_eq!(commands, ["check", "test", "serve --rules"].map(|command| format!("{command} {folder}")));
+        for arguments in [&["check"][..], &["test"], &["fmt", "--check"]] {
+            let output = tactful(&[arguments, &[folder]].concat());
+            let clean = arguments != ["check"] || out(&output).contains(" 0 warnings");
+            assert!(output.status.success() && clean, "{template} {arguments:?}: {}{}", out(&output), err(&output));
+        }
+        assert!(path.join(".schema/rules.schema.json").metadata().unwrap().len() > 1_000);
+        let again = tactful(&["init", folder]);
+        assert!(again.status.code() == Some(2) && err(&again).contains("is not empty"), "{}", err(&again));
+    }
+    // The template has every file of the sample, and its own schemas.
+    let names = |folder: &std::path::Path| {
+        let files = super::support::files(folder);
+        files
+            .iter()
+            .map(|file| file.strip_prefix(folder).unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names(&home.path().join("telecom")), names(&super::support::folder("rules")));
+}
+
+#[test]
+fn shells_complete_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = tactful(&["completions", shell]);
+        let text = out(&script);
+        assert!(script.status.success(), "{}", err(&script));
+        for word in ["customer", "decision", "init", "token-file", "portable"] {
+            assert!(text.contains(word), "{shell} has no {word}");
+        }
+    }
+    let script = out(&tactful(&["completions", "bash"]));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), script).unwrap();
+    if let Ok(bash) = Command::new("bash").arg("-n").arg(file.path()).output() {
+        assert!(bash.status.success(), "{}", err(&bash));
+    }
+}
