@@ -11,7 +11,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::Failure;
@@ -175,14 +175,15 @@ pub(super) fn refused(status: &Status) -> Failure {
     let details = status.get_error_details();
     let reason = details.error_info().map_or("", |info| info.reason.as_str());
     let failure = Failure::new(status.message());
-    match (reason, status.code()) {
-        ("TOKEN_MISSING", _) => failure.help("pass --token-file, or set TACTFUL_TOKEN; `tactful token new` makes one"),
-        ("TOKEN_INVALID" | "TOKEN_EXPIRED", _) => {
+    match reason {
+        "TOKEN_MISSING" => failure.help("pass --token-file, or set TACTFUL_TOKEN; `tactful token new` makes one"),
+        "TOKEN_INVALID" | "TOKEN_EXPIRED" => {
             failure.help("`tactful token list` shows the callers of a file, `tactful token new` makes a token")
         }
-        ("SCOPE_MISSING", _) => failure.help("use a token with this scope; `tactful token new --scope` makes one"),
-        ("ADMIN_LISTENER_ONLY", _) => failure.help("name the server's --admin-listen address with --server"),
-        ("", Code::Unavailable | Code::Unknown) => {
+        "SCOPE_MISSING" => failure.help("use a token with this scope; `tactful token new --scope` makes one"),
+        "ADMIN_LISTENER_ONLY" => failure.help("name the server's --admin-listen address with --server"),
+        // Made on this side: the server's own have no source.
+        "" if status.source().is_some() => {
             let why = causes(status).skip(1).map(ToString::to_string).last();
             Failure::new(format!("the connection broke off: {}", why.unwrap_or_else(|| status.message().to_owned())))
                 .help("is the server running? If it has TLS, write its address as https://…")
