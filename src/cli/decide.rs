@@ -1,11 +1,13 @@
 //! `tactful decide`: asks a running server for the next step.
 
+use std::collections::HashMap;
+
 use clap::{Args, ValueEnum};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 
 use super::connection::{Server, refused};
-use super::fact::{FORMS, Fact, wire};
+use super::fact::{FORMS, Fact, Place, wire};
 use super::{Failure, Verdict, answer, json, say};
 use crate::grpc::proto;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -61,7 +63,8 @@ enum Level {
 impl Decide {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let answer = self.server.run(async |server| {
-            let mut request = Request::new(self.request());
+            let context = wire(&self.context, Place::Context, &server).await?;
+            let mut request = Request::new(proto::DecideRequest { context, ..self.request() });
             if self.gpc {
                 request.metadata_mut().insert("sec-gpc", MetadataValue::from_static("1"));
             }
@@ -76,6 +79,7 @@ impl Decide {
         Ok(Verdict::InOrder)
     }
 
+    /// The question, but for its context.
     fn request(&self) -> proto::DecideRequest {
         let explain = match self.explain {
             Level::None => proto::ExplainLevel::Unspecified,
@@ -86,7 +90,7 @@ impl Decide {
             customer_id: self.customer.clone(),
             channel: self.channel.clone(),
             request_id: String::new(),
-            context: wire(&self.context),
+            context: HashMap::new(),
             max_actions: self.max,
             groups: self.group.clone(),
             explain: explain.into(),

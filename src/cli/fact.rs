@@ -1,15 +1,31 @@
-//! Facts on the command line: NAME=VALUE, each value of the type that its form shows.
+//! Facts on the command line: NAME=VALUE. A value is of the type that its form shows, and a text where the rules of the
+//! server declare a text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::Failure;
+use super::connection::Connection;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{NOT_EXACT, Value, is_exact};
 use crate::grpc::convert::wire_value;
-use crate::grpc::proto;
+use crate::grpc::proto::rule_service_client::RuleServiceClient;
+use crate::grpc::proto::{self, DeclaredFact, FactType, GetRuleSetRequest, GetRuleSetResponse};
 
 /// How values are written, for the help of commands.
 pub(super) const FORMS: &str = "Values: speed is a text, 34 a number, true a flag, 2026-03-02T10:00:00Z a moment, '90 days' a\n\
-    duration, '[dsl, tv]' a list of texts. Within \"…\" everything is a text: zip='\"10115\"'.";
+    duration, '[dsl, tv]' a list of texts. Where the rules declare a text, each of them is a text; the server\n\
+    says so to callers with the scope `rules`. Within \"…\" everything is a text: zip='\"10115\"'.";
+
+/// Where facts are declared.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// Under `context`.
+    Context,
+    /// Under `attributes`.
+    Attributes,
+    /// Among the fields of an event type.
+    Event(&'a str),
+}
 
 /// A fact as it was written.
 #[derive(Debug, Clone)]
@@ -22,14 +38,12 @@ impl Fact {
     /// Reads NAME=VALUE, for the parser of the command line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, text)) if !name.is_empty() => {
-                let fact = Self { name: name.to_owned(), text: text.to_owned() };
-                fact.value().map(|_| fact)
-            }
+            Some((name, text)) if !name.is_empty() => Ok(Self { name: name.to_owned(), text: text.to_owned() }),
             _ => Err("write it as NAME=VALUE, as in `topic=speed`".to_owned()),
         }
     }
 
+    /// The value by its form.
     fn value(&self) -> Result<Value, String> {
         let Self { name, text } = self;
         if let Some(text) = quoted(text) {
@@ -52,29 +66,54 @@ impl Fact {
         let duration = || Period::parse(text).ok().map(Value::Duration);
         Ok(flag().or_else(moment).or_else(duration).unwrap_or_else(|| Value::Text(text.as_str().into())))
     }
+
+    /// Whether only the declaration says if it is a text.
+    fn may_be_text(&self) -> bool {
+        !matches!(self.value(), Ok(Value::Text(_)))
+    }
 }
 
 fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"'))
 }
 
-/// Facts by their names, as they are sent.
-pub(super) fn wire(facts: &[Fact]) -> HashMap<String, proto::Value> {
-    let wire = |fact: &Fact| (fact.name.clone(), fact.value().map_or_else(|_| none(), |value| wire_value(&value)));
-    facts.iter().map(wire).collect()
+/// Facts by their names, as they are sent. The server is asked for its declarations if they matter.
+pub(super) async fn wire(
+    facts: &[Fact],
+    place: Place<'_>,
+    server: &Connection,
+) -> Result<HashMap<String, proto::Value>, Failure> {
+    let texts = match facts.iter().any(Fact::may_be_text) {
+        true => declared_texts(place, server).await,
+        false => HashSet::new(),
+    };
+    let value = |fact: &Fact| {
+        let value = match texts.contains(&fact.name) && quoted(&fact.text).is_none() {
+            true => Ok(Value::Text(fact.text.as_str().into())),
+            false => fact.value(),
+        };
+        let removed = matches!(place, Place::Attributes) && fact.text.is_empty();
+        let kind = value.map(|value| if removed { None } else { wire_value(&value).kind });
+        kind.map(|kind| (fact.name.clone(), proto::Value { kind })).map_err(Failure::new)
+    };
+    facts.iter().map(value).collect()
 }
 
-/// The same for attributes, of which one without a value is removed.
-pub(super) fn wire_or_removed(facts: &[Fact]) -> HashMap<String, proto::Value> {
-    let mut sent = wire(facts);
-    for fact in facts.iter().filter(|fact| fact.text.is_empty()) {
-        sent.insert(fact.name.clone(), none());
+/// The names of facts that the server's rules declare as texts; none for a caller who may not see the rules.
+async fn declared_texts(place: Place<'_>, server: &Connection) -> HashSet<String> {
+    let answer = RuleServiceClient::new(server.clone()).get_rule_set(GetRuleSetRequest {}).await;
+    let declared = answer.map_or_else(|_| Vec::new(), |rules| declared(rules.into_inner(), place));
+    declared.into_iter().filter(|fact| fact.r#type() == FactType::Text).map(|fact| fact.name).collect()
+}
+
+fn declared(rules: GetRuleSetResponse, place: Place<'_>) -> Vec<DeclaredFact> {
+    match place {
+        Place::Context => rules.context,
+        Place::Attributes => rules.attributes,
+        Place::Event(kind) => {
+            rules.events.into_iter().find(|event| event.r#type == kind).map_or_else(Vec::new, |event| event.fields)
+        }
     }
-    sent
-}
-
-fn none() -> proto::Value {
-    proto::Value { kind: None }
 }
 
 #[cfg(test)]
@@ -103,6 +142,6 @@ mod tests {
             assert_eq!(value.to_string(), shown, "{text}");
         }
         assert!(Fact::parse("=x").is_err() && Fact::parse("x").is_err());
-        assert!(Fact::parse("card=4111111111111111111").unwrap_err().contains("card=\""));
+        assert!(Fact::parse("card=4111111111111111111").unwrap().value().unwrap_err().contains("card=\""));
     }
 }

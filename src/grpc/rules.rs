@@ -8,8 +8,10 @@ use super::caller::Binding;
 use super::proto::rule_service_server::RuleService;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
-use crate::domain::id::{Id, IdMap};
+use crate::domain::id::{EventTypeId, Id, IdMap};
+use crate::domain::model::{EventType, Shape};
 use crate::domain::rule_set::RuleSet;
+use crate::domain::value::Type;
 use crate::engine::{ActiveRules, Decide, Outcome};
 use crate::rules::{Loaded, load};
 
@@ -54,6 +56,9 @@ impl RuleService for RuleApi {
             action_ids: names(&set.actions, set),
             status: active.to_string(),
             last_read_at: Some(convert::timestamp(active.reading.at)),
+            context: facts(&set.declared.context, set, |fact| &fact.shape),
+            attributes: facts(&set.declared.attributes, set, |attribute| &attribute.shape),
+            events: events(set),
         }))
     }
 
@@ -131,6 +136,35 @@ impl RuleApi {
 
 fn names<I: Id, T>(declared: &IdMap<I, T>, set: &RuleSet) -> Vec<String> {
     declared.ids().map(|id| set.vocabulary.name(id).to_owned()).collect()
+}
+
+fn facts<I: Id, T>(declared: &IdMap<I, T>, set: &RuleSet, shape: impl Fn(&T) -> &Shape) -> Vec<proto::DeclaredFact> {
+    declared.iter().map(|(id, fact)| declaration(set.vocabulary.name(id), shape(fact))).collect()
+}
+
+fn events(set: &RuleSet) -> Vec<proto::DeclaredEvent> {
+    let fields = |event: &EventType| {
+        let fields = event.fields.iter().filter_map(|id| set.declared.fields.get(*id));
+        fields.map(|field| declaration(&field.name, &field.shape)).collect()
+    };
+    let event = |(id, event)| proto::DeclaredEvent {
+        r#type: set.vocabulary.name::<EventTypeId>(id).to_owned(),
+        fields: fields(event),
+    };
+    set.declared.events.iter().map(event).collect()
+}
+
+fn declaration(name: &str, shape: &Shape) -> proto::DeclaredFact {
+    let kind = match shape.kind {
+        Type::Text => proto::FactType::Text,
+        Type::Number => proto::FactType::Number,
+        Type::Flag => proto::FactType::Flag,
+        Type::Moment => proto::FactType::Moment,
+        Type::Duration => proto::FactType::Span,
+        Type::List => proto::FactType::List,
+    };
+    let one_of = shape.one_of.iter().flatten().map(ToString::to_string).collect();
+    proto::DeclaredFact { name: name.to_owned(), r#type: kind.into(), one_of }
 }
 
 fn count(count: usize) -> u32 {

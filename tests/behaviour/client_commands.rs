@@ -299,3 +299,54 @@ async fn decisions_are_watched_as_they_are_made() {
     }
     server.stop().await;
 }
+
+const TYPED: &str = r#"
+purposes: {service: {basis: contract}}
+attributes: {customer.zip: {type: text, purposes: [service]}, customer.age: {type: number, purposes: [service]}}
+context:
+  zip: {type: text, personal: false}
+  size: {type: number, personal: false}
+  since: {type: moment, personal: false}
+  wait: {type: duration, personal: false}
+  has: {type: list, personal: false}
+  new: {type: flag, personal: false}
+events: {order: {fields: {code: text, amount: number}, purposes: [service], keep: 1 year}}
+channels: {web: {direction: inbound, interruption: 0}}
+actions:
+  - id: hello
+    title: Hello
+    kind: service
+    purpose: service
+    applicable:
+      - context.zip == "10115" && context.size == 3 && context.since > timestamp("2026-01-01T00:00:00Z")
+      - context.wait > duration("1d") && "tv" in context.has && context.new
+    relevance: {base: 50}
+    intrusiveness: 1
+    treatments: {web: {text: hello}}
+policy:
+  pressure: {half_life: 7 days, per_contact: {web: 0}}
+  hurt: {half_life: 30 days}
+  time_zone: UTC
+"#;
+
+#[tokio::test]
+async fn values_are_of_the_type_that_the_rules_declare() {
+    let server = TestServer::start(super::support::rules_of(TYPED), "rules".into()).await;
+    let typed = "decide --customer anna --channel web --context size=3 --context since=2026-03-01T10:00:00Z \
+        --context wait=3d --context has=[dsl,tv] --context new=true --context zip=";
+    for zip in ["10115", "\"10115\""] {
+        let answer = json(&server, &format!("{typed}{zip}")).await;
+        assert_eq!(answer["actions"][0]["actionId"], "hello", "{zip}: {answer}");
+    }
+    said(&server, "customer set anna customer.zip=4111111111111111111 customer.age=34").await;
+    let shown = said(&server, "customer show anna").await;
+    assert!(shown.contains("customer.zip = 4111111111111111111") && shown.contains("customer.age = 34"), "{shown}");
+    said(&server, "customer set anna customer.zip=").await;
+    assert!(!said(&server, "customer show anna").await.contains("customer.zip"));
+    let event = said(&server, "customer event anna order code=007 amount=12.5").await;
+    assert_eq!(event, "recorded   order of anna\n");
+    let variables = [("TACTFUL_SERVER", server.address.as_str())];
+    let wrong = error(&["customer", "set", "anna", "customer.age=4111111111111111111"], &variables).await;
+    assert!(wrong.contains("customer.age=\"4111111111111111111\""), "{wrong}");
+    server.stop().await;
+}

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Output, moment, recorded, verdict};
 use crate::cli::connection::{Connection, refused};
-use crate::cli::fact::{FORMS, Fact, wire};
+use crate::cli::fact::{FORMS, Fact, Place, wire};
 use crate::cli::{Failure, Verdict, json};
 use crate::domain::time::Moment;
 use crate::grpc::convert::timestamp;
@@ -47,7 +47,7 @@ impl Event {
             r#type: self.kind.clone(),
             channel: self.channel.clone().unwrap_or_default(),
             occurred_at: self.at.map(timestamp),
-            fields: wire(&self.fields),
+            fields: wire(&self.fields, Place::Event(&self.kind), &server).await?,
         };
         let answer = JourneyServiceClient::new(server).record_events(RecordEventsRequest { events: vec![event] }).await;
         let answer = answer.map_err(|status| refused(&status))?.into_inner();

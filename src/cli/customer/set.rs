@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Output, line};
 use crate::cli::connection::{Connection, refused};
-use crate::cli::fact::{FORMS, Fact, wire_or_removed};
+use crate::cli::fact::{FORMS, Fact, Place, wire};
 use crate::cli::{Failure, Verdict, counted, json};
 use crate::grpc::proto::SetAttributesRequest;
 use crate::grpc::proto::journey_service_client::JourneyServiceClient;
@@ -33,7 +33,7 @@ impl Set {
     pub(super) async fn run(&self, server: Connection) -> Result<Verdict, Failure> {
         let request = SetAttributesRequest {
             customer_id: self.id.clone(),
-            attributes: wire_or_removed(&self.attributes),
+            attributes: wire(&self.attributes, Place::Attributes, &server).await?,
             time_zone: self.time_zone.clone().unwrap_or_default(),
         };
         let sent = request.attributes.len();
