@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -42,6 +42,26 @@ pub(super) struct Server {
     /// File with the authorities that may have certified the server, PEM; the system's if left out
     #[arg(long, global = true, value_name = "FILE", env = "TACTFUL_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
+    /// File with a client certificate, PEM, if the server asks for one
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "client_key",
+        env = "TACTFUL_CLIENT_CERT",
+        hide_env_values = true
+    )]
+    client_cert: Option<PathBuf>,
+    /// File with the private key of the client certificate, PEM
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "client_cert",
+        env = "TACTFUL_CLIENT_KEY",
+        hide_env_values = true
+    )]
+    client_key: Option<PathBuf>,
 }
 
 /// A text that is never shown.
@@ -109,13 +129,14 @@ impl Server {
             }
             return Ok(endpoint);
         }
-        let tls = match &self.ca {
+        let mut tls = match &self.ca {
             None => ClientTlsConfig::new().with_native_roots(),
-            Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| unusable("--ca", path.display(), &error.to_string()))?;
-                ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-            }
+            Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("--ca", path)?)),
         };
+        if let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) {
+            let certificate = read("--client-cert", certificate)?;
+            tls = tls.identity(Identity::from_pem(certificate, read("--client-key", key)?));
+        }
         endpoint.tls_config(tls).map_err(|error| {
             let reason = causes(&error).map(ToString::to_string).last().unwrap_or_default();
             Failure::new(format!("certificates cannot be verified: {reason}")).help("name a PEM file with --ca")
@@ -124,10 +145,7 @@ impl Server {
 
     fn bearer(&self) -> Result<Bearer, Failure> {
         let token = match (&self.token_file, &self.token) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path);
-                text.map_err(|error| unusable("--token-file", path.display(), &error.to_string()))?
-            }
+            (Some(path), _) => String::from_utf8_lossy(&read("--token-file", path)?).into_owned(),
             (None, Some(Secret(token))) => token.clone(),
             (None, None) => return Ok(Bearer(None)),
         };
@@ -148,15 +166,18 @@ impl Server {
             Some(rustls::Error::InvalidMessage(_)) => {
                 Failure::new(format!("the server at {server} does not speak TLS")).help("write it as http://…")
             }
-            Some(error) => Failure::new(format!("no connection over TLS to {server}: {error}")),
+            Some(error) => Failure::new(format!("no connection over TLS to {server}: {error}"))
+                .help("if the server asks for a certificate, name it with --client-cert and --client-key"),
             None => Failure::new(format!("no server answers at {server}"))
                 .help("start one with `tactful serve`, or name it with --server or TACTFUL_SERVER"),
         }
     }
 }
 
-fn unusable(flag: &str, path: impl fmt::Display, reason: &str) -> Failure {
-    Failure::new(format!("the file `{path}` of {flag} cannot be read: {reason}"))
+/// The content of the file that a flag names.
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let wrong = |error| Failure::new(format!("the file `{}` of {flag} cannot be read: {error}", path.display()));
+    std::fs::read(path).map_err(wrong)
 }
 
 /// An error and its causes. An error of I/O hides the error that it is made of.
@@ -186,7 +207,7 @@ pub(super) fn refused(status: &Status) -> Failure {
         "" if status.source().is_some() => {
             let why = causes(status).skip(1).map(ToString::to_string).last();
             Failure::new(format!("the connection broke off: {}", why.unwrap_or_else(|| status.message().to_owned())))
-                .help("is the server running? If it has TLS, write its address as https://…")
+                .help("is the server running? If it has TLS, write its address as https://…; it may ask for --client-cert")
         }
         _ => failure,
     }

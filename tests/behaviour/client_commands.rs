@@ -87,6 +87,33 @@ async fn commands_reach_a_server_behind_tls_and_tokens_and_say_what_is_missing()
     server.stop().await;
 }
 
+#[tokio::test]
+async fn commands_show_their_certificate_to_a_server_that_asks_for_one() {
+    let files = tempfile::tempdir().unwrap();
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let (certificate, key) = authority.certify("localhost");
+    let (client, client_key) = clients.certify("spiffe://example/shop");
+    let ca = write(files.path(), "ca.pem", &authority.0.pem()).display().to_string();
+    let client = write(files.path(), "client.pem", &client).display().to_string();
+    let client_key = write(files.path(), "client-key.pem", &client_key).display().to_string();
+    let settings = TlsSettings {
+        certificate: write(files.path(), "cert.pem", &certificate),
+        key: write(files.path(), "key.pem", &key),
+        client_ca: Some(write(files.path(), "clients.pem", &clients.0.pem())),
+        client_crl: None,
+    };
+    let tls = Some(Arc::new(Tls::new(settings).unwrap()));
+    let server = TestServer::behind(Door { tls, ..Door::default() }).await;
+    let address = server.address.replace("http://127.0.0.1", "https://localhost");
+    let variables = [("TACTFUL_SERVER", address.as_str()), ("TACTFUL_CA", &ca)];
+    let shown = with(&DECIDE, &["--client-cert", &client, "--client-key", &client_key]);
+    let (code, out, err) = run(&shown, &variables).await;
+    assert!(code == 0 && out.contains("  id "), "{out}{err}");
+    let said = error(&DECIDE, &variables).await;
+    assert!(said.contains("--client-cert"), "{said}");
+    server.stop().await;
+}
+
 fn with_token<'a>(variables: &[(&'a str, &'a str)], token: &'a str) -> Vec<(&'a str, &'a str)> {
     [variables, &[("TACTFUL_TOKEN", token)]].concat()
 }
