@@ -133,9 +133,9 @@ mod tests {
             ("tv=true", Type::Flag, "true"),
             ("since=2026-03-02T10:00:00Z", Type::Moment, "2026-03-02T10:00:00Z"),
             ("wait=90 days", Type::Duration, "90 days"),
-            ("has=[dsl, tv]", Type::List, "[\"dsl\", \"tv\"]"),
-            ("has=[\"dsl, or tv\"]", Type::List, "[\"dsl, or tv\"]"),
-            ("has=[]", Type::List, "[]"),
+            ("has=[dsl, tv]", Type::List, "dsl, tv"),
+            ("has=[\"dsl, or tv\"]", Type::List, "dsl, or tv"),
+            ("has=[]", Type::List, ""),
         ] {
             let value = Fact::parse(text).unwrap().value().unwrap();
             assert_eq!(value.kind(), kind, "{text}");
