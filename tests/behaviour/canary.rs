@@ -27,9 +27,14 @@ struct Server {
 
 impl Server {
     async fn start(home: &Path, run: &str) -> Self {
+        Self::start_with(home, run, &[]).await
+    }
+
+    async fn start_with(home: &Path, run: &str, flags: &[&str]) -> Self {
         let log = fs::File::create(home.join(format!("stderr-{run}"))).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_tactful"))
             .args(["serve", "--rules", "rules", "--data", "data", "--listen", "127.0.0.1:0"])
+            .args(flags)
             .current_dir(home)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -211,4 +216,44 @@ async fn an_erased_customer_is_in_no_file_log_error_or_answer_and_every_proof_st
 
     let found: Vec<PathBuf> = files(home).into_iter().filter(|path| holds(path, CANARY)).collect();
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// A request with a token.
+fn bearing<T>(request: T, token: &str) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(request);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_and_no_personal_value_is_in_a_file_a_log_or_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    fs::create_dir(home.join("rules")).unwrap();
+    fs::write(home.join("rules/rules.yaml"), RULES).unwrap();
+    let new = ["token", "new", "--tokens", "tokens.toml", "--name", "shop", "--scope", "decide", "--scope", "privacy"];
+    let made = Command::new(env!("CARGO_BIN_EXE_tactful")).args(new).current_dir(home).output().unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    let token = made.split_whitespace().find(|word| word.starts_with("tct_")).unwrap().to_owned();
+    let flags = ["--tokens", "tokens.toml", "--audit", "audit", "--metrics", "127.0.0.1:0"];
+    let server = Server::start_with(home, "1", &flags).await;
+    let mut decisions = DecisionServiceClient::new(server.channel.clone());
+    let mut privacy = PrivacyServiceClient::new(server.channel.clone());
+    let wrong = format!("tct_{CANARY}");
+    let question = proto::DecideRequest { channel: "web".into(), ..decide(CANARY) };
+    let answers = [
+        decisions.decide(bearing(question.clone(), &wrong)).await.unwrap_err(),
+        decisions.decide(bearing(question.clone(), &format!("{token}x"))).await.unwrap_err(),
+    ];
+    assert!(answers.iter().all(|refused| refused.code() == tonic::Code::Unauthenticated), "{answers:?}");
+    assert!(!format!("{answers:?}").contains(&token) && !format!("{answers:?}").contains(CANARY), "{answers:?}");
+    decisions.decide(bearing(question, &token)).await.unwrap();
+    let erasure = proto::EraseCustomerRequest { customer_id: CANARY.into() };
+    privacy.erase_customer(bearing(erasure, &token)).await.unwrap();
+    drop(server);
+    assert!(files(&home.join("audit")).iter().any(|file| holds(file, "EraseCustomer")));
+    for file in files(home) {
+        assert!(!holds(&file, &token), "{} holds the token", file.display());
+        assert!(!holds(&file, CANARY), "{} holds a personal value", file.display());
+    }
 }
