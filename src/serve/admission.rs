@@ -19,6 +19,8 @@ const TARGET: Duration = Duration::from_millis(5);
 const WINDOW: Duration = Duration::from_millis(10);
 /// The limit at the start, and within which bounds it adapts.
 const FIRST: u64 = 256;
+/// After how many windows in which calls wait too long the limit falls: a burst is no overload.
+const PATIENCE: u64 = 10;
 const LEAST: u64 = 32;
 /// How many calls may wait whatever their class: so few are no overload, even if something else keeps the machine busy.
 const FEW: u64 = 16;
@@ -108,6 +110,8 @@ struct Window {
     /// The sum of the waits, in microseconds.
     waited: Own,
     refused: Own,
+    /// How many windows in a row calls have waited too long.
+    slow: Own,
 }
 
 /// The call was refused: too many others wait.
@@ -167,7 +171,7 @@ impl Admission {
     /// Adapts the limit at the end of a window: less by an eighth if calls waited longer than they should, more by a
     /// sixteenth if some were refused although none waited so long.
     fn adapt(&self, now: Instant) {
-        let Window { end, begun, waited, refused } = &self.window;
+        let Window { end, begun, waited, refused, slow } = &self.window;
         let micros = self.micros(now);
         if micros < end.get() {
             return;
@@ -175,9 +179,15 @@ impl Admission {
         let limit = self.limit.get();
         let mean = waited.get().checked_div(begun.get()).unwrap_or(0);
         if u128::from(mean) > TARGET.as_micros() {
-            self.limit.set(LEAST.max(limit - limit / 8));
-        } else if refused.get() > 0 {
-            self.limit.set(MOST.min(limit + limit / 16));
+            slow.add(1);
+            if slow.get() > PATIENCE {
+                self.limit.set(LEAST.max(limit - limit / 8));
+            }
+        } else {
+            slow.set(0);
+            if refused.get() > 0 {
+                self.limit.set(MOST.min(limit + limit / 16));
+            }
         }
         end.set(micros.saturating_add(WINDOW.as_micros() as u64));
         begun.set(0);
