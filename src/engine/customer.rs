@@ -40,16 +40,19 @@ pub(super) struct Transient {
     pub consent_keys: Vec<Remembered>,
     /// Where several engines share a backend: the version of this copy, and the number of the load that it comes from.
     pub version: (Version, u64),
+    /// Whether the customer's consent records could not be read, so that the standing lacks them.
+    pub unread: bool,
 }
 
 const NO_VERSION: (Version, u64) = (Version { write: 0, mark: 0 }, 0);
 
 impl Transient {
-    const NONE: Self = Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), version: NO_VERSION };
+    const NONE: Self =
+        Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), version: NO_VERSION, unread: false };
 
     fn is_empty(&self) -> bool {
-        let Self { epoch, requests, consent_keys, version } = self;
-        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && *version == NO_VERSION
+        let Self { epoch, requests, consent_keys, version, unread } = self;
+        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && *version == NO_VERSION && !unread
     }
 }
 

@@ -91,10 +91,23 @@ impl Revocations {
 
     /// The restrictions of a customer that are not known to be durable.
     pub fn unrecorded(&self, customer: &str) -> Vec<Restrictions> {
-        if self.restricted.load(Ordering::Acquire) == 0 {
+        if !self.has_unrecorded() {
             return Vec::new();
         }
         self.read().unrecorded.get(customer).cloned().unwrap_or_default()
+    }
+
+    /// Whether restrictions are in effect that are not known to be durable.
+    pub fn has_unrecorded(&self) -> bool {
+        self.restricted.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether these restrictions of a customer are in effect and not known to be durable, and no erasure removes them.
+    pub fn is_unrecorded(&self, customer: &str, records: &Restrictions) -> bool {
+        let under_way = self.read();
+        let held = under_way.unrecorded.get(customer);
+        let is_held = held.is_some_and(|held| held.iter().any(|restrictions| Arc::ptr_eq(restrictions, records)));
+        is_held && !under_way.erasing.contains(customer)
     }
 
     /// All restrictions that are not known to be durable, by customer.

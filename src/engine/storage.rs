@@ -99,7 +99,10 @@ impl Engine {
                     customer.standing.apply(purpose, record, *position);
                 });
             }
-            Err(_) => self.trust_ledger(false),
+            Err(_) => {
+                customer.transient_mut().unread = true;
+                self.trust_ledger(false);
+            }
         }
         if held.version != Version::default() || self.storage.backend.is_shared() {
             let load = self.storage.loads.fetch_add(1, Ordering::Relaxed) + 1;

@@ -3,47 +3,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 use crate::ledger::ReopeningLedger;
+use crate::sync::block_on;
 
-/// The pause between two looks, and between two attempts at first. Attempts read the whole ledger, so the pause doubles
-/// up to the longest.
+/// The pause between two looks, and before the first attempt. Attempts may read the whole ledger, so the pause doubles
+/// after each that fails, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Opens the ledger again whenever consent cannot be relied on, until dropped.
+/// Opens the ledger again whenever consent cannot be relied on, and records restrictions that only memory has, until
+/// dropped.
 pub async fn recover_ledger(engine: Arc<Engine>, ledger: Option<Arc<ReopeningLedger>>) {
     let Some(ledger) = ledger else { return };
     let mut pause = PAUSE;
     loop {
         tokio::time::sleep(pause).await;
-        if engine.trusted() {
+        // A full disk or a lack of descriptors is no failure, but may leave restrictions in memory.
+        if engine.trusted() && !engine.has_unrecorded() {
             pause = PAUSE;
-            // A full disk or a lack of descriptors is no failure, but may have left restrictions in memory.
-            if engine.has_unrecorded() {
-                report(&engine.recover_consent().await, false);
-            }
             continue;
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        let again = Arc::clone(&ledger);
-        match tokio::task::spawn_blocking(move || again.reopen()).await {
-            Ok(Ok(repairs)) => {
-                repairs.iter().for_each(|repair| tracing::warn!("{repair}"));
-                report(&engine.recover_consent().await, true);
+        let (engine, ledger) = (Arc::clone(&engine), Arc::clone(&ledger));
+        // It reads the disk, which no thread that accepts connections or answers calls may wait for.
+        let recovered = tokio::task::spawn_blocking(move || recover(&engine, &ledger)).await;
+        pause = match recovered.map_err(|error| error.to_string()).flatten() {
+            Ok(written) => {
+                tracing::info!(restrictions = written, "consent is relied on, and restrictions are recorded");
+                PAUSE
             }
-            Ok(Err(error)) => tracing::error!(%error, "the consent ledger cannot be opened again yet"),
-            Err(error) => tracing::error!(%error, "the consent ledger was not opened again"),
-        }
+            Err(error) => {
+                tracing::error!(error, "the consent ledger does not take all records yet");
+                (pause * 2).min(LONGEST_PAUSE)
+            }
+        };
     }
 }
 
-fn report(recovered: &Result<usize, EngineError>, reopened: bool) {
-    match recovered {
-        Ok(written) if reopened => {
-            tracing::info!(restrictions = written, "the consent ledger is open again: consent is relied on");
-        }
-        Ok(written) => tracing::info!(restrictions = written, "restrictions that only memory had are recorded"),
-        Err(error) => tracing::warn!(%error, "restrictions that only memory has are not recorded yet"),
+/// Opens the ledger again if it has failed, and records what only memory has. Returns how many records were written.
+fn recover(engine: &Engine, ledger: &ReopeningLedger) -> Result<usize, String> {
+    if !engine.trusted() {
+        let repairs = ledger.reopen().map_err(|error| error.to_string())?;
+        repairs.iter().for_each(|repair| tracing::warn!("{repair}"));
     }
+    block_on(engine.recover_consent()).map_err(|error| error.to_string())
 }

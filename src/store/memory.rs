@@ -205,6 +205,14 @@ impl<C: Persisted> Customers<C> {
         self.section.enter(|| self.map.get(id).map(|slot| read(&slot.customer)))
     }
 
+    /// The ids of the customers in memory that the closure selects.
+    pub fn find(&self, wanted: impl Fn(&C) -> bool) -> Vec<EcoString> {
+        self.section.enter(|| {
+            let found = self.map.iter().filter(|slot| wanted(&slot.customer));
+            found.map(|slot| slot.key().clone()).collect()
+        })
+    }
+
     /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not
     /// stored, if the change returns true.
     pub fn sweep(&self, mut change: impl FnMut(&str, &mut Slot<C>) -> bool) {

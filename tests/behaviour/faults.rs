@@ -14,7 +14,7 @@ use tactful::ledger::disk::{Disk, DiskFile, RealDisk};
 use tactful::ledger::{FileLedger, Ledger, ReopeningLedger};
 
 use super::keeping::{Home, RULES, later};
-use super::support::{consent, monday, rules_of};
+use super::support::{ask, consent, monday, rules_of};
 
 /// What a disk does to writes.
 const WRITES: u8 = 0;
@@ -147,6 +147,31 @@ fn a_ledger_whose_disk_failed_opens_again_and_has_what_was_denied_meanwhile() {
     drop((engine, ledger));
     let (.., engine) = open(&home);
     assert_eq!(denial(&engine, later(4)), Some(Denial::Withdrawn));
+}
+
+#[test]
+fn who_was_loaded_while_the_ledger_was_closed_gets_their_standing_when_it_opens() {
+    let home = Home::new();
+    let (.., engine) = open(&home);
+    for customer in ["anna", "bea"] {
+        engine.record_consent(consent(customer, "advice", Given), later(0)).unwrap();
+    }
+    engine.record_consent(consent("anna", "advice", Withdrawn), later(1)).unwrap();
+    engine.erase("bea", later(1)).unwrap();
+    drop(engine);
+    let (disk, ledger, engine) = open(&home);
+    disk.set(FAILS);
+    assert!(ledger.reopen().is_err());
+    for customer in ["anna", "bea"] {
+        engine.decide(ask(customer, "web", &[]), later(2)).unwrap();
+    }
+    assert_eq!((engine.trusted(), engine.customer_count()), (false, 2), "both are in memory without their records");
+    disk.set(WRITES);
+    ledger.reopen().unwrap();
+    assert_eq!(tactful::sync::block_on(engine.recover_consent()).unwrap(), 0);
+    assert_eq!(denial(&engine, later(3)), Some(Denial::Withdrawn));
+    let standing = engine.standing("bea", later(3)).unwrap();
+    assert!(standing.iter().all(|view| view.denial == Some(Denial::Erased)), "{standing:?}");
 }
 
 #[test]
