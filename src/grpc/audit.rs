@@ -1,4 +1,4 @@
-//! The audit log as handlers see it: a privileged call writes who makes it, and about whom, before it acts.
+//! The audit log as handlers see it: a privileged call writes its caller and its customer before it acts.
 
 use std::sync::Arc;
 

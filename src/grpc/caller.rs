@@ -125,7 +125,7 @@ impl Binding {
         bound.is_none_or(|channels| channels.iter().any(|own| own == id))
     }
 
-    /// Refuses a customer whom the caller may not name.
+    /// Refuses a customer that the caller may not name.
     ///
     /// # Errors
     /// PERMISSION_DENIED.

@@ -1,5 +1,5 @@
 //! Counts of calls: how many by method and status, how long they took, how many connections are open. Each thread that
-//! answers calls has counts of its own, which only it changes; whoever reads them adds them up.
+//! answers calls has counts of its own, which only it changes; a reader adds them up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

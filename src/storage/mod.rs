@@ -178,7 +178,7 @@ pub enum Durability {
 pub enum Pending<'b> {
     /// It has nothing to wait for.
     Done,
-    /// Entries of a log that are written when somebody waits; many callers share one write.
+    /// Entries of a log that are written when a caller waits; many callers share one write.
     Logged(&'b CustomerStore),
     /// Records that the ledger's writer has, and entries of a log if they are waited for.
     Consent(Appending, Vec<ConsentRecord>, Option<&'b CustomerStore>),

@@ -88,7 +88,7 @@ fn play(rules: &RuleFiles, test: &Yaml) -> Vec<String> {
     unexpected(&answer, &test["expect"], &said)
 }
 
-const CUSTOMER: &str = "somebody";
+const CUSTOMER: &str = "anna";
 
 struct Player {
     model: Model,

@@ -33,7 +33,7 @@ pub struct IdentitySettings {
     pub jwks: Option<PathBuf>,
     /// Who must have issued a JWT.
     pub issuer: String,
-    /// Whom a JWT must be meant for.
+    /// The audience that a JWT must name.
     pub audience: String,
 }
 
@@ -149,7 +149,7 @@ impl Identities {
         Ok(valid)
     }
 
-    /// The caller whom a client certificate names.
+    /// The caller that a client certificate names.
     fn certified(&self, names: &[String], now: Moment) -> Result<Known, Status> {
         let tokens = self.tokens.load();
         let known = names.iter().find_map(|name| tokens.as_ref()?.by_certificate(name));
