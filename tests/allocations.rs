@@ -34,16 +34,7 @@ fn a_decision_allocates_no_more_than_necessary() {
     let now = Moment::parse("2026-03-02T10:00:00+01:00").unwrap();
     let limits = Limits { decisions: 1 };
     let engine = Engine::new(Arc::new(rules), Arc::new(MemoryLedger::default()), limits, now);
-    let given = ConsentChange {
-        purpose: "personalisation".into(),
-        status: ConsentStatus::Given,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    };
+    let given = ConsentChange::new("personalisation", ConsentStatus::Given);
     let given =
         ConsentRequest { customer: question().customer.into(), changes: vec![given], ..ConsentRequest::default() };
     engine.record_consent(given, now).unwrap();

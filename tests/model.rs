@@ -105,16 +105,7 @@ fn rules_of(text: &str) -> Arc<RuleSet> {
 }
 
 fn say(engine: &Engine, status: ConsentStatus) {
-    let change = ConsentChange {
-        purpose: "advice".into(),
-        status,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    };
+    let change = ConsentChange::new("advice", status);
     let request = ConsentRequest { customer: "anna".into(), changes: vec![change], ..ConsentRequest::default() };
     engine.record_consent(request, NOW).unwrap();
 }

@@ -152,16 +152,7 @@ impl World {
 
 fn prepare(engine: &Engine, (id, profile): (&str, &Customer), (events, situation): (usize, Situation), now: Moment) {
     if situation != Situation::Withheld {
-        let given = |purpose: &str| ConsentChange {
-            purpose: purpose.into(),
-            status: ConsentStatus::Given,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
-            expression: String::new(),
-            claimed: None,
-            valid_until: None,
-        };
+        let given = |purpose: &str| ConsentChange::new(purpose, ConsentStatus::Given);
         let changes = ["personalisation", "analytics", "marketing", "marketing.email"].map(given).into();
         let request = ConsentRequest { customer: id.into(), changes, ..ConsentRequest::default() };
         engine.record_consent(request, now).unwrap();

@@ -176,16 +176,7 @@ fn withdrawals(request: proto::WithdrawConsentRequest, rules: &RuleSet) -> Resul
         }
     }
     let source = source.unwrap_or_default();
-    let changes = purposes.into_iter().map(|purpose| ConsentChange {
-        purpose,
-        status,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    });
+    let changes = purposes.into_iter().map(|purpose| ConsentChange::new(purpose, status));
     let request = |changes: &[ConsentChange]| ConsentRequest {
         customer: customer_id.clone(),
         changes: changes.to_vec(),

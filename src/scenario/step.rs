@@ -144,16 +144,7 @@ fn new_consent(line: ConsentLine, customer: String) -> Result<ConsentRequest, St
         return Err(format!("`{}` is not a consent status; one of {}", line.status, words(&ConsentStatus::NAMES)));
     };
     let valid_until = line.valid_until.map(|text| moment(&text)).transpose()?;
-    let change = ConsentChange {
-        purpose: line.purpose,
-        status,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until,
-    };
+    let change = ConsentChange { valid_until, ..ConsentChange::new(line.purpose, status) };
     Ok(ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() })
 }
 

@@ -86,16 +86,7 @@ pub fn ask(customer: &str, channel: &str, context: &[(&str, &str)]) -> Question 
 }
 
 pub fn consent(customer: &str, purpose: &str, status: ConsentStatus) -> ConsentRequest {
-    let change = ConsentChange {
-        purpose: purpose.into(),
-        status,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    };
+    let change = ConsentChange::new(purpose, status);
     ConsentRequest { customer: customer.into(), changes: vec![change], ..ConsentRequest::default() }
 }
 

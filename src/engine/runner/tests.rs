@@ -34,16 +34,7 @@ fn engine() -> Engine {
 }
 
 fn request(status: ConsentStatus) -> ConsentRequest {
-    let change = ConsentChange {
-        purpose: "advice".into(),
-        status,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        claimed: None,
-        valid_until: None,
-    };
+    let change = ConsentChange::new("advice", status);
     ConsentRequest { customer: "anna".into(), changes: vec![change], ..ConsentRequest::default() }
 }
 

@@ -134,16 +134,7 @@ impl<'r> Known<'r> {
             _ => fields.required("purpose").and_then(|node| self.name(node, "purpose", &self.rules.declared.purposes)),
         };
         fields.finish();
-        let change = ConsentChange {
-            purpose: purpose?,
-            status: status?,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
-            expression: String::new(),
-            claimed: None,
-            valid_until: valid_until?,
-        };
+        let change = ConsentChange { valid_until: valid_until?, ..ConsentChange::new(purpose?, status?) };
         let customer = CUSTOMER.to_owned();
         Some(ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() })
     }

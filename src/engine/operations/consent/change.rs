@@ -49,6 +49,23 @@ pub struct ConsentChange {
     pub valid_until: Option<Moment>,
 }
 
+impl ConsentChange {
+    /// A change without a notice, a claimed time or an end.
+    #[must_use]
+    pub fn new(purpose: impl Into<String>, status: ConsentStatus) -> Self {
+        Self {
+            purpose: purpose.into(),
+            status,
+            notice: String::new(),
+            notice_hash: None,
+            language: String::new(),
+            expression: String::new(),
+            claimed: None,
+            valid_until: None,
+        }
+    }
+}
+
 pub fn record(
     (request, recorded_by): (&ConsentRequest, &str),
     change: &ConsentChange,

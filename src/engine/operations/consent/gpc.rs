@@ -36,14 +36,8 @@ impl GpcObjection {
         let purposes = rules.declared.purposes.ids().filter(|id| !standing.is_gone() && is_new(*id, standing, rules));
         let purposes: Vec<&str> = purposes.map(|id| rules.vocabulary.name(id)).collect();
         let change = |purpose: &&str| ConsentChange {
-            purpose: (*purpose).to_owned(),
-            status: ConsentStatus::Objected,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
             expression: "Global Privacy Control".into(),
-            claimed: None,
-            valid_until: None,
+            ..ConsentChange::new(*purpose, ConsentStatus::Objected)
         };
         let request = ConsentRequest {
             customer: self.customer.clone(),
