@@ -140,7 +140,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let _release = ran.recording.is_some().then_some(Release { engine: self, operation });
         match std::mem::replace(&mut ran.pending, Pending::Done).done().await {
-            Ok(storage::Committed { records, position }) if ran.recording.is_some() => {
+            Ok(storage::Recorded { records, position }) if ran.recording.is_some() => {
                 let done = Committed { records: &records, position, context: *context };
                 let id = operation.customer();
                 let take_effect = |slot: &mut Slot<Customer>| {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Backend, Cache, CommitError, Committed, Page, Pending, StateChange, Stored, Transaction};
+use super::{Backend, Cache, CommitError, Page, Pending, Recorded, StateChange, Stored, Transaction};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
@@ -46,7 +46,7 @@ struct Write {
     base: Version,
     row: Row,
     consent: Vec<ConsentRecord>,
-    reply: oneshot::Sender<Result<Committed, CommitError>>,
+    reply: oneshot::Sender<Result<Recorded, CommitError>>,
 }
 
 impl Rows {
@@ -103,15 +103,15 @@ impl MemoryBackend {
         drop(reply.send(result));
     }
 
-    fn append(&self, records: Vec<ConsentRecord>) -> Result<Committed, LedgerError> {
+    fn append(&self, records: Vec<ConsentRecord>) -> Result<Recorded, LedgerError> {
         if records.is_empty() {
-            return Ok(Committed::default());
+            return Ok(Recorded::default());
         }
         if self.failing.load(Ordering::Acquire) {
             return Err(LedgerError::Unavailable("the backend is told to fail".into()));
         }
         let position = self.ledger.append(&records)?;
-        Ok(Committed { records, position })
+        Ok(Recorded { records, position })
     }
 }
 

@@ -183,12 +183,12 @@ pub enum Pending<'b> {
     /// Records that the ledger's writer has, and entries of a log if they are waited for.
     Consent(Appending, Vec<ConsentRecord>, Option<&'b CustomerStore>),
     /// Any other wait.
-    Other(Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + 'b>>),
+    Other(Pin<Box<dyn Future<Output = Result<Recorded, CommitError>> + Send + 'b>>),
 }
 
 /// A transaction that is durable.
 #[derive(Debug, Default, PartialEq)]
-pub struct Committed {
+pub struct Recorded {
     /// Its consent records, in order.
     pub records: Vec<ConsentRecord>,
     /// The ledger position of the last record; 0 without records.
@@ -219,7 +219,7 @@ impl Pending<'_> {
     ///
     /// # Errors
     /// When it is not.
-    pub async fn done(self) -> Result<Committed, CommitError> {
+    pub async fn done(self) -> Result<Recorded, CommitError> {
         match self {
             Self::Done => {}
             Self::Logged(store) => store.contact_log().wait_durable().await,
@@ -228,11 +228,11 @@ impl Pending<'_> {
                 if let Some(store) = store {
                     store.contact_log().wait_durable().await;
                 }
-                return Ok(Committed { records, position });
+                return Ok(Recorded { records, position });
             }
             Self::Other(commit) => return commit.await,
         }
-        Ok(Committed::default())
+        Ok(Recorded::default())
     }
 }
 
