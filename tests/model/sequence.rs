@@ -3,9 +3,10 @@
 //! same limits, journeys and standings.
 //!
 //! Where something is withdrawn while a decision is under way, the decision is made again. Then others may have found a
-//! limit used up for a moment by an answer that never left, so among withdrawals a silence is always taken as right; that
-//! more is never said than the limit allows, and all that stands in the end, is held as exactly. A denial also makes a
-//! customer forget which requests were answered (docs/decisions/012).
+//! limit used up for a moment by an answer that never left, so among withdrawals a silence is always taken as right; and
+//! an outcome of another system that found the contact of such an answer counts by itself, though an older contact waits
+//! for it. That more is never said than the limit allows, and all that stands in the end, is held as exactly. A denial
+//! also makes a customer forget which requests were answered (docs/decisions/012).
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,6 +74,8 @@ struct Ended {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Anna {
     contacts: u8,
+    /// Those of decisions that no outcome says to be presented yet.
+    open: u8,
     given: bool,
     stage: u8,
     visits_seen: u8,
@@ -88,7 +91,9 @@ impl Anna {
             Call::Decide { request } => {
                 let before = self.answered.filter(|_| request);
                 let presented = before.unwrap_or(self.contacts < LIMIT);
-                self.contacts += u8::from(before.is_none() && presented);
+                let new = u8::from(before.is_none() && presented);
+                self.contacts += new;
+                self.open += new;
                 self.answered = if request { Some(presented) } else { self.answered };
                 Answer::Presented(presented)
             }
@@ -102,7 +107,10 @@ impl Anna {
             Call::PresentedElsewhere { id } if self.outcomes_seen & (1 << id) != 0 => item("repeated"),
             Call::PresentedElsewhere { id } => {
                 self.outcomes_seen |= 1 << id;
-                self.contacts += 1;
+                // It belongs to a contact of a decision if one is open: both count once.
+                let joins = self.open > 0;
+                self.open -= u8::from(joins);
+                self.contacts += u8::from(!joins);
                 item("")
             }
             Call::Consent(ConsentStatus::Given) => {
@@ -185,8 +193,15 @@ fn explained(calls: &[Ended], held: (u8, u8, bool)) -> bool {
             if answer == ended.answer {
                 open.push((done | 1 << index, next));
             }
-            if withdrawn && ended.answer == Answer::Presented(false) {
+            if !withdrawn {
+                continue;
+            }
+            if ended.answer == Answer::Presented(false) {
                 open.push((done | 1 << index, anna));
+            }
+            if matches!(ended.call, Call::PresentedElsewhere { .. }) && answer == ended.answer && next.open < anna.open
+            {
+                open.push((done | 1 << index, Anna { open: anna.open, contacts: anna.contacts + 1, ..next }));
             }
         }
     }

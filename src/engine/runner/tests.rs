@@ -105,6 +105,29 @@ fn a_denial_that_comes_before_an_answer_leaves_undoes_its_contact() {
 }
 
 #[test]
+fn a_contact_that_an_outcome_found_stays_when_its_answer_is_undone() {
+    let engine = engine();
+    give(&engine);
+    let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
+    let decide = crate::engine::Decide::new(question, engine.rules()).unwrap();
+    let context = engine.context(decide.rules(), NOW);
+    let ran = sync::block_on(engine.run(&decide, &context, &mut None));
+    let presented = crate::engine::OutcomeInput {
+        outcome_id: "o1".into(),
+        decision_id: String::new(),
+        customer: "anna".into(),
+        action: "hello".into(),
+        channel: "web".into(),
+        outcome: crate::domain::action::Outcome::Presented,
+        occurred: None,
+    };
+    assert!(engine.record_outcomes(vec![presented], NOW).unwrap()[0].reason.is_empty());
+    sync::block_on(engine.undo(&decide, &ran.draft));
+    let contacts = engine.customers.read("anna", |customer| customer.state.relation().contacts.len());
+    assert_eq!(contacts, Some(1));
+}
+
+#[test]
 fn a_draft_of_a_refused_key_keeps_nothing() {
     let engine = engine();
     let mut keyed = request(Given);

@@ -89,6 +89,12 @@ impl Contact {
         };
     }
 
+    /// Whether an outcome says that the customer saw it.
+    #[must_use]
+    pub fn was_seen(&self) -> bool {
+        self.outcomes != OutcomeSet::default() && !self.outcomes.contains(Outcome::NotPresented)
+    }
+
     /// Whether an outcome without a decision may belong to it: it has not had that outcome, and was not taken back.
     #[must_use]
     pub fn is_open_for(&self, outcome: Outcome, at: Moment) -> bool {

@@ -120,10 +120,11 @@ impl Relation {
         })
     }
 
-    /// Removes the contacts of a decision, or that of one of its actions, so that they no longer count.
+    /// Removes the contacts of a decision, or that of one of its actions, so that they no longer count. One that an
+    /// outcome belongs to stays: the customer saw the action.
     pub fn withdraw(&mut self, decision: DecisionKey, action: Option<ActionId>) {
         let is_meant = |held: &Contact| held.decision == decision && action.is_none_or(|id| held.action == id);
-        self.contacts.retain(|held| !is_meant(held));
+        self.contacts.retain(|held| !is_meant(held) || held.was_seen());
     }
 
     /// Adds an outcome at its place in time.
