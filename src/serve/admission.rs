@@ -20,7 +20,7 @@ const WINDOW: Duration = Duration::from_millis(10);
 /// The limit at the start, and within which bounds it adapts.
 const FIRST: u64 = 256;
 /// After how many windows in which calls wait too long the limit falls: a burst is no overload.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 40;
 const LEAST: u64 = 32;
 /// How many calls may wait whatever their class: so few are no overload, even if something else keeps the machine busy.
 const FEW: u64 = 16;

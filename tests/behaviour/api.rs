@@ -98,7 +98,15 @@ async fn two_hundred_parallel_calls_present_a_limited_action_once() {
     fill(&server, "bea").await;
     let calls = (0..200).map(|_| {
         let mut client = DecisionServiceClient::new(server.channel.clone());
-        tokio::spawn(async move { client.decide(decide("bea")).await.unwrap().into_inner().actions.len() })
+        tokio::spawn(async move {
+            loop {
+                match client.decide(decide("bea")).await {
+                    Ok(answer) => return answer.into_inner().actions.len(),
+                    // On a machine that others keep busy; a call that is refused counts nothing.
+                    Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status}"),
+                }
+            }
+        })
     });
     let mut presented = 0;
     for call in calls.collect::<Vec<_>>() {
