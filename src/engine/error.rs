@@ -43,6 +43,9 @@ pub enum EngineError {
     /// The customer cannot be stored now; nothing was counted.
     #[error("the customer cannot be stored now: {0}")]
     NotStored(String),
+    /// Contacts and outcomes cannot be logged now: a killed process would forget them.
+    #[error("contacts and outcomes cannot be logged now; send it again, it counts once")]
+    NotLogged,
     /// There is nothing to copy, or it cannot be copied.
     #[error("no backup can be made: {0}")]
     BackupUnavailable(String),

@@ -59,6 +59,9 @@ impl Explained {
 #[derive(Debug)]
 pub struct Callers(AtomicU32);
 
+/// Set once the decision was an answer: its contacts are logged.
+const ANSWERED: u32 = 1 << 31;
+
 impl Callers {
     /// Adds a caller.
     pub fn join(&self) {
@@ -67,7 +70,19 @@ impl Callers {
 
     /// Removes a caller that got no answer. Returns whether no caller is left.
     pub fn leave(&self) -> bool {
-        self.0.fetch_sub(1, Ordering::Relaxed) == 1
+        self.0.fetch_sub(1, Ordering::Relaxed) & !ANSWERED == 1
+    }
+
+    /// Notes that a caller has its answer.
+    pub fn answer(&self) {
+        if !self.has_answered() {
+            self.0.fetch_or(ANSWERED, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a caller has its answer.
+    pub fn has_answered(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & ANSWERED != 0
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::transition::Terms;
+use crate::domain::view::Subject;
 use crate::store::LoggedChange;
 
 pub use crate::storage::{Durability, StateChange};
@@ -49,8 +50,8 @@ pub trait Operation: Sync {
     /// Computes what takes long, outside of the critical section: explanations.
     fn explain(&self, _draft: &Self::Draft) {}
 
-    /// The revocation epoch that the answer relies on. After a later denial, the run is undone and the operation runs
-    /// again.
+    /// The revocation epoch that the answer relies on. After a later denial, or when its contacts could not be logged, the
+    /// run is undone and the operation runs again.
     fn relies_on(&self, _draft: &Self::Draft) -> Option<u64> {
         None
     }
@@ -70,12 +71,20 @@ pub struct Context<'a> {
     pub now: Moment,
     /// Whether consent can be relied on.
     pub ledger_trusted: bool,
+    /// Whether contacts can be logged; if not, no action that a limit counts is chosen.
+    pub contacts_logged: bool,
     /// From when on data past its time is deleted: later than now if the machine's clock may be wrong.
     pub purges_from: Moment,
     pub(super) ids: &'a Ids,
 }
 
 impl<'a> Context<'a> {
+    /// A customer as a decision sees them.
+    pub(super) fn subject<'c>(&self, customer: &'c Customer) -> Subject<'c> {
+        let Self { ledger_trusted, contacts_logged, .. } = *self;
+        Subject { state: &customer.state, standing: &customer.standing, ledger_trusted, contacts_logged }
+    }
+
     /// What the law and the rules allow for a customer with this standing, now.
     #[must_use]
     pub fn terms<'s>(&self, standing: &'s Standing) -> Terms<'s>

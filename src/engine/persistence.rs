@@ -64,7 +64,7 @@ impl Engine {
     /// Waits until every contact so far is in the contact log and survives a killed process.
     pub async fn wait_durable(&self) {
         if let Some(store) = self.store() {
-            store.contact_log().wait_durable().await;
+            _ = store.contact_log().wait_durable().await;
         }
     }
 

@@ -23,18 +23,27 @@ impl Engine {
     /// When the ledger does not take the records of a consent (restrictions stay in effect), or the backend does not store
     /// the customer.
     pub async fn execute<O: Operation>(&self, operation: &O, now: Moment) -> Result<O::Answer, EngineError> {
-        let context = self.context(operation.rules(), now);
+        let mut context = self.context(operation.rules(), now);
         // That of the run before, until this run has put its own restrictions into effect.
         let mut recording = None;
         loop {
             let denials = self.revocations.denials();
             let mut ran = self.run(operation, &context, &mut recording).await;
             operation.explain(&ran.draft);
-            if !self.commit(operation, &mut ran, &context).await? {
-                recording = ran.recording;
-                continue;
-            }
             let epoch = operation.relies_on(&ran.draft);
+            match self.commit(operation, &mut ran, &context).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    recording = ran.recording;
+                    continue;
+                }
+                Err(EngineError::NotLogged) if epoch.is_some() && context.contacts_logged => {
+                    self.undo(operation, &ran.draft).await;
+                    context.contacts_logged = false;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             // Without a denial since, no answer needs a look at its customer.
             if epoch.is_some() && self.revocations.denials() != denials && Some(self.epoch(operation).await) != epoch {
                 self.undo(operation, &ran.draft).await;
@@ -164,6 +173,7 @@ impl Engine {
                 self.discard(operation, ran);
                 Err(EngineError::NotStored(why))
             }
+            Err(CommitError::NotLogged) => Err(EngineError::NotLogged),
             Err(CommitError::Ledger(error)) => {
                 if !matches!(error, LedgerError::Full(_)) {
                     self.trust_ledger(false);
@@ -237,8 +247,8 @@ impl Engine {
     /// What operations under these rules may know now.
     pub(super) fn context<'a>(&'a self, rules: &'a RuleSet, arrived: Moment) -> Context<'a> {
         let (now, ledger_trusted) = (self.clock.steady(arrived), self.trusted());
-        let purges_from = self.clock.purges_from();
-        Context { rules, arrived, now, ledger_trusted, purges_from, ids: self.decisions.ids() }
+        let (purges_from, contacts_logged) = (self.clock.purges_from(), self.storage.backend().logs_contacts());
+        Context { rules, arrived, now, ledger_trusted, contacts_logged, purges_from, ids: self.decisions.ids() }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::UnknownRecord(_) => (Code::NotFound, "UNKNOWN_RECORD"),
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),
         EngineError::NotStored(_) => (Code::Unavailable, "NOT_STORED"),
+        EngineError::NotLogged => (Code::Unavailable, "NOT_LOGGED"),
         EngineError::BackupUnavailable(_) => (Code::Unavailable, "BACKUP_UNAVAILABLE"),
         EngineError::Failed => (Code::Internal, "FAILED"),
     };

@@ -126,6 +126,10 @@ impl Backend for Embedded {
         Ok(erasure)
     }
 
+    fn logs_contacts(&self) -> bool {
+        !self.files().is_some_and(|store| store.contact_log().is_failing())
+    }
+
     fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
     }

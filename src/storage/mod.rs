@@ -51,6 +51,12 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The consent records, their proofs and erasures.
     fn ledger(&self) -> &Arc<dyn Ledger>;
 
+    /// Whether contacts can be logged now. A transaction that waits for the log fails otherwise
+    /// ([`CommitError::NotLogged`]), so the engine makes no contact that a limit counts.
+    fn logs_contacts(&self) -> bool {
+        true
+    }
+
     /// Whether other engines may change customers, so that versions are compared.
     fn is_shared(&self) -> bool {
         false
@@ -195,7 +201,7 @@ pub struct Recorded {
     pub position: u64,
 }
 
-/// Why a transaction is not durable. None of it is.
+/// Why a transaction is not durable. Nothing of it is, unless the error says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// Another engine changed the customer first.
@@ -207,6 +213,9 @@ pub enum CommitError {
     /// The customer cannot be stored.
     #[error("{0}")]
     Store(String),
+    /// The entries of the log cannot be written: the change is in memory, and a killed process would lose it.
+    #[error("contacts cannot be logged")]
+    NotLogged,
 }
 
 impl Pending<'_> {
@@ -222,11 +231,16 @@ impl Pending<'_> {
     pub async fn done(self) -> Result<Recorded, CommitError> {
         match self {
             Self::Done => {}
-            Self::Logged(store) => store.contact_log().wait_durable().await,
+            Self::Logged(store) => {
+                if !store.contact_log().wait_durable().await {
+                    return Err(CommitError::NotLogged);
+                }
+            }
             Self::Consent(appending, records, store) => {
                 let position = appending.await?;
                 if let Some(store) = store {
-                    store.contact_log().wait_durable().await;
+                    // The records are durable, whatever becomes of the log.
+                    _ = store.contact_log().wait_durable().await;
                 }
                 return Ok(Recorded { records, position });
             }

@@ -58,7 +58,7 @@ pub struct ContactLog {
     files: Mutex<SegmentFiles>,
     /// The previous segment, until it is empty. Locked before `files` where both are needed.
     draining: Mutex<Option<DrainingSegment>>,
-    /// Entries cannot be written. Decisions are returned all the same; their customers are flushed at once.
+    /// Entries cannot be written. No contact that a limit counts is made; customers are flushed at once.
     failing: AtomicBool,
 }
 
@@ -178,19 +178,20 @@ impl ContactLog {
     }
 
     /// Waits until all entries appended so far are written (group commit: the first waiter writes for all). They then
-    /// survive a killed process, but not a power cut. If the disk fails, this returns all the same and the log is
+    /// survive a killed process, but not a power cut. Returns whether they do: false while the log is
     /// [failing](Self::is_failing).
-    pub async fn wait_durable(&self) {
+    pub async fn wait_durable(&self) -> bool {
         let wanted = self.appended.load(Ordering::Acquire);
-        if self.written.load(Ordering::Acquire) >= wanted {
-            return;
-        }
-        // Other calls that are ready now append their entries first.
-        tokio::task::yield_now().await;
-        let mut files = lock(&self.files);
         if self.written.load(Ordering::Acquire) < wanted {
-            self.write_pending(&mut files);
+            // Other calls that are ready now append their entries first.
+            tokio::task::yield_now().await;
+            let mut files = lock(&self.files);
+            if self.written.load(Ordering::Acquire) < wanted {
+                self.write_pending(&mut files);
+            }
         }
+        // Entries that could not be written are safe again once the store has their customers.
+        !self.is_failing()
     }
 
     /// Whether entries cannot be written.
@@ -327,7 +328,9 @@ impl ContactLog {
         let failing = result.is_err() || failed.is_some();
         if self.failing.swap(failing, Ordering::AcqRel) != failing {
             match result {
-                Err(error) => tracing::error!(%error, "contacts cannot be logged; a killed process would lose them"),
+                Err(error) => {
+                    tracing::error!(%error, "contacts cannot be logged; no action that a limit counts is chosen")
+                }
                 Ok(()) => tracing::info!("contacts are logged again"),
             }
         }

@@ -4,17 +4,23 @@ use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus::{Given, Withdrawn};
 use tactful::domain::consent::Denial;
+use tactful::domain::decide::SilenceReason;
+use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
-use tactful::engine::{Engine, EngineError, Limits, RecordConsent};
+use tactful::engine::operation::Durability;
+use tactful::engine::{Engine, EngineError, Limits, OutcomeInput, Question, RecordConsent};
 use tactful::ledger::disk::{Disk, DiskFile, RealDisk};
-use tactful::ledger::{FileLedger, Ledger, ReopeningLedger};
+use tactful::ledger::{Erasure, FileLedger, Ledger, LedgerError, MemoryLedger, ReopeningLedger};
+use tactful::storage::{Backend, Cache, CommitError, Embedded, Page, Pending, Stored, Transaction};
+use tactful::store::StoreError;
 
-use super::keeping::{Home, RULES, later};
-use super::support::{ask, consent, monday, rules_of};
+use super::keeping::{Home, RULES, later, says_hello};
+use super::support::{ask, chosen, consent, monday, rules_of};
 
 /// What a disk does to writes.
 const WRITES: u8 = 0;
@@ -197,4 +203,127 @@ fn a_lack_of_descriptors_is_no_failure_of_the_disk() {
     assert_eq!(tactful::sync::block_on(engine.recover_consent()).unwrap(), refused);
     assert_eq!(engine.ledger_records(), 2_001);
     assert!(engine.record_consent(consent("bea", "advice", Given), later(2)).is_ok());
+}
+
+/// Files whose contact log cannot be written while it is told so. The first transaction notices it.
+#[derive(Debug)]
+struct FullDisk {
+    files: Embedded,
+    full: AtomicBool,
+    noticed: AtomicBool,
+}
+
+impl FullDisk {
+    fn set(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+        self.noticed.fetch_and(full, Ordering::SeqCst);
+    }
+}
+
+impl Backend for FullDisk {
+    fn read(&self, customer: &str) -> Stored {
+        self.files.read(customer)
+    }
+
+    fn commit<'b>(&'b self, transaction: Transaction<'_>) -> Pending<'b> {
+        let waits = transaction.durability == Durability::Process;
+        let committed = self.files.commit(transaction);
+        if waits && self.full.load(Ordering::SeqCst) {
+            self.noticed.store(true, Ordering::SeqCst);
+            return Pending::refused(CommitError::NotLogged);
+        }
+        committed
+    }
+
+    fn logs_contacts(&self) -> bool {
+        !self.noticed.load(Ordering::SeqCst)
+    }
+
+    fn erase(&self, customer: &str, now: Moment, cache: Cache<'_>) -> Result<Erasure, LedgerError> {
+        self.files.erase(customer, now, cache)
+    }
+
+    fn ledger(&self) -> &Arc<dyn Ledger> {
+        self.files.ledger()
+    }
+
+    fn names(&self) -> Result<Vocabulary, StoreError> {
+        self.files.names()
+    }
+
+    fn store_names(&self, names: &Vocabulary) -> Result<(), StoreError> {
+        self.files.store_names(names)
+    }
+
+    fn page(&self, from: &[u8], most: usize) -> Result<Page, StoreError> {
+        self.files.page(from, most)
+    }
+}
+
+/// An engine whose disk can be full. `help` is a service step that no limit counts, and less relevant than `hello`.
+fn with_disk() -> (Arc<FullDisk>, Engine) {
+    let files = Embedded::new(Arc::new(MemoryLedger::default()), None);
+    let disk = Arc::new(FullDisk { files, full: AtomicBool::new(false), noticed: AtomicBool::new(false) });
+    let help = "  - {id: help, title: Help, kind: service, purpose: service, relevance: {base: 20}, intrusiveness: 1, \
+                treatments: {phone: {text: help}}}\npolicy:";
+    let rules = RULES.replace("policy:", help).replace("treatments: {web: {text: \"hello\"}}", BOTH);
+    let engine = Engine::over(rules_of(&rules), Arc::clone(&disk) as _, Limits::default(), monday());
+    (disk, engine)
+}
+
+const BOTH: &str = "treatments: {web: {text: hello}, phone: {text: hello}}";
+
+#[test]
+fn a_step_that_a_limit_counts_is_not_said_while_contacts_cannot_be_logged() {
+    let (disk, engine) = with_disk();
+    disk.set(true);
+    // The first call notices it, the second knows it.
+    for customer in ["anna", "ben"] {
+        let silent = engine.decide(ask(customer, "web", &[]), later(0)).unwrap();
+        let silence = silent.decision.silence.as_ref().unwrap();
+        assert_eq!((silence.reason, silence.retry_after), (SilenceReason::Degraded, None));
+        assert!(silence.detail.ends_with("cannot count it: contacts cannot be logged now"), "{}", silence.detail);
+        let service = engine.decide(ask(customer, "phone", &[]), later(0)).unwrap();
+        assert_eq!(chosen(&service), ["help"], "service that no limit counts goes on");
+    }
+    disk.set(false);
+    for customer in ["anna", "ben"] {
+        assert!(says_hello(&engine, customer, later(1)), "what was not said does not count");
+        assert!(!says_hello(&engine, customer, later(1)));
+    }
+}
+
+#[test]
+fn a_repeated_request_gets_no_answer_that_was_not_logged() {
+    let (disk, engine) = with_disk();
+    let asked = |id: &str| Question { request_id: id.into(), ..ask("anna", "web", &[]) };
+    let before = engine.decide(asked("r1"), later(0)).unwrap();
+    assert_eq!(chosen(&before), ["hello"]);
+    disk.set(true);
+    let again = engine.decide(asked("r1"), later(1)).unwrap();
+    assert_eq!(again.id(), before.id(), "it was logged when the disk was in order");
+    assert!(engine.decide(asked("r2"), later(1)).unwrap().decision.silence.is_some());
+}
+
+#[test]
+fn an_outcome_that_cannot_be_logged_is_sent_again_and_counts_once() {
+    let (disk, engine) = with_disk();
+    assert!(says_hello(&engine, "anna", later(0)));
+    let rejected = || OutcomeInput {
+        outcome_id: "o1".into(),
+        decision_id: String::new(),
+        customer: "anna".into(),
+        action: "hello".into(),
+        channel: String::new(),
+        outcome: Outcome::Rejected,
+        occurred: None,
+    };
+    disk.set(true);
+    for _ in 0..2 {
+        let refused = engine.record_outcomes(vec![rejected()], later(1));
+        assert!(matches!(refused, Err(EngineError::NotLogged)), "{refused:?}");
+    }
+    disk.set(false);
+    assert_eq!(engine.record_outcomes(vec![rejected()], later(2)).unwrap().remove(0).reason, "repeated");
+    assert_eq!(engine.export("anna", later(2)).unwrap().state.relation().outcomes.len(), 1);
 }

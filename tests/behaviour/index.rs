@@ -317,7 +317,7 @@ proptest! {
             let channel: ChannelId = rules.vocabulary.find("web").unwrap();
             let situation = Situation { context: &context, channel: Some(channel) };
             let (state, standing) = (state(&rules, customer), Standing::default());
-            let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true }, situation, monday());
+            let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true, contacts_logged: true }, situation, monday());
             for index in &rules.index.purposes {
                 let view = scene.view(index.purpose);
                 let survivors: Vec<_> = index.shard.survivors(channel, &view).collect();

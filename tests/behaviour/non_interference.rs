@@ -176,7 +176,7 @@ fn answer(rules: &RuleSet, state: &CustomerState, standing: &Standing, now: Mome
     // With the index, as customers are served, and with everyone explained.
     let decisions = [Explain::Chosen, Explain::Full].map(|explain| {
         let request = Request { channel, situation: Situation::default(), groups: &[], max_actions: 3, explain };
-        decide(rules, Subject { state, standing, ledger_trusted: true }, &request, now)
+        decide(rules, Subject { state, standing, ledger_trusted: true, contacts_logged: true }, &request, now)
     });
     let names = |id: tactful::domain::id::ActionId| rules.vocabulary.name(id).to_owned();
     let chosen = decisions.iter().flat_map(|decision| &decision.actions);
@@ -220,7 +220,7 @@ proptest! {
                 max_actions: 20,
                 explain: Explain::Full,
             };
-            let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true }, &request, monday());
+            let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true, contacts_logged: true }, &request, monday());
             let personalisation = rules.vocabulary.find("personalisation").unwrap();
             let losers = decision.explanation.unwrap().candidates.into_iter();
             let mut lines: Vec<String> = losers
@@ -249,7 +249,12 @@ fn absence_is_known_only_where_nothing_can_be_hidden() {
         explain: Explain::Chosen,
     };
     let chosen = |state: &CustomerState| {
-        let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true }, &request, monday());
+        let decision = decide(
+            &rules,
+            Subject { state, standing: &standing, ledger_trusted: true, contacts_logged: true },
+            &request,
+            monday(),
+        );
         decision.actions.iter().map(|chosen| rules.vocabulary.name(chosen.action).to_owned()).collect::<Vec<_>>()
     };
     let hidden = customer(&rules, &Facts { plan: Some(false), ..none.clone() }, &["service"]);

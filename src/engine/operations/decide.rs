@@ -94,13 +94,15 @@ pub struct Snapshot {
     customer: Customer,
     resolved: Resolved,
     ledger_trusted: bool,
+    contacts_logged: bool,
 }
 
 impl Snapshot {
     /// Decides once more, with an explanation.
     pub(in crate::engine) fn explain(&self, question: &Question, rules: &RuleSet, at: Moment) -> Option<Explanation> {
-        let Customer { state, standing, .. } = &self.customer;
-        let subject = Subject { state, standing, ledger_trusted: self.ledger_trusted };
+        let Self { customer: Customer { state, standing, .. }, ledger_trusted, contacts_logged, .. } = self;
+        let (ledger_trusted, contacts_logged) = (*ledger_trusted, *contacts_logged);
+        let subject = Subject { state, standing, ledger_trusted, contacts_logged };
         decide(rules, subject, &self.resolved.request(question.explain), at).explanation
     }
 }
@@ -161,13 +163,11 @@ impl Decide {
 
     /// Decides for a customer who has been settled.
     fn record(&self, customer: &Customer, id: DecisionId, context: &Context<'_>, epoch: u64) -> DecisionRecord {
-        let Context { rules, now, ledger_trusted, .. } = *context;
-        let Customer { state, standing, .. } = customer;
-        let subject = Subject { state, standing, ledger_trusted };
-        let decision = decide(rules, subject, &self.resolved.request(Explain::Chosen), now);
+        let Context { rules, now, ledger_trusted, contacts_logged, .. } = *context;
+        let decision = decide(rules, context.subject(customer), &self.resolved.request(Explain::Chosen), now);
         let explained = (self.question.explain != Explain::Chosen).then(|| {
             let (customer, resolved) = (customer.clone(), self.resolved.clone());
-            Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted }))
+            Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted, contacts_logged }))
         });
         DecisionRecord {
             id,
@@ -206,7 +206,9 @@ impl Decide {
             effects.log.extend(logged(customer, key));
         }
         if !effects.log.is_empty() {
-            (effects.state, effects.durability) = (StateChange::Logged, Durability::Process);
+            // While contacts cannot be logged, only those that no limit counts are made: nothing waits for the log.
+            let durability = if context.contacts_logged { Durability::Process } else { Durability::Memory };
+            (effects.state, effects.durability) = (StateChange::Logged, durability);
         }
         Applied::with(record, effects)
     }
@@ -235,6 +237,10 @@ impl Operation for Decide {
         customer.change_transient(|transient| transient.requests.retain(|answered| answered.until > context.now));
         match answered(customer, &self.question, self.request) {
             Err(error) => Applied::unchanged(Err(error)),
+            Ok(Some(record)) if !context.contacts_logged => {
+                let known = if record.callers.has_answered() { Ok(record) } else { Err(EngineError::NotLogged) };
+                Applied::unchanged(known)
+            }
             Ok(Some(record)) => {
                 record.callers.join();
                 let effects = Effects { keeps_settled: true, durability: Durability::Process, ..Effects::default() };
@@ -262,14 +268,21 @@ impl Operation for Decide {
         if record.id.is_none() || !record.callers.leave() {
             return Undone::default();
         }
-        customer.state.change_relation(|relation| relation.withdraw(record.id.key(), None));
+        let key = record.id.key();
+        customer.state.change_relation(|relation| relation.withdraw(key, None));
+        customer.change_transient(|transient| transient.requests.retain(|answered| answered.key != key));
         let mut effects = Effects::changed();
-        effects.log.push(LoggedChange::Withdrawn { decision: record.id.key().0, action: None });
+        effects.log.push(LoggedChange::Withdrawn { decision: key.0, action: None });
         Undone { effects, forget: Some(Arc::clone(record)) }
     }
 
     fn finish(&self, draft: Self::Draft) -> Self::Answer {
-        draft
+        let is_repeatable = self.request.is_some();
+        draft.inspect(|record| {
+            if is_repeatable {
+                record.callers.answer()
+            }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::model::LimitRule;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
-use crate::domain::view::{Scene, Situation, Subject};
+use crate::domain::view::{Scene, Situation};
 use crate::engine::operation::{Applied, Context, Effects, Operation};
 use crate::engine::{ActiveRules, Customer, DecisionRecord, EngineError};
 
@@ -87,7 +87,7 @@ impl Operation for GetCustomer {
     fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<CustomerView> {
         let mut copy = customer.clone();
         copy.settle(context);
-        let subject = Subject { state: &copy.state, standing: &copy.standing, ledger_trusted: context.ledger_trusted };
+        let subject = context.subject(&copy);
         Applied::unchanged(look(&Scene::new(context.rules, subject, Situation::default(), context.now)))
     }
 

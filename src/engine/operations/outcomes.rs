@@ -127,7 +127,11 @@ impl Operation for RecordOutcome {
                 let (state, durability) = (StateChange::Changed, Durability::Process);
                 Applied::with(ItemResult::applied(), Effects { log, state, durability, ..Effects::default() })
             }
-            RecordedOutcome::Repeated => Applied::unchanged(ItemResult::repeated()),
+            RecordedOutcome::Repeated => {
+                // The first may have failed because it could not be logged: then so does this one.
+                let effects = Effects { keeps_settled: true, durability: Durability::Process, ..Effects::default() };
+                Applied::with(ItemResult::repeated(), effects)
+            }
             RecordedOutcome::UnknownContact | RecordedOutcome::NothingToTakeBack => {
                 Applied::unchanged(unknown(new.outcome))
             }

@@ -30,6 +30,9 @@ pub struct Subject<'a> {
     pub standing: &'a Standing,
     /// Whether the ledger can be trusted now; if not, no personal data is read.
     pub ledger_trusted: bool,
+    /// Whether a contact that is made now will be known to the next process; if not, no action that a limit counts is
+    /// chosen.
+    pub contacts_logged: bool,
 }
 
 /// The question's own facts.

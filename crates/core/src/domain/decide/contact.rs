@@ -29,6 +29,10 @@ pub(crate) fn limit<'r>(
     chosen: &[&Action],
 ) -> Option<Judgement<'r>> {
     let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
+    if !scene.subject.contacts_logged {
+        let limit = action.limits.iter().chain(&scene.rules.policy.limits).find(|limit| covers(limit))?;
+        return Some(Judgement::dropped(action, Gate::Limit, Why::Unlogged(limit)));
+    }
     let own_limits = action.limits.iter().filter(|limit| covers(limit));
     let own = own_limits.filter_map(|limit| Some((limit, used_up(limit, scene, channel, chosen)?)));
     let pooled_limits = scene.rules.policy.limits.iter().zip(&scene.pooled).filter(|(limit, _)| covers(limit));

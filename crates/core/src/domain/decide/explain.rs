@@ -141,6 +141,7 @@ pub(crate) fn reason(judgement: &Judgement<'_>, scene: &Scene<'_>, channel: Chan
             format!("cool-down `{}` until {}", limit.label, ends(until, scene))
         }
         Why::Limit(limit, until) => format!("limit `{}` is used up until {}", limit.label, ends(until, scene)),
+        Why::Unlogged(limit) => format!("limit `{}` cannot count it: contacts cannot be logged now", limit.label),
         Why::Quiet => match contact::quiet_end(scene, channel) {
             Some(until) => format!("quiet hours until {}", scene.shown(until)),
             None => "quiet hours".to_owned(),

@@ -27,6 +27,8 @@ pub(crate) enum Why<'r> {
     /// A consent ask that is not scored yet, and the sensitivity of its conditions.
     Asking(f64),
     Limit(&'r Limit, Moment),
+    /// The limit could not count it.
+    Unlogged(&'r Limit),
     Quiet,
     Text(&'r str),
     Gap(f64),
@@ -53,7 +55,7 @@ impl<'r> Judgement<'r> {
     pub(crate) fn span(&self) -> Span {
         match self.why {
             Why::Condition(condition, _) => condition.span(),
-            Why::Limit(limit, _) => limit.span,
+            Why::Limit(limit, _) | Why::Unlogged(limit) => limit.span,
             _ => self.action.span,
         }
     }

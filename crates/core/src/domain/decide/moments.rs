@@ -65,7 +65,7 @@ pub(crate) fn of<'r>(
 ) -> Moments {
     let Within { before, changes, again } = within;
     let scene = case.scene;
-    let Subject { state, standing, ledger_trusted } = scene.subject;
+    let Subject { state, standing, ledger_trusted, .. } = scene.subject;
     let terms = Terms { rules: scene.rules, standing, ledger_trusted, now: scene.now };
     let change = scene.lawful_until.min(next_change(state, terms));
     let day = scene.now + LONGEST;

@@ -20,7 +20,8 @@ pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers
     }
     let occasion = Occasion { event, at: event.map_or(terms.now, |event| event.at), readers };
     let steps: Vec<JourneyState> = {
-        let subject = Subject { state, standing: terms.standing, ledger_trusted: terms.ledger_trusted };
+        let Terms { standing, ledger_trusted, .. } = terms;
+        let subject = Subject { state, standing, ledger_trusted, contacts_logged: true };
         let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
         let journeys = terms.rules.journeys.iter();
         journeys.filter_map(|(id, journey)| step(id, journey, occasion, &scene)).collect()
