@@ -103,7 +103,7 @@ impl Node {
     /// The engine over the folder, with rules that were loaded with the node's names. Without customers, every limit
     /// counts as used up.
     #[must_use]
-    pub fn engine(self, rules: Arc<RuleSet>, (limits, memory): (Limits, Option<MemoryLimit>), now: Moment) -> Engine {
+    pub fn engine(self, rules: Arc<RuleSet>, limits: Limits, memory: Option<MemoryLimit>, now: Moment) -> Engine {
         let engine = Engine::new(rules, self.ledger, limits, now);
         let engine = match self.store {
             Some(store) => engine.with_store(store, memory),

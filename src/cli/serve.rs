@@ -167,7 +167,7 @@ impl Serve {
         let limits = Limits { decisions: self.keep_decisions };
         let memory = self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes));
         let (ledger, newest) = (node.reopening(), node.newest);
-        let engine = Arc::new(node.engine(rules.set, (limits, memory), now));
+        let engine = Arc::new(node.engine(rules.set, limits, memory, now));
         engine.reload(|_| rules.loaded, now);
         if let Some(ahead) = newest.map(|newest| now.since(newest)).filter(|ahead| *ahead > AHEAD) {
             say(&format!("clock      {ahead} after the last record: nothing is deleted for an hour"));

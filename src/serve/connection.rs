@@ -99,7 +99,7 @@ async fn outlived(age: Duration, trust: Option<Receiver<Vec<Vec<u8>>>>) {
 }
 
 /// Serves a connection until the client closes it, or until shutdown: then the calls in progress are the last.
-pub async fn serve<S: Service>(stream: Stream, (service, throttle): (S, Throttle), lifetime: Lifetime) {
+pub async fn serve<S: Service>(stream: Stream, service: S, throttle: Throttle, lifetime: Lifetime) {
     let Lifetime { greeting, age, grace, stopping, trust } = lifetime;
     let stopped = told_to_stop(stopping);
     tokio::pin!(stopped);

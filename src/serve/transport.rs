@@ -117,7 +117,7 @@ impl Transport {
                 let Self { handshake: greeting, grace, .. } = self;
                 let lifetime = Lifetime { greeting, age: jittered(self.age), grace, stopping, trust };
                 let (calls, throttle) = service.connect(peer);
-                connection::serve(stream, (calls, throttle), lifetime)
+                connection::serve(stream, calls, throttle, lifetime)
             };
             Worker::start(number, connect, working.clone())
         };
@@ -175,7 +175,7 @@ impl Transport {
                 None => arrival.take_plain(stream)?,
                 Some(tls) => {
                     let Ok(permit) = Arc::clone(handshakes).acquire_owned().await else { return Err(ended_early()) };
-                    greeting.spawn(arrival.take_tls(stream, Arc::clone(tls), (self.handshake, permit)));
+                    greeting.spawn(arrival.take_tls(stream, Arc::clone(tls), self.handshake, permit));
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Arrival {
     }
 
     /// Makes the handshake, on this thread and not on those that answer calls.
-    async fn take_tls(self, stream: TcpStream, tls: Arc<Tls>, (limit, _permit): (Duration, OwnedSemaphorePermit)) {
+    async fn take_tls(self, stream: TcpStream, tls: Arc<Tls>, limit: Duration, _permit: OwnedSemaphorePermit) {
         // Before the handshake: a change of trust during it counts, too.
         let trust = tls.trust();
         let handshake = timeout(limit, tls.acceptor().accept(Movable::new(stream)));

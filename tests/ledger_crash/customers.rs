@@ -53,7 +53,7 @@ fn open(folder: &Path, now: Moment) -> Arc<Engine> {
     let node = Node::open(settings).unwrap();
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &node.vocabulary).rule_set.unwrap());
-    Arc::new(node.engine(rules, (Limits { decisions: 1 }, None), now))
+    Arc::new(node.engine(rules, Limits { decisions: 1 }, None, now))
 }
 
 /// The process that is killed.

@@ -85,7 +85,7 @@ impl Player {
         let settings = LedgerSettings { reserve_bytes: 64 * 1024, ..LedgerSettings::of(&data) };
         let node = Node::open(settings).map_err(|error| error.to_string())?;
         let rules = loaded(&self.rules, &node.vocabulary)?;
-        self.engine = Some(node.engine(rules, (limits, None), born));
+        self.engine = Some(node.engine(rules, limits, None, born));
         Ok(())
     }
 

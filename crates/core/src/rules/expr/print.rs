@@ -20,7 +20,7 @@ fn write_expr(text: &mut String, expr: &Expr) {
         ExprKind::Number(value) => write_number(text, *value),
         ExprKind::Flag(value) => text.push_str(if *value { "true" } else { "false" }),
         ExprKind::Name(name) => text.push_str(name),
-        ExprKind::List(items) => write_items(text, ('[', ']'), items),
+        ExprKind::List(items) => write_items(text, '[', items, ']'),
         ExprKind::Select(target, name, _) => {
             write_target(text, target);
             text.push_str(name);
@@ -30,7 +30,7 @@ fn write_expr(text: &mut String, expr: &Expr) {
                 write_target(text, target);
             }
             text.push_str(function);
-            write_items(text, ('(', ')'), arguments);
+            write_items(text, '(', arguments, ')');
         }
         ExprKind::Unary(operator, operand) => write_unary(text, *operator, operand),
         ExprKind::Binary(operator, left, right) => write_binary(text, *operator, left, right),
@@ -86,7 +86,7 @@ fn write_within(text: &mut String, expr: &Expr, least: u8) {
     text.push(')');
 }
 
-fn write_items(text: &mut String, (opening, closing): (char, char), items: &[Expr]) {
+fn write_items(text: &mut String, opening: char, items: &[Expr], closing: char) {
     text.push(opening);
     for (place, item) in items.iter().enumerate() {
         if place > 0 {

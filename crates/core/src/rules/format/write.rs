@@ -109,7 +109,7 @@ impl Writer {
                 self.blank();
             }
             match piece.key {
-                Some((key, _)) => self.entry((key, width), piece, place),
+                Some((key, _)) => self.entry(key, width, piece, place),
                 None => self.item(piece, place),
             }
         }
@@ -125,7 +125,7 @@ impl Writer {
         }
     }
 
-    fn entry(&mut self, (key, width): (&str, usize), piece: Piece<'_>, place: Place) {
+    fn entry(&mut self, key: &str, width: usize, piece: Piece<'_>, place: Place) {
         let length = key.chars().count();
         match inline(&piece.value, place.indent + length + STEP) {
             Some(text) => {
@@ -141,7 +141,7 @@ impl Writer {
         match piece.value {
             Value::Scalar(raw, style) => {
                 let begin = if key.is_empty() { String::new() } else { format!("{key}: ") };
-                self.scalar(&begin, (raw, style), place);
+                self.scalar(&begin, raw, style, place);
                 if let Some(comment) = piece.beside {
                     self.out.pop();
                     self.out.extend([" ", comment, "\n"]);
@@ -157,7 +157,7 @@ impl Writer {
     }
 
     /// Writes a scalar of several lines: the first unchanged, the others with their new indentation.
-    fn scalar(&mut self, begin: &str, (raw, style): (&str, Style), place: Place) {
+    fn scalar(&mut self, begin: &str, raw: &str, style: Style, place: Place) {
         let mut lines = raw.split('\n').map(|line| line.trim_end_matches('\r'));
         let first = lines.next().unwrap_or("");
         self.line(place.indent, &format!("{begin}{first}"));

@@ -98,7 +98,7 @@ fn of_action(action: &Action, rules: &RuleSet) -> Vec<Found> {
     let conditions: Vec<&Condition> = action.conditions().collect();
     if !possible.together(conditions.iter().copied()) {
         let never = format!("`{name}` can never be chosen");
-        return vec![Found::of(action.id, conflict(&conditions, &possible, (&never, action)))];
+        return vec![Found::of(action.id, conflict(&conditions, &possible, action, &never))];
     }
     let dead =
         action.relevance.add.iter().filter(|points| !possible.together(action.conditions().chain([&points.when])));
@@ -113,7 +113,7 @@ fn of_action(action: &Action, rules: &RuleSet) -> Vec<Found> {
 }
 
 /// The single condition, or the pair, that cannot hold.
-fn conflict(conditions: &[&Condition], possible: &Possible<'_>, (never, action): (&str, &Action)) -> Diagnostic {
+fn conflict(conditions: &[&Condition], possible: &Possible<'_>, action: &Action, never: &str) -> Diagnostic {
     let help = "change one of the conditions, or remove the action";
     let warn = |span, message: String| Diagnostic::warning(code::CONTRADICTORY_CONDITIONS, span, message).help(help);
     if let Some(alone) = conditions.iter().find(|one| !possible.together([**one])) {

@@ -63,7 +63,7 @@ impl<'c> Checker<'c, '_> {
     fn event_count(&mut self, whole: &Expr, event: &Expr, window: &Expr, filter: Option<&Expr>) -> Option<Checked> {
         let (found, period) = (self.event(event), self.period(window));
         let (event, kind) = found?;
-        let kept = period.and_then(|period| self.kept_long_enough(event, kind, (period, window.span)));
+        let kept = period.and_then(|period| self.kept_long_enough(event, kind, period, window.span));
         let (filter, sensitivity) = self.filter((event, kind), filter)?;
         self.ask(whole, Fact::EventCount { event, window: kept?, filter }, Type::Number, sensitivity)
     }
@@ -85,7 +85,7 @@ impl<'c> Checker<'c, '_> {
         Some((id, kind))
     }
 
-    fn kept_long_enough(&self, event: EventTypeId, kind: &EventType, (window, span): (Period, Span)) -> Option<Period> {
+    fn kept_long_enough(&self, event: EventTypeId, kind: &EventType, window: Period, span: Span) -> Option<Period> {
         if window <= kind.keep {
             return Some(window);
         }
@@ -121,7 +121,7 @@ impl<'c> Checker<'c, '_> {
 
     fn action(&self, argument: &Expr) -> Option<ActionId> {
         let (id, head, name) = self.declared(argument, "action", &self.scope.declared.actions)?;
-        self.readable_alone((&format!("outcomes of {name}"), "an action"), head.purpose, argument.span)?;
+        self.readable_alone(&format!("outcomes of {name}"), "an action", head.purpose, argument.span)?;
         Some(id)
     }
 

@@ -42,7 +42,7 @@ impl<'c> Checker<'c, '_> {
             ["customer", _, ..] => self.attribute(&path, expr.span),
             ["context", _, ..] => self.context(&path, expr.span),
             ["event", field] => self.event_field(field, &path, expr.span),
-            ["journey", journey, what] => self.journey((journey, what), expr),
+            ["journey", journey, what] => self.journey(journey, what, expr),
             ["pressure"] => self.plain(Fact::Pressure, Shape::of(Type::Number), &path),
             ["hurt"] => self.plain(Fact::Hurt, Shape::of(Type::Number), &path),
             ["now"] => self.plain(Fact::Now, Shape::of(Type::Moment), &path),
@@ -148,7 +148,7 @@ impl<'c> Checker<'c, '_> {
         self.intern(key, entry)
     }
 
-    fn journey(&mut self, (name, what): (&str, &str), expr: &Expr) -> Option<Checked> {
+    fn journey(&mut self, name: &str, what: &str, expr: &Expr) -> Option<Checked> {
         let (name_span, what_span) = match &expr.kind {
             ExprKind::Select(inner, _, what) => match &inner.kind {
                 ExprKind::Select(_, _, name) => (*name, *what),
@@ -161,7 +161,7 @@ impl<'c> Checker<'c, '_> {
             return self.unknown(name, "journey", name_span, &self.names(declared));
         };
         let path = format!("journey.{name}.{what}");
-        self.readable_alone((&path, "a journey"), head.purpose, expr.span)?;
+        self.readable_alone(&path, "a journey", head.purpose, expr.span)?;
         let (fact, shape) = match what {
             "stage" => {
                 let stages = head.stages.iter().map(|(stage, _)| stage.as_str());
@@ -201,7 +201,7 @@ impl<'c> Checker<'c, '_> {
     }
 
     /// As [`Self::readable`], for journeys and actions, which have exactly one purpose.
-    pub(super) fn readable_alone(&self, (what, kind): (&str, &str), purpose: PurposeId, span: Span) -> Option<()> {
+    pub(super) fn readable_alone(&self, what: &str, kind: &str, purpose: PurposeId, span: Span) -> Option<()> {
         let other = self.scope.vocabulary.name(purpose);
         let help = |own: &str| {
             format!(

@@ -61,7 +61,7 @@ impl Checker<'_, '_> {
 
     fn within(&mut self, left: &Expr, right: &Expr) -> Option<Checked> {
         if let ExprKind::List(items) = &right.kind {
-            return self.among(left, (items, right.span));
+            return self.among(left, items, right.span);
         }
         let (item, list) = (self.typed(left, Type::Text), self.typed(right, Type::List));
         let (item, list) = (item?, list?);
@@ -70,7 +70,7 @@ impl Checker<'_, '_> {
     }
 
     /// `x in ["a", "b"]`
-    fn among(&mut self, left: &Expr, (items, span): (&[Expr], Span)) -> Option<Checked> {
+    fn among(&mut self, left: &Expr, items: &[Expr], span: Span) -> Option<Checked> {
         let item = self.check(left);
         if items.is_empty() {
             let help = "list the values, or remove the condition";
