@@ -49,7 +49,7 @@ const SOURCES: [&str; 3] = ["src", "crates/core/src", "tools/bench/src"];
 const BASE: [&str; 9] = ["action", "id", "mod", "packed", "purpose", "sources", "time", "value", "word"];
 
 /// What stands at the top of the repository, and nothing else.
-const TOP: [&str; 27] = [
+const TOP: [&str; 28] = [
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
@@ -77,6 +77,7 @@ const TOP: [&str; 27] = [
     "src",
     "tests",
     "tools",
+    "web",
 ];
 
 /// Inside the kernel: what each part may name apart from itself and the base.

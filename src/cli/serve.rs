@@ -161,7 +161,9 @@ impl Serve {
         };
         let door = self.door.open(&self.ledger.settings().keys).await?;
         let stop = stop_signal();
-        self.greet(&rules.set, &node, address, metrics_address);
+        let operators = door.admin.as_ref().and_then(|admin| admin.local_addr().ok());
+        let console = operators.unwrap_or(address);
+        self.greet(&rules.set, &node, Addresses { calls: address, console, metrics: metrics_address });
         let clock = Clock(Arc::new(GuardedTime::starting_after(node.newest)));
         let now = clock.now();
         let limits = Limits { decisions: self.keep_decisions };
@@ -210,7 +212,8 @@ impl Serve {
         }
     }
 
-    fn greet(&self, rules: &RuleSet, node: &Node, address: SocketAddr, metrics: Option<SocketAddr>) {
+    fn greet(&self, rules: &RuleSet, node: &Node, addresses: Addresses) {
+        let address = addresses.calls;
         let declared = &rules.declared;
         say(&format!(
             "rules      {}: {}, {}, {}, {} (rule set {})",
@@ -240,7 +243,9 @@ impl Serve {
             }
         });
         say(&format!("listening  {address} ({})", self.door.describe()));
-        if let Some(metrics) = metrics {
+        let scheme = if self.door.has_tls() { "https" } else { "http" };
+        say(&format!("console    {scheme}://{}/console/", addresses.console));
+        if let Some(metrics) = addresses.metrics {
             say(&format!("metrics    http://{metrics}/metrics"));
         }
         let channel = declared.channels.ids().next().map_or("web", |id| rules.vocabulary.name(id));
@@ -272,6 +277,14 @@ fn likely_value(rules: &RuleSet, id: ContextId) -> Option<String> {
     let most = asked.into_iter().max_by_key(|(_, count)| *count).map(|(value, _)| value);
     let listed = rules.declared.context.get(id).and_then(|fact| fact.shape.one_of.as_ref()?.first());
     most.or_else(|| listed.map(ToString::to_string))
+}
+
+/// Where the server is reached.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    calls: SocketAddr,
+    console: SocketAddr,
+    metrics: Option<SocketAddr>,
 }
 
 /// The first rules, and their files.

@@ -23,7 +23,7 @@ use super::gate::{ConnectionGate, Gate};
 use super::transport::{Connect, Peer};
 use super::undecided::{NotBegun, Substitute};
 use super::web::cors::{self, Origins};
-use super::web::{self, Kind};
+use super::web::{self, Kind, console};
 use crate::grpc::caller::Caller;
 use crate::grpc::methods::Method;
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
@@ -224,7 +224,11 @@ impl<D: DecisionService> ConnectionCalls<D> {
     }
 
     fn web(&self, kind: Kind, request: Request<Incoming>) -> Call {
-        let origin = match self.router.origins.admit(request.headers()) {
+        let origins = &self.router.origins;
+        if kind == Kind::Page {
+            return Call::immediate(console::answer(&request, origins, self.gate.is_privileged()), None);
+        }
+        let origin = match origins.admit(&request, self.gate.knows_callers()) {
             Ok(origin) => origin,
             Err(status) => return Call::immediate(web::not_a_call(status), None),
         };

@@ -71,6 +71,18 @@ struct Last {
 }
 
 impl ConnectionGate {
+    /// Whether methods for operators are answered on this connection.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        self.peer.privileged
+    }
+
+    /// Whether calls need a token or a certificate.
+    #[must_use]
+    pub fn knows_callers(&self) -> bool {
+        self.gate.identities.is_some()
+    }
+
     /// The method of a path.
     ///
     /// # Errors

@@ -35,10 +35,14 @@ impl Answer {
 
 /// Sends one request over HTTP/1.1 on a connection of its own.
 async fn send(server: &TestServer, request: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let address = server.address.trim_start_matches("http://").to_owned();
+    send_to(&server.address, request, headers, body).await
+}
+
+async fn send_to(address: &str, request: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let address = address.trim_start_matches("http://").to_owned();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
-        "{request} HTTP/1.1\r\nhost: tactful\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()
     );
     let request = [head.as_bytes(), body].concat();
@@ -231,5 +235,56 @@ async fn too_much_metadata_is_refused_with_the_limit() {
     assert_eq!(refused.get_error_details().error_info().unwrap().reason, "METADATA_TOO_LARGE");
     client.decide(message()).await.unwrap();
     drop(client);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_console_is_served_with_a_strict_policy() {
+    let server = TestServer::behind(Door::default()).await;
+    let page = send(&server, "GET /console/", &[], b"").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{}", page.head);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let html = String::from_utf8(page.body.clone()).unwrap();
+    assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("<script>"), "{html}");
+
+    let tag = page.header("etag").unwrap().to_owned();
+    let known = send(&server, "GET /console/", &[("if-none-match", &format!("\"other\", W/{tag}"))], b"").await;
+    assert_eq!((known.status, known.body.len()), (304, 0), "{}", known.head);
+    let packed = send(&server, "GET /console/console.js", &[("accept-encoding", "br, gzip")], b"").await;
+    assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")), "{}", packed.head);
+    let mut script = String::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_string(&mut script).unwrap();
+    let plain = send(&server, "GET /console/console.js?x", &[], b"").await;
+    assert_eq!(plain.body, script.as_bytes());
+    assert!(packed.body.len() < 150 * 1024, "{} bytes", packed.body.len());
+
+    let moved = send(&server, "GET /console", &[], b"").await;
+    assert_eq!((moved.status, moved.header("location")), (308, Some("/console/")));
+    for path in ["/console/other.js", "/console/../Cargo.toml", "/console/console.js/", "/console//index.html"] {
+        assert_eq!(send(&server, &format!("GET {path}"), &[], b"").await.status, 404, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_console_may_call_its_own_server_and_the_card_may_be_embedded() {
+    let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let operators = format!("http://{}", admin.local_addr().unwrap());
+    let origins = Origins { allowed: vec!["https://desk.example".parse().unwrap()], unbound: false };
+    let server = TestServer::behind(Door { origins, admin: Some(admin), ..Door::default() }).await;
+    for (address, own) in [(&server.address, 200), (&operators, 403)] {
+        let headers = [JSON, ("origin", server.address.as_str())];
+        let answer = send_to(address, DECIDE, &headers, question().to_string().as_bytes()).await;
+        assert_eq!(answer.status, own, "a page of {} at {address}", server.address);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    let card = send(&server, "GET /console/card.html", &[], b"").await;
+    let policy = card.header("content-security-policy").unwrap();
+    assert!(policy.ends_with("frame-ancestors 'self' https://desk.example"), "{policy}");
+    // What the console asks is answered on the admin listener alone, and so is the console.
+    assert_eq!(send(&server, "GET /console/", &[], b"").await.status, 404);
+    assert_eq!(send_to(&operators, "GET /console/", &[], b"").await.status, 200);
     server.stop().await;
 }

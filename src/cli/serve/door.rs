@@ -120,6 +120,11 @@ impl DoorFlags {
         ))
     }
 
+    /// Whether connections are encrypted.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls_cert.is_some()
+    }
+
     fn knows_callers(&self) -> bool {
         self.tokens.is_some() || self.jwks.is_some()
     }

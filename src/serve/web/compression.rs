@@ -6,9 +6,17 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use http::HeaderMap;
+use http::header::HeaderName;
 
 /// Bodies shorter than this are not compressed: they fit one packet anyway.
 pub const WORTH: usize = 1_024;
+
+/// Whether a header lists gzip.
+pub fn mentions_gzip(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| word.split(';').next().unwrap_or_default().trim() == "gzip")
+}
 
 /// Decompresses at most `limit` bytes; `None` if there are more.
 ///

@@ -15,7 +15,7 @@ use tonic::codegen::Service as _;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
-use super::compression::{WORTH, compress, decompress};
+use super::compression::{WORTH, compress, decompress, mentions_gzip};
 use super::failure;
 use crate::grpc::status::refusal;
 
@@ -103,11 +103,6 @@ fn plain(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Status> {
         }
         Some(_) => Err(Status::unimplemented("the only `content-encoding` is gzip")),
     }
-}
-
-fn mentions_gzip(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|word| word.split(';').next().unwrap_or_default().trim() == "gzip")
 }
 
 fn invalid(message: &str) -> Status {

@@ -3,6 +3,7 @@
 
 mod compression;
 pub mod connect;
+pub mod console;
 pub mod cors;
 mod failure;
 
@@ -22,7 +23,8 @@ const ABOUT: &str = concat!(
     "\n\n\
      This port answers gRPC, gRPC-Web and the Connect protocol, such as\n\n  \
      curl -H 'content-type: application/json' -d '{\"customerId\": \"anna\", \"channel\": \"web\"}' \\\n    \
-     http://127.0.0.1:50051/tactful.v1.DecisionService/Decide\n"
+     http://127.0.0.1:50051/tactful.v1.DecisionService/Decide\n\n\
+     The console for people is at /console/.\n"
 );
 
 /// What a request speaks.
@@ -39,6 +41,8 @@ pub enum Kind {
     Preflight,
     /// The page that says what this is.
     About,
+    /// A page of the console.
+    Page,
     /// Anything else, with the status that refuses it.
     Other(StatusCode),
 }
@@ -50,6 +54,7 @@ impl Kind {
             Method::POST => Self::of_call(request),
             Method::OPTIONS if cors::is_preflight(request.headers()) => Self::Preflight,
             Method::GET if request.uri().path() == "/" => Self::About,
+            Method::GET if console::is_page(request.uri().path()) => Self::Page,
             Method::GET if request.uri().path().matches('/').count() != 2 => Self::Other(StatusCode::NOT_FOUND),
             _ => Self::Other(StatusCode::METHOD_NOT_ALLOWED),
         }
@@ -138,6 +143,7 @@ mod tests {
     fn what_is_not_posted_is_no_call() {
         let kind = |method: &str, path: &str| Kind::of(&Request::builder().method(method).uri(path).body(()).unwrap());
         assert_eq!(kind("GET", "/"), Kind::About);
+        assert_eq!(kind("GET", "/console/"), Kind::Page);
         assert_eq!(kind("GET", "/favicon.ico"), Kind::Other(StatusCode::NOT_FOUND));
         assert_eq!(kind("GET", "/a.B/C"), Kind::Other(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(kind("OPTIONS", "/a.B/C"), Kind::Other(StatusCode::METHOD_NOT_ALLOWED));

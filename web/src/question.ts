@@ -1,0 +1,67 @@
+// A question as a link, and back.
+import { create } from "@bufbuild/protobuf";
+import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { DecideRequestSchema, ExplainLevel, type DecideRequest } from "./gen/tactful/v1/decision_pb";
+import { fromLink, toLink } from "./values";
+import { fromInput } from "./format";
+import type { Given } from "./facts";
+
+const CONTEXT = "c.";
+
+export interface Asked {
+  customer: string;
+  channel: string;
+  groups: string;
+  most: string;
+  context: Given;
+  at: string;
+  /** The decision that it is compared with. */
+  of: string;
+}
+
+export function questionQuery(request: DecideRequest, { at, of }: { at?: Timestamp | undefined; of?: string }): URLSearchParams {
+  const iso = at ? timestampDate(at).toISOString().slice(0, 19) : "";
+  return toParams({
+    customer: request.customerId,
+    channel: request.channel,
+    groups: request.groups.join(","),
+    most: request.maxActions > 1 ? String(request.maxActions) : "",
+    context: request.context,
+    at: iso,
+    of: of ?? "",
+  });
+}
+
+export function toParams(asked: Asked): URLSearchParams {
+  const params = new URLSearchParams();
+  const { customer, channel, groups, most, at, of } = asked;
+  for (const [name, value] of Object.entries({ customer, channel, groups, most, at, of })) if (value) params.set(name, value);
+  for (const name of Object.keys(asked.context).sort()) {
+    const value = asked.context[name];
+    if (value) params.set(CONTEXT + name, toLink(value));
+  }
+  return params;
+}
+
+export function fromParams(params: URLSearchParams): Asked {
+  const context: Given = {};
+  for (const [name, coded] of params) {
+    const value = name.startsWith(CONTEXT) ? fromLink(coded) : undefined;
+    if (value) context[name.slice(CONTEXT.length)] = value;
+  }
+  const get = (name: string) => params.get(name) ?? "";
+  return { customer: get("customer"), channel: get("channel"), groups: get("groups"), most: get("most"), at: get("at"), of: get("of"), context };
+}
+
+export function toRequest(asked: Asked, explain: ExplainLevel): DecideRequest {
+  return create(DecideRequestSchema, {
+    customerId: asked.customer,
+    channel: asked.channel,
+    groups: asked.groups.split(",").map((group) => group.trim()).filter(Boolean),
+    maxActions: Number(asked.most) || 0,
+    context: asked.context,
+    explain,
+  });
+}
+
+export const atMoment = (asked: Asked) => fromInput(asked.at);

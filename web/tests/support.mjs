@@ -1,0 +1,109 @@
+// Starts a server of its own on a free port, and Chromium; calls the API as any client does.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { chromium } from "playwright-core";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const BINARY = process.env.TACTFUL ?? join(ROOT, "target/debug/tactful");
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+const AXE = readFileSync(join(import.meta.dirname, "../node_modules/axe-core/axe.min.js"), "utf8");
+
+export const RULES = join(ROOT, "rules");
+
+/** A folder that goes when the process ends. */
+export function folder() {
+  const path = mkdtempSync(join(tmpdir(), "tactful-web-"));
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export async function startServer(...flags) {
+  const data = folder();
+  const rules = flags.includes("--rules") ? [] : ["--rules", RULES];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(data, "data"), "--keys", join(data, "keys"), ...rules, ...flags];
+  const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const address = await new Promise((found, failed) => {
+    const hear = (chunk) => {
+      said += chunk;
+      const line = /^listening +(\S+)/m.exec(said);
+      if (line && /^try/m.test(said)) found(`http://${line[1]}`);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.on("exit", (code) => failed(new Error(`the server ended with ${code}:\n${said}`)));
+  });
+  process.on("exit", () => child.kill("SIGKILL"));
+  return {
+    address,
+    data,
+    said: () => said,
+    console: `${address}/console/`,
+    call: (method, body, token) => call(address, method, body, token),
+    stop: () => {
+      const ended = new Promise((done) => child.on("exit", done));
+      child.kill();
+      return ended;
+    },
+  };
+}
+
+/** One call of the public API, as JSON. */
+export async function call(address, method, body, token) {
+  const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const response = await fetch(`${address}/tactful.v1.${method}`, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${method}: ${answer.message}`);
+  return answer;
+}
+
+/** A command of the same binary. */
+export function run(...args) {
+  return new Promise((done, failed) => {
+    const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let out = "";
+    child.stdout.on("data", (chunk) => (out += chunk));
+    child.stderr.on("data", (chunk) => (out += chunk));
+    child.on("exit", (code) => (code === 0 ? done(out) : failed(new Error(out))));
+  });
+}
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+
+/** A page that notes what must not happen: errors, requests to another origin, violations of the policy. */
+export async function open(browser, url, { width = 1280, height = 900, scheme = "light", ...others } = {}) {
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme, ...others });
+  const faults = [];
+  const origin = new URL(url).origin;
+  page.on("request", (request) => {
+    const to = new URL(request.url());
+    if (to.protocol.startsWith("http") && to.origin !== origin) faults.push(`a request to ${request.url()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`an error: ${error.message}`));
+  page.on("console", (message) => {
+    if (/Content Security Policy|Trusted/i.test(message.text())) faults.push(message.text());
+  });
+  page.on("dialog", (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(url);
+  return Object.assign(page, { faults });
+}
+
+/** What axe finds wrong with a page, each in a line. */
+export async function accessibility(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`));
+}
+
+/** Waits until a page shows what it asked for. */
+export async function settled(page) {
+  await page.waitForSelector("h1");
+  await page.waitForFunction(() => !document.querySelector('[role="status"].quiet'));
+}
