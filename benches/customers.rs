@@ -259,7 +259,7 @@ impl Ledger for Grants {
 
 fn engine(rules: &Arc<RuleSet>, count: usize) -> Engine {
     let ledger = Arc::new(Grants(ClosedLedger("this ledger takes no records".into())));
-    let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 1_000 }, NOW);
+    let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 4 << 20 }, NOW);
     for index in 0..count {
         let change = AttributeChange { customer: name(index), attributes: attributes(index), time_zone: String::new() };
         assert!(engine.set_attributes(change, NOW).unwrap().is_empty());

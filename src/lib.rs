@@ -10,13 +10,14 @@
 //! - [`engine`]: the only place that combines rules, customers and consent
 //! - [`backup`]: writes and restores copies of a data folder
 //! - [`storage`]: what must outlive the process, behind one seam
-//! - [`store`], [`ledger`]: customers and consent records on disk
+//! - [`store`], [`decision_log`], [`ledger`]: customers, past decisions and consent records on disk
 //! - [`clock`]: the machine's clocks
 //! - [`domain`], [`rules`]: the pure core, a separate crate: decisions, and rule files
 
 pub mod backup;
 pub mod cli;
 pub mod clock;
+pub mod decision_log;
 pub mod descriptors;
 pub mod engine;
 pub mod grpc;

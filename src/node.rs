@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::decision_log::{DecisionLog, LogError, LogSettings, OpenedLog};
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -10,6 +11,7 @@ use crate::engine::{Engine, Limits, MemoryLimit};
 use crate::ledger::{
     ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, OpenedLedger, RecordSummary, ReopeningLedger, Repair,
 };
+use crate::storage::Embedded;
 use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
 
 /// An open data folder. Rules are loaded with its names, then the engine is made ([`Node::engine`]).
@@ -19,6 +21,7 @@ pub struct Node {
     reopening: Option<Arc<ReopeningLedger>>,
     summary: RecordSummary,
     store: Option<CustomerStore>,
+    log: Option<DecisionLog>,
     /// Every name that a stored customer or a record uses, so that none is lost while the rules do not declare it.
     pub vocabulary: Vocabulary,
     /// Why the ledger cannot be relied on, so that no personal data may be used; `None` if it can.
@@ -29,6 +32,8 @@ pub struct Node {
     pub repairs: Vec<Repair>,
     /// The repairs of the customer store.
     pub recovery: StoreRecovery,
+    /// What is damaged in the decision log, and what was repaired, in words.
+    pub log_repairs: Vec<String>,
 }
 
 /// Why a data folder cannot be used. Nothing of it was changed.
@@ -40,6 +45,9 @@ pub enum NodeError {
     /// The customer store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The decision log does not open.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The folder names too many purposes.
     #[error("the ledger and the customers name more than 64 purposes")]
     Purposes,
@@ -53,6 +61,14 @@ impl Node {
     /// When the disk fails, another process has the folder, it is a backup or half restored, or the customers cannot be
     /// read.
     pub fn open(settings: LedgerSettings) -> Result<Self, NodeError> {
+        Self::open_logging(settings, LogSettings::default())
+    }
+
+    /// [`Node::open`] with settings of the decision log.
+    ///
+    /// # Errors
+    /// Those of [`Node::open`].
+    pub fn open_logging(settings: LedgerSettings, log: LogSettings) -> Result<Self, NodeError> {
         let OpenedLedger { ledger, summary, repairs } = match FileLedger::open(&settings) {
             Ok(opened) => opened,
             Err(
@@ -62,16 +78,21 @@ impl Node {
             }
             Err(error) => return Ok(Self::closed(error)),
         };
-        let keys = ledger.vault(&settings)?;
+        let (keys, erased) = (ledger.vault(&settings)?, ledger.erased());
         let OpenedStore { store, mut vocabulary, recovery, flushed } =
-            CustomerStore::open(&settings.data, keys, &ledger.erased())?;
+            CustomerStore::open(&settings.data, keys, &erased)?;
+        let OpenedLog { log, damaged: mut log_repairs, erased } =
+            DecisionLog::open(&settings.data_folder(), ledger.file_keys(), log, &erased)?;
+        if erased > 0 {
+            log_repairs.push(format!("{erased} entries of erased customers had come back, and were erased again"));
+        }
         if summary.purposes.iter().any(|purpose| vocabulary.intern::<PurposeId>(purpose).is_err()) {
             return Err(NodeError::Purposes);
         }
         let reopening = Arc::new(ReopeningLedger::new(ledger, settings));
         let (newest, ledger) = (flushed.max(summary.last_received), Arc::clone(&reopening) as Arc<dyn Ledger>);
-        let (reopening, store, trouble) = (Some(reopening), Some(store), None);
-        Ok(Self { ledger, reopening, summary, store, vocabulary, trouble, newest, repairs, recovery })
+        let (reopening, store, log, trouble) = (Some(reopening), Some(store), Some(log), None);
+        Ok(Self { ledger, reopening, summary, store, log, vocabulary, trouble, newest, repairs, recovery, log_repairs })
     }
 
     fn closed(trouble: OpenError) -> Self {
@@ -80,11 +101,13 @@ impl Node {
             reopening: None,
             summary: RecordSummary::default(),
             store: None,
+            log: None,
             vocabulary: Vocabulary::default(),
             trouble: Some(trouble),
             newest: None,
             repairs: Vec::new(),
             recovery: StoreRecovery::default(),
+            log_repairs: Vec::new(),
         }
     }
 
@@ -104,11 +127,10 @@ impl Node {
     /// counts as used up.
     #[must_use]
     pub fn engine(self, rules: Arc<RuleSet>, limits: Limits, memory: Option<MemoryLimit>, now: Moment) -> Engine {
-        let engine = Engine::new(rules, self.ledger, limits, now);
-        let engine = match self.store {
-            Some(store) => engine.with_store(store, memory),
-            None => engine.assume_limits_used(now),
-        };
+        let known = self.store.is_some();
+        let backend = Embedded::new(self.ledger, self.store).logging(self.log);
+        let engine = Engine::over(rules, Arc::new(backend), limits, now).with_memory_limit(memory);
+        let engine = if known { engine } else { engine.assume_limits_used(now) };
         engine.resume(&self.summary);
         engine.trust_ledger(self.trouble.is_none());
         engine

@@ -139,7 +139,7 @@ fn check(end: impl Fn(&Engine) + Send + Sync + Copy + 'static) {
     let counted = Arc::clone(&used);
     let model = move || {
         let ledger = Arc::new(SlowLedger::default());
-        let engine = Arc::new(Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 16 }, NOW));
+        let engine = Arc::new(Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 << 20 }, NOW));
         say(&engine, ConsentStatus::Given);
         tell(&engine);
         let acknowledged = Arc::new(AtomicBool::new(false));
@@ -188,7 +188,7 @@ fn the_order_of_the_ledger_is_the_order_of_the_engine() {
         let ledger = Arc::new(SlowLedger::default());
         let start = || {
             let ledger = Arc::clone(&ledger) as Arc<dyn Ledger>;
-            Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 16 }, NOW)
+            Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 << 20 }, NOW)
         };
         let engine = Arc::new(start());
         say(&engine, ConsentStatus::Given);

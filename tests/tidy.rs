@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 17] = [
+const RANKS: [(&str, u8); 18] = [
     ("clock", 0),
     ("descriptors", 0),
     ("io_at", 0),
@@ -27,6 +27,7 @@ const RANKS: [(&str, u8); 17] = [
     ("ledger", 1),
     ("rule_files", 1),
     ("telemetry", 1),
+    ("decision_log", 2),
     ("store", 2),
     ("backup", 3),
     ("storage", 3),

@@ -131,7 +131,7 @@ pub struct World {
 impl World {
     pub fn new(rules: &Arc<RuleSet>, events: usize, situation: Situation, explain: Explain) -> Self {
         let start = Moment::parse("2026-03-02T10:00:00+01:00").unwrap();
-        let limits = Limits { decisions: 1_000 };
+        let limits = Limits { decisions: 4 << 20 };
         let engine = Engine::new(Arc::clone(rules), Arc::new(MemoryLedger::default()), limits, start);
         let profiles = catalogue::customers();
         let question = |index: usize| {

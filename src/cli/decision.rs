@@ -1,17 +1,20 @@
-//! `tactful decision`: shows a past decision, and decisions as they are made.
+//! `tactful decision`: shows a past decision, lists past decisions, and prints decisions as they are made.
 
 use clap::{Args, Subcommand};
 
 use super::connection::{Connection, Server, refused};
+use super::table::list;
 use super::{Failure, Verdict, answer, json, labelled, say};
+use crate::domain::time::Moment;
 use crate::grpc::convert::value;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
-use crate::grpc::proto::{GetDecisionRequest, GetDecisionResponse, WatchDecisionsRequest};
+use crate::grpc::proto::{GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest, WatchDecisionsRequest};
+use crate::grpc::timestamp;
 
 /// Show decisions that a running server has made
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful decision show 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n  \
-    tactful decision watch --channel web\n\n\
+    tactful decision list --customer anna\n  tactful decision watch --channel web\n\n\
     Exit code 0 if it is done, 2 if not.")]
 pub(super) struct Decision {
     #[command(subcommand)]
@@ -23,6 +26,7 @@ pub(super) struct Decision {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Show(Show),
+    List(List),
     Watch(Watch),
 }
 
@@ -30,11 +34,40 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful decision show 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n  \
     tactful decision show 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --json\n\n\
-    Decisions are kept for a day, and as many as `tactful serve --keep-decisions` says. It needs the scope `read`.")]
+    Decisions are kept as long as `tactful serve --decision-log-days` says. It needs the scope `read`.")]
 struct Show {
     /// The decision's id, as `tactful decide` prints it
     id: String,
     /// Print it as JSON, as the protocol maps it
+    #[arg(long)]
+    json: bool,
+}
+
+/// List past decisions, the newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful decision list --customer anna\n  \
+    tactful decision list --channel web --from 2026-03-02T00:00:00Z --count 500 --json\n\n\
+    Without --customer it reads more, and takes longer. It needs the scope `read`.")]
+struct List {
+    /// Only decisions about this customer
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// Only decisions that chose this action
+    #[arg(long, value_name = "ID")]
+    action: Option<String>,
+    /// Only decisions on this channel
+    #[arg(long)]
+    channel: Option<String>,
+    /// Only decisions from this moment on, such as 2026-03-02T10:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// Only decisions before this moment
+    #[arg(long, value_name = "MOMENT", value_parser = Moment::parse)]
+    to: Option<Moment>,
+    /// List at most this many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    count: usize,
+    /// Print each as JSON on one line, as the protocol maps it
     #[arg(long)]
     json: bool,
 }
@@ -64,6 +97,7 @@ impl Decision {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         match &self.verb {
             Verb::Show(show) => self.server.run(async |server| show.run(server).await),
+            Verb::List(list) => self.server.run(async |server| list.run(server).await),
             Verb::Watch(watch) => self.server.run(async |server| watch.run(server).await),
         }
     }
@@ -78,6 +112,43 @@ impl Show {
             json::print("GetDecisionResponse", &found)?;
         } else {
             say(human(&found).trim_end());
+        }
+        Ok(Verdict::InOrder)
+    }
+}
+
+impl List {
+    async fn run(&self, server: Connection) -> Result<Verdict, Failure> {
+        let mut client = DecisionServiceClient::new(server);
+        let mut request = ListDecisionsRequest {
+            customer_id: self.customer.clone().unwrap_or_default(),
+            action_id: self.action.clone().unwrap_or_default(),
+            channel: self.channel.clone().unwrap_or_default(),
+            from: self.from.map(timestamp),
+            to: self.to.map(timestamp),
+            ..ListDecisionsRequest::default()
+        };
+        let (mut rows, mut left) = (list(&["when", "customer", "channel", "said", "decision"]), self.count);
+        while left > 0 {
+            request.page_size = u32::try_from(left.min(500)).unwrap_or(500);
+            let page = client.list_decisions(request.clone()).await.map_err(|status| refused(&status))?.into_inner();
+            for found in page.decisions.iter().take(left) {
+                if self.json {
+                    json::print_line("GetDecisionResponse", found)?;
+                } else {
+                    rows.add_row(cells(found));
+                }
+            }
+            left = left.saturating_sub(page.decisions.len());
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        match (self.json, left == self.count) {
+            (true, _) => {}
+            (false, true) => say("no decisions"),
+            (false, false) => say(&rows.to_string()),
         }
         Ok(Verdict::InOrder)
     }
@@ -128,11 +199,18 @@ fn human(found: &GetDecisionResponse) -> String {
 
 /// Time, customer, channel, and what was said.
 fn one_line(found: &GetDecisionResponse) -> String {
+    let [at, customer, channel, said, _] = cells(found);
+    format!("{at}  {customer}  {channel}  {said}")
+}
+
+/// Time, customer, channel, what was said, and the id.
+fn cells(found: &GetDecisionResponse) -> [String; 5] {
     let at = answer::moment(found.decided_at.as_ref()).map_or_else(String::new, |at| at.to_string());
     let (customer, channel) = found.request.as_ref().map_or(("", ""), |asked| (&asked.customer_id, &asked.channel));
     let said = found.decision.as_ref().map_or_else(String::new, |decision| match &decision.silence {
         Some(silence) => format!("silence: {}", answer::reason(silence)),
         None => decision.actions.iter().map(|action| action.action_id.as_str()).collect::<Vec<_>>().join(", "),
     });
-    format!("{at}  {customer}  {channel}  {said}")
+    let id = found.decision.as_ref().map_or_else(String::new, |decision| decision.decision_id.clone());
+    [at, customer.to_string(), channel.to_string(), said, id]
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
+use crate::decision_log::{LogError, LogSettings};
 use crate::ledger::{LedgerSettings, OpenError};
 use crate::node::{Node, NodeError};
 use crate::store::{StoreError, StoreRecovery};
@@ -32,7 +33,11 @@ impl LedgerPlace {
 
 /// Opens the data folder of a server, and reports what is wrong with it. A damaged ledger is not changed, and the server
 /// continues without personal data.
-pub(super) fn open_node(place: &LedgerPlace, expected_head: Option<&PathBuf>) -> Result<Node, Failure> {
+pub(super) fn open_node(
+    place: &LedgerPlace,
+    expected_head: Option<&PathBuf>,
+    log: LogSettings,
+) -> Result<Node, Failure> {
     let mut settings = place.settings();
     if let Some(path) = expected_head {
         let note = std::fs::read_to_string(path).map_err(|error| {
@@ -41,7 +46,7 @@ pub(super) fn open_node(place: &LedgerPlace, expected_head: Option<&PathBuf>) ->
         settings.expected_head = Some((path.clone(), note));
     }
     let customers = settings.data_folder().customers();
-    let node = Node::open(settings).map_err(|error| {
+    let node = Node::open_logging(settings, log).map_err(|error| {
         let help = no_node(&error, &customers);
         Failure::new(error.to_string()).help(help)
     })?;
@@ -49,6 +54,7 @@ pub(super) fn open_node(place: &LedgerPlace, expected_head: Option<&PathBuf>) ->
         eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(trouble));
     }
     node.repairs.iter().for_each(|repair| eprintln!("warning: {repair}"));
+    node.log_repairs.iter().for_each(|repair| eprintln!("warning: decision log: {repair}"));
     if node.recovery != StoreRecovery::default() {
         eprintln!("warning: {}", node.recovery);
     }
@@ -63,7 +69,12 @@ fn no_node(error: &NodeError, customers: &Path) -> String {
         NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
             "choose another folder with --data".to_owned()
         }
-        NodeError::Store(StoreError::NewerFormat { .. }) => "start the version that wrote them".to_owned(),
+        NodeError::Store(StoreError::NewerFormat { .. }) | NodeError::Log(LogError::Newer { .. }) => {
+            "start the version that wrote them".to_owned()
+        }
+        NodeError::Log(LogError::Disk(_) | LogError::NotOverwritten) => {
+            "move the folder `decisions` of the data folder away: past decisions are then not known".to_owned()
+        }
         NodeError::Ledger(_) | NodeError::Store(_) => store_way_out(customers),
         NodeError::Purposes => {
             "choose another folder with --data; a data folder holds at most 64 purposes, for good".to_owned()

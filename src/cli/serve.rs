@@ -17,6 +17,7 @@ use super::open_node::{LedgerPlace, open_node};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
 use crate::clock::{Clock, GuardedTime};
+use crate::decision_log::LogSettings;
 use crate::descriptors;
 use crate::domain::expr::{self, Comparison, Fact, Program};
 use crate::domain::id::{ContextId, Vocabulary};
@@ -75,12 +76,19 @@ pub(super) struct Serve {
     /// How many seconds calls in progress on such a connection may take
     #[arg(long, default_value_t = Transport::default().grace.as_secs(), value_name = "SECONDS", env = "TACTFUL_CONNECTION_GRACE")]
     connection_grace: u64,
-    /// How many decisions stay readable by id
-    #[arg(long, default_value_t = 100_000, value_name = "NUMBER", env = "TACTFUL_KEEP_DECISIONS")]
-    keep_decisions: usize,
+    /// How much memory the newest decisions take; older ones are read from the decision log
+    #[arg(long, default_value = "64MiB", value_name = "SIZE", env = "TACTFUL_KEEP_DECISIONS")]
+    keep_decisions: Size,
+    /// For how many days the decision log keeps decisions and outcomes
+    #[arg(long, default_value_t = 90, value_name = "DAYS", env = "TACTFUL_DECISION_LOG_DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    decision_log_days: u32,
+    /// The most room that the decision log takes on disk; the oldest entries go first
+    #[arg(long, default_value = "10GiB", value_name = "SIZE", env = "TACTFUL_DECISION_LOG_SIZE")]
+    decision_log_size: Size,
     /// How much memory the process may use, such as 512MiB or 4GiB: above this, the least recently used customers are
     /// evicted to disk; no limit if left out. On Linux
-    #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY")]
+    #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY", value_parser = Size::of_memory)]
     max_memory: Option<Size>,
     /// Read the rules once: do not watch their folder
     #[arg(long, env = "TACTFUL_ONCE")]
@@ -117,7 +125,11 @@ impl Serve {
             Format::Json => LogFormat::Json,
         };
         telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
-        let node = open_node(&self.ledger, self.expect_head.as_ref())?;
+        let log = LogSettings {
+            age: Period(i64::from(self.decision_log_days) * Period::DAY.0),
+            bytes: self.decision_log_size.0,
+        };
+        let node = open_node(&self.ledger, self.expect_head.as_ref(), log)?;
         let rules = self.load_rules(&node.vocabulary)?;
         // Calls are answered by separate threads; this one accepts connections and runs the background tasks.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -166,7 +178,7 @@ impl Serve {
         self.greet(&rules.set, &node, Addresses { calls: address, console, metrics: metrics_address });
         let clock = Clock(Arc::new(GuardedTime::starting_after(node.newest)));
         let now = clock.now();
-        let limits = Limits { decisions: self.keep_decisions };
+        let limits = Limits { decisions: usize::try_from(self.keep_decisions.0).unwrap_or(usize::MAX) };
         let memory = self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes));
         let (ledger, newest) = (node.reopening(), node.newest);
         let engine = Arc::new(node.engine(rules.set, limits, memory, now));

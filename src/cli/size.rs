@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 /// The units, largest first.
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+/// The smallest size, in bytes.
+const LEAST: u64 = 1 << 20;
 /// The smallest memory limit of a server, in bytes.
-const LEAST: u64 = 128 << 20;
+const LEAST_MEMORY: u64 = 128 << 20;
 
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,17 @@ impl FromStr for Size {
         let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?.trim_end(), bytes)));
         let size = unit.and_then(|(number, bytes)| number.parse::<u64>().ok()?.checked_mul(*bytes));
         let bytes = size.ok_or("write a whole number and one of KiB, MiB and GiB, such as `512MiB`")?;
-        if bytes < LEAST { Err(format!("a server needs at least `{}`", Self(LEAST))) } else { Ok(Self(bytes)) }
+        if bytes < LEAST { Err(format!("is less than `{}`", Self(LEAST))) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl Size {
+    /// The memory limit of a server.
+    pub(super) fn of_memory(text: &str) -> Result<Self, String> {
+        match text.parse()? {
+            Self(..LEAST_MEMORY) => Err(format!("a server needs at least `{}`", Self(LEAST_MEMORY))),
+            size => Ok(size),
+        }
     }
 }
 
@@ -40,9 +52,10 @@ mod tests {
         for (text, bytes) in [("512MiB", 512 << 20), ("4GiB", 4 << 30), ("200000 KiB", 200_000 << 10)] {
             assert_eq!(text.parse(), Ok(Size(bytes)));
         }
-        for wrong in ["", "512", "512MB", "-1GiB", "1.5GiB", "99999999999GiB", "1MiB"] {
+        for wrong in ["", "512", "512MB", "-1GiB", "1.5GiB", "99999999999GiB", "1KiB"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
         assert_eq!(Size(512 << 20).to_string(), "512MiB");
+        assert!(Size::of_memory("100MiB").is_err() && Size::of_memory("128MiB").is_ok());
     }
 }

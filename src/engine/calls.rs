@@ -9,8 +9,7 @@ use compact_str::CompactString;
 
 use super::operations::{
     AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
-    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, ShowDecision, StandingView,
-    Standings, bounded, is_readable,
+    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, StandingView, Standings, bounded,
 };
 use super::{DecisionId, DecisionRecord, Engine, EngineError};
 use crate::clock::Stopwatch;
@@ -53,25 +52,6 @@ impl Engine {
         now: Moment,
     ) -> Result<Arc<DecisionRecord>, EngineError> {
         self.execute_blocking(&Decide::simulated(question, rules, at, self.rules())?, now)?
-    }
-
-    /// A past decision with its reasons, as it was made. Data that the customer has denied since is not shown.
-    ///
-    /// # Errors
-    /// When no decision with this id is kept.
-    pub fn decision(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        block_on(self.decision_async(id, now))
-    }
-
-    /// [`Engine::decision`] without waiting on this thread.
-    ///
-    /// # Errors
-    /// Those of [`Engine::decision`].
-    pub async fn decision_async(&self, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        let record = DecisionId::parse(id).and_then(|id| self.decisions.get(id.key()).filter(|record| record.id == id));
-        let unknown = || EngineError::UnknownDecision(id.chars().take(64).collect());
-        let record = record.filter(|record| is_readable(record, self.clock.steady(now))).ok_or_else(unknown)?;
-        self.execute(&ShowDecision::new(record, self.rules()), now).await?.ok_or_else(unknown)
     }
 
     /// Records events, each independently.

@@ -1,24 +1,24 @@
-//! Decisions after they are made: their ids, the log of recent ones, and the feed of watchers.
+//! Decisions after they are made: their ids, the newest of them in memory, and the feed of watchers.
 
 use std::sync::Arc;
 
 use super::feed::{Feed, Watch};
 use super::ids::Ids;
-use super::log::{DecisionLog, DecisionRecord};
+use super::log::{DecisionRecord, RecentDecisions};
 use crate::domain::customer::contact::DecisionKey;
 
 /// The decisions of one process.
 #[derive(Debug)]
 pub(super) struct Decisions {
     ids: Ids,
-    log: DecisionLog,
+    recent: RecentDecisions,
     feed: Feed,
 }
 
 impl Decisions {
-    /// Keeps up to `capacity` decisions.
-    pub fn new(capacity: usize) -> Self {
-        Self { ids: Ids::default(), log: DecisionLog::new(capacity), feed: Feed::default() }
+    /// Keeps the newest decisions of about `bytes` together.
+    pub fn new(bytes: usize) -> Self {
+        Self { ids: Ids::default(), recent: RecentDecisions::new(bytes), feed: Feed::default() }
     }
 
     /// The source of ids.
@@ -26,9 +26,9 @@ impl Decisions {
         &self.ids
     }
 
-    /// Makes a decision readable by its id.
+    /// Makes a decision readable by its id. What it takes is measured now, with its explanation.
     pub fn keep(&self, record: &Arc<DecisionRecord>) {
-        self.log.push(Arc::clone(record));
+        self.recent.push(Arc::clone(record));
     }
 
     /// Sends a decision to all watchers.
@@ -43,21 +43,21 @@ impl Decisions {
 
     /// The decision with this key, if it is still kept.
     pub fn get(&self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
-        self.log.get(key)
+        self.recent.get(key)
     }
 
     /// Every kept decision that the closure selects, oldest first.
     pub fn find(&self, wanted: impl Fn(&DecisionRecord) -> bool) -> Vec<Arc<DecisionRecord>> {
-        self.log.find(wanted)
+        self.recent.find(wanted)
     }
 
     /// Deletes one decision.
     pub fn remove(&self, key: DecisionKey) {
-        self.log.remove(key);
+        self.recent.remove(key);
     }
 
     /// Deletes every decision that the closure selects.
     pub fn forget(&self, gone: impl Fn(&DecisionRecord) -> bool) {
-        self.log.forget(gone);
+        self.recent.forget(gone);
     }
 }

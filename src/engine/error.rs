@@ -32,7 +32,7 @@ pub enum EngineError {
     #[error("the call with idempotency key `{0}` is still under way; ask again for its answer")]
     InProgress(String),
     /// No decision with this id is kept.
-    #[error("no decision `{0}` is kept; decisions stay readable for a bounded time and number")]
+    #[error("no decision `{0}` is kept; decisions stay readable as long as the decision log keeps them")]
     UnknownDecision(String),
     /// The ledger holds no such record, or no such proof.
     #[error("{0}")]
@@ -40,6 +40,9 @@ pub enum EngineError {
     /// The ledger does not take records now; restrictions are in effect in memory.
     #[error("the consent ledger does not take records now: {0}; restrictions bind already, grants do not")]
     LedgerUnavailable(String),
+    /// The decision log cannot be read now.
+    #[error("the decision log cannot be read now: {0}")]
+    LogUnavailable(String),
     /// The customer cannot be stored now; nothing was counted.
     #[error("the customer cannot be stored now: {0}")]
     NotStored(String),

@@ -32,6 +32,18 @@ impl DecisionId {
         DecisionKey(self.0.as_u64_pair().1)
     }
 
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 16] {
+        *self.0.as_bytes()
+    }
+
+    /// The id with these bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
     /// Whether it is the id of a decision for which nothing was recorded.
     #[must_use]
     pub fn is_none(self) -> bool {

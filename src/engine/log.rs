@@ -1,13 +1,15 @@
-//! The log of decisions that stay readable by id: the newest, up to a number.
+//! The newest decisions, in memory up to a number of bytes. All are in the decision log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use smallvec::SmallVec;
 
 use super::ids::DecisionId;
 use super::operations::{Question, Snapshot};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::decide::{Decision, Explanation};
+use crate::domain::decide::{Decision, Explanation, Loser};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::scoring::Score;
 use crate::domain::time::Moment;
@@ -21,8 +23,10 @@ pub struct DecisionRecord {
     pub question: Question,
     /// The answer.
     pub decision: Decision,
-    /// The rules that were used.
+    /// The rules that were used, or if they are not known any more, those that name the ids.
     pub rules: Arc<RuleSet>,
+    /// The hash of the rules that were used, if they are not `rules`.
+    pub(super) earlier_rules: Option<String>,
     /// When it was made.
     pub at: Moment,
     /// The customer's revocation epoch at that time.
@@ -105,6 +109,12 @@ impl DecisionRecord {
         self.id.to_string()
     }
 
+    /// The hash of the rule set that was used.
+    #[must_use]
+    pub fn rule_set(&self) -> &str {
+        self.earlier_rules.as_deref().unwrap_or(&self.rules.hash)
+    }
+
     /// The explanation, if one was asked for and may be shown.
     #[must_use]
     pub fn explanation(&self) -> Option<&Explanation> {
@@ -138,44 +148,49 @@ impl DecisionRecord {
 }
 
 const SHARDS: usize = 16;
-/// The room that a log has from the start, in decisions of a shard.
-const FIRST_ROOM: usize = 64;
 
-/// The newest decisions, by key; sharded to avoid contention between writers.
+/// The newest decisions, by key, up to a number of bytes; sharded to avoid contention between writers.
 #[derive(Debug)]
-pub struct DecisionLog {
+pub struct RecentDecisions {
     shards: Vec<Mutex<Ring>>,
-    capacity: usize,
+    /// The most bytes of one shard.
+    bytes: usize,
 }
 
-/// A ring buffer, and the place of each decision in it.
+/// Decisions in the order in which they came, and the place of each.
 #[derive(Debug, Default)]
 struct Ring {
-    records: Vec<Option<Arc<DecisionRecord>>>,
-    places: HashMap<DecisionKey, usize, foldhash::fast::RandomState>,
-    /// The place of the next decision.
-    next: usize,
+    /// Each with its bytes; none where one was deleted.
+    records: VecDeque<Option<(Arc<DecisionRecord>, usize)>>,
+    places: HashMap<DecisionKey, u64, foldhash::fast::RandomState>,
+    /// The place of the first in `records`.
+    first: u64,
+    /// The bytes of all.
+    bytes: usize,
 }
 
-impl DecisionLog {
-    /// A log that keeps about `capacity` decisions.
-    pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.div_ceil(SHARDS).max(1);
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(Ring::with_room(capacity.min(FIRST_ROOM)))).collect(), capacity }
+/// Decisions that left a ring, which are freed after its lock is released.
+type Dropped = SmallVec<[Arc<DecisionRecord>; 4]>;
+
+impl RecentDecisions {
+    /// Keeps decisions of about `bytes` together, and at least one for each shard.
+    pub fn new(bytes: usize) -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), bytes: bytes / SHARDS }
     }
 
-    /// Adds a decision; the oldest is dropped.
+    /// Adds a decision; the oldest are dropped.
     pub fn push(&self, record: Arc<DecisionRecord>) {
         let Some(shard) = self.shard(record.id.key()) else { return };
-        // The oldest is freed after the lock is released.
-        let oldest = lock(shard).push(record, self.capacity);
-        drop(oldest);
+        let bytes = record.bytes();
+        let dropped = lock(shard).push(record, bytes, self.bytes);
+        drop(dropped);
     }
 
     /// The decision with this key, if it is still kept.
     pub fn get(&self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
         let ring = lock(self.shard(key)?);
-        ring.records.get(*ring.places.get(&key)?)?.clone()
+        let place = ring.places.get(&key)?.checked_sub(ring.first)?;
+        ring.records.get(usize::try_from(place).ok()?)?.as_ref().map(|(record, _)| Arc::clone(record))
     }
 
     /// Deletes one decision.
@@ -188,10 +203,12 @@ impl DecisionLog {
     /// Deletes every decision that the closure selects, shard by shard.
     pub fn forget(&self, gone: impl Fn(&DecisionRecord) -> bool) {
         for shard in &self.shards {
-            let Ring { records, places, .. } = &mut *lock(shard);
-            for record in records.iter_mut().filter_map(|slot| slot.take_if(|record| gone(record))) {
-                places.remove(&record.id.key());
-            }
+            let mut ring = lock(shard);
+            let records = ring.records.iter().flatten().filter(|(record, _)| gone(record));
+            let keys: Vec<DecisionKey> = records.map(|(record, _)| record.id.key()).collect();
+            let removed: Vec<_> = keys.into_iter().map(|key| ring.remove(key)).collect();
+            drop(ring);
+            drop(removed);
         }
     }
 
@@ -199,7 +216,9 @@ impl DecisionLog {
     pub fn find(&self, wanted: impl Fn(&DecisionRecord) -> bool) -> Vec<Arc<DecisionRecord>> {
         let mut found = Vec::new();
         for shard in &self.shards {
-            found.extend(lock(shard).records.iter().flatten().filter(|record| wanted(record)).cloned());
+            let ring = lock(shard);
+            let records = ring.records.iter().flatten().map(|(record, _)| record);
+            found.extend(records.filter(|record| wanted(record)).cloned());
         }
         found.sort_by_key(|record| record.id);
         found
@@ -212,35 +231,62 @@ impl DecisionLog {
 }
 
 impl Ring {
-    fn with_room(room: usize) -> Self {
-        let places = HashMap::with_capacity_and_hasher(room, foldhash::fast::RandomState::default());
-        Self { records: Vec::with_capacity(room), places, next: 0 }
-    }
-
-    /// Adds a decision, and returns the one whose place it takes.
-    fn push(&mut self, record: Arc<DecisionRecord>, capacity: usize) -> Option<Arc<DecisionRecord>> {
-        let (place, key) = (self.next, record.id.key());
-        self.next = (place + 1) % capacity;
-        let oldest = match self.records.get_mut(place) {
-            Some(slot) => slot.replace(record),
-            None => {
-                self.records.push(Some(record));
-                None
+    /// Adds a decision, and returns the oldest, which do not fit any more.
+    fn push(&mut self, record: Arc<DecisionRecord>, bytes: usize, most: usize) -> Dropped {
+        self.places.insert(record.id.key(), self.first + self.records.len() as u64);
+        self.records.push_back(Some((record, bytes)));
+        self.bytes += bytes;
+        let mut dropped = Dropped::new();
+        while self.bytes > most && self.records.len() > 1 {
+            self.first += 1;
+            if let Some((oldest, bytes)) = self.records.pop_front().flatten() {
+                self.bytes -= bytes;
+                self.places.remove(&oldest.id.key());
+                dropped.push(oldest);
             }
-        };
-        if let Some(oldest) = &oldest {
-            self.places.remove(&oldest.id.key());
         }
-        self.places.insert(key, place);
-        oldest
+        dropped
     }
 
     fn remove(&mut self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
-        let place = self.places.remove(&key)?;
-        self.records.get_mut(place)?.take()
+        let place = self.places.remove(&key)?.checked_sub(self.first)?;
+        let (record, bytes) = self.records.get_mut(usize::try_from(place).ok()?)?.take()?;
+        self.bytes -= bytes;
+        Some(record)
     }
 }
 
 fn lock(shard: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a kept decision takes beside its own bytes: its places here and with its customer, and what allocations round up.
+const BESIDE: usize = 256;
+
+impl DecisionRecord {
+    /// About how many bytes of memory it takes.
+    fn bytes(&self) -> usize {
+        let Self { question, decision, .. } = self;
+        let texts = |texts: &[Arc<str>]| texts.iter().map(|text| text.len() + 32).sum::<usize>();
+        let context = question.context.iter().map(|(name, value)| size_of_val(name) + name.len() + size_of_val(value));
+        let groups = question.groups.iter().map(|group| group.len() + 32);
+        let said = decision.actions.iter();
+        let said = said.map(|chosen| size_of_val(chosen) + chosen.text.len() + texts(&chosen.because));
+        let silence = decision.silence.as_ref().map_or(0, |silence| silence.detail.len());
+        let explained = self.explained.as_deref().and_then(|explained| explained.explanation.get());
+        let explained = explained.and_then(Option::as_ref).map_or(0, explanation_bytes);
+        let parts = context.sum::<usize>() + groups.sum::<usize>() + said.sum::<usize>();
+        size_of::<Self>() + BESIDE + parts + silence + explained
+    }
+}
+
+fn explanation_bytes(explanation: &Explanation) -> usize {
+    let text = |length: usize| length.next_multiple_of(16);
+    let candidate = |loser: &Loser| {
+        let fired = loser.fired.iter().map(|place| size_of_val(place) + text(place.file.len()));
+        let flip = loser.flip.as_ref().map_or(0, |flip| text(flip.len()));
+        size_of_val(loser) + text(loser.reason.len()) + text(loser.rule.file.len()) + flip + fired.sum::<usize>()
+    };
+    let funnel = size_of_val(explanation.funnel.as_slice());
+    size_of_val(explanation) + funnel + explanation.candidates.iter().map(candidate).sum::<usize>()
 }

@@ -10,8 +10,10 @@ mod customer;
 mod decisions;
 mod error;
 mod feed;
+mod history;
 mod ids;
 mod log;
+mod logged;
 mod meter;
 pub mod operation;
 mod operations;
@@ -33,6 +35,7 @@ use crate::store::Customers;
 pub use customer::Customer;
 pub use error::{EngineError, FieldViolation};
 pub use feed::Watch;
+pub use history::{DecisionPage, DecisionQuery};
 pub use ids::{DecisionId, Ids};
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
@@ -55,13 +58,13 @@ use storage::Storage;
 /// The limits of what the engine keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many decisions stay readable by id.
+    /// How many bytes the newest decisions take in memory. All others are read from the decision log.
     pub decisions: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { decisions: 100_000 }
+        Self { decisions: 64 << 20 }
     }
 }
 
@@ -141,10 +144,11 @@ impl Engine {
         self.meter.drop_facts(count);
     }
 
-    /// A thread of the ledger that has ended although nothing told it to.
+    /// A thread of the ledger or of the decision log that has ended although nothing told it to.
     #[must_use]
     pub fn ended_thread(&self) -> Option<&'static str> {
-        self.storage.ledger().ended_thread()
+        let log = || self.storage.backend().decision_log()?.ended_thread();
+        self.storage.ledger().ended_thread().or_else(log)
     }
 
     /// How many consent records the ledger holds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Customer, DecisionRecord, Ids};
+use crate::decision_log::LoggedOutcome;
 use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -156,8 +157,10 @@ pub struct Effects {
     pub keeps_settled: bool,
     /// What the answer waits for.
     pub durability: Durability,
-    /// A new decision, for the log of decisions and for watchers.
+    /// A new decision, for the decision log and for watchers.
     pub publish: Option<Arc<DecisionRecord>>,
+    /// An outcome, for the decision log.
+    pub outcome: Option<LoggedOutcome>,
 }
 
 impl Effects {

@@ -153,6 +153,11 @@ impl Engine {
             !slot.customer.standing.is_gone() || !self.revocations.is_being_erased(id)
         });
         self.decisions.forget(|record| !is_readable(record, context.now));
+        if context.now >= context.purges_from
+            && let Some(log) = self.storage.backend().decision_log()
+        {
+            log.retain(context.now);
+        }
     }
 
     /// Evicts customers when the process has grown past its limit.

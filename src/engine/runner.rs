@@ -9,7 +9,7 @@ use super::{Customer, DecisionRecord, Engine, EngineError};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
-use crate::storage::{self, CommitError, Pending, StateChange, Transaction};
+use crate::storage::{self, CommitError, Logged, Pending, StateChange, Transaction};
 use crate::store::Slot;
 use crate::sync;
 
@@ -30,6 +30,8 @@ impl Engine {
             let denials = self.revocations.denials();
             let mut ran = self.run(operation, &context, &mut recording).await;
             operation.explain(&ran.draft);
+            // Before the check for denials: an erasure either finds it here, or is seen by the check.
+            ran.published.iter().for_each(|record| self.decisions.keep(record));
             let epoch = operation.relies_on(&ran.draft);
             match self.commit(operation, &mut ran, &context).await {
                 Ok(true) => {}
@@ -112,7 +114,7 @@ impl Engine {
         loop {
             let run = |slot: &mut Slot<Customer>| {
                 let before = slot.customer.epoch();
-                let Applied { draft, mut effects } = operation.run(&mut slot.customer, context);
+                let Applied { draft, effects } = operation.run(&mut slot.customer, context);
                 if !effects.consent.is_empty() && self.revocations.is_being_erased(id) {
                     // The erasure would remove the records that it does not know of.
                     let Undone { effects: _, forget: _ } = operation.undo(&mut slot.customer, &draft);
@@ -120,16 +122,13 @@ impl Engine {
                 }
                 let records = !effects.consent.is_empty();
                 let recording = records.then(|| self.revocations.recording(id, &effects.consent));
-                let published = effects.publish.take();
+                let published = effects.publish.clone();
                 let pending = self.submit(id, slot, before, effects);
                 let load = slot.customer.load();
                 Some(Ran { draft, pending, published, recording, load })
             };
             match self.enter(id, run).await {
-                Some(ran) => {
-                    ran.published.iter().for_each(|record| self.decisions.keep(record));
-                    return ran;
-                }
+                Some(ran) => return ran,
                 None => {
                     // The erasure waits for them, and removes them.
                     *before = None;
@@ -228,8 +227,10 @@ impl Engine {
 
     /// Hands the effects of a run that began in an epoch to the backend, in the customer's critical section.
     pub(super) fn submit(&self, id: &str, slot: &mut Slot<Customer>, epoch: u64, effects: Effects) -> Pending<'_> {
-        let Effects { log, consent, mut state, keeps_settled, durability, publish: _ } = effects;
-        if slot.customer.epoch() != epoch {
+        let Effects { log, consent, mut state, keeps_settled, durability, publish, outcome } = effects;
+        let revokes = slot.customer.epoch() != epoch;
+        let logged = publish.map(|record| Logged::Decision(record.to_log())).or(outcome.map(Logged::Outcome));
+        if revokes {
             state = StateChange::Changed;
             self.revocations.deny();
         }
@@ -237,7 +238,17 @@ impl Engine {
             slot.customer.settled = None;
         }
         let Slot { customer, cached, .. } = slot;
-        self.storage.backend().commit(Transaction { id, customer, cached, state, log, consent, durability })
+        self.storage.backend().commit(Transaction {
+            id,
+            customer,
+            cached,
+            state,
+            log,
+            consent,
+            durability,
+            logged,
+            revokes,
+        })
     }
 
     async fn epoch<O: Operation>(&self, operation: &O) -> u64 {

@@ -37,6 +37,11 @@ impl Storage {
         &*self.backend
     }
 
+    /// The backend, for another thread.
+    pub fn shared_backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.backend)
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &dyn Ledger {
         &**self.backend.ledger()
@@ -50,6 +55,13 @@ impl Engine {
         self.storage.backend = Arc::new(Embedded::new(Arc::clone(self.storage.backend.ledger()), Some(store)));
         self.bound.memory = memory_limit;
         self.store_names(&self.rules.current().set.vocabulary);
+        self
+    }
+
+    /// The engine with a limit of memory.
+    #[must_use]
+    pub fn with_memory_limit(mut self, limit: Option<MemoryLimit>) -> Self {
+        self.bound.memory = limit;
         self
     }
 
@@ -151,7 +163,8 @@ impl Engine {
 
     fn answered_before(&self, stored: &StoredRequest) -> Answered {
         let key = DecisionKey(stored.decision);
-        Answered { request: stored.request, key, record: self.decisions.get(key), until: Moment(stored.until) }
+        let record = self.decisions.get(key).as_ref().map(Arc::downgrade).unwrap_or_default();
+        Answered { request: stored.request, key, record, until: Moment(stored.until) }
     }
 }
 

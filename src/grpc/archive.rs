@@ -192,7 +192,7 @@ fn decision(record: &DecisionRecord) -> Json {
         "considered": considered.collect::<Vec<_>>(),
         "purposes_used": names(record.decision.purposes_used, rules),
         "ledger_position": record.decision.ledger_position,
-        "rule_set": rules.hash,
+        "rule_set": record.rule_set(),
     })
 }
 

@@ -134,8 +134,8 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
     let rules = &record.rules;
     proto::DecideResponse {
         decision_id: record.id(),
-        rule_set: rules.hash.clone(),
-        actions: actions.iter().filter_map(|chosen| next_action(chosen, rules)).collect(),
+        rule_set: record.rule_set().to_owned(),
+        actions: actions.iter().map(|chosen| next_action(chosen, rules)).collect(),
         silence: silence.as_ref().map(|silence| wire_silence(silence, rules)),
         purposes_used: purposes(*purposes_used, rules),
         ledger_position: record.decision.ledger_position,
@@ -156,18 +156,19 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
     }
 }
 
-fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> Option<proto::NextAction> {
-    let action = rules.actions.get(chosen.action)?;
-    Some(proto::NextAction {
+fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> proto::NextAction {
+    // A decision of the log may have chosen an action that is not declared any more.
+    let action = rules.actions.get(chosen.action);
+    proto::NextAction {
         action_id: name(chosen.action, rules),
-        title: action.title.clone(),
-        kind: action.kind.name().to_owned(),
-        group: action.group.map_or_else(String::new, |group| name(group, rules)),
+        title: action.map_or_else(String::new, |action| action.title.clone()),
+        kind: action.map_or("", |action| action.kind.name()).to_owned(),
+        group: action.and_then(|action| action.group).map_or_else(String::new, |group| name(group, rules)),
         content: chosen.content.to_string(),
         text: chosen.text.to_string(),
         score: Some(score(chosen.score)),
         because: chosen.because.iter().map(ToString::to_string).collect(),
-    })
+    }
 }
 
 fn score(score: Score) -> proto::Score {

@@ -70,6 +70,13 @@ impl DecisionService for DecisionApi {
         Ok(Response::new(convert::past_decision(&record)))
     }
 
+    async fn list_decisions(
+        &self,
+        request: Request<proto::ListDecisionsRequest>,
+    ) -> Result<Response<proto::ListDecisionsResponse>, Status> {
+        super::decision_list::list(&self.0, request).await
+    }
+
     type WatchDecisionsStream = Pin<Box<dyn Stream<Item = Result<proto::WatchDecisionsResponse, Status>> + Send>>;
 
     async fn watch_decisions(

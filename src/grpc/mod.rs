@@ -8,6 +8,7 @@ pub mod codec;
 mod consent;
 pub(crate) mod convert;
 mod decision;
+mod decision_list;
 mod gpc;
 mod journey;
 pub mod methods;

@@ -25,6 +25,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::UnknownDecision(_) => (Code::NotFound, "UNKNOWN_DECISION"),
         EngineError::UnknownRecord(_) => (Code::NotFound, "UNKNOWN_RECORD"),
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),
+        EngineError::LogUnavailable(_) => (Code::Unavailable, "LOG_UNAVAILABLE"),
         EngineError::NotStored(_) => (Code::Unavailable, "NOT_STORED"),
         EngineError::NotLogged => (Code::Unavailable, "NOT_LOGGED"),
         EngineError::BackupUnavailable(_) => (Code::Unavailable, "BACKUP_UNAVAILABLE"),

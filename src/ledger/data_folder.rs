@@ -31,7 +31,13 @@ pub struct DataFolder(PathBuf);
 
 impl DataFolder {
     /// The names of the folders that hold the data, each directly inside the data folder.
-    pub const PARTS: [&'static str; 3] = [LEDGER, LOG, CUSTOMERS];
+    pub const PARTS: [&'static str; 4] = [LEDGER, LOG, CUSTOMERS, Self::DECISIONS];
+
+    /// The folder of the decision log.
+    pub const DECISIONS: &'static str = "decisions";
+
+    /// The extension of the decision log's files.
+    pub const DECISION_FILE: &'static str = "said";
 
     /// The customer store in a backup, as a relative path: one file of pairs, from which the database is created.
     pub const PAIRS: &'static str = "customers/pairs";
@@ -76,6 +82,12 @@ impl DataFolder {
     #[must_use]
     pub fn verifying_key(&self) -> PathBuf {
         self.log().join(VERIFYING_KEY)
+    }
+
+    /// The decision log.
+    #[must_use]
+    pub fn decisions(&self) -> PathBuf {
+        self.0.join(Self::DECISIONS)
     }
 
     /// The customer store.

@@ -13,6 +13,7 @@ use super::content::{self, Content};
 use super::copy::{CopySink, copy};
 use super::data_folder::{CHECKPOINT, LOG, VERIFYING_KEY};
 use super::disk::{Disk, RealDisk, is_full};
+use super::file_key::FileKeys;
 use super::folder::{create_folders, lock};
 use super::frame::{self, FrameRead, Header};
 use super::frame_index::SharedIndex;
@@ -137,6 +138,12 @@ impl FileLedger {
     /// When the disk fails, or a key block is damaged.
     pub fn vault(&self, settings: &LedgerSettings) -> Result<Vault, OpenError> {
         Vault::open(Arc::clone(&self.disk), &settings.data_folder(), Arc::clone(&self.secrets))
+    }
+
+    /// The keys of the decision log's files.
+    #[must_use]
+    pub fn file_keys(&self) -> FileKeys {
+        FileKeys::new(Arc::clone(&self.secrets))
     }
 
     /// All erased customers.

@@ -13,6 +13,7 @@ use super::customer_keys::KeyBlocks;
 use super::data_folder::VERIFYING_KEY;
 use super::disk::{Disk, RealDisk, replace};
 use super::erasure_register::{ErasureRegister, RegisteredErasure};
+use super::file_key;
 use super::folder::{create_folders, lock, read_if_exists};
 use super::frame::Link;
 use super::frame_index::FrameIndex;
@@ -94,6 +95,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Recove
     index.load_records(owners, &erased);
     if secrets.is_rotating() {
         Vault::rewrap(disk, &data, &secrets)?;
+        file_key::rewrap_all(&data, &secrets)?;
         let rewrapped = blocks.rewrap(index.keys(), &secrets).and_then(|()| secrets.end_rotation(&**disk));
         rewrapped.at(&customer_keys)?;
     }

@@ -38,6 +38,10 @@ impl std::fmt::Debug for Pseudonyms {
 }
 
 impl Pseudonyms {
+    pub(super) fn new(secrets: Arc<Secrets>) -> Self {
+        Self(secrets)
+    }
+
     /// The pseudonym of a customer.
     #[must_use]
     pub fn of(&self, customer: &str) -> Pseudonym {

@@ -118,7 +118,7 @@ impl Replay {
     #[must_use]
     pub fn new(rules: Arc<RuleSet>) -> Self {
         let ledger = Arc::new(MemoryLedger::default());
-        let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 16 }, Moment::DISTANT_PAST);
+        let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 64 << 10 }, Moment::DISTANT_PAST);
         Self { engine, rules, last: Moment::DISTANT_PAST, customers: HashMap::new(), tally: Tally::default() }
     }
 

@@ -148,7 +148,7 @@ impl RuleTest {
 
     fn play(&self, rules: &Arc<RuleSet>, mut coverage: Option<&mut Coverage>) -> Result<Arc<DecisionRecord>, String> {
         let ledger = Arc::new(MemoryLedger::default());
-        let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 16 }, self.at);
+        let engine = Engine::new(Arc::clone(rules), ledger, Limits { decisions: 64 << 10 }, self.at);
         let mut journeys = coverage::Journeys::default();
         for Given { step, span } in &self.given {
             if let Some(coverage) = &mut coverage {

@@ -123,6 +123,7 @@ impl Collector for Metrics {
         decisions(page, engine)?;
         page.gauge("customers", "Customers with stored data.", engine.customer_count() as u64)?;
         store(page, engine)?;
+        decision_log(page, engine)?;
         let help = "Facts that were not stored, because no purpose covered them.";
         page.counter("facts_dropped", help, engine.dropped_facts())?;
         let help = "1 if consent can be relied on; 0: no personal data is used.";
@@ -236,6 +237,21 @@ fn store(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
     page.gauge("store_waiting", "Customers who wait to be written.", dirty as u64)?;
     page.gauge("store_bytes", "Bytes of the store on disk.", store.bytes())?;
     page.gauge("store_trouble", "1 while customers cannot be stored.", u64::from(store.is_failing()))
+}
+
+/// The metrics of the decision log, if there is one.
+fn decision_log(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
+    let Some((counts, index)) = engine.decision_log_counts() else { return Ok(()) };
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    page.counter("decision_log_written", "Entries of the decision log written.", read(&counts.written))?;
+    page.counter("decision_log_lost", "Entries that could not be written.", read(&counts.lost))?;
+    page.counter("decision_log_damaged", "Damaged places that were met.", read(&counts.damaged))?;
+    let help = "Entries that were overwritten, or their values.";
+    page.counter("decision_log_overwritten", help, read(&counts.overwritten))?;
+    page.gauge("decision_log_bytes", "Bytes of the decision log on disk.", read(&counts.bytes))?;
+    page.gauge("decision_log_index_bytes", "Bytes of its index in memory.", index as u64)?;
+    let failing = u64::from(counts.failing.load(Ordering::Relaxed));
+    page.gauge("decision_log_trouble", "1 while the decision log cannot be written.", failing)
 }
 
 /// The rule set in force, and the files that it was read from.

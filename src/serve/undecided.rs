@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::domain::time::Moment;
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 use crate::grpc::proto::{
-    DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
-    RecordOutcomesResponse, Silence, SilenceReason, WatchDecisionsRequest, WatchDecisionsResponse,
+    DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest,
+    ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse, Silence, SilenceReason,
+    WatchDecisionsRequest, WatchDecisionsResponse,
 };
 use crate::grpc::status::{DOMAIN, refusal};
 use crate::grpc::timestamp;
@@ -116,6 +117,13 @@ impl DecisionService for Undecided {
     }
 
     async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {
+        Err(self.why.status())
+    }
+
+    async fn list_decisions(
+        &self,
+        _: Request<ListDecisionsRequest>,
+    ) -> Result<Response<ListDecisionsResponse>, Status> {
         Err(self.why.status())
     }
 

@@ -6,12 +6,16 @@
 
 use std::sync::Arc;
 
-use super::{Backend, Cache, Durability, Loading, Page, Pending, StateChange, Stored, Transaction};
+use super::{Backend, Cache, Durability, Loading, Logged, Page, Pending, StateChange, Stored, Transaction};
+use crate::decision_log::DecisionLog;
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::ledger::{CopySink, Erasure, Ledger, LedgerError, Pseudonym};
-use crate::store::{CustomerFlush, CustomerStore, Dirty, FlushBatch, LogEntry, StoreError, Version, WriterState};
+use crate::store::{
+    CustomerFlush, CustomerStore, Dirty, FlushBatch, LogEntry, LoggedChange, StoreError, Version, WriterState,
+};
+use crate::sync::block_on;
 
 /// The number of customers in one batch of a flush.
 const FLUSH_BATCH: usize = 1_000;
@@ -21,13 +25,41 @@ const FLUSH_BATCH: usize = 1_000;
 pub struct Embedded {
     ledger: Arc<dyn Ledger>,
     store: Option<Arc<CustomerStore>>,
+    log: Option<DecisionLog>,
 }
 
 impl Embedded {
     /// A ledger, and a store of customers if they outlive the process.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, store: Option<CustomerStore>) -> Self {
-        Self { ledger, store: store.map(Arc::new) }
+        Self { ledger, store: store.map(Arc::new), log: None }
+    }
+
+    /// With a log of decisions.
+    #[must_use]
+    pub fn logging(mut self, log: Option<DecisionLog>) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Hands the log what a transaction adds to it and takes from it. Called in the customer's critical section, so that
+    /// the order is that of the transactions.
+    fn log(&self, transaction: &mut Transaction<'_>) {
+        let Some(log) = &self.log else { return };
+        let id = transaction.id;
+        if transaction.revokes {
+            log.revoke(id);
+        }
+        for change in &transaction.log {
+            if let LoggedChange::Withdrawn { decision, action: None } = change {
+                log.take_back(id, *decision);
+            }
+        }
+        match transaction.logged.take() {
+            Some(Logged::Decision(decision)) => log.decided(decision),
+            Some(Logged::Outcome(outcome)) => log.outcome(id, outcome),
+            None => {}
+        }
     }
 
     fn pending<'b>(&'b self, consent: Vec<ConsentRecord>, log: Option<&'b CustomerStore>) -> Pending<'b> {
@@ -35,6 +67,30 @@ impl Embedded {
             return log.map_or(Pending::Done, Pending::Logged);
         }
         Pending::Consent(self.ledger.submit(consent.clone()), consent, log)
+    }
+
+    /// Stores the change. Marks the customer before it appends to the contact log: that lists a customer before it holds
+    /// its entries.
+    fn store<'b>(&'b self, transaction: Transaction<'_>) -> Pending<'b> {
+        let Transaction { id, cached, state, log, consent, durability, .. } = transaction;
+        let Some(store) = self.files() else { return self.pending(consent, None) };
+        let dirty = match state {
+            StateChange::None => Dirty::Clean,
+            // The log knows pseudonyms only, so replaying it could not create a customer under its id.
+            StateChange::Logged if cached.stored => Dirty::LogOnly,
+            StateChange::Logged | StateChange::Changed => Dirty::Full,
+        };
+        if cached.mark(dirty) {
+            match dirty {
+                Dirty::Full => store.contact_log().mark_dirty(id.into()),
+                Dirty::LogOnly | Dirty::Clean => store.contact_log().mark_log_only(id.into()),
+            }
+        }
+        if !log.is_empty() && dirty != Dirty::Clean {
+            let Pseudonym(customer) = store.pseudonym(id);
+            store.contact_log().append(log.into_iter().map(|change| LogEntry { customer, change }));
+        }
+        self.pending(consent, (durability == Durability::Process).then_some(store))
     }
 
     fn flush_once(
@@ -91,29 +147,15 @@ impl Backend for Embedded {
         read(&*self.ledger, self.files(), customer)
     }
 
-    /// Marks the customer before it appends to the log: the log lists a customer before it holds its entries.
-    fn commit<'b>(&'b self, transaction: Transaction<'_>) -> Pending<'b> {
-        let Transaction { id, cached, state, log, consent, durability, .. } = transaction;
-        let Some(store) = self.files() else { return self.pending(consent, None) };
-        let dirty = match state {
-            StateChange::None => Dirty::Clean,
-            // The log knows pseudonyms only, so replaying it could not create a customer under its id.
-            StateChange::Logged if cached.stored => Dirty::LogOnly,
-            StateChange::Logged | StateChange::Changed => Dirty::Full,
-        };
-        if cached.mark(dirty) {
-            match dirty {
-                Dirty::Full => store.contact_log().mark_dirty(id.into()),
-                Dirty::LogOnly | Dirty::Clean => store.contact_log().mark_log_only(id.into()),
-            }
+    fn commit<'b>(&'b self, mut transaction: Transaction<'_>) -> Pending<'b> {
+        self.log(&mut transaction);
+        let revokes = transaction.revokes && !transaction.consent.is_empty();
+        let pending = self.store(transaction);
+        match &self.log {
+            Some(log) if revokes => Pending::Revoked(Box::new(pending), log),
+            _ => pending,
         }
-        if !log.is_empty() && dirty != Dirty::Clean {
-            let Pseudonym(customer) = store.pseudonym(id);
-            store.contact_log().append(log.into_iter().map(|change| LogEntry { customer, change }));
-        }
-        self.pending(consent, (durability == Durability::Process).then_some(store))
     }
-
     fn erase(&self, customer: &str, now: Moment, cache: Cache<'_>) -> Result<Erasure, LedgerError> {
         let erase_stored = |store: &CustomerStore| {
             // Drains the contact log, so that no entry of the customer is left in it.
@@ -121,8 +163,10 @@ impl Backend for Embedded {
             store.erase(&mut store.writer(), customer)
         };
         let stored = self.files().map_or(Ok(()), erase_stored);
+        let logged = self.log.as_ref().map_or(Ok(()), |log| log.erase(customer));
         let erasure = self.ledger.erase(customer, now)?;
         stored.map_err(|error| LedgerError::Full(error.to_string()))?;
+        logged.map_err(|error| LedgerError::Full(error.to_string()))?;
         Ok(erasure)
     }
 
@@ -162,7 +206,17 @@ impl Backend for Embedded {
     fn copy(&self, sink: &mut CopySink<'_>) -> Result<(), StoreError> {
         // The customers first, so the copied ledger is never older than they are and has the erasure of each.
         self.files().ok_or(StoreError::NoFiles)?.copy(sink)?;
-        self.ledger.copy(sink).map_err(|error| StoreError::Database(error.to_string()))
+        self.ledger.copy(sink).map_err(|error| StoreError::Database(error.to_string()))?;
+        // The log last: what it had to overwrite for the copied records is overwritten.
+        if let Some(log) = &self.log {
+            block_on(log.done());
+            log.copy(sink)?;
+        }
+        Ok(())
+    }
+
+    fn decision_log(&self) -> Option<&DecisionLog> {
+        self.log.as_ref()
     }
 
     fn files(&self) -> Option<&CustomerStore> {

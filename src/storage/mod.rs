@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::decision_log::{DecisionLog, Loggable, LoggedOutcome};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
@@ -99,6 +100,11 @@ pub trait Backend: fmt::Debug + Send + Sync {
         Err(StoreError::NoFiles)
     }
 
+    /// The log of past decisions, if the backend has one.
+    fn decision_log(&self) -> Option<&DecisionLog> {
+        None
+    }
+
     /// The customer store of this machine, if the backend has one: its counters, and its log to sync.
     fn files(&self) -> Option<&CustomerStore> {
         None
@@ -155,6 +161,19 @@ pub struct Transaction<'a> {
     pub consent: Vec<ConsentRecord>,
     /// What the caller waits for, consent records aside: they always survive a power cut.
     pub durability: Durability,
+    /// What the decision log gets.
+    pub logged: Option<Logged>,
+    /// Whether the values of earlier entries of the customer in the decision log must not be read any more.
+    pub revokes: bool,
+}
+
+/// What a transaction adds to the decision log.
+#[derive(Debug)]
+pub enum Logged {
+    /// A decision.
+    Decision(Arc<dyn Loggable>),
+    /// An outcome, without a pseudonym.
+    Outcome(LoggedOutcome),
 }
 
 /// How the stored state of a customer changed.
@@ -188,6 +207,8 @@ pub enum Pending<'b> {
     Logged(&'b CustomerStore),
     /// Records that the ledger's writer has, and entries of a log if they are waited for.
     Consent(Appending, Vec<ConsentRecord>, Option<&'b CustomerStore>),
+    /// Another one, and the decision log, which overwrites what must not be read any more.
+    Revoked(Box<Pending<'b>>, &'b DecisionLog),
     /// Any other wait.
     Other(Pin<Box<dyn Future<Output = Result<Recorded, CommitError>> + Send + 'b>>),
 }
@@ -244,6 +265,12 @@ impl Pending<'_> {
                 }
                 return Ok(Recorded { records, position });
             }
+            Self::Revoked(pending, log) => {
+                let recorded = Box::pin(pending.done()).await?;
+                // If it fails, the log's thread repeats it, and health says so.
+                log.done().await;
+                return Ok(recorded);
+            }
             Self::Other(commit) => return commit.await,
         }
         Ok(Recorded::default())
@@ -256,6 +283,7 @@ impl fmt::Debug for Pending<'_> {
             Self::Done => "Done",
             Self::Logged(_) => "Logged",
             Self::Consent(..) => "Consent",
+            Self::Revoked(..) => "Revoked",
             Self::Other(_) => "Other",
         })
     }

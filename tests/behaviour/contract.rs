@@ -136,7 +136,7 @@ impl Place for InFiles {
 fn engine_over(backend: Arc<dyn Backend>, rules: &str, now: Moment) -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
     let rules = Arc::new(load(sources, &backend.names().unwrap()).rule_set.unwrap());
-    Engine::over(rules, backend, Limits { decisions: 1_000 }, now)
+    Engine::over(rules, backend, Limits { decisions: 4 << 20 }, now)
 }
 
 fn open(place: &dyn Place) -> Engine {

@@ -70,7 +70,7 @@ impl Home {
         let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
         let rules = Arc::new(load(sources, &node.vocabulary).rule_set.unwrap());
         let recovery = node.recovery;
-        Ok((node.engine(rules, Limits { decisions: 1_000 }, None, now), recovery))
+        Ok((node.engine(rules, Limits { decisions: 1 << 20 }, None, now), recovery))
     }
 
     /// The moment of the last flush.

@@ -24,6 +24,7 @@ mod consent;
 mod consent_cases;
 mod consent_table;
 mod contract;
+mod decision_log;
 mod door;
 mod editing;
 mod expressions;

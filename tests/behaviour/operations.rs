@@ -291,7 +291,7 @@ fn flags_come_before_variables_before_the_file_before_what_is_built_in() {
     assert_eq!(setting("max-connections"), Some(("20", "TACTFUL_MAX_CONNECTIONS")));
     assert_eq!(setting("threads"), Some(("5", "flag")));
     assert_eq!(setting("once"), Some(("true", "file")));
-    assert_eq!(setting("keep-decisions"), Some(("100000", "default")));
+    assert_eq!(setting("keep-decisions"), Some(("64MiB", "default")));
     assert_eq!(setting("allow-origin"), Some(("https://a.example, https://b.example", "file")));
 }
 

@@ -73,7 +73,7 @@ pub fn engine(rules: &Arc<RuleSet>) -> Engine {
 
 /// An engine over what a ledger holds.
 pub fn engine_over(ledger: impl Ledger + 'static, rules: &Arc<RuleSet>) -> Engine {
-    Engine::new(Arc::clone(rules), Arc::new(ledger), Limits { decisions: 10_000 }, monday())
+    Engine::new(Arc::clone(rules), Arc::new(ledger), Limits { decisions: 16 << 20 }, monday())
 }
 
 pub fn ask(customer: &str, channel: &str, context: &[(&str, &str)]) -> Question {

@@ -13,8 +13,8 @@ use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
     ConsentChange, ConsentStatus, DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse,
-    RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse, SilenceReason, WatchDecisionsRequest,
-    WatchDecisionsResponse, WithdrawConsentRequest,
+    ListDecisionsRequest, ListDecisionsResponse, RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse,
+    SilenceReason, WatchDecisionsRequest, WatchDecisionsResponse, WithdrawConsentRequest,
 };
 use tactful::ledger::Ledger;
 use tactful::serve::calls::{CallLimits, CallRouter};
@@ -91,6 +91,13 @@ impl DecisionService for Probe {
     }
 
     async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_decisions(
+        &self,
+        _: Request<ListDecisionsRequest>,
+    ) -> Result<Response<ListDecisionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -224,7 +224,7 @@ fn check(withdrawals: bool) {
     let rules = rules_of(RULES);
     let model = move || {
         let ledger = Arc::new(SlowLedger::default());
-        let engine = Arc::new(Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 64 }, NOW));
+        let engine = Arc::new(Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 1 << 20 }, NOW));
         // Neither is a lock of the model: nothing can come between them and the step beside them.
         let (clock, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
         let callers: Vec<_> = (0..CALLERS)

@@ -75,7 +75,7 @@ impl Player {
 
     fn open(&mut self, at: i64) -> Result<(), String> {
         self.run += 1;
-        let (limits, born) = (Limits { decisions: 2_000 }, Moment(at));
+        let (limits, born) = (Limits { decisions: 4 << 20 }, Moment(at));
         let Some(home) = &self.home else {
             let rules = loaded(&self.rules, &Vocabulary::default())?;
             self.engine = Some(Engine::new(rules, Arc::new(MemoryLedger::default()), limits, born));

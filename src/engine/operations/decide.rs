@@ -1,6 +1,6 @@
 //! Decide: a question from names to answer, decided and reserved in one critical section.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -52,8 +52,8 @@ pub struct Answered {
     pub request: u64,
     /// The decision's key.
     pub key: DecisionKey,
-    /// The answer; `None` if only the store knew of it.
-    pub record: Option<Arc<DecisionRecord>>,
+    /// The answer, as long as it is in memory.
+    pub record: Weak<DecisionRecord>,
     /// When it is forgotten.
     pub until: Moment,
 }
@@ -174,6 +174,7 @@ impl Decide {
             question: self.question.clone(),
             decision,
             rules: Arc::clone(&self.rules.set),
+            earlier_rules: None,
             at: now,
             epoch,
             callers: Callers::default(),
@@ -197,7 +198,7 @@ impl Decide {
         if let Some(request) = self.request {
             let requests = &mut customer.transient_mut().requests;
             requests.truncate(MOST_REMEMBERED - 1);
-            let (record, until) = (Some(Arc::clone(&record)), context.now + REMEMBERED);
+            let (record, until) = (Arc::downgrade(&record), context.now + REMEMBERED);
             requests.insert(0, Answered { request, key, record, until });
         }
         let mut effects = Effects { keeps_settled: true, publish: Some(Arc::clone(&record)), ..Effects::default() };
@@ -323,11 +324,11 @@ fn answered(
     request: Option<u64>,
 ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
     let found = customer.transient().requests.iter().find(|answered| Some(answered.request) == request);
-    match found.and_then(|answered| answered.record.as_ref()) {
+    match found.and_then(|answered| answered.record.upgrade()) {
         Some(record) if record.question != *question => {
             Err(EngineError::RequestIdReused(question.request_id.to_string()))
         }
-        found => Ok(found.map(Arc::clone)),
+        found => Ok(found),
     }
 }
 

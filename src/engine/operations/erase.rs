@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::consent::{StandingView, Standings};
-use super::decide::is_readable;
 use super::resolve::check_customer;
 use crate::domain::consent::ConsentRecord;
 use crate::domain::customer::CustomerState;
@@ -147,7 +146,7 @@ impl Engine {
             state,
             standings,
             records: records.map_err(|error| error.to_string()),
-            decisions: self.decisions.find(|record| record.question.customer == customer && is_readable(record, now)),
+            decisions: self.decisions_of(customer, now),
         })
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::item::ItemResult;
 use super::resolve::{Resolver, hash_id};
+use crate::decision_log::LoggedOutcome;
 use crate::domain::action::Outcome;
+use crate::domain::customer::Contact;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -121,11 +123,13 @@ impl Operation for RecordOutcome {
         }
         match record_outcome(state, new, terms) {
             RecordedOutcome::Applied(contact, entry) => {
+                let position = customer.standing.position();
+                let outcome = Some(logged(&new, contact.as_ref(), position));
                 let contact = contact.map(|contact| LoggedChange::Contact(StoredContact::of(&contact)));
                 let entry = entry.map(|entry| LoggedChange::Outcome(StoredOutcome::of(&entry)));
                 let log = [new.id.map(LoggedChange::SeenId), contact, entry].into_iter().flatten().collect();
                 let (state, durability) = (StateChange::Changed, Durability::Process);
-                Applied::with(ItemResult::applied(), Effects { log, state, durability, ..Effects::default() })
+                Applied::with(ItemResult::applied(), Effects { log, state, durability, outcome, ..Effects::default() })
             }
             RecordedOutcome::Repeated => {
                 // The first may have failed because it could not be logged: then so does this one.
@@ -140,6 +144,19 @@ impl Operation for RecordOutcome {
 
     fn finish(&self, result: ItemResult) -> ItemResult {
         result
+    }
+}
+
+/// The outcome as the decision log has it.
+fn logged(new: &NewOutcome, contact: Option<&Contact>, position: u64) -> LoggedOutcome {
+    LoggedOutcome {
+        customer: [0; 20],
+        decision: contact.map_or(new.decision, |contact| contact.decision).0,
+        at: new.at.0,
+        action: new.action.0,
+        channel: contact.map_or(new.channel, |contact| contact.channel).map(|channel| channel.0),
+        outcome: u8::try_from(new.outcome.index()).unwrap_or(u8::MAX),
+        position,
     }
 }
 

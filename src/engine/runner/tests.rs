@@ -30,7 +30,7 @@ const NOW: Moment = Moment(1_772_442_000_000);
 fn engine() -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: RULES.into() }]);
     let rules = Arc::new(load(sources, &Vocabulary::default()).rule_set.unwrap());
-    Engine::new(rules, Arc::new(MemoryLedger::default()), Limits { decisions: 16 }, NOW)
+    Engine::new(rules, Arc::new(MemoryLedger::default()), Limits { decisions: 64 << 10 }, NOW)
 }
 
 fn request(status: ConsentStatus) -> ConsentRequest {

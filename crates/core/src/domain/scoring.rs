@@ -63,6 +63,14 @@ impl fmt::Debug for Score {
 }
 
 impl Score {
+    /// The score with these terms, in the order of [`Term::ALL`], and this sensitivity.
+    #[must_use]
+    pub fn of(values: [f64; Term::ALL.len()], personal: f64) -> Self {
+        let mut score = Self { total: 0.0, personal, values };
+        score.total = score.gain() - score.intrusiveness();
+        score
+    }
+
     /// The terms that the total is made of, in the order of the formula.
     pub fn terms(&self) -> impl Iterator<Item = (Term, f64)> {
         Term::ALL.into_iter().zip(self.values)
@@ -129,22 +137,17 @@ impl Inputs {
     /// The formula.
     #[must_use]
     pub fn score(&self, weights: Arbitration) -> Score {
-        let mut score = Score {
-            total: 0.0,
-            personal: self.personal,
-            values: [
-                self.relevance,
-                self.worth,
-                1.0 - weights.personal_discount * self.personal,
-                self.base,
-                self.interruption,
-                weights.personal * self.personal,
-                weights.pressure * self.pressure,
-                weights.hurt * self.hurt,
-            ],
-        };
-        score.total = score.gain() - score.intrusiveness();
-        score
+        let values = [
+            self.relevance,
+            self.worth,
+            1.0 - weights.personal_discount * self.personal,
+            self.base,
+            self.interruption,
+            weights.personal * self.personal,
+            weights.pressure * self.pressure,
+            weights.hurt * self.hurt,
+        ];
+        Score::of(values, self.personal)
     }
 }
 

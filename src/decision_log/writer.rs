@@ -1,0 +1,324 @@
+//! The thread that writes entries, overwrites what must not be read any more, and removes old files.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use super::entry::{Content, DecisionValues, of_person, write};
+use super::index;
+use super::queue::{Message, Overwrite};
+use super::segment::{HEADER, Overwriting, Place, Segment, Target};
+use super::shared::{Round, Shared};
+use crate::clock::Stopwatch;
+use crate::domain::time::{Moment, Period};
+use crate::io_at::IoAt;
+use crate::ledger::FileKey;
+use crate::ledger::disk::DiskFile;
+
+/// How long entries wait to be written together.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a written entry waits for a sync.
+const SYNC_INTERVAL: Duration = Duration::from_millis(500);
+/// A file is complete at this size, or with this share of all bytes.
+const MOST_BYTES: u64 = 64 << 20;
+const SHARE: u64 = 8;
+/// A file is complete at this age.
+const MOST_AGE: Period = Period::DAY;
+/// Entries are written when this many bytes of them wait.
+const BATCH: usize = 1 << 20;
+
+/// The thread's state.
+pub struct Writer {
+    shared: Arc<Shared>,
+    current: Option<Current>,
+    /// Entries that are not written yet, as bytes and for the index.
+    bytes: Vec<u8>,
+    waiting: Vec<(u64, Content)>,
+    /// What is to be overwritten.
+    overwrites: Vec<ToOverwrite>,
+    /// The newest moment that was logged.
+    newest: Moment,
+    unsynced: bool,
+    synced: Stopwatch,
+}
+
+/// The file that is being written.
+struct Current {
+    number: u64,
+    begun: Moment,
+    file: Box<dyn DiskFile>,
+    key: FileKey,
+    length: u64,
+}
+
+/// Something to overwrite in all entries before a place.
+struct ToOverwrite {
+    customer: CompactString,
+    what: Overwrite,
+    before: Place,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            current: None,
+            bytes: Vec::new(),
+            waiting: Vec::new(),
+            overwrites: Vec::new(),
+            newest: Moment(0),
+            unsynced: false,
+            synced: Stopwatch::start(),
+        }
+    }
+
+    /// Writes until the log is dropped, and then what is left.
+    pub fn run(mut self) {
+        let mut messages = Vec::new();
+        loop {
+            let stopping = self.shared.stopping.load(Ordering::Acquire);
+            let number = self.shared.begun.fetch_add(1, Ordering::AcqRel) + 1;
+            self.shared.queue.drain(&mut messages);
+            let busy = !messages.is_empty();
+            self.round(&mut messages);
+            self.shared.ended.send_replace(Round { number, failed: self.overwrites.len() });
+            if stopping {
+                self.close();
+                return;
+            }
+            // While more arrives than fits into a pause, there is none.
+            if !busy || self.shared.queue.is_short() {
+                thread::park_timeout(PAUSE);
+            }
+        }
+    }
+
+    fn round(&mut self, messages: &mut Vec<(u64, Message)>) {
+        let mut retained = None;
+        for (_, message) in messages.drain(..) {
+            match message {
+                Message::Decision(decision) => {
+                    let customer = decision.customer();
+                    let pseudonym = self.shared.pseudonyms.of(customer).0;
+                    decision.describe(&mut |mut entry, values| {
+                        entry.customer = pseudonym;
+                        self.append(Content::Decision(entry), Some((customer, values)));
+                    });
+                }
+                Message::Outcome(customer, mut outcome) => {
+                    outcome.customer = self.shared.pseudonyms.of(&customer).0;
+                    self.append(Content::Outcome(outcome), None);
+                }
+                Message::Overwrite(customer, what) => {
+                    let before = self.next_place();
+                    self.overwrites.push(ToOverwrite { customer, what, before });
+                }
+                Message::Retain(now) => retained = Some(now),
+            }
+            if self.bytes.len() >= BATCH {
+                self.flush();
+            }
+        }
+        self.flush();
+        self.overwrite();
+        if self.unsynced && (self.synced.elapsed() >= SYNC_INTERVAL) {
+            self.sync();
+        }
+        if let Some(now) = retained {
+            self.retain(now);
+        }
+    }
+
+    /// Where the next entry will lie, or a place behind all entries.
+    fn next_place(&self) -> Place {
+        let next = |current: &Current| (current.number, current.length + self.bytes.len() as u64);
+        let (segment, offset) = self.current.as_ref().map_or((u64::MAX, 0), next);
+        Place { segment, offset }
+    }
+
+    fn append(&mut self, content: Content, sealed: Option<(&str, &DecisionValues<'_>)>) {
+        self.newest = self.newest.max(Moment(content.at().unwrap_or(0)));
+        let Some((length, key)) = self.open() else { return self.lose(1) };
+        let offset = length + self.bytes.len() as u64;
+        if write(&mut self.bytes, (offset, &key), &content, sealed).is_none() {
+            return self.lose(1);
+        }
+        self.waiting.push((offset, content));
+    }
+
+    fn lose(&self, count: u64) {
+        self.shared.counts.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The length and the key of the file to write to.
+    fn open(&mut self) -> Option<(u64, FileKey)> {
+        if self.current.is_none() {
+            let last = self.shared.segments().last().map_or(0, |segment| segment.number);
+            let begun = Segment::begin(&self.shared.folder, last, (&self.shared.keys, self.newest));
+            let begun = begun.inspect_err(|error| self.report(Some(error.to_string()))).ok();
+            let (segment, file) = begun?;
+            let key = segment.key.clone()?;
+            let (number, begun, length) = (segment.number, segment.begun, HEADER);
+            self.shared.segments_mut().push(segment);
+            self.shared.counts.bytes.fetch_add(HEADER, Ordering::Relaxed);
+            self.current = Some(Current { number, begun, file, key, length });
+        }
+        self.current.as_ref().map(|current| (current.length, current.key.clone()))
+    }
+
+    /// Hands the waiting entries to the operating system.
+    fn flush(&mut self) {
+        let Some(current) = self.current.as_mut().filter(|_| !self.bytes.is_empty()) else { return };
+        let (bytes, waiting) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.waiting));
+        if let Err(error) = current.file.append(&bytes) {
+            self.report(Some(error.to_string()));
+            self.lose(waiting.len() as u64);
+            // What is behind the whole entries is not known, so the next entries go to another file.
+            return self.close();
+        }
+        current.length += bytes.len() as u64;
+        let (length, begun) = (current.length, current.begun);
+        if let Some(segment) = self.shared.segments_mut().last_mut() {
+            segment.length = length;
+            waiting.iter().for_each(|(offset, content)| segment.index.add(*offset, content));
+        }
+        self.shared.counts.written.fetch_add(waiting.len() as u64, Ordering::Relaxed);
+        self.shared.counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.unsynced = true;
+        self.report(None);
+        // Their room is used again.
+        (self.bytes, self.waiting) = (bytes, waiting);
+        self.bytes.clear();
+        self.waiting.clear();
+        let most = MOST_BYTES.min(self.shared.settings.bytes / SHARE);
+        if length >= most || self.newest.since(begun) >= MOST_AGE {
+            self.close();
+        }
+    }
+
+    fn sync(&mut self) {
+        if let Some(Err(error)) = self.current.as_mut().map(|current| current.file.sync()) {
+            self.report(Some(error.to_string()));
+        }
+        (self.unsynced, self.synced) = (false, Stopwatch::start());
+    }
+
+    /// Completes the file that is being written.
+    fn close(&mut self) {
+        self.flush();
+        self.sync();
+        if self.current.take().is_some()
+            && let Some(Segment { index, length, path, .. }) = self.shared.segments_mut().last_mut()
+        {
+            // Without it, the next start reads the entries.
+            drop(index.close(&path.with_extension("index"), *length));
+        }
+    }
+
+    fn overwrite(&mut self) {
+        let mut files: Vec<(u64, Overwriting)> = Vec::new();
+        let todo = std::mem::take(&mut self.overwrites);
+        let mut failed = Vec::new();
+        for overwrite in todo {
+            if let Err(error) = self.overwrite_one(&overwrite, &mut files) {
+                self.report(Some(error.to_string()));
+                failed.push(overwrite);
+            }
+        }
+        for (_, file) in files {
+            if let Err(error) = file.sync() {
+                self.report(Some(error.to_string()));
+            }
+        }
+        self.overwrites = failed;
+    }
+
+    fn overwrite_one(&self, overwrite: &ToOverwrite, files: &mut Vec<(u64, Overwriting)>) -> Result<(), IoAt> {
+        let ToOverwrite { customer, what, before } = overwrite;
+        let pseudonym = self.shared.pseudonyms.of(customer);
+        let person = pseudonym.0.first_chunk::<12>().copied().unwrap_or_default();
+        for segment in self.shared.segments().iter().rev() {
+            let place = |offset| Place { segment: segment.number, offset };
+            let at = |error| IoAt::new(&segment.path, error);
+            for offset in segment.index.find(index::part(&person)).map_err(at)? {
+                if place(offset) >= *before {
+                    continue;
+                }
+                let Some(target) = segment.at(offset, Target::of).map_err(at)? else {
+                    self.shared.met_damage(&segment.path, 1);
+                    continue;
+                };
+                let is_own = target.content.customer() == Some(pseudonym.0);
+                let (values, whole) = match what {
+                    Overwrite::Values => (is_own && target.has_values, false),
+                    Overwrite::Everything => (false, of_person(&target.content, &person)),
+                    Overwrite::Decision(key) => (false, is_own && target.content.key() == Some(*key)),
+                };
+                if !values && !whole {
+                    continue;
+                }
+                let file = match files.iter().position(|(number, _)| *number == segment.number) {
+                    Some(found) => files.get_mut(found),
+                    None => {
+                        files.push((segment.number, Overwriting::open(&segment.path)?));
+                        files.last_mut()
+                    }
+                };
+                let Some((_, file)) = file else { continue };
+                if whole {
+                    file.entry(offset, &target.blank)?
+                } else {
+                    file.values(target.values)?
+                }
+                self.shared.counts.overwritten.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest files while they are too old, or all files are too large.
+    fn retain(&mut self, now: Moment) {
+        let settings = self.shared.settings;
+        loop {
+            let segments = self.shared.segments();
+            let bytes: u64 = segments.iter().map(|segment| segment.length).sum();
+            let Some(oldest) = segments.first() else { return };
+            let newest = oldest.index.newest().map_or(oldest.begun, Moment);
+            let gone = bytes > settings.bytes || now.since(newest) > settings.age;
+            let is_current = self.current.as_ref().is_some_and(|current| current.number == oldest.number);
+            self.shared.counts.bytes.store(bytes, Ordering::Relaxed);
+            drop(segments);
+            if !gone {
+                return;
+            }
+            if is_current {
+                self.close();
+            }
+            let oldest = self.shared.segments_mut().remove(0);
+            if let Err(error) = oldest.remove() {
+                return self.report(Some(format!("`{}`: {error}", oldest.path.display())));
+            }
+        }
+    }
+
+    /// Notes whether entries can be written, and logs when that changes.
+    fn report(&self, trouble: Option<String>) {
+        let failing = trouble.is_some();
+        if self.shared.counts.failing.swap(failing, Ordering::AcqRel) != failing {
+            match trouble {
+                Some(error) => tracing::error!(%error, "the decision log cannot be written; decisions go on"),
+                None => tracing::info!("the decision log is written again"),
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Nobody waits for a thread that has ended.
+    fn drop(&mut self) {
+        self.shared.ended.send_replace(Round { number: u64::MAX, failed: self.overwrites.len() });
+    }
+}
