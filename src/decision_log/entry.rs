@@ -88,6 +88,8 @@ pub struct DecisionValues<'a> {
     pub max_actions: u32,
     /// The groups that were asked for.
     pub groups: Vec<Cow<'a, str>>,
+    /// How much was to be explained: nothing, the funnel, everything.
+    pub explain: u8,
     /// Until when the answer was the same.
     pub valid_until: i64,
     /// What was said of each step, in their order.

@@ -23,7 +23,7 @@ impl Engine {
     /// # Errors
     /// When the question does not fit the rules, or its request id was used for another question.
     pub fn decide(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        self.execute_blocking(&Decide::new(question, self.rules())?, now)?
+        block_on(self.decide_or_recall(Decide::new(question, self.rules())?, now))
     }
 
     /// [`Engine::decide`] without waiting on this thread; counted and timed by the meter.
@@ -33,7 +33,7 @@ impl Engine {
     pub async fn decide_async(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
         let since = Stopwatch::start();
         let answer = match Decide::new(question, self.rules()) {
-            Ok(decide) => self.execute(&decide, now).await.flatten(),
+            Ok(decide) => self.decide_or_recall(decide, now).await,
             Err(error) => Err(error),
         };
         self.meter.decision(since, &answer);

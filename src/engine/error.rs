@@ -1,5 +1,7 @@
 //! What can be wrong with a call, grouped by what the caller can do about it.
 
+use crate::domain::customer::contact::DecisionKey;
+
 /// One wrong field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldViolation {
@@ -31,6 +33,9 @@ pub enum EngineError {
     /// The first call with this key is still in progress.
     #[error("the call with idempotency key `{0}` is still under way; ask again for its answer")]
     InProgress(String),
+    /// The answer to a repeated request is not in memory; the engine looks for it in the decision log.
+    #[error("the answer to this request is not in memory")]
+    NotInMemory(DecisionKey),
     /// No decision with this id is kept.
     #[error("no decision `{0}` is kept; decisions stay readable as long as the decision log keeps them")]
     UnknownDecision(String),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::operations::{ShowDecision, is_readable};
+use super::operations::{Decide, Question, REMEMBERED, ShowDecision, is_readable};
 use super::{DecisionId, DecisionRecord, Engine, EngineError};
 use crate::decision_log::{LogCounts, LoggedDecision, Place, ReadDecision, Wanted};
 use crate::domain::customer::contact::DecisionKey;
@@ -57,6 +57,47 @@ impl Engine {
             None => self.logged(wanted).await?.ok_or_else(unknown)?,
         };
         self.execute(&ShowDecision::new(record, self.rules()), now).await?.ok_or_else(unknown)
+    }
+
+    /// Decides, or gives the answer that the request got before, also if only the decision log has it.
+    pub(super) async fn decide_or_recall(
+        &self,
+        decide: Decide,
+        now: Moment,
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
+        let decide = decide.recalling(self.storage.backend().decision_log().is_some());
+        match self.execute(&decide, now).await.flatten() {
+            Err(EngineError::NotInMemory(key)) => match self.recalled(decide.question(), key, now).await? {
+                Some(record) => Ok(record),
+                None => self.execute(&decide.recalling(false), now).await.flatten(),
+            },
+            answer => answer,
+        }
+    }
+
+    /// The answer to a request that it got before, if it may be shown whole.
+    async fn recalled(
+        &self,
+        question: &Question,
+        key: DecisionKey,
+        now: Moment,
+    ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
+        self.wait_logged().await;
+        let from = Some(self.clock.steady(now) - REMEMBERED);
+        let query = DecisionQuery {
+            customer: question.customer.to_string(),
+            from,
+            most: usize::MAX,
+            ..DecisionQuery::default()
+        };
+        let (found, _) = self.listed(query, Filter { action: None, channel: None }).await?;
+        let found = found.into_iter().filter_map(|read| self.of_log(read)).find(|record| record.id.key() == key);
+        let Some(record) = found else { return Ok(None) };
+        if record.question != *question {
+            return Err(EngineError::RequestIdReused(question.request_id.to_string()));
+        }
+        let shown = self.execute(&ShowDecision::new(Arc::clone(&record), self.rules()), now).await?;
+        Ok(shown.filter(|shown| Arc::ptr_eq(shown, &record)))
     }
 
     /// A decision of the log.

@@ -51,6 +51,7 @@ fn values(record: &DecisionRecord) -> DecisionValues<'_> {
         context: question.context.iter().map(|(name, value)| (Cow::Borrowed(&**name), logged(value))).collect(),
         max_actions: question.max_actions,
         groups: question.groups.iter().map(|group| Cow::Borrowed(&**group)).collect(),
+        explain: question.explain as u8,
         valid_until: decision.valid_until.0,
         actions: decision.actions.iter().map(action_values).collect(),
         silence: decision.silence.as_ref().map(|silence| SilenceValues {
@@ -115,7 +116,7 @@ impl DecisionRecord {
             context: values.context.into_iter().map(|(name, value)| (name.into(), known(value))).collect(),
             max_actions: values.max_actions,
             groups: values.groups.into_iter().map(Into::into).collect(),
-            explain: Explain::Chosen,
+            explain: explain(values.explain),
             validate_only: false,
             signals_objection: false,
         };
@@ -157,6 +158,11 @@ impl DecisionRecord {
             Some(_) => Arc::new(Self { explained: None, ..Self::clone(self) }),
         }
     }
+}
+
+fn explain(level: u8) -> Explain {
+    let levels = [Explain::Chosen, Explain::Funnel, Explain::Full];
+    levels.into_iter().find(|known| *known as u8 == level).unwrap_or_default()
 }
 
 fn chosen(action: ActionId, values: ActionValues<'_>) -> Chosen {

@@ -104,6 +104,26 @@ fn a_decision_is_found_as_it_was_after_a_restart() {
 }
 
 #[test]
+fn a_repeated_request_gets_the_decision_of_the_log_after_a_restart() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    let question = Question { request_id: "r-1".into(), ..ask("anna", "phone", &[]) };
+    let first = engine.decide(question.clone(), monday()).unwrap();
+    stop(engine);
+    let engine = home.open(later(5));
+    let again = engine.decide(question.clone(), later(5)).unwrap();
+    assert_eq!((again.id(), &again.decision), (first.id(), &first.decision));
+    let contacts = engine.export("anna", later(5)).unwrap().state.relation().contacts.len();
+    assert_eq!(contacts, 2, "it counts once: hello, and this");
+    let other = Question { max_actions: 2, ..question.clone() };
+    assert!(matches!(engine.decide(other, later(5)), Err(EngineError::RequestIdReused(_))));
+    // What was denied since is not repeated.
+    withdraw(&engine, later(6));
+    assert_ne!(engine.decide(question, later(6)).unwrap().id(), first.id());
+}
+
+#[test]
 fn a_decision_of_other_rules_names_them_and_its_steps() {
     let home = Home::new();
     let engine = home.open(monday());

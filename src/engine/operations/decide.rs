@@ -59,7 +59,7 @@ pub struct Answered {
 }
 
 /// How long a request id is remembered.
-const REMEMBERED: Period = Period(10 * 60_000);
+pub(in crate::engine) const REMEMBERED: Period = Period(10 * 60_000);
 /// How long a decision stays readable by id.
 const READABLE: Period = Period::DAY;
 /// How many request ids are remembered for one customer.
@@ -86,6 +86,8 @@ pub struct Decide {
     /// For a simulation: the rules in force, which say what data may be read, and the moment to decide at. The rules to
     /// decide under, and their moment, are `rules`.
     simulated: Option<Arc<ActiveRules>>,
+    /// Whether the answer to a repeated request is looked for in the decision log before it is made again.
+    recalls: bool,
 }
 
 /// What a decision knew, to explain it outside of the critical section.
@@ -127,7 +129,24 @@ impl Decide {
     pub fn new(question: Question, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
         let resolved = resolve(&question, &rules.set)?;
         let request = hash_id("request", &question.request_id);
-        Ok(Self { question, request, resolved, rules, simulated: None })
+        Ok(Self { question, request, resolved, rules, simulated: None, recalls: false })
+    }
+
+    /// The same, with whether the answer to a repeated request is looked for in the decision log.
+    #[must_use]
+    pub(in crate::engine) fn recalling(self, recalls: bool) -> Self {
+        Self { recalls, ..self }
+    }
+
+    /// The question.
+    pub(in crate::engine) fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The decision that this request got before, if it is not in memory any more.
+    fn forgotten(&self, customer: &Customer) -> Option<DecisionKey> {
+        let request = self.request.filter(|_| self.recalls)?;
+        customer.transient().requests.iter().find(|answered| answered.request == request).map(|answered| answered.key)
     }
 
     /// A question under other rules or at another time, which changes nothing. It reads only the customer data that the
@@ -248,6 +267,9 @@ impl Operation for Decide {
                 Applied::with(Ok(record), effects)
             }
             Ok(None) => {
+                if let Some(key) = self.forgotten(customer) {
+                    return Applied::unchanged(Err(EngineError::NotInMemory(key)));
+                }
                 let Applied { draft, effects } = self.answer(customer, context);
                 Applied::with(Ok(draft), effects)
             }

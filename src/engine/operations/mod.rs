@@ -15,8 +15,8 @@ pub use consent::{
     ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, RecordConsent, Remembered, StandingView,
     Standings,
 };
-pub(super) use decide::is_readable;
 pub use decide::{Answered, Decide, MOST_ACTIONS, Question, Snapshot};
+pub(super) use decide::{REMEMBERED, is_readable};
 pub use erase::{CustomerExport, ErasedCustomer, SignedHead};
 pub use events::{EventInput, RecordEvent};
 pub use item::ItemResult;
