@@ -13,8 +13,9 @@ use tactful::clock::Clock;
 use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
-    DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, RecordOutcomesRequest,
-    RecordOutcomesResponse, WatchDecisionsRequest, WatchDecisionsResponse,
+    DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest,
+    ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest,
+    WatchDecisionsResponse,
 };
 use tactful::serve::calls::CallRouter;
 use tactful::serve::gate::Gate;
@@ -56,6 +57,13 @@ impl DecisionService for Canned {
     }
 
     async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_decisions(
+        &self,
+        _: Request<ListDecisionsRequest>,
+    ) -> Result<Response<ListDecisionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
