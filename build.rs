@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
     "tactful/v1/decision.proto",
     "tactful/v1/journey.proto",
     "tactful/v1/consent.proto",
     "tactful/v1/privacy.proto",
     "tactful/v1/rules.proto",
     "tactful/v1/admin.proto",
+    "tactful/v1/caller.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

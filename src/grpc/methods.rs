@@ -122,6 +122,7 @@ struct Options {
     scope: ExtensionDescriptor,
     class: ExtensionDescriptor,
     checks_binding: ExtensionDescriptor,
+    any_caller: ExtensionDescriptor,
 }
 
 impl Options {
@@ -130,7 +131,12 @@ impl Options {
             let found = pool.all_extensions().find(|known| known.full_name().strip_prefix("tactful.v1.") == Some(name));
             found.ok_or(MethodsError::Undeclared(name))
         };
-        Ok(Self { scope: option("scope")?, class: option("class")?, checks_binding: option("checks_binding")? })
+        Ok(Self {
+            scope: option("scope")?,
+            class: option("class")?,
+            checks_binding: option("checks_binding")?,
+            any_caller: option("any_caller")?,
+        })
     }
 
     fn read(&self, method: MethodDescriptor) -> Result<Method, MethodsError> {
@@ -140,11 +146,16 @@ impl Options {
         let missing = |option| MethodsError::Missing { path: path.clone(), option };
         let scope = Scope::try_from(number(&self.scope)).ok().filter(|scope| *scope != Scope::Unspecified);
         let class = CallClass::try_from(number(&self.class)).ok().filter(|class| *class != CallClass::Unspecified);
+        let flag = |option| options.get_extension(option).as_bool() == Some(true);
+        let access = match scope {
+            None if flag(&self.any_caller) => Access::Known,
+            scope => Access::Scoped(scope.ok_or_else(|| missing("scope"))?),
+        };
         Ok(Method {
             number: 0,
-            access: Access::Scoped(scope.ok_or_else(|| missing("scope"))?),
+            access,
             class: class.ok_or_else(|| missing("class"))?,
-            checks_binding: options.get_extension(&self.checks_binding).as_bool() == Some(true),
+            checks_binding: flag(&self.checks_binding),
             streams: method.is_client_streaming() || method.is_server_streaming(),
             path,
             descriptor: Some(method),

@@ -4,6 +4,7 @@ mod admin;
 mod archive;
 pub mod audit;
 pub mod caller;
+mod callers;
 pub mod codec;
 mod consent;
 pub(crate) mod convert;
@@ -23,6 +24,7 @@ pub mod proto {
 }
 
 pub use admin::AdminApi;
+pub use callers::CallerApi;
 pub use consent::ConsentApi;
 pub use convert::timestamp;
 pub use decision::DecisionApi;

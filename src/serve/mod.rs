@@ -40,13 +40,14 @@ use crate::engine::{ActiveRules, Engine};
 use crate::grpc::audit::Audit;
 use crate::grpc::methods::{Methods, MethodsError};
 use crate::grpc::proto::admin_service_server::AdminServiceServer;
+use crate::grpc::proto::caller_service_server::CallerServiceServer;
 use crate::grpc::proto::consent_service_server::ConsentServiceServer;
 use crate::grpc::proto::decision_service_server::DecisionServiceServer;
 use crate::grpc::proto::journey_service_server::JourneyServiceServer;
 use crate::grpc::proto::privacy_service_server::PrivacyServiceServer;
 use crate::grpc::proto::rule_service_server::RuleServiceServer;
 use crate::grpc::{
-    AdminApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
+    AdminApi, CallerApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::ledger::ReopeningLedger;
 use crate::store::CustomerStore;
@@ -238,6 +239,7 @@ async fn services(
     health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
     health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
     health_reporter.set_serving::<AdminServiceServer<AdminApi>>().await;
+    health_reporter.set_serving::<CallerServiceServer<CallerApi>>().await;
     health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
     health_reporter.set_service_status(CLOCK_HEALTH, ServingStatus::Serving).await;
@@ -259,6 +261,7 @@ async fn services(
         .add_service(compressed!(JourneyServiceServer::new(JourneyApi(shared.clone()))))
         .add_service(compressed!(ConsentServiceServer::new(ConsentApi(shared.clone()))))
         .add_service(compressed!(PrivacyServiceServer::new(PrivacyApi(shared.clone()))))
+        .add_service(CallerServiceServer::new(CallerApi))
         .add_service(compressed!(AdminServiceServer::new(AdminApi::new(shared.clone()))))
         .add_service(compressed!(RuleServiceServer::new(RuleApi { shared, reload })));
     let router = CallRouter::new(gate, decisions, others.prepare());

@@ -14,6 +14,7 @@ use tactful::domain::consent::json_ld;
 use tactful::grpc::audit::{Audit, AuditEntry, AuditLog};
 use tactful::grpc::caller::{Scopes, word};
 use tactful::grpc::methods::{Access, Method, Methods};
+use tactful::grpc::proto::caller_service_client::CallerServiceClient;
 use tactful::grpc::proto::{self, Scope};
 use tactful::serve::Door;
 use tactful::serve::audit_log::{AuditFile, pseudonym, read_key};
@@ -296,6 +297,31 @@ async fn a_record_names_the_authenticated_caller_and_the_notice() {
     assert!(receipt.contains(&"5a".repeat(32)) && receipt.contains("\"tactful:recordedBy\":\"test\""), "{receipt}");
     drop(channel);
     guarded.server.stop().await;
+}
+
+async fn caller(channel: &Channel, credential: Option<&str>) -> Result<proto::GetCallerResponse, Status> {
+    let mut request = Request::new(proto::GetCallerRequest {});
+    if let Some(credential) = credential {
+        request.metadata_mut().insert("authorization", credential.parse().unwrap());
+    }
+    Ok(CallerServiceClient::new(channel.clone()).get_caller(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn callers_are_told_who_they_are() {
+    let guarded = Guarded::start("").await;
+    let channel = guarded.server.channel.clone();
+    let watcher = caller(&channel, Some(&guarded.bearer(Scope::Watch))).await.unwrap();
+    assert_eq!((watcher.known, watcher.name.as_str(), watcher.scopes), (true, "test", vec![Scope::Watch.into()]));
+    let bound = guarded.signer.sign(&with("tactful_customer", json!("anna")));
+    assert_eq!(caller(&channel, Some(&bound)).await.unwrap().customer_id, "anna");
+    assert_eq!(caller(&channel, None).await.unwrap_err().code(), Code::Unauthenticated);
+    drop(channel);
+    guarded.server.stop().await;
+    let server = TestServer::behind(Door::default()).await;
+    let anyone = caller(&server.channel, None).await.unwrap();
+    assert_eq!((anyone.known, anyone.scopes.len()), (false, Scopes::all().count()));
+    server.stop().await;
 }
 
 #[tokio::test]

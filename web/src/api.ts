@@ -3,6 +3,7 @@ import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { Health } from "./gen/grpc/health/v1/health_pb";
 import { AdminService } from "./gen/tactful/v1/admin_pb";
+import { CallerService } from "./gen/tactful/v1/caller_pb";
 import { ConsentService } from "./gen/tactful/v1/consent_pb";
 import { DecisionService } from "./gen/tactful/v1/decision_pb";
 import { JourneyService } from "./gen/tactful/v1/journey_pb";
@@ -30,6 +31,7 @@ export const decisions = createClient(DecisionService, unary);
 export const journeys = createClient(JourneyService, unary);
 export const consents = createClient(ConsentService, unary);
 export const rules = createClient(RuleService, unary);
+export const callers = createClient(CallerService, unary);
 export const admin = createClient(AdminService, unary);
 export const live = createClient(DecisionService, streams);
 export const health = createClient(Health, streams);

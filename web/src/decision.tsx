@@ -1,6 +1,6 @@
 // One decision: what was chosen and why, every candidate with its gate, its terms, its rule and what would change it.
 import { useMemo, useState } from "preact/hooks";
-import { At, Badge, Empty, Facts } from "./ui";
+import { At, Badge, Empty, Facts, Prose } from "./ui";
 import { count, points, signed, silenceReason } from "./format";
 import type { Candidate, DecideResponse, Explanation, NextAction, Score } from "./gen/tactful/v1/decision_pb";
 import { Windowed } from "./windowed";
@@ -97,7 +97,9 @@ function SilenceView({ decision }: { decision: DecideResponse }) {
       <h2>
         Silence <Badge>{silenceReason(silence.reason)}</Badge>
       </h2>
-      <p>{silence.detail}</p>
+      <p>
+        <Prose text={silence.detail} />
+      </p>
       <Facts
         rows={[
           ["Came nearest", silence.nearestActionId ? `${silence.nearestActionId}${silence.nearestGap ? `, short of ${points(silence.nearestGap)} points` : ""}` : undefined],
@@ -258,7 +260,7 @@ const CandidateView = ({ candidate }: { candidate: Candidate }) => (
     <Facts
       rows={[
         ["Stopped at", gateName(candidate.gate)],
-        ["Because", candidate.reason === candidate.gate ? "" : candidate.reason],
+        ["Because", candidate.reason === candidate.gate ? "" : <Prose text={candidate.reason} />],
         [
           "Rule",
           candidate.ruleFile ? (
@@ -268,7 +270,7 @@ const CandidateView = ({ candidate }: { candidate: Candidate }) => (
             </code>
           ) : undefined,
         ],
-        ["Would win", candidate.flip],
+        ["Would win", candidate.flip ? <Prose text={candidate.flip} /> : ""],
         ["Needs consent for", candidate.needsPurposes.join(", ")],
       ]}
     />

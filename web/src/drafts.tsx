@@ -1,5 +1,6 @@
 // Draft rule files: taken from a folder of this machine, and edited here. They leave the page only to be checked.
 import { useRef, useState } from "preact/hooks";
+import { counted } from "./format";
 import { Severity, type Diagnostic } from "./gen/tactful/v1/rules_pb";
 
 export interface Draft {
@@ -31,7 +32,7 @@ export function Drafts({ drafts, onChange, found }: Props) {
   const mistakes = (path: string) => found.filter((one) => one.file === path);
   return (
     <details class="drafts" open={drafts.length > 0}>
-      <summary>Draft rules{drafts.length ? ` (${drafts.length} files)` : ""}</summary>
+      <summary>Draft rules{drafts.length ? ` (${counted(drafts.length, "file")})` : ""}</summary>
       <div class="inline">
         <label class="button">
           Choose a rule folder

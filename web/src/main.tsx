@@ -1,6 +1,6 @@
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { rules as ruleCalls, token, type Failure } from "./api";
+import { callers, rules as ruleCalls, token, type Failure } from "./api";
 import { refusals, useCall } from "./call";
 import { go, link, useRoute } from "./route";
 import { Consent } from "./screens/consent";
@@ -11,9 +11,9 @@ import { Live } from "./screens/live";
 import { Rules } from "./screens/rules";
 import { WhatIf } from "./screens/what-if";
 import { Why } from "./screens/why";
-import { SessionContext, type Scope, type Session } from "./session";
+import { session as sessionOf, SessionContext, type Scope } from "./session";
 import "./styles.css";
-import { Refused } from "./ui";
+import { Busy, Refused } from "./ui";
 
 interface Screen {
   title: string;
@@ -103,8 +103,10 @@ function App() {
   const [round, setRound] = useState(0);
   const main = useRef<HTMLElement>(null);
   refusals.tokenNeeded = setRefused;
-  const inForce = useCall(`rules ${round}`, (signal) => ruleCalls.getRuleSet({}, { signal }));
-  const session = useMemo<Session>(() => ({ may: () => true, rules: inForce.value, name: "" }), [inForce.value]);
+  const caller = useCall(`caller ${round}`, (signal) => callers.getCaller({}, { signal }));
+  const mayRules = sessionOf(caller.value, undefined).may("rules");
+  const inForce = useCall(mayRules ? `rules ${round}` : "", (signal) => ruleCalls.getRuleSet({}, { signal }));
+  const session = useMemo(() => sessionOf(caller.value, inForce.value), [caller.value, inForce.value]);
   const shown = SCREENS[route.screen];
   const allowed = (screen: Screen) => screen.needs.every(session.may);
   useEffect(() => {
@@ -118,6 +120,10 @@ function App() {
   let content;
   if (refused) {
     content = <TokenForm failed={refused} onToken={() => (setRefused(undefined), setRound(round + 1))} />;
+  } else if (caller.failed) {
+    content = <Refused failed={caller.failed} />;
+  } else if (!caller.value || inForce.busy) {
+    content = <Busy />;
   } else if (shown && allowed(shown)) {
     const View = shown.view;
     content = <View key={`${route.screen}/${route.subject}`} />;
@@ -136,14 +142,14 @@ function App() {
         </a>
         <nav aria-label="Screens">
           {Object.entries(SCREENS)
-            .filter(([, screen]) => !refused && allowed(screen))
+            .filter(([, screen]) => !refused && caller.value && allowed(screen))
             .map(([name, { title }]) => (
               <a key={name} href={link(name)} aria-current={route.screen === name ? "page" : undefined}>
                 {title}
               </a>
             ))}
         </nav>
-        {refused ? null : <LookUp />}
+        {!refused && session.may("read") ? <LookUp /> : null}
         {token.get() && !refused ? (
           <button type="button" onClick={forget}>
             Forget the token

@@ -20,6 +20,7 @@ interface Props {
 
 export function Record(props: Props) {
   const { may } = useSession();
+  if (!(["decide", "consent", "withdraw", "events"] as const).some(may)) return null;
   return (
     <section class="record">
       <h2>Ask and record</h2>

@@ -10,11 +10,14 @@ export function Refused({ failed, what }: { failed: Failure; what?: string }) {
   return (
     <p class="notice bad" role="alert">
       {what ? <strong>{what}: </strong> : null}
-      {failed.message}
+      <Prose text={failed.message} />
       {failed.reason ? <code class="reason">{failed.reason}</code> : null}
     </p>
   );
 }
+
+/** A sentence of the engine, in which names of the rules stand between backticks. */
+export const Prose = ({ text }: { text: string }) => <>{text.split("`").map((part, index, all) => (index % 2 === 1 && index < all.length - 1 ? <code key={index}>{part}</code> : index % 2 === 1 ? `\`${part}` : part))}</>;
 
 export const Busy = ({ children = "Loading…" }: { children?: ComponentChildren }) => (
   <p class="quiet" role="status">
@@ -130,8 +133,14 @@ export function Diagnostics({ found, onPlace }: { found: Diagnostic[]; onPlace?:
             ) : (
               <code>{place}</code>
             )}
-            <p>{one.message}</p>
-            {one.help ? <p class="quiet">help: {one.help}</p> : null}
+            <p>
+              <Prose text={one.message} />
+            </p>
+            {one.help ? (
+              <p class="quiet">
+                help: <Prose text={one.help} />
+              </p>
+            ) : null}
           </li>
         );
       })}
