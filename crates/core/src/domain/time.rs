@@ -76,19 +76,23 @@ impl Moment {
 }
 
 /// The first moment from `from` to `to` at which something may be. `may` is asked of intervals by their first and last
-/// moment; it must be true of each in which it is true of a part, and says exactly what holds for a single moment.
-pub fn first_moment(from: Moment, to: Moment, may: &mut dyn FnMut(Moment, Moment) -> bool) -> Option<Moment> {
-    if from > to || !may(from, to) {
+/// moment, and says of each in which it may be where a change is known, if that is in it; it must not deny an interval of
+/// which it does not deny a part, and says exactly what holds for a single moment.
+pub fn first_moment(from: Moment, to: Moment, may: &mut dyn FnMut(Moment, Moment) -> Option<Moment>) -> Option<Moment> {
+    if from > to {
         return None;
     }
+    let known = may(from, to)?;
     if from == to {
         return Some(from);
     }
-    // Clocks, calendars and quiet hours change at full hours and minutes: there an interval is split.
+    // Clocks, calendars and quiet hours change at full hours and minutes: there an interval is split, if no change is known.
     let middle = to.0 - to.since(from).0 / 2;
     let full = [3_600_000, 60_000, 1_000].map(|unit| middle - middle.rem_euclid(unit));
     let middle = Moment(full.into_iter().find(|at| *at > from.0).unwrap_or(middle));
-    first_moment(from, middle - Period(1), may).or_else(|| first_moment(middle, to, may))
+    let change = if known > from && known <= to { known } else { middle };
+    let [before, after] = [change - Period(1), change + Period(1)];
+    [(from, before), (change, change), (after, to)].into_iter().find_map(|(from, to)| first_moment(from, to, may))
 }
 
 impl fmt::Display for Moment {
@@ -266,6 +270,20 @@ mod tests {
         }
         for text in ["", "7", "days", "-3 days", "0 days", "7 parsecs", "99999999999 years"] {
             assert!(Period::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_known_change_is_found_in_three_looks() {
+        let (week, change) = (Moment(7 * Period::DAY.0), Moment(123_456_789));
+        for (known, most) in [(change, 3), (Moment(0), 80)] {
+            let mut looks = 0;
+            let found = first_moment(Moment(0), week, &mut |_, to| {
+                looks += 1;
+                (to >= change).then_some(known)
+            });
+            assert_eq!(found, Some(change));
+            assert!(looks <= most, "{looks}");
         }
     }
 

@@ -4,14 +4,15 @@
 //! and a view does not depend on it: neither on its value, nor on its absence, nor does the work done.
 
 mod during;
+mod steady;
 
 use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
 
-use crate::domain::action::ActionOutcome;
+use crate::domain::action::{ActionOutcome, Outcome};
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
-use crate::domain::customer::{CustomerState, Held, StoredEvent};
+use crate::domain::customer::{ContactState, CustomerState, Held, StoredEvent};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
 use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::model::ACTIVITY;
@@ -19,7 +20,8 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
 
-pub use during::{During, closed};
+pub use during::During;
+use steady::{Steady, always, count, fade, last, total};
 
 /// One customer at the beginning of a decision or a change.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +65,10 @@ pub struct Scene<'a> {
     interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
     hurt: OnceCell<f64>,
+    /// Before this moment, each fact that was read so far has the value that it has now, if nothing is recorded.
+    facts_until: Cell<Moment>,
+    /// The next moment at which a gate that was looked at is known to change.
+    next: Cell<Moment>,
     /// Until when each limit of the policy stops actions, computed when first needed.
     pub(crate) pooled: SmallVec<[OnceCell<Option<Moment>>; 4]>,
 }
@@ -100,6 +106,8 @@ impl<'a> Scene<'a> {
             interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
+            facts_until: Cell::new(Moment::DISTANT_FUTURE),
+            next: Cell::new(Moment::DISTANT_FUTURE),
             pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
         }
     }
@@ -108,6 +116,23 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn at(&self, now: Moment) -> Self {
         Self::where_lawful(self.lawful, self.rules, self.subject, self.situation, now)
+    }
+
+    /// Whether each fact that was read so far has one value until a later moment, that included.
+    pub(crate) fn stays_until(&self, last: Moment) -> bool {
+        last < self.facts_until.get() || last == self.now
+    }
+
+    /// The next moment at which a gate that was looked at is known to change.
+    pub(crate) fn next_change(&self) -> Moment {
+        self.next.get()
+    }
+
+    /// Notes that a gate changes at a moment: a limit, quiet hours, the dates of an action, the cooling-off of an ask.
+    pub(crate) fn changes_at(&self, at: Moment) {
+        if at > self.now {
+            self.next.set(self.next.get().min(at));
+        }
     }
 
     /// The gate's answer for a purpose.
@@ -202,7 +227,22 @@ impl<'a> Scene<'a> {
 
     /// Events of a type up to this moment are deleted, or will be when the customer is settled.
     fn oldest_kept(&self, kind: EventTypeId) -> Moment {
-        self.now - self.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep)
+        self.now - self.keep(kind)
+    }
+
+    fn keep(&self, kind: EventTypeId) -> Period {
+        self.rules.declared.events.get(kind).map_or(Period::ZERO, |kind| kind.keep)
+    }
+
+    /// When a reserved contact of an action stops counting as presented, at the earliest.
+    fn lapse(&self, of: ActionOutcome) -> Moment {
+        let contacts = self.subject.state.relation().contacts.iter().filter(|contact| contact.action == of.action);
+        let lapses = contacts.filter(|contact| of.outcome == Outcome::Presented && contact.counts(self.now));
+        let lapses = lapses.filter_map(|contact| match contact.state {
+            ContactState::Reserved { until } => Some(until),
+            ContactState::Counted => None,
+        });
+        lapses.min().unwrap_or(Moment::DISTANT_FUTURE)
     }
 
     /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
@@ -221,18 +261,6 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The sum, with 0 instead of −0 for no terms.
-fn total(points: impl Iterator<Item = f64>) -> f64 {
-    points.fold(0.0, |sum, points| sum + points)
-}
-
-/// A weight decayed over a time.
-fn fade(age: Period, half_life: Period) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a lifetime are far below 2^52")]
-    let halves = age.0.max(0) as f64 / half_life.0.max(1) as f64;
-    (-halves).exp2()
-}
-
 /// The facts that one purpose may read; each is computed at most once.
 #[derive(Debug)]
 pub struct View<'a> {
@@ -249,22 +277,11 @@ pub struct View<'a> {
 /// Facts per block of the cache; a block is allocated when its first fact is read. Of thousands of facts, few are read.
 const PAGE: usize = 32;
 
-type Page<'a> = [Cell<Option<Operand<'a>>>; PAGE];
+type Page<'a> = [Cell<Option<Steady<'a>>>; PAGE];
 
 impl Facts for View<'_> {
     fn read(&self, fact: FactId) -> Operand<'_> {
-        let place = fact.0 as usize;
-        let page =
-            self.pages.get(place / PAGE).map(|page| page.get_or_init(|| Box::new([const { Cell::new(None) }; PAGE])));
-        let slot = page.and_then(|page| page.get(place % PAGE));
-        if let Some(known) = slot.and_then(Cell::get) {
-            return known;
-        }
-        let found = self.compute(fact);
-        if let Some(slot) = slot {
-            slot.set(Some(found));
-        }
-        found
+        self.steady(fact).0
     }
 
     fn has(&self, fact: FactId) -> Truth {
@@ -289,46 +306,73 @@ impl<'a> View<'a> {
         EventView { view: self, event }
     }
 
-    fn compute(&self, fact: FactId) -> Operand<'a> {
+    /// A fact, and until when it stays as it is.
+    fn steady(&self, fact: FactId) -> Steady<'a> {
+        let place = fact.0 as usize;
+        let page =
+            self.pages.get(place / PAGE).map(|page| page.get_or_init(|| Box::new([const { Cell::new(None) }; PAGE])));
+        let slot = page.and_then(|page| page.get(place % PAGE));
+        if let Some(known) = slot.and_then(Cell::get) {
+            return known;
+        }
+        let found = self.compute(fact);
+        self.scene.facts_until.set(self.scene.facts_until.get().min(found.1));
+        if let Some(slot) = slot {
+            slot.set(Some(found));
+        }
+        found
+    }
+
+    fn compute(&self, fact: FactId) -> Steady<'a> {
         let scene = self.scene;
-        let Some(entry) = scene.rules.facts.get(fact) else { return Operand::Unknown };
+        let Some(entry) = scene.rules.facts.get(fact) else { return always(Operand::Unknown) };
+        let flows = |value| (value, scene.now);
+        let fades =
+            |points: f64| (Operand::Number(points), if points == 0.0 { Moment::DISTANT_FUTURE } else { scene.now });
         match &entry.fact {
-            Fact::Attribute(id) => self.attribute(*id),
-            Fact::Context(id) => scene.context(*id).map_or(Operand::Unknown, Value::operand),
-            Fact::EventField(_) | Fact::Action(_) => Operand::Unknown,
-            Fact::EventCount { event, window, filter } => self.event_count(*event, *window, filter.as_deref()),
-            Fact::EventLast { event, filter } => self.event_last(*event, filter.as_deref()),
+            Fact::Attribute(id) => always(self.attribute(*id)),
+            Fact::Context(id) => always(scene.context(*id).map_or(Operand::Unknown, Value::operand)),
+            Fact::EventField(_) | Fact::Action(_) => always(Operand::Unknown),
+            Fact::EventCount { event, window, filter } => {
+                self.history(|| self.event_count(*event, *window, filter.as_deref()))
+            }
+            Fact::EventLast { event, filter } => self.history(|| self.event_last(*event, filter.as_deref())),
             Fact::OutcomeCount { action, outcome, window } => {
-                let since = scene.now - *window;
                 let of = ActionOutcome { action: *action, outcome: *outcome };
-                self.history(|| count(self.outcome_times(of).filter(|at| *at > since)))
+                self.history(|| {
+                    let (count, until) = count(self.outcome_times(of), scene.now, *window);
+                    (count, until.min(scene.lapse(of)))
+                })
             }
             Fact::OutcomeLast { action, outcome } => {
                 let of = ActionOutcome { action: *action, outcome: *outcome };
-                self.history(|| last(self.outcome_times(of).max()))
+                self.history(|| (last(self.outcome_times(of).max()), scene.lapse(of)))
             }
-            Fact::Stage(id) => self.history(|| Operand::Text(self.stage(*id))),
-            Fact::Entered(id) => self.history(|| last(self.entered(*id))),
+            Fact::Stage(id) => self.history(|| always(Operand::Text(self.stage(*id)))),
+            Fact::Entered(id) => self.history(|| always(last(self.entered(*id)))),
             Fact::InStageFor(id) => self.history(|| {
-                Operand::Duration(self.entered(*id).map_or(Period::ZERO, |entered| scene.now.since(entered)))
+                let entered = self.entered(*id);
+                entered
+                    .map_or(always(Operand::Duration(Period::ZERO)), |at| flows(Operand::Duration(scene.now.since(at))))
             }),
-            Fact::ConsentGiven(id) => Operand::Flag(scene.lawful.contains(*id) || self.granted == Some(*id)),
-            Fact::Pressure => Operand::Number(scene.pressure()),
-            Fact::Hurt => Operand::Number(scene.hurt()),
+            Fact::ConsentGiven(id) => always(Operand::Flag(scene.lawful.contains(*id) || self.granted == Some(*id))),
+            Fact::Pressure => fades(scene.pressure()),
+            Fact::Hurt => fades(scene.hurt()),
             Fact::Channel => {
-                scene.situation.channel.map_or(Operand::Unknown, |id| Operand::Text(scene.rules.vocabulary.name(id)))
+                let name = |id| Operand::Text(scene.rules.vocabulary.name(id));
+                always(scene.situation.channel.map_or(Operand::Unknown, name))
             }
-            Fact::Now => Operand::Moment(scene.now),
-            Fact::LocalHour => Operand::Number(f64::from(scene.local().hour)),
-            Fact::LocalMonth => Operand::Number(f64::from(scene.local().month)),
-            Fact::LocalWeekday => Operand::Text(scene.local().weekday),
-            Fact::LocalDate => Operand::Text(&scene.local().date),
+            Fact::Now => flows(Operand::Moment(scene.now)),
+            Fact::LocalHour => flows(Operand::Number(f64::from(scene.local().hour))),
+            Fact::LocalMonth => flows(Operand::Number(f64::from(scene.local().month))),
+            Fact::LocalWeekday => flows(Operand::Text(scene.local().weekday)),
+            Fact::LocalDate => flows(Operand::Text(&scene.local().date)),
         }
     }
 
     /// A history that may not be read is unknown; one that may be read is always known.
-    fn history(&self, known: impl FnOnce() -> Operand<'a>) -> Operand<'a> {
-        if self.lawful { known() } else { Operand::Unknown }
+    fn history(&self, known: impl FnOnce() -> Steady<'a>) -> Steady<'a> {
+        if self.lawful { known() } else { always(Operand::Unknown) }
     }
 
     fn attribute(&self, id: AttributeId) -> Operand<'a> {
@@ -368,14 +412,24 @@ impl<'a> View<'a> {
         })
     }
 
-    fn event_count(&self, kind: EventTypeId, window: Period, filter: Option<&'a Node>) -> Operand<'a> {
-        let since = (self.scene.now - window).max(self.scene.oldest_kept(kind));
-        self.history(|| count(self.events(kind, filter).take_while(|event| event.at > since)))
+    fn event_count(&self, kind: EventTypeId, window: Period, filter: Option<&'a Node>) -> Steady<'a> {
+        let (now, window) = (self.scene.now, window.min(self.scene.keep(kind)));
+        let (count, until) = count(self.events(kind, filter).map(|event| event.at), now, window);
+        (count, until.min(self.reads_until(filter)))
     }
 
-    fn event_last(&self, kind: EventTypeId, filter: Option<&'a Node>) -> Operand<'a> {
+    fn event_last(&self, kind: EventTypeId, filter: Option<&'a Node>) -> Steady<'a> {
         let kept = |at: &Moment| *at > self.scene.oldest_kept(kind);
-        self.history(|| last(self.events(kind, filter).next().map(|event| event.at).filter(kept)))
+        let at = self.events(kind, filter).next().map(|event| event.at).filter(kept);
+        let until = at.map_or(Moment::DISTANT_FUTURE, |at| at + self.scene.keep(kind));
+        (last(at), until.min(self.reads_until(filter)))
+    }
+
+    /// Until when the facts that a filter reads stay as they are.
+    fn reads_until(&self, filter: Option<&Node>) -> Moment {
+        let mut until = Moment::DISTANT_FUTURE;
+        filter.into_iter().for_each(|filter| filter.visit_facts(&mut |fact| until = until.min(self.steady(fact).1)));
+        until
     }
 
     fn outcome_times(&self, of: ActionOutcome) -> impl Iterator<Item = Moment> {
@@ -405,16 +459,6 @@ impl<'a> View<'a> {
         let stages = &self.scene.rules.declared.journeys.get(id)?.stages;
         stages.iter().find(|(_, stage)| *stage == state.stage).map(|(name, _)| (name.as_str(), state.entered))
     }
-}
-
-fn count<T>(items: impl Iterator<Item = T>) -> Operand<'static> {
-    #[expect(clippy::cast_precision_loss, reason = "histories are bounded by a few hundred")]
-    Operand::Number(items.count() as f64)
-}
-
-/// Without an event, the last one is in the distant past.
-fn last(at: Option<Moment>) -> Operand<'static> {
-    Operand::Moment(at.unwrap_or(Moment::DISTANT_PAST))
 }
 
 /// A view with one event at hand: `event.` reads from it.

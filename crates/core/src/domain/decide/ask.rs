@@ -15,7 +15,7 @@ use crate::domain::consent::{Denial, Stage, binding, must_not_be_asked};
 use crate::domain::id::PurposeId;
 use crate::domain::model::Action;
 use crate::domain::scoring::Score;
-use crate::domain::view::{During, Scene, View, closed};
+use crate::domain::view::{During, Scene, View};
 
 /// Whether the ask may be made at all; it is scored after all other actions.
 pub(crate) fn pending<'r>(engaged: &Engaged<'r>, scene: &Scene<'_>) -> Judgement<'r> {
@@ -47,7 +47,10 @@ fn asked<'r>(engaged: &Engaged<'r>, purpose: PurposeId, scene: &Scene<'_>) -> Ju
     }
     let until = binding(standing, purpose, terms).zip(terms.cooling_off).map(|(no, wait)| no.key.at + wait);
     match until.filter(|until| *until > scene.now) {
-        Some(until) => drop(Why::AskedBefore(until)),
+        Some(until) => {
+            scene.changes_at(until);
+            drop(Why::AskedBefore(until))
+        }
         None => Judgement { action, gate: Gate::BelowThreshold, why: Why::Asking(sensitivity), score: None },
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn best_then(purpose: PurposeId, request: &Request<'_>, first: &View<
     let lineup = rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
     let common = arbitrate::common_costs(last.scene);
     let supposing;
-    let mut during = During { first, last, open: engagement::could_be_told };
+    let mut during = During { first, last, open: Some(engagement::could_be_told) };
     if rules.consents_read.contains(purpose) {
         supposing = (first.scene.view(purpose).granting(purpose), last.scene.view(purpose).granting(purpose));
         during = During { first: &supposing.0, last: &supposing.1, ..during };
@@ -121,7 +124,7 @@ fn possible_score(action: &Action, request: &Request<'_>, during: &During<'_, '_
     if text.missing_where(during.first, never_known).is_some() {
         return None;
     }
-    let known = During { open: closed, ..*during };
+    let known = During { open: None, ..*during };
     let (low, high) = arbitrate::range(action, sensitivity, &known, request.channel, [0.0; 2]);
     Some((!gates.any(|_| true), low, high))
 }

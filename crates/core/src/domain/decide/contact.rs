@@ -42,6 +42,7 @@ pub(crate) fn limit<'r>(
         Some((limit, if chosen.is_empty() { *alone.get_or_init(count) } else { count() }?))
     });
     let (limit, until) = own.chain(pooled).max_by_key(|(_, until)| *until)?;
+    scene.changes_at(until);
     let gate = if matches!(limit.rule, LimitRule::After { .. }) { Gate::CoolDown } else { Gate::Limit };
     Some(Judgement::dropped(action, gate, Why::Limit(limit, until)))
 }
@@ -128,8 +129,9 @@ fn occurrences<'s>(
 
 /// Whether it can be quiet on the channel from the moment of the first scene to that of the last.
 pub(crate) fn quiet(first: &Scene<'_>, last: &Scene<'_>, channel: ChannelId) -> Possible {
-    let quiet = quiet_hours(first, channel);
-    quiet.map_or(Possible::TRUE.not(), |quiet| quiet.cover(first.local(), last.local()))
+    let Some(quiet) = quiet_hours(first, channel) else { return Possible::TRUE.not() };
+    first.changes_at(quiet.next_edge(first.now, first.local()));
+    quiet.cover(first.local(), last.local())
 }
 
 /// When quiet hours end, if the channel waits for that. Two days: a change of the clocks may skip one end.
@@ -137,7 +139,10 @@ pub(crate) fn quiet_end(scene: &Scene<'_>, channel: ChannelId) -> Option<Moment>
     let quiet = quiet_hours(scene, channel).filter(|quiet| quiet.otherwise == Otherwise::Wait)?;
     let local = |at: Moment| at.local(scene.zone());
     let last = scene.now + Period(3 * Period::DAY.0);
-    first_moment(scene.now, last, &mut |from, to| quiet.cover(&local(from), &local(to)).fails)
+    first_moment(scene.now, last, &mut |from, to| {
+        let begins = local(from);
+        quiet.cover(&begins, &local(to)).fails.then(|| quiet.next_edge(from, &begins))
+    })
 }
 
 /// The channel's quiet hours.

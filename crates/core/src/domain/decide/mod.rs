@@ -33,6 +33,7 @@ mod weigh;
 use smallvec::SmallVec;
 
 use crate::domain::id::PurposeSet;
+use crate::domain::model::Otherwise;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::view::{Scene, Situation, Subject};
@@ -95,9 +96,9 @@ fn decide_before(
     decision.valid_until = named.valid_until;
     if let Some(silence) = &mut decision.silence {
         // Who drops what falls into quiet hours does not wait for their end.
-        let dropped =
-            silence.reason == SilenceReason::QuietHours && contact::quiet_end(&scene, request.channel).is_none();
-        silence.retry_after = named.retry_after.filter(|_| !dropped);
+        let quiet = contact::quiet_hours(&scene, request.channel);
+        let drops = quiet.is_some_and(|quiet| quiet.otherwise == Otherwise::Drop);
+        silence.retry_after = named.retry_after.filter(|_| !drops || silence.reason != SilenceReason::QuietHours);
     }
     decision
 }

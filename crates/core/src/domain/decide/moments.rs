@@ -14,10 +14,11 @@ use super::choose::exclude;
 use super::contact;
 use super::engagement::{self, Views};
 use super::gate::Gate;
-use super::judgement::Weighed;
+use super::judgement::{Judgement, Weighed};
 use super::nearness::{class, nearness_of};
 use super::outlook::{Asked, Interval, Outlook, ROUNDING};
 use super::request::{Case, Explain, Request};
+use crate::domain::id::ActionId;
 use crate::domain::index::PurposeIndex;
 use crate::domain::model::Action;
 use crate::domain::scoring::{Score, Term};
@@ -106,42 +107,33 @@ struct Search<'s> {
 
 impl<'s> Search<'s> {
     /// The first moment before `end` at which something may be for one of the items.
-    fn earliest<T>(
+    fn earliest<T: Copy>(
         &self,
         views: &mut Views<'_>,
         end: Moment,
         items: impl IntoIterator<Item = T>,
-        may: impl Fn(&mut Interval<'_, '_, '_>, &T) -> bool,
+        may: impl Fn(&mut Interval<'_, '_, '_>, T) -> bool,
     ) -> Option<Moment> {
-        let (scene, mut items, mut earliest) = (self.asked.case.scene, items.into_iter(), None);
-        loop {
-            let end = earliest.unwrap_or(end) - Period(1);
-            if end < scene.now {
-                return earliest;
-            }
-            let whole = scene.at(end);
-            let mut whole = Views::new(&whole);
-            let mut found = None;
-            for item in items.by_ref() {
-                found = first_moment(scene.now, end, &mut |from, to| {
-                    self.left.set(self.left.get().saturating_sub(1));
-                    if (from, to) == (scene.now, end) {
-                        return may(&mut Interval { asked: &self.asked, first: views, last: &mut whole }, &item);
-                    }
-                    let (first, last) = (scene.at(from), scene.at(to));
-                    let (mut first, mut last) = (Views::new(&first), Views::new(&last));
-                    let mut interval = Interval { asked: &self.asked, first: &mut first, last: &mut last };
-                    self.left.get() == 0 || may(&mut interval, &item)
-                });
-                if found.is_some() {
-                    break;
-                }
-            }
-            if found.is_none() {
-                return earliest;
-            }
-            earliest = found;
+        let (scene, to) = (self.asked.case.scene, end - Period(1));
+        if to < scene.now {
+            return None;
         }
+        let look = |first: &mut Views<'_>, last: &mut Views<'_>, item| {
+            may(&mut Interval { asked: &self.asked, first, last }, item)
+        };
+        let whole = scene.at(to);
+        let mut whole = Views::new(&whole);
+        let items: SmallVec<[T; 8]> = items.into_iter().filter(|item| look(views, &mut whole, *item)).collect();
+        if items.is_empty() {
+            return None;
+        }
+        first_moment(scene.now, to, &mut |from, to| {
+            self.left.set(self.left.get().saturating_sub(1));
+            let (first, last) = (scene.at(from), scene.at(to));
+            let (mut first, mut last) = (Views::new(&first), Views::new(&last));
+            let may = self.left.get() == 0 || items.iter().any(|item| look(&mut first, &mut last, *item));
+            may.then(|| first.scene().next_change())
+        })
     }
 
     /// The first moment before `end` at which other actions may be chosen, or be said in other words.
@@ -158,8 +150,8 @@ impl<'s> Search<'s> {
         if end <= self.asked.case.scene.now {
             return changed;
         }
-        let others = self.challengers(views, end, &chosen);
-        self.earliest(views, end, others, |interval, other| may_enter(interval, other, &chosen)).or(changed)
+        let others = self.candidates(views, end, &chosen);
+        self.earliest(views, end, &others, |interval, other| may_enter(interval, other, &chosen)).or(changed)
     }
 
     /// The first moment before the first of two at which there may be another reason to be silent, and the first before
@@ -169,35 +161,22 @@ impl<'s> Search<'s> {
         let nearest = self.asked.weighed.judgements.iter().map(|judgement| class(nearness_of(judgement, scene))).max();
         let fixed = matches!(reason, SilenceReason::Restricted | SilenceReason::Degraded);
         let now = if fixed { u8::MAX } else { nearest.unwrap_or(0) };
-        let rises = |gate: Gate| class(gate.nearness()) > now;
-        let mut candidates = self.candidates(views, far.max(near));
-        let whole = self.asked.case.scene.at(far.max(near) - Period(1));
-        let mut last = Views::new(&whole);
-        candidates.retain(|action| {
-            let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
-            interval.outlook(action).gates.any(|gate| gate == Gate::Chosen || rises(gate))
-        });
-        let said =
-            self.earliest(views, far, candidates.iter(), |interval, action| interval.outlook(action).can_be_said());
+        let candidates = self.candidates(views, far.max(near), &[]);
+        let said = self.earliest(views, far, &candidates, |interval, action| interval.outlook(action).can_be_said());
         let near = near.min(said.unwrap_or(near));
+        let rises = |gate: Gate| class(gate.nearness()) > now;
         let nearer =
-            self.earliest(views, near, candidates.iter(), |interval, action| interval.outlook(action).gates.any(rises));
+            self.earliest(views, near, &candidates, |interval, action| interval.outlook(action).gates.any(rises));
         let near = near.min(nearer.unwrap_or(near));
-        [self.reason_ends(views, near, now).or(nearer), said]
-    }
-
-    /// The first moment before `end` at which all actions that give a silence its reason may have another gate.
-    fn reason_ends(&self, views: &mut Views<'_>, end: Moment, now: u8) -> Option<Moment> {
-        let (judgements, scene) = (self.asked.weighed.judgements.iter(), self.asked.case.scene);
-        let holders = judgements.filter(|judgement| now > 0 && class(nearness_of(judgement, scene)) == now);
-        let mut latest = None;
-        for holder in holders.take(HOLDERS) {
-            let falls = |gate: Gate| class(gate.nearness()) < now;
-            let ends = self
-                .earliest(views, end, [holder.action], |interval, action| interval.outlook(action).gates.any(falls));
-            latest = latest.max(Some(ends?));
-        }
-        latest
+        // The reason ends with the last action that gives it.
+        let holders = self.asked.weighed.judgements.iter();
+        let holders = holders.filter(|judgement| now > 0 && class(nearness_of(judgement, scene)) == now);
+        let holders: Candidates<'_> = holders.take(HOLDERS).map(|judgement| judgement.action).collect();
+        let falls = |gate: Gate| class(gate.nearness()) < now;
+        let gone = self.earliest(views, near, [&holders].into_iter().filter(|all| !all.is_empty()), |interval, all| {
+            all.iter().all(|action| interval.outlook(action).gates.any(falls))
+        });
+        [gone.or(nearer), said]
     }
 
     fn chosen(&self) -> impl Iterator<Item = &'s Action> {
@@ -205,50 +184,52 @@ impl<'s> Search<'s> {
         weighed.chosen.iter().filter_map(|index| weighed.judgements.get(*index)).map(|judgement| judgement.action)
     }
 
-    /// The actions that may be said before `end` and are not chosen now, but for those whose upper bound is too low.
-    fn challengers(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Candidates<'s> {
-        let Case { scene, request } = self.asked.case;
-        let whole = scene.at(end - Period(1));
-        let mut last = Views::new(&whole);
+    /// The actions that may come nearer to being said before `end`, and are not chosen now; without those that stay below
+    /// the chosen ones of a full answer, by their score or their upper bound.
+    fn candidates(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Candidates<'s> {
+        let Asked { case: Case { scene, request }, weighed, .. } = self.asked;
+        let actions = &scene.rules.actions;
+        let last = scene.at(end - Period(1));
+        let mut last = Views::new(&last);
         let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
-        let full = chosen.last().filter(|_| chosen.len() >= request.max_actions);
-        let worst = full.map(|action| interval.outlook(action).low);
-        let mut others = Candidates::new();
+        // An ask may fall below what it kept from being evaluated.
+        let alone = chosen.iter().all(|action| action.asks.is_none());
+        let stays = request.explain == Explain::Chosen && alone && scene.stays_until(end - Period(1));
+        let worst = weighed.chosen.last().filter(|_| chosen.len() >= request.max_actions);
+        let worst = worst
+            .and_then(|index| weighed.judgements.get(*index))
+            .and_then(|judgement| if stays { judgement.score } else { Some(interval.outlook(judgement.action).low) });
+        let is_below =
+            |best: f64| worst.as_ref().is_some_and(|worst| best < worst.total + worst.get(Term::Pressure) - ROUNDING);
+        let is_chosen = |id: ActionId| chosen.iter().any(|action| action.id == id);
+        let starts = scene.rules.index.starts_between(scene.now, end).filter_map(|id| actions.get(id));
+        let starts = starts.filter(|action| engagement::denial(action.purpose, scene).is_some());
+        let mut candidates: Candidates<'_> = starts.collect();
+        if stays {
+            // The index leaves the actions that it left for the decision.
+            let judged = weighed.judgements.iter().filter(|judgement| !is_chosen(judgement.action.id));
+            let best = |score: &Score| score.total + score.get(Term::Pressure) + score.get(Term::Hurt);
+            let stays_below = |judgement: &&Judgement<'_>| {
+                judgement.action.asks.is_none() && judgement.score.as_ref().is_some_and(|score| is_below(best(score)))
+            };
+            candidates.extend(judged.filter(|judgement| !stays_below(judgement)).map(|judgement| judgement.action));
+            return candidates;
+        }
         for index in lawful(scene, request) {
             let mut kept = None;
             for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
-                let hopeless = |low: &Score| {
-                    survivor.promise.points - scene.interruption() < low.total + low.get(Term::Pressure) - ROUNDING
-                };
-                if worst.as_ref().is_some_and(hopeless) {
+                if is_below(survivor.promise.points - scene.interruption()) {
                     break;
                 }
                 // Of equal upper bounds, the first by name that reaches it stays above the others.
                 let is_kept = |low: &Score| survivor.promise.is_kept(low.get(Term::Relevance), low.personal);
-                if chosen.iter().any(|action| action.id == survivor.action) {
+                if is_chosen(survivor.action) {
                     kept = worst.as_ref().filter(|low| is_kept(low)).map(|_| survivor.promise);
                 } else if kept != Some(survivor.promise) {
-                    others.extend(scene.rules.actions.get(survivor.action));
+                    candidates.extend(actions.get(survivor.action));
                 }
             }
         }
-        others
-    }
-
-    /// The actions that may come nearer to being said before `end`.
-    fn candidates(&self, views: &mut Views<'_>, end: Moment) -> Candidates<'s> {
-        let Case { scene, request } = self.asked.case;
-        let whole = scene.at(end - Period(1));
-        let mut last = Views::new(&whole);
-        let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
-        let mut candidates = Candidates::new();
-        for index in lawful(scene, request) {
-            let during = interval.during(index.purpose);
-            let survivors = index.shard.survivors_during(request.channel, &during);
-            candidates.extend(survivors.filter_map(|survivor| scene.rules.actions.get(survivor.action)));
-        }
-        let starts = scene.rules.index.starts_between(scene.now, end).filter_map(|id| scene.rules.actions.get(id));
-        candidates.extend(starts.filter(|action| engagement::denial(action.purpose, scene).is_some()));
         candidates
     }
 }

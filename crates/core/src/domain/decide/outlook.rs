@@ -19,7 +19,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::model::{Action, Template};
 use crate::domain::scoring::{Score, Term};
 use crate::domain::value::Possible;
-use crate::domain::view::{During, closed};
+use crate::domain::view::During;
 
 /// What can become of an action.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,7 +96,7 @@ pub(crate) struct Interval<'i, 'f, 'l> {
 impl<'f, 'l> Interval<'_, 'f, 'l> {
     /// The facts that a purpose may read.
     pub fn during(&mut self, purpose: PurposeId) -> During<'_, 'f, 'l> {
-        During { first: self.first.of(purpose), last: self.last.of(purpose), open: closed }
+        During { first: self.first.of(purpose), last: self.last.of(purpose), open: None }
     }
 
     /// What can become of an action.

@@ -34,6 +34,7 @@ impl Gates {
 
 /// Whether an action is asked for, on this channel and within its dates.
 pub(crate) fn offered(action: &Action, request: &Request<'_>, during: &During<'_, '_, '_>) -> Possible {
+    action.from.into_iter().chain(action.until).for_each(|at| during.first.scene.changes_at(at));
     let begun = |why: &Why<'_>| !matches!(why, Why::NotYet(_));
     let first = engagement::out_of_question(action, Case { scene: during.first.scene, request });
     let last = engagement::out_of_question(action, Case { scene: during.last.scene, request });

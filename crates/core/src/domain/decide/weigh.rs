@@ -106,11 +106,9 @@ pub(crate) fn score_candidates<'r>(case: Case<'r, '_>, views: &mut Views<'r>, bo
             });
             if let Some(score) = sayable(&judgement, request, threshold) {
                 found = found.max(score.total);
-                kept = survivor
-                    .promise
-                    .is_kept(score.get(Term::Relevance), score.personal)
-                    .then_some(survivor.promise)
-                    .or(kept);
+                // One that ends leaves its place to another.
+                let is_kept = survivor.promise.is_kept(score.get(Term::Relevance), score.personal);
+                kept = if is_kept && action.until.is_none() { Some(survivor.promise) } else { kept };
             }
             judgements.push(judgement);
         }

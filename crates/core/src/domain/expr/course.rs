@@ -19,6 +19,8 @@ pub enum Values<'a> {
 pub trait Course {
     /// The facts at the first moment.
     fn first(&self) -> &impl Facts;
+    /// Whether all facts that were read at the first moment so far have one value.
+    fn stays(&self) -> bool;
     /// The values that a fact has in the interval.
     fn values(&self, fact: FactId) -> Values<'_>;
     /// Whether an unknown result counts as true or false: its facts are withheld, and are to be supposed.

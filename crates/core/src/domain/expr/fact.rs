@@ -152,46 +152,6 @@ pub struct FactEntry {
     pub sensitivity: f64,
     /// The source text, for explanations.
     pub text: String,
-    /// How it depends on the time; found when it is added to the table.
-    pub clock: Clock,
-}
-
-/// How a fact depends on the time, if nothing is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Clock {
-    /// It does not.
-    #[default]
-    Steady,
-    /// It only rises, or only falls: ages rise, counts and what fades fall.
-    OneWay,
-    /// As a local clock or calendar shows it.
-    Local,
-    /// In any way: a filter reads the time.
-    Any,
-}
-
-impl Fact {
-    /// How it depends on the time; `facts` are those that a filter may read.
-    fn clock(&self, facts: &[FactEntry]) -> Clock {
-        match self {
-            Self::EventCount { filter: Some(filter), .. } | Self::EventLast { filter: Some(filter), .. } => {
-                let mut steady = true;
-                filter.visit_facts(&mut |id| {
-                    steady = steady && facts.get(id.0 as usize).is_some_and(|entry| entry.clock == Clock::Steady);
-                });
-                if steady { Clock::OneWay } else { Clock::Any }
-            }
-            Self::EventCount { .. } | Self::EventLast { .. } | Self::OutcomeCount { .. } | Self::OutcomeLast { .. } => {
-                Clock::OneWay
-            }
-            Self::InStageFor(_) | Self::Pressure | Self::Hurt | Self::Now => Clock::OneWay,
-            Self::LocalHour | Self::LocalMonth | Self::LocalWeekday | Self::LocalDate => Clock::Local,
-            Self::Attribute(_) | Self::Context(_) | Self::EventField(_) | Self::Stage(_) | Self::Entered(_) => {
-                Clock::Steady
-            }
-            Self::ConsentGiven(_) | Self::Channel | Self::Action(_) => Clock::Steady,
-        }
-    }
 }
 
 /// Every fact that the rule set reads.
@@ -221,8 +181,7 @@ impl FactTable {
         let next = FactId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let id = *self.by_key.entry(key).or_insert(next);
         if id == next {
-            let clock = entry.fact.clock(&self.entries);
-            self.entries.push(FactEntry { clock, ..entry });
+            self.entries.push(entry);
         }
         id
     }

@@ -9,5 +9,5 @@ mod program;
 
 pub use course::{Course, Values, computed, hull, possible, values};
 pub use evaluate::{Facts, evaluate};
-pub use fact::{Clock, Fact, FactEntry, FactId, FactTable, NO_STAGE, Property};
+pub use fact::{Fact, FactEntry, FactId, FactTable, NO_STAGE, Property};
 pub use program::{Arithmetic, Comparison, Node, Pattern, Program, TextTest};

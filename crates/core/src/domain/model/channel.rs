@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::domain::sources::Span;
-use crate::domain::time::{Local, Period, TimeOfDay};
+use crate::domain::time::{Local, Moment, Period, TimeOfDay};
 use crate::domain::value::{Possible, Truth};
 
 /// The context fact that says what the customer is doing.
@@ -78,6 +78,13 @@ crate::words! {
 const DAY: i64 = 24 * 60;
 
 impl QuietHours {
+    /// The first edge of the span after a moment, unless clocks are changed before.
+    #[must_use]
+    pub fn next_edge(&self, at: Moment, local: &Local) -> Moment {
+        let minutes_to = |edge: TimeOfDay| DAY - (local.minutes - edge.minutes()).rem_euclid(DAY);
+        at + Period(minutes_to(self.from).min(minutes_to(self.to)) * 60_000 - at.0.rem_euclid(60_000))
+    }
+
     /// Whether it can be quiet at moments from the first to the last, which are less than a week apart.
     #[must_use]
     pub fn cover(&self, first: &Local, last: &Local) -> Possible {

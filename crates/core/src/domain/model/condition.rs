@@ -69,6 +69,10 @@ impl Condition {
 
     /// What the condition can come to in an interval.
     pub fn prospect(&self, course: &impl Course) -> Prospect {
+        let now = self.evaluate(course.first());
+        if now.truth != Truth::Unknown && course.stays() {
+            return Prospect { truth: now.truth.into(), least: now.sensitivity, most: now.sensitivity };
+        }
         let of_parts = |parts: &[Self]| parts.iter().map(|part| part.prospect(course)).collect::<Vec<_>>();
         match self {
             Self::Expression(program) => {

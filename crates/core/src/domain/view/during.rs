@@ -2,7 +2,7 @@
 //! and what lies between.
 
 use super::View;
-use crate::domain::expr::{Clock, Course, Fact, FactId, Facts, Node, Values, hull};
+use crate::domain::expr::{Course, Fact, FactId, Facts, Node, Values, hull};
 use crate::domain::time::Local;
 use crate::domain::value::Operand;
 
@@ -13,8 +13,8 @@ pub struct During<'v, 'f, 'l> {
     pub first: &'v View<'f>,
     /// At the last moment.
     pub last: &'v View<'l>,
-    /// Whether an unknown result counts as true or false, where `open` says so of the expression.
-    pub open: fn(&Node, &View<'_>) -> bool,
+    /// Says of which expressions an unknown result counts as true or false; of none, if it is not there.
+    pub open: Option<fn(&Node, &View<'_>) -> bool>,
 }
 
 impl Course for During<'_, '_, '_> {
@@ -22,24 +22,43 @@ impl Course for During<'_, '_, '_> {
         self.first
     }
 
+    fn stays(&self) -> bool {
+        self.open.is_none() && self.first.scene.stays_until(self.last.scene.now)
+    }
+
     fn values(&self, fact: FactId) -> Values<'_> {
-        let Some(entry) = self.first.scene.rules.facts.get(fact) else { return Values::One(Operand::Unknown) };
-        let at_ends = || hull(Values::One(self.first.read(fact)), Values::One(self.last.read(fact)));
-        match entry.clock {
-            Clock::Steady => Values::One(self.first.read(fact)),
-            Clock::OneWay => at_ends(),
-            _ if self.first.scene.now == self.last.scene.now => Values::One(self.first.read(fact)),
-            Clock::Local => local(&entry.fact, self.first.scene.local(), self.last.scene.local(), at_ends),
-            Clock::Any => Values::Any,
+        let (first, last) = (self.first.scene, self.last.scene);
+        let value = Values::One(self.first.read(fact));
+        if self.keeps(fact) {
+            return value;
+        }
+        let at_ends = || hull(value, Values::One(self.last.read(fact)));
+        match first.rules.facts.get(fact).map(|entry| &entry.fact) {
+            Some(Fact::EventCount { filter: Some(filter), .. } | Fact::EventLast { filter: Some(filter), .. }) => {
+                let mut keeps = true;
+                filter.visit_facts(&mut |fact| keeps = keeps && self.keeps(fact));
+                if keeps { at_ends() } else { Values::Any }
+            }
+            Some(fact @ (Fact::LocalHour | Fact::LocalMonth | Fact::LocalWeekday | Fact::LocalDate)) => {
+                local(fact, first.local(), last.local(), at_ends)
+            }
+            _ => at_ends(),
         }
     }
 
     fn is_open(&self, leaf: &Node) -> bool {
-        (self.open)(leaf, self.first)
+        self.open.is_some_and(|open| open(leaf, self.first))
     }
 }
 
 impl During<'_, '_, '_> {
+    /// Whether a fact has one value. Others go one way, apart from local clocks and from what a filter counts by them:
+    /// ages rise, counts and what fades fall.
+    fn keeps(&self, fact: FactId) -> bool {
+        let last = self.last.scene.now;
+        last < self.first.steady(fact).1 || last == self.first.scene.now
+    }
+
     /// Whether a fact reads the same at every moment, as text.
     #[must_use]
     pub fn reads_same(&self, fact: FactId) -> bool {
@@ -52,7 +71,7 @@ impl During<'_, '_, '_> {
 }
 
 /// What a local clock or calendar shows. Clocks that are put forward or back in between may show anything.
-fn local<'a>(fact: &Fact, first: &Local, last: &Local, at_ends: impl Fn() -> Values<'a>) -> Values<'a> {
+fn local<'a>(fact: &Fact, first: &Local, last: &Local, at_ends: impl FnOnce() -> Values<'a>) -> Values<'a> {
     let month = |local: &Local| local.date.get(..7).map(str::to_owned);
     let same_day = first.date == last.date;
     match fact {
@@ -62,10 +81,4 @@ fn local<'a>(fact: &Fact, first: &Local, last: &Local, at_ends: impl Fn() -> Val
         Fact::LocalWeekday if !same_day => Values::Any,
         _ => at_ends(),
     }
-}
-
-/// Nothing is supposed about what is unknown.
-#[must_use]
-pub fn closed(_: &Node, _: &View<'_>) -> bool {
-    false
 }

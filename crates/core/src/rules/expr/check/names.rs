@@ -2,7 +2,7 @@
 
 use super::{Checked, Checker};
 use crate::domain::action::ActionKind;
-use crate::domain::expr::{Clock, Fact, FactEntry, NO_STAGE, Node, Property};
+use crate::domain::expr::{Fact, FactEntry, NO_STAGE, Node, Property};
 use crate::domain::id::{Id, IdMap, PurposeId, PurposeSet, full_name};
 use crate::domain::model::Shape;
 use crate::domain::sources::Span;
@@ -240,14 +240,7 @@ pub(super) fn path(expr: &Expr) -> Option<String> {
 }
 
 pub(super) fn entry(fact: Fact, shape: &Shape, sensitivity: f64, text: &str) -> FactEntry {
-    FactEntry {
-        fact,
-        kind: shape.kind,
-        one_of: shape.one_of.clone(),
-        sensitivity,
-        text: text.to_owned(),
-        clock: Clock::default(),
-    }
+    FactEntry { fact, kind: shape.kind, one_of: shape.one_of.clone(), sensitivity, text: text.to_owned() }
 }
 
 fn listed<'a>(values: impl IntoIterator<Item = &'a str>) -> Shape {
