@@ -22,7 +22,6 @@ mod commands;
 mod conformance;
 mod consent;
 mod consent_cases;
-mod consent_table;
 mod contract;
 mod decision_log;
 mod door;

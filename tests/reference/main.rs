@@ -13,6 +13,7 @@
 )]
 
 mod compare;
+mod consent_table;
 mod convert;
 mod engine;
 mod flip;

@@ -107,6 +107,11 @@ impl Pair {
         Err(difference("flip", format!("{action}: {words}"), why))
     }
 
+    /// The model loads other rules, and the engine does not.
+    pub fn misread(&mut self, rules: &RuleFiles, at: i64) {
+        self.model.reload(rules, at);
+    }
+
     pub fn sweep(&self, at: i64) {
         self.player.sweep(at);
     }

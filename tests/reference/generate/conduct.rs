@@ -151,7 +151,7 @@ pub fn journey(head: &Value, ground: &Ground<'_>, random: &mut Random) -> Option
             let moves = (0..random.one_of(&[1, 2, 3])).map(|_| way(&purpose, (&names, &followed), ground, random));
             stage.put("moves", Value::Sequence(moves.collect()));
         }
-        if ends || random.percent(25) {
+        if ends || random.percent(10) {
             stage.put(random.one_of(&["goal", "end"]), ends);
         }
         stages.put(name, stage.value());
@@ -332,7 +332,7 @@ fn limit(place: usize, channels: &[String], random: &mut Random) -> Map {
         limit.put("after", random.one_of(&OUTCOMES)).put("wait", period(random));
     }
     if random.percent(25) {
-        limit.put("channels", texts(random.subset(channels)));
+        limit.put("channels", texts(random.narrower(channels)));
     }
     limit
 }
@@ -366,10 +366,10 @@ pub fn policy(declared: &Declared, random: &mut Random) -> Value {
         let limits = (0..random.one_of(&[1, 2, 3, 4])).map(|place| {
             let mut limit = limit(place, &declared.channels, random);
             if random.percent(40) {
-                limit.put("kinds", texts(random.subset(&KINDS)));
+                limit.put("kinds", texts(random.narrower(&KINDS)));
             }
             if !groups.is_empty() && random.percent(35) {
-                limit.put("groups", texts(random.subset(&groups)));
+                limit.put("groups", texts(random.narrower(&groups)));
             }
             limit.value()
         });

@@ -5,7 +5,7 @@ use serde_yaml::Value;
 use super::declared::{Declared, Kind};
 use super::random::Random;
 use super::values::TEXTS;
-use super::yaml::{Map, text, texts};
+use super::yaml::{Map, text, texts, words};
 
 const PURPOSES: [&str; 9] = [
     "service",
@@ -192,6 +192,15 @@ pub fn events(declared: &Declared, random: &mut Random) -> Value {
     let mut section = Map::default();
     for name in &names {
         section.put(name, event(name, &names, declared, random));
+    }
+    // What is repaired has hurt, most often.
+    let repaired: Vec<String> = section.0.values().flat_map(|event| words(event, "repairs")).collect();
+    for name in repaired {
+        if let Some(Value::Mapping(event)) = section.0.get_mut(name.as_str())
+            && random.percent(80)
+        {
+            event.insert("hurt".into(), random.within(5, 60).into());
+        }
     }
     section.value()
 }

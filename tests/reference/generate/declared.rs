@@ -94,6 +94,8 @@ pub struct Declared {
     pub quiet: Vec<String>,
     /// How long journeys may stay in a stage.
     pub waits: Vec<i64>,
+    /// Outcomes that limits, cool-downs or hurt name.
+    pub outcomes: Vec<String>,
     /// Every duration that is written somewhere.
     pub periods: Vec<i64>,
     /// Every moment that is written somewhere.
@@ -126,6 +128,7 @@ impl Declared {
         let moves = stages.flat_map(|(_, stage)| items(stage, "moves"));
         let waits = moves.filter_map(|way| Period::parse(string(way, "after")?).ok());
         declared.waits = waits.map(|wait| wait.0).collect();
+        declared.outcomes = outcomes(rules);
         declared.collect(rules);
         declared
     }
@@ -159,6 +162,15 @@ impl Declared {
             }
         }
     }
+}
+
+fn outcomes(rules: &Value) -> Vec<String> {
+    let policy = get(rules, "policy");
+    let limits = items(rules, "actions").into_iter().chain(policy).flat_map(|owner| items(owner, "limits"));
+    let named = limits.flat_map(|limit| ["outcome", "after"].map(|key| string(limit, key).map(str::to_owned)));
+    let hurt = policy.and_then(|policy| get(policy, "hurt")).into_iter();
+    let hurts = hurt.flat_map(|hurt| entries(hurt, "per_outcome")).map(|(name, _)| name);
+    named.flatten().chain(hurts).collect()
 }
 
 fn purpose((name, value): (String, &Value)) -> Purpose {

@@ -324,6 +324,7 @@ impl Teller {
         let outcome = match random.below(100) {
             0..30 => "presented".to_owned(),
             30..42 => "not_presented".to_owned(),
+            42..75 if !declared.outcomes.is_empty() => random.one_of(&declared.outcomes),
             _ => random.one_of(&OUTCOMES).to_owned(),
         };
         let any_action = |random: &mut Random| random.one_of(&declared.actions).id;

@@ -47,6 +47,15 @@ impl Random {
         if chosen.is_empty() { vec![self.one_of(items)] } else { chosen }
     }
 
+    /// At least one of the items and not all, if there are two.
+    pub fn narrower<T: Clone>(&mut self, items: &[T]) -> Vec<T> {
+        let mut chosen = self.subset(items);
+        if chosen.len() == items.len() && chosen.len() > 1 {
+            chosen.remove(self.below(items.len()));
+        }
+        chosen
+    }
+
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for place in (1..items.len()).rev() {
             items.swap(place, self.below(place + 1));

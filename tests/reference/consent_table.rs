@@ -4,7 +4,7 @@
 //!
 //! All purposes stand in one rule set, so that one history serves them all: the records of the first group of customers
 //! are about the purposes that take a yes, those of the second about the others, where a yes does not bring an erased
-//! customer back.
+//! customer back. The reference model lives through all of it beside the engine: both have to say what the document says.
 
 mod history;
 mod oracle;
@@ -14,14 +14,23 @@ mod table;
 
 use std::sync::Arc;
 
+use tactful::domain::id::Vocabulary;
 use tactful::domain::rule_set::RuleSet;
 
+use crate::engine::loaded;
+use crate::story::RuleFiles;
 use history::{How, Said, Token, histories, skeletons};
 use rules::{purposes, text};
 use stage::{Stage, Tally};
 use table::{Cell, Effect, Row, TABLE};
 
-use super::support::{folder, rules_of};
+fn files(text: String) -> RuleFiles {
+    vec![("rules.yaml".to_owned(), text)]
+}
+
+fn rules_of(text: String) -> Arc<RuleSet> {
+    loaded(&files(text), &Vocabulary::default()).unwrap()
+}
 
 /// How long after each other records come: an hour, or all in one millisecond.
 const SPACINGS: [i64; 2] = [60 * oracle::MINUTE, 0];
@@ -49,7 +58,7 @@ fn play(rules: &Arc<RuleSet>, skeleton: &[Option<Said>], (one_in, spacing): (usi
 
 /// Plays a share of the histories of a length: with records an hour apart, and within one millisecond.
 fn play_all(length: usize, one_in: [usize; 2]) {
-    let rules = rules_of(&text(&purposes()));
+    let rules = rules_of(text(&purposes()));
     let mut tally = Tally::default();
     for shares in one_in.into_iter().zip(SPACINGS) {
         skeletons(length).iter().for_each(|skeleton| tally.add(play(&rules, skeleton, shares)));
@@ -84,7 +93,7 @@ fn all() -> bool {
 /// The table of the page equals the data of the oracle.
 #[test]
 fn the_page_says_what_the_oracle_knows() {
-    let page = std::fs::read_to_string(folder("docs/consent.md")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/consent.md")).unwrap();
     let table = page.split("## What each record means").nth(1).unwrap();
     let lines = table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let rows = lines.skip(2).map(|line| {
