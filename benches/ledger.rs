@@ -162,6 +162,7 @@ fn say(engine: &Engine, number: u64) {
         expression: "ticked".into(),
         claimed: None,
         valid_until: None,
+        wrong: Vec::new(),
     };
     let customer = format!("customer-{}", number % CUSTOMERS);
     let request = ConsentRequest { customer, changes: vec![change], ..ConsentRequest::default() };

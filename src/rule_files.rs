@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::id::Vocabulary;
-use crate::domain::sources::{SourceFile, Sources, Span};
+use crate::domain::sources::{NOTICES, SourceFile, Sources, Span};
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::sink::MOST_MISTAKES;
 use crate::rules::size::MAX_BYTES;
@@ -36,16 +36,18 @@ struct Unreadable {
     why: String,
 }
 
-/// Loads every `*.yaml` under a folder, or one file. Hidden files and folders are left out.
+/// Loads every `*.yaml` under a folder, or one file, and the notices. Hidden files and folders are left out.
 #[must_use]
 pub fn read(root: &Path, vocabulary: &Vocabulary) -> Loaded {
     look(root).load(vocabulary)
 }
 
-/// Reads every `*.yaml` under a folder, or one file. Hidden files and folders are left out.
+/// Reads every `*.yaml` under a folder, or one file, and every file in the folder `notices` there. Hidden files and folders
+/// are left out.
 #[must_use]
 pub fn look(root: &Path) -> RuleFiles {
     let Walk { paths, mut failures, .. } = Walk::of(root, MOST_FILES);
+    let folder = if root.is_file() { root.parent().unwrap_or(root) } else { root };
     let (mut files, mut bytes) = (Vec::new(), 0);
     for path in paths {
         match read_text(&path) {
@@ -68,7 +70,7 @@ pub fn look(root: &Path) -> RuleFiles {
     };
     let failures: Vec<Unreadable> = failures.into_iter().map(unreadable).collect();
     files.extend(failures.iter().map(|failure| SourceFile { path: failure.path.clone(), text: String::new() }));
-    RuleFiles { root: shown(root), files, failures }
+    RuleFiles { root: shown(folder), files, failures }
 }
 
 /// The text of a file, read up to the maximum size of a rule file.
@@ -97,7 +99,7 @@ impl RuleFiles {
     #[must_use]
     pub fn sources(self) -> (Sources, Vec<Diagnostic>) {
         let sources = Sources::under(&self.root, self.files);
-        let unreadable = self.failures.iter().filter_map(|failure| failure.diagnostic(&sources)).collect();
+        let unreadable = self.failures.iter().map(|failure| failure.diagnostic(&sources)).collect();
         (sources, unreadable)
     }
 
@@ -121,14 +123,16 @@ impl RuleFiles {
         // An empty folder is then a consequence of the unreadable files.
         loaded.diagnostics.retain(|diagnostic| diagnostic.code != code::NO_RULE_FILES);
         let failures = self.failures.iter().take(MOST_MISTAKES);
-        loaded.diagnostics.extend(failures.filter_map(|failure| failure.diagnostic(&loaded.sources)));
+        let unreadable: Vec<_> = failures.map(|failure| failure.diagnostic(&loaded.sources)).collect();
+        loaded.diagnostics.extend(unreadable);
         loaded
     }
 }
 
 impl Unreadable {
-    fn diagnostic(&self, sources: &Sources) -> Option<Diagnostic> {
-        let file = sources.find(&self.path)?;
+    fn diagnostic(&self, sources: &Sources) -> Diagnostic {
+        // A notice has no place among the rule files; the message names it.
+        let file = sources.find(&self.path).unwrap_or_default();
         let (code, help) = match self.kind {
             io::ErrorKind::InvalidData => (code::NOT_UTF8, "save it as UTF-8"),
             io::ErrorKind::FileTooLarge => {
@@ -140,7 +144,7 @@ impl Unreadable {
             _ => (code::UNREADABLE_FILE, "check the path and who may read it"),
         };
         let message = format!("`{}` cannot be read: {}", self.path, self.why);
-        Some(Diagnostic::error(code, Span { file, start: 0, end: 0 }, message).help(help))
+        Diagnostic::error(code, Span { file, start: 0, end: 0 }, message).help(help)
     }
 }
 
@@ -151,12 +155,18 @@ struct Walk {
     failures: Vec<(PathBuf, io::Error)>,
     entered: HashSet<PathBuf>,
     full: bool,
+    /// The folder of the notices: every file in it is read.
+    notices: PathBuf,
 }
 
 impl Walk {
     fn of(root: &Path, most: usize) -> Self {
-        let mut walk = Self::default();
+        let folder = if root.is_file() { root.parent().unwrap_or(root) } else { root };
+        let mut walk = Self { notices: folder.join(NOTICES), ..Self::default() };
         walk.visit(root, most);
+        if root.is_file() && walk.notices.is_dir() {
+            walk.visit(&walk.notices.clone(), most);
+        }
         if walk.full {
             walk.paths.clear();
             walk.failures = vec![(root.to_owned(), too_much(&format!("{most} files")))];
@@ -180,7 +190,7 @@ impl Walk {
             let path = entry.path();
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
             let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-            if !hidden && (path.is_dir() || yaml) {
+            if !hidden && (path.is_dir() || yaml || path.starts_with(&self.notices)) {
                 self.visit(&path, most);
             }
         }

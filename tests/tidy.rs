@@ -47,7 +47,7 @@ const RULES: &str = "crates/core/src/rules";
 const SOURCES: [&str; 3] = ["src", "crates/core/src", "tools/bench/src"];
 
 /// The base of the kernel: every part of the core may name these.
-const BASE: [&str; 9] = ["action", "id", "mod", "packed", "purpose", "sources", "time", "value", "word"];
+const BASE: [&str; 10] = ["action", "id", "mod", "notice", "packed", "purpose", "sources", "time", "value", "word"];
 
 /// What stands at the top of the repository, and nothing else.
 const TOP: [&str; 28] = [

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use super::connection::Server;
 use super::{Failure, Verdict, labelled, say};
 use crate::domain::time::Moment;
-use crate::grpc::proto::RecordResult;
+use crate::grpc::proto::{RecordResult, ResultCode};
 
 /// Show and change what a running server keeps about one customer
 #[derive(Debug, Args)]
@@ -74,10 +74,10 @@ fn line(word: &str, what: &str) {
 
 /// Prints the result of one event or outcome for people.
 fn recorded(result: &RecordResult, what: &str) {
-    match (result.accepted, result.reason.as_str()) {
-        (true, "repeated") => line("repeated", &format!("{what}: counted before, by the same id")),
-        (true, _) => line("recorded", what),
-        (false, reason) => line("refused", &format!("{what}: {reason}")),
+    match (result.code(), result.accepted) {
+        (ResultCode::Repeated, _) => line("repeated", &format!("{what}: counted before")),
+        (_, true) => line("recorded", what),
+        (_, false) => line("refused", &format!("{what}: {}", result.reason)),
     }
     for field in &result.dropped_fields {
         line("dropped", &format!("{field}: no lawful purpose covers it"));

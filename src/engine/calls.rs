@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::operations::resolve::check_filter;
 use super::operations::{
     AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
-    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, SetAttributes, StandingView, Standings, bounded,
+    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Sent, SetAttributes, StandingView, Standings,
+    bounded,
 };
-use super::{DecisionId, DecisionRecord, Engine, EngineError};
+use super::{DecisionId, DecisionRecord, Engine, EngineError, FieldViolation};
 use crate::clock::Stopwatch;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -54,12 +56,20 @@ impl Engine {
         self.execute_blocking(&Decide::simulated(question, rules, at, self.rules())?, now)?
     }
 
+    /// Refuses a filter of decisions that can match none. Empty means all.
+    ///
+    /// # Errors
+    /// When the customer's id or the channel is invalid.
+    pub fn check_filter(&self, customer: &str, channel: &str) -> Result<(), EngineError> {
+        check_filter(customer, channel, &self.rules().set)
+    }
+
     /// Records events, each independently.
     ///
     /// # Errors
     /// When there are too many.
     pub fn record_events(&self, events: Vec<EventInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
-        block_on(self.record_events_async(events, now))
+        block_on(self.record_events_async(events.into_iter().map(Sent::from).collect(), now))
     }
 
     /// [`Engine::record_events`] without waiting on this thread.
@@ -68,18 +78,18 @@ impl Engine {
     /// Those of [`Engine::record_events`].
     pub async fn record_events_async(
         &self,
-        events: Vec<EventInput>,
+        events: Vec<Sent<EventInput>>,
         now: Moment,
     ) -> Result<Vec<ItemResult>, EngineError> {
         bounded("events", events.len())?;
         let (rules, at) = (self.rules(), self.clock.steady(now));
         let events: Vec<_> = events.into_iter().map(|event| RecordEvent::new(event, Arc::clone(&rules), at)).collect();
-        let answers = self.execute_all(&events, now).await?;
-        let result = |(result, dropped)| {
+        let result = |answer: Result<(ItemResult, usize), _>| {
+            let (result, dropped) = answer.or_else(|error| Ok((ItemResult::failed(error)?, 0)))?;
             self.count_dropped(dropped);
-            result
+            Ok(result)
         };
-        Ok(answers.into_iter().map(result).collect())
+        self.execute_all(&events, now).await.into_iter().map(result).collect()
     }
 
     /// Records outcomes, each independently.
@@ -87,7 +97,7 @@ impl Engine {
     /// # Errors
     /// When there are too many.
     pub fn record_outcomes(&self, outcomes: Vec<OutcomeInput>, now: Moment) -> Result<Vec<ItemResult>, EngineError> {
-        block_on(self.record_outcomes_async(outcomes, now))
+        block_on(self.record_outcomes_async(outcomes.into_iter().map(Sent::from).collect(), now))
     }
 
     /// [`Engine::record_outcomes`] without waiting on this thread.
@@ -96,26 +106,32 @@ impl Engine {
     /// Those of [`Engine::record_outcomes`].
     pub async fn record_outcomes_async(
         &self,
-        outcomes: Vec<OutcomeInput>,
+        outcomes: Vec<Sent<OutcomeInput>>,
         now: Moment,
     ) -> Result<Vec<ItemResult>, EngineError> {
         bounded("outcomes", outcomes.len())?;
         let (rules, at) = (self.rules(), self.clock.steady(now));
-        let operation = |outcome| match self.customer_of(outcome) {
+        let operation = |outcome: &Sent<OutcomeInput>| match self.customer_of(&outcome.item) {
             Ok(customer) => RecordOutcome::new(outcome, &customer, Arc::clone(&rules), at),
-            Err(reason) => RecordOutcome::refused(reason, Arc::clone(&rules)),
+            Err(wrong) => {
+                let wrong = outcome.wrong.iter().cloned().chain([wrong]);
+                RecordOutcome::refused(wrong.collect(), Arc::clone(&rules))
+            }
         };
         let operations: Vec<_> = outcomes.iter().map(operation).collect();
-        self.execute_all(&operations, now).await
+        let result = |answer: Result<ItemResult, _>| answer.or_else(ItemResult::failed);
+        self.execute_all(&operations, now).await.into_iter().map(result).collect()
     }
 
     /// The customer of an outcome. Without an id it is that of the decision, if the decision is in memory.
-    fn customer_of(&self, input: &OutcomeInput) -> Result<CompactString, String> {
+    fn customer_of(&self, input: &OutcomeInput) -> Result<CompactString, FieldViolation> {
         let decision = &input.decision_id;
         let record = DecisionId::parse(decision).and_then(|id| self.decisions.get(id.key()));
         match record.map(|record| record.question.customer.clone()) {
             Some(customer) if input.customer.is_empty() || input.customer == customer.as_str() => Ok(customer),
-            Some(_) => Err(format!("customer_id: decision `{decision}` was for another customer")),
+            Some(_) => {
+                Err(FieldViolation::new("customer_id", format!("decision `{decision}` was for another customer")))
+            }
             None => Ok(input.customer.as_str().into()),
         }
     }

@@ -3,18 +3,25 @@
 use crate::domain::customer::contact::DecisionKey;
 
 /// One wrong field of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldViolation {
     /// The field, such as `context[topic]` or `events[3].type`.
     pub field: String,
     /// What is wrong and how to fix it.
     pub description: String,
+    /// Whether it names something that the rules do not declare.
+    pub unknown_name: bool,
 }
 
 impl FieldViolation {
     /// A wrong field.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { field: field.into(), description: description.into() }
+        Self { field: field.into(), description: description.into(), unknown_name: false }
+    }
+
+    /// A field that names something that the rules do not declare.
+    pub fn unknown(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { unknown_name: true, ..Self::new(field, description) }
     }
 }
 
@@ -63,6 +70,14 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Refuses what has wrong fields.
+    ///
+    /// # Errors
+    /// With all of them.
+    pub fn refuse(violations: Vec<FieldViolation>) -> Result<(), Self> {
+        if violations.is_empty() { Ok(()) } else { Err(Self::Invalid(violations)) }
+    }
+
     /// One wrong field.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldViolation::new(field, description)])

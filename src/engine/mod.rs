@@ -41,9 +41,9 @@ pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use operations::{
     Answered, AttributeChange, ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, CustomerExport,
-    CustomerView, Decide, ErasedCustomer, EventInput, GetCustomer, GpcObjection, ItemResult, JourneyView, LimitView,
-    MOST_ACTIONS, OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Remembered, SetAttributes,
-    ShowDecision, SignedHead, Snapshot, StandingView, Standings,
+    CustomerView, Decide, ErasedCustomer, EventInput, GetCustomer, GpcObjection, ItemCode, ItemResult, JourneyView,
+    LimitView, MOST_ACTIONS, OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Remembered, Sent,
+    SetAttributes, ShowDecision, SignedHead, Snapshot, StandingView, Standings,
 };
 pub use persistence::MemoryLimit;
 pub use rules::{ActiveRules, Outcome, Reading};

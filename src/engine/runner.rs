@@ -89,17 +89,20 @@ impl Engine {
         &self,
         operations: &[O],
         now: Moment,
-    ) -> Result<Vec<O::Answer>, EngineError> {
+    ) -> Vec<Result<O::Answer, EngineError>> {
         let (mut runs, mut answers) = (Vec::with_capacity(operations.len()), Vec::with_capacity(operations.len()));
         for operation in operations {
             let context = self.context(operation.rules(), now);
             runs.push((self.run(operation, &context, &mut None).await, context));
         }
         for (operation, (mut ran, context)) in operations.iter().zip(runs) {
-            let committed = self.commit(operation, &mut ran, &context).await?;
-            answers.push(if committed { operation.finish(ran.draft) } else { self.execute(operation, now).await? });
+            answers.push(match self.commit(operation, &mut ran, &context).await {
+                Ok(true) => Ok(operation.finish(ran.draft)),
+                Ok(false) => self.execute(operation, now).await,
+                Err(error) => Err(error),
+            });
         }
-        Ok(answers)
+        answers
     }
 
     /// Runs an operation in the customer's critical section and hands its effects to the backend. What needs no disk is

@@ -1,5 +1,6 @@
 //! All data held about one customer as a zip file: JSON for programs, and a page that explains the files.
 
+use std::collections::BTreeSet;
 use std::io::{self, Cursor, Write as _};
 
 use serde_json::{Value as Json, json};
@@ -7,9 +8,10 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::domain::action::Outcome;
-use crate::domain::consent::json_ld;
+use crate::domain::consent::{NoticeHash, json_ld};
 use crate::domain::customer::ContactState;
 use crate::domain::id::{Id, PurposeSet};
+use crate::domain::notice::Notice;
 use crate::domain::purpose::Basis;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::scoring::Score;
@@ -42,6 +44,10 @@ pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>
         }
         Err(trouble) => archive.text("consents/NOT-READABLE.txt", &format!("{trouble}\n"))?,
     }
+    for notice in notices_read(export) {
+        let name = notice.path.rsplit('/').next().unwrap_or(&notice.path);
+        archive.text(&format!("notices/{}-{name}", short(notice.hash)), &notice.text)?;
+    }
     for (position, receipt) in &export.receipts {
         archive.text(&format!("receipts/{position:08}.tlog-proof"), receipt)?;
     }
@@ -50,6 +56,18 @@ pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>
         archive.text("log.vkey", &format!("{}\n", head.verifier_key))?;
     }
     Ok(archive.zip.finish().map_err(io::Error::from)?.into_inner())
+}
+
+/// The texts that the customer read, by their hashes in the records, each once.
+fn notices_read(export: &CustomerExport) -> impl Iterator<Item = &Notice> {
+    let records = export.records.iter().flatten();
+    let read: BTreeSet<_> = records.filter_map(|(_, record)| record.notice_hash).map(|hash| hash.0).collect();
+    read.into_iter().filter_map(|hash| export.rules.notices.by_hash(NoticeHash(hash)))
+}
+
+/// The first digits of a hash, which tell the versions of a notice apart.
+fn short(hash: NoticeHash) -> String {
+    hash.to_string().chars().take(8).collect()
 }
 
 struct Archive {

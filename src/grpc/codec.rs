@@ -5,8 +5,11 @@
 use std::marker::PhantomData;
 
 use prost::Message;
-use tonic::codec::{BufferSettings, Codec};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
+use tonic::{Code, Status};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
+
+use super::status::refusal;
 
 /// The initial capacity of a message's buffer, in bytes.
 const ROOM: usize = 1_024;
@@ -27,13 +30,33 @@ impl<T: Message + Send + 'static, U: Message + Default + Send + 'static> Codec f
     type Encode = T;
     type Decode = U;
     type Encoder = ProstEncoder<T>;
-    type Decoder = ProstDecoder<U>;
+    type Decoder = SmallDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
         ProstCodec::<T, U>::raw_encoder(BufferSettings::new(ROOM, TOGETHER))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        ProstCodec::<T, U>::raw_decoder(BufferSettings::new(ROOM, TOGETHER))
+        SmallDecoder(ProstCodec::<T, U>::raw_decoder(BufferSettings::new(ROOM, TOGETHER)))
+    }
+}
+
+/// Decodes messages. Bytes that are not a message are the caller's mistake, where tonic says that they are ours.
+#[derive(Debug)]
+pub struct SmallDecoder<U>(ProstDecoder<U>);
+
+impl<U: Message + Default> Decoder for SmallDecoder<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        self.0.decode(buffer).map_err(|error| {
+            let message = format!("the bytes are not a message of this call: {}", error.message());
+            refusal(Code::InvalidArgument, "INVALID_REQUEST", &message)
+        })
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        self.0.buffer_settings()
     }
 }

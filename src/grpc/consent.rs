@@ -6,8 +6,9 @@ use tonic::{Request, Response, Status};
 
 use super::caller::Binding;
 use super::proto::consent_service_server::ConsentService;
+use super::read::Wrong;
 use super::status::{status, wrong_field};
-use super::{Shared, convert, off_thread, proto};
+use super::{Shared, convert, off_thread, page, proto};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentStatus, NoticeHash, json_ld};
 use crate::domain::purpose::Purpose;
@@ -27,7 +28,7 @@ impl ConsentService for ConsentApi {
         let binding = Binding::of(&request);
         binding.customer(&request.get_ref().customer_id)?;
         binding.channel(request.get_ref().source.as_ref().map_or("", |source| &source.channel))?;
-        let request = consent(request.into_inner())?;
+        let request = consent(request.into_inner());
         let answer = self.0.engine.record_consent_async(request, binding.name(), self.0.clock.now()).await;
         let answer = answer.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordConsentResponse {
@@ -74,8 +75,9 @@ impl ConsentService for ConsentApi {
         Binding::of(&request).customer(&request.get_ref().customer_id)?;
         self.0.audit.note(&request, "ConsentService/ListConsentRecords", &request.get_ref().customer_id).await?;
         let request = request.into_inner();
-        let before = page_token(&request.page_token)?;
-        let size = page_size(request.page_size)?;
+        let before = page::place(&request.page_token, &request.customer_id)?.unwrap_or(u64::MAX);
+        let size = page::size(request.page_size, 50, 500);
+        let query = request.customer_id.clone();
         let engine = Arc::clone(&self.0.engine);
         let read = off_thread(move || engine.consent_records(&request.customer_id)).await?;
         let records = read.map_err(|error| status(&error))?;
@@ -87,7 +89,7 @@ impl ConsentService for ConsentApi {
             next_page_token: page
                 .last()
                 .filter(|_| more)
-                .map_or_else(String::new, |(position, _)| position.to_string()),
+                .map_or_else(String::new, |(position, _)| page::token(*position, &query)),
         }))
     }
 
@@ -121,28 +123,18 @@ impl ConsentService for ConsentApi {
         request: Request<proto::GetConsistencyProofRequest>,
     ) -> Result<Response<proto::GetConsistencyProofResponse>, Status> {
         let proto::GetConsistencyProofRequest { from_size, to_size } = request.into_inner();
+        if from_size > to_size {
+            return Err(wrong_field(
+                "from_size",
+                "is more than to_size; a proof goes from the earlier ledger to the later",
+            ));
+        }
         let engine = Arc::clone(&self.0.engine);
         let hashes = off_thread(move || engine.consistency(from_size, to_size)).await?;
         let hashes = hashes.map_err(|error| status(&error))?;
         Ok(Response::new(proto::GetConsistencyProofResponse {
             hashes: hashes.into_iter().map(|hash| hash.0.to_vec()).collect(),
         }))
-    }
-}
-
-/// A page token is the position of the last record of the previous page.
-fn page_token(token: &str) -> Result<u64, Status> {
-    if token.is_empty() {
-        return Ok(u64::MAX);
-    }
-    token.parse().map_err(|_| wrong_field("page_token", "is not the next_page_token of a page"))
-}
-
-fn page_size(size: u32) -> Result<usize, Status> {
-    match size {
-        0 => Ok(50),
-        1..=500 => Ok(size as usize),
-        _ => Err(wrong_field("page_size", "is more than 500")),
     }
 }
 
@@ -191,41 +183,38 @@ fn withdrawals(request: proto::WithdrawConsentRequest, rules: &RuleSet) -> Resul
     Ok(changes.collect::<Vec<_>>().chunks(MOST_CHANGES).map(request).collect())
 }
 
-fn consent(request: proto::RecordConsentRequest) -> Result<ConsentRequest, Status> {
+fn consent(request: proto::RecordConsentRequest) -> ConsentRequest {
     let source = request.source.unwrap_or_default();
-    let changes: Result<Vec<ConsentChange>, Status> = request.changes.into_iter().enumerate().map(change).collect();
-    Ok(ConsentRequest {
+    ConsentRequest {
         customer: request.customer_id,
-        changes: changes?,
+        changes: request.changes.into_iter().map(change).collect(),
         idempotency_key: request.idempotency_key,
         deferred: source.deferred,
         source: ConsentSource { channel: source.channel, actor: source.actor, evidence: source.evidence },
-    })
+    }
 }
 
-fn change((index, change): (usize, proto::ConsentChange)) -> Result<ConsentChange, Status> {
-    let Some(status) = convert::consent_status(change.status) else {
-        return Err(wrong_field(
-            &format!("changes[{index}].status"),
-            "is required; one of GIVEN, REFUSED, WITHDRAWN, …",
-        ));
-    };
-    let notice_hash = match change.notice_hash.as_str() {
-        "" => None,
-        text => Some(NoticeHash::parse(text).ok_or_else(|| {
-            wrong_field(&format!("changes[{index}].notice_hash"), "is not a SHA-256: give 64 hexadecimal digits")
-        })?),
-    };
-    Ok(ConsentChange {
+fn change(change: proto::ConsentChange) -> ConsentChange {
+    let mut wrong = Wrong::default();
+    let status = convert::consent_status(change.status).unwrap_or_else(|| {
+        wrong.refuse("status", "is required; one of GIVEN, REFUSED, WITHDRAWN, …");
+        ConsentStatus::Expired
+    });
+    let notice_hash = NoticeHash::parse(&change.notice_hash);
+    if notice_hash.is_none() && !change.notice_hash.is_empty() {
+        wrong.refuse("notice_hash", "is not a SHA-256: give 64 hexadecimal digits");
+    }
+    ConsentChange {
         purpose: change.purpose,
         status,
         notice: change.notice,
         notice_hash,
         language: change.language,
         expression: change.expression,
-        claimed: change.claimed_at.map(convert::moment),
-        valid_until: change.valid_until.map(convert::moment),
-    })
+        claimed: wrong.moment("claimed_at", change.claimed_at),
+        valid_until: wrong.moment("valid_until", change.valid_until),
+        wrong: wrong.0,
+    }
 }
 
 fn result(result: ChangeResult) -> proto::ConsentResult {
@@ -235,5 +224,6 @@ fn result(result: ChangeResult) -> proto::ConsentResult {
         accepted: result.accepted,
         reason: result.reason,
         standing: result.standing.map(convert::standing),
+        code: convert::code(result.code),
     }
 }

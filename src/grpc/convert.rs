@@ -1,13 +1,8 @@
 //! Conversion between protocol messages and the engine's types.
 
-use std::collections::HashMap;
-
-use compact_str::CompactString;
 use prost_types::Timestamp;
-use tonic::Status;
 
 use super::proto;
-use super::status::wrong_field;
 use crate::domain::action;
 use crate::domain::consent::{ConsentStatus, Denial};
 use crate::domain::decide::{Decision, Explain, Loser, Silence, SilenceReason};
@@ -17,7 +12,7 @@ use crate::domain::scoring::{Score, Term};
 use crate::domain::sources::{SourceFile, Sources};
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Value;
-use crate::engine::{DecisionRecord, ItemResult, Question, StandingView};
+use crate::engine::{DecisionRecord, ItemCode, ItemResult, Question, StandingView};
 use crate::rules::diagnostic::{Diagnostic, Severity};
 
 pub fn moment(timestamp: Timestamp) -> Moment {
@@ -66,42 +61,6 @@ pub fn wire_value(value: &Value) -> proto::Value {
     proto::Value { kind: Some(kind) }
 }
 
-/// Facts by name, in name order, so that equal requests are equal.
-pub fn facts(prefix: &str, given: HashMap<String, proto::Value>) -> Result<Vec<(CompactString, Value)>, Status> {
-    let mut facts = Vec::with_capacity(given.len());
-    for (name, wire) in given {
-        let Some(known) = value(wire) else {
-            return Err(wrong_field(
-                &format!("{prefix}[{name}]"),
-                "has no value; set one of text, number, flag, moment, span, list",
-            ));
-        };
-        facts.push((name.into(), known));
-    }
-    facts.sort_by(|a: &(CompactString, Value), b| a.0.cmp(&b.0));
-    Ok(facts)
-}
-
-pub fn question(request: proto::DecideRequest) -> Result<Question, Status> {
-    let explain = match proto::ExplainLevel::try_from(request.explain) {
-        Ok(proto::ExplainLevel::Unspecified) => Explain::Chosen,
-        Ok(proto::ExplainLevel::Funnel) => Explain::Funnel,
-        Ok(proto::ExplainLevel::Full) => Explain::Full,
-        Err(_) => return Err(wrong_field("explain", "is not a known level")),
-    };
-    Ok(Question {
-        customer: request.customer_id.into(),
-        channel: request.channel.into(),
-        request_id: request.request_id.into(),
-        context: facts("context", request.context)?.into(),
-        max_actions: request.max_actions,
-        groups: request.groups,
-        explain,
-        validate_only: request.validate_only,
-        signals_objection: false,
-    })
-}
-
 fn wire_question(question: &Question) -> proto::DecideRequest {
     let explain = match question.explain {
         Explain::Chosen => proto::ExplainLevel::Unspecified,
@@ -148,6 +107,7 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
                     gate: gate.name().to_owned(),
                     entered: *entered,
                     left: *left,
+                    gate_code: number(gate.index()),
                 })
                 .collect(),
             candidates: explanation.candidates.iter().map(|loser| candidate(loser, rules)).collect(),
@@ -168,6 +128,7 @@ fn next_action(chosen: &crate::domain::decide::Chosen, rules: &RuleSet) -> proto
         text: chosen.text.to_string(),
         score: Some(score(chosen.score)),
         because: chosen.because.iter().map(ToString::to_string).collect(),
+        kind_code: action.map_or(0, |action| number(action.kind.index())),
     }
 }
 
@@ -214,6 +175,7 @@ fn candidate(loser: &Loser, rules: &RuleSet) -> proto::Candidate {
         score: loser.score.map(score),
         flip: loser.flip.clone().unwrap_or_default(),
         needs_purposes: purposes(loser.needs_purposes, rules),
+        gate_code: number(loser.gate.index()),
     }
 }
 
@@ -286,7 +248,18 @@ pub fn standing(view: StandingView) -> proto::Standing {
         ledger_position: view.position,
         needs_reconfirm: view.needs_reconfirm,
         denied_because: view.denial.map_or("", Denial::name).to_owned(),
+        denied_code: view.denial.map_or(0, |denial| number(denial.index())),
     }
+}
+
+/// A code as it is sent.
+pub fn code(code: ItemCode) -> i32 {
+    number(code.index())
+}
+
+/// The number of a word in the enum of the protocol: its words are in the same order, after the unspecified one.
+fn number(index: usize) -> i32 {
+    i32::try_from(index).map_or(0, |index| index.saturating_add(1))
 }
 
 pub fn results(results: Vec<ItemResult>) -> Vec<proto::RecordResult> {
@@ -297,6 +270,7 @@ pub fn results(results: Vec<ItemResult>) -> Vec<proto::RecordResult> {
             accepted: result.accepted,
             reason: result.reason,
             dropped_fields: result.dropped_fields,
+            code: code(result.code),
         })
         .collect()
 }
@@ -325,4 +299,34 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<proto::
 
 pub fn sources(files: Vec<proto::RuleFile>) -> Sources {
     Sources::new(files.into_iter().map(|file| SourceFile { path: file.path, text: file.text }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::action::ActionKind;
+    use crate::domain::decide::Gate;
+
+    #[test]
+    fn the_enums_of_the_protocol_have_the_words_of_the_domain_in_their_order() {
+        let check = |prefix: &str, words: &[&str], name: fn(i32) -> Option<&'static str>| {
+            for (index, word) in words.iter().enumerate() {
+                let expected = format!("{prefix}_{}", word.to_uppercase());
+                assert_eq!(name(number(index)), Some(expected.as_str()));
+            }
+            assert_eq!(name(number(words.len())), None, "{prefix} has no other value");
+        };
+        check("GATE", &Gate::NAMES.map(|(word, _)| word), |n| {
+            proto::Gate::try_from(n).ok().map(|gate| gate.as_str_name())
+        });
+        check("ACTION_KIND", &ActionKind::NAMES.map(|(word, _)| word), |n| {
+            proto::ActionKind::try_from(n).ok().map(|kind| kind.as_str_name())
+        });
+        check("DENIAL", &Denial::NAMES.map(|(word, _)| word), |n| {
+            proto::Denial::try_from(n).ok().map(|denial| denial.as_str_name())
+        });
+        check("RESULT_CODE", &ItemCode::NAMES.map(|(word, _)| word), |n| {
+            proto::ResultCode::try_from(n).ok().map(|code| code.as_str_name())
+        });
+    }
 }

@@ -10,9 +10,11 @@ use tonic::{Code, Request, Response, Status};
 
 use super::caller::Binding;
 use super::proto::decision_service_server::DecisionService;
-use super::status::{refusal, status};
+use super::read::{self, Wrong};
+use super::status::{refusal, status, wrong_field};
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{DecisionRecord, EngineError, OutcomeInput, Question, ShowDecision, Watch};
+use crate::domain::action::Outcome;
+use crate::engine::{Decide, DecisionRecord, EngineError, OutcomeInput, Question, Sent, ShowDecision, Watch};
 
 /// DecisionService over an engine.
 #[derive(Debug, Clone)]
@@ -24,7 +26,8 @@ impl DecisionService for DecisionApi {
         let signal = gpc::is_set(request.metadata());
         let binding = Binding::of(&request);
         binding.both(&request.get_ref().customer_id, &request.get_ref().channel)?;
-        let mut question = convert::question(request.into_inner())?;
+        let (mut question, wrong) = read::question(request.into_inner());
+        wrong.none_or(|| Decide::new(question.clone(), self.0.engine.rules()).err())?;
         question.signals_objection = signal && question.validate_only;
         if signal && !question.validate_only {
             gpc::record(&self.0, &binding, std::iter::once(question.customer.as_str())).await;
@@ -46,9 +49,8 @@ impl DecisionService for DecisionApi {
                 binding.channel(&record.channel)?;
             }
         }
-        let outcomes: Result<Vec<OutcomeInput>, Status> =
-            request.into_inner().outcomes.into_iter().enumerate().map(outcome).collect();
-        let results = self.0.engine.record_outcomes_async(outcomes?, self.0.clock.now()).await;
+        let outcomes = request.into_inner().outcomes.into_iter().map(outcome).collect();
+        let results = self.0.engine.record_outcomes_async(outcomes, self.0.clock.now()).await;
         let results = results.map_err(|error| status(&error))?;
         Ok(Response::new(proto::RecordOutcomesResponse { results: convert::results(results) }))
     }
@@ -59,6 +61,9 @@ impl DecisionService for DecisionApi {
     ) -> Result<Response<proto::GetDecisionResponse>, Status> {
         let binding = Binding::of(&request);
         let id = request.into_inner().decision_id;
+        if id.is_empty() {
+            return Err(wrong_field("decision_id", "is required"));
+        }
         let decision = self.0.engine.decision_async(&id, self.0.clock.now()).await;
         let decision = decision.and_then(|record| {
             let Question { customer, channel, .. } = &record.question;
@@ -83,7 +88,9 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<proto::WatchDecisionsRequest>,
     ) -> Result<Response<Self::WatchDecisionsStream>, Status> {
-        self.0.audit.note(&request, "DecisionService/WatchDecisions", &request.get_ref().customer_id).await?;
+        let proto::WatchDecisionsRequest { customer_id, channel } = request.get_ref();
+        self.0.engine.check_filter(customer_id, channel).map_err(|error| status(&error))?;
+        self.0.audit.note(&request, "DecisionService/WatchDecisions", customer_id).await?;
         let shared = self.0.clone();
         let place = Arc::clone(&shared.watchers).try_acquire_owned();
         let message = "as many watchers as allowed are connected";
@@ -101,20 +108,22 @@ impl DecisionService for DecisionApi {
     }
 }
 
-fn outcome((index, record): (usize, proto::OutcomeRecord)) -> Result<OutcomeInput, Status> {
-    let Some(outcome) = convert::outcome(record.outcome) else {
-        let field = format!("outcomes[{index}].outcome");
-        return Err(super::status::wrong_field(&field, "is required; one of PRESENTED, CLICKED, ACCEPTED, …"));
-    };
-    Ok(OutcomeInput {
+fn outcome(record: proto::OutcomeRecord) -> Sent<OutcomeInput> {
+    let mut wrong = Wrong::default();
+    let outcome = convert::outcome(record.outcome).unwrap_or_else(|| {
+        wrong.refuse("outcome", "is required; one of PRESENTED, CLICKED, ACCEPTED, …");
+        Outcome::NotPresented
+    });
+    let item = OutcomeInput {
         outcome_id: record.outcome_id,
         decision_id: record.decision_id,
         customer: record.customer_id,
         action: record.action_id,
         channel: record.channel,
         outcome,
-        occurred: record.occurred_at.map(convert::moment),
-    })
+        occurred: wrong.moment("occurred_at", record.occurred_at),
+    };
+    Sent { item, wrong: wrong.0 }
 }
 
 /// A watcher of decisions.

@@ -5,6 +5,7 @@ use std::hash::BuildHasher as _;
 use tonic::{Request, Response, Status};
 
 use super::caller::Binding;
+use super::read::Wrong;
 use super::status::{status, wrong_field};
 use super::{Shared, convert, proto};
 use crate::decision_log::Place;
@@ -33,7 +34,9 @@ pub async fn list(
 /// The query of a request, and the mark that its page tokens bear.
 fn query(request: proto::ListDecisionsRequest) -> Result<(DecisionQuery, u64), Status> {
     let proto::ListDecisionsRequest { customer_id, action_id, channel, from, to, page_size, page_token } = request;
-    let (from, to) = (from.map(convert::moment), to.map(convert::moment));
+    let mut wrong = Wrong::default();
+    let (from, to) = (wrong.moment("from", from), wrong.moment("to", to));
+    wrong.none_or(|| None)?;
     let asked = (&customer_id, &action_id, &channel, from, to);
     let mark = foldhash::quality::FixedState::with_seed(1).hash_one(asked);
     let before = match page_token.as_str() {

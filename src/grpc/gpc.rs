@@ -9,9 +9,10 @@ use super::Shared;
 use super::caller::Binding;
 use crate::engine::GpcObjection;
 
-/// Whether the browser behind a call sends the signal: exactly the value `1`.
+/// Whether the browser behind a call sends the signal: the value `1`, or `1, 1` where a proxy has joined two headers.
 pub fn is_set(metadata: &MetadataMap) -> bool {
-    metadata.get_all("sec-gpc").iter().any(|value| value.as_bytes() == b"1")
+    let one = |value: &[u8]| value.split(|byte| *byte == b',').any(|part| part.trim_ascii_start() == b"1");
+    metadata.get_all("sec-gpc").iter().any(|value| one(value.as_bytes()))
 }
 
 /// Records the objection for each customer who has none on record. It takes effect even if the ledger fails.

@@ -7,9 +7,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::Binding;
 use super::proto::journey_service_server::JourneyService;
+use super::read::Wrong;
 use super::status::status;
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{AttributeChange, EventInput, GetCustomer, JourneyView, LimitView};
+use crate::engine::{AttributeChange, EventInput, GetCustomer, JourneyView, LimitView, Sent, SetAttributes};
 
 /// JourneyService over an engine.
 #[derive(Debug)]
@@ -53,10 +54,15 @@ impl JourneyService for JourneyApi {
         if signal {
             gpc::record(&self.0, &binding, std::iter::once(request.customer_id.as_str())).await;
         }
-        let mut attributes: Vec<_> =
-            request.attributes.into_iter().map(|(name, wire)| (name, convert::value(wire))).collect();
+        let mut wrong = Wrong::default();
+        let mut value = |(name, wire)| {
+            let value = wrong.value(&format!("attributes[{name}]"), wire);
+            (name, value)
+        };
+        let mut attributes: Vec<_> = request.attributes.into_iter().map(&mut value).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
         let change = AttributeChange { customer: request.customer_id, attributes, time_zone: request.time_zone };
+        wrong.none_or(|| SetAttributes::new(change.clone(), self.0.engine.rules()).err())?;
         let dropped =
             self.0.engine.set_attributes_async(change, self.0.clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(proto::SetAttributesResponse { dropped }))
@@ -99,21 +105,23 @@ async fn record(
     if signal {
         gpc::record(shared, binding, request.events.iter().map(|event| event.customer_id.as_str())).await;
     }
-    let events: Result<Vec<EventInput>, Status> = request.events.into_iter().enumerate().map(event).collect();
+    let events = request.events.into_iter().map(event).collect();
     let results =
-        shared.engine.record_events_async(events?, shared.clock.now()).await.map_err(|error| status(&error))?;
+        shared.engine.record_events_async(events, shared.clock.now()).await.map_err(|error| status(&error))?;
     Ok(proto::RecordEventsResponse { results: convert::results(results) })
 }
 
-fn event((index, event): (usize, proto::Event)) -> Result<EventInput, Status> {
-    Ok(EventInput {
+fn event(event: proto::Event) -> Sent<EventInput> {
+    let mut wrong = Wrong::default();
+    let item = EventInput {
         event_id: event.event_id,
         customer: event.customer_id,
         kind: event.r#type,
         channel: event.channel,
-        occurred: event.occurred_at.map(convert::moment),
-        fields: convert::facts(&format!("events[{index}].fields"), event.fields)?,
-    })
+        occurred: wrong.moment("occurred_at", event.occurred_at),
+        fields: wrong.facts("fields", event.fields),
+    };
+    Sent { item, wrong: wrong.0 }
 }
 
 fn journey(view: JourneyView) -> proto::JourneyState {

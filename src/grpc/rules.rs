@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::caller::Binding;
 use super::proto::rule_service_server::RuleService;
+use super::read::{self, Wrong};
 use super::status::{status, wrong_field};
 use super::{Shared, convert, off_thread, proto};
 use crate::domain::id::{EventTypeId, Id, IdMap};
@@ -66,7 +67,11 @@ impl RuleService for RuleApi {
         &self,
         request: Request<proto::CheckRulesRequest>,
     ) -> Result<Response<proto::CheckRulesResponse>, Status> {
-        let loaded = self.load_sent(request.into_inner().files).await?;
+        let files = request.into_inner().files;
+        if files.is_empty() {
+            return Err(wrong_field("files", "is empty; give at least one"));
+        }
+        let loaded = self.load_sent(files).await?;
         Ok(Response::new(proto::CheckRulesResponse {
             diagnostics: convert::diagnostics(&loaded.diagnostics, &loaded.sources),
             rule_set: loaded.rule_set.map(|set| set.hash).unwrap_or_default(),
@@ -81,9 +86,10 @@ impl RuleService for RuleApi {
         let request = request.into_inner();
         let question = request.request.ok_or_else(|| wrong_field("request", "is required"))?;
         binding.both(&question.customer_id, &question.channel)?;
-        let question = convert::question(question)?;
         let engine = &self.shared.engine;
-        let at = request.at.map_or_else(|| self.shared.clock.now(), convert::moment);
+        let (question, mut wrong) = read::question(question);
+        let at = wrong.moment("at", request.at).unwrap_or_else(|| self.shared.clock.now());
+        wrong.none_or(|| Decide::new(question.clone(), engine.rules()).err())?;
         let (rules, diagnostics) = if request.files.is_empty() {
             (Some(Arc::clone(&engine.rules().set)), Vec::new())
         } else {
@@ -125,6 +131,16 @@ impl RuleService for RuleApi {
 impl RuleApi {
     /// Loads files that a caller sent, with the vocabulary of the rules in force.
     async fn load_sent(&self, files: Vec<proto::RuleFile>) -> Result<Loaded, Status> {
+        let mut wrong = Wrong::default();
+        for (index, file) in files.iter().enumerate() {
+            let field = || format!("files[{index}].path");
+            if file.path.is_empty() {
+                wrong.refuse(field(), "is required");
+            } else if files.iter().take(index).any(|before| before.path == file.path) {
+                wrong.refuse(field(), "is the path of another file, too");
+            }
+        }
+        wrong.none_or(|| None)?;
         let bytes: usize = files.iter().map(|file| file.path.len() + file.text.len()).sum();
         if bytes > MOST_BYTES {
             return Err(wrong_field("files", "are larger than 1 MiB together"));

@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 3_000;
 /// The status of an engine error.
 pub fn status(error: &EngineError) -> Status {
     let (code, reason) = match error {
-        EngineError::Invalid(violations) if violations.iter().any(|violation| violation.field == "channel") => {
+        EngineError::Invalid(violations) if violations.iter().all(|violation| violation.field == "channel") => {
             (Code::InvalidArgument, "UNKNOWN_CHANNEL")
         }
         EngineError::Invalid(_) => (Code::InvalidArgument, "INVALID_REQUEST"),

@@ -13,8 +13,8 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::{NOT_EXACT, Type, Value, is_exact};
 use crate::engine::{
-    AttributeChange, ConsentChange, ConsentRequest, DecisionRecord, Engine, EventInput, ItemResult, OutcomeInput,
-    Question,
+    AttributeChange, ConsentChange, ConsentRequest, DecisionRecord, Engine, EventInput, ItemCode, ItemResult,
+    OutcomeInput, Question,
 };
 
 /// One step of a scenario.
@@ -118,8 +118,8 @@ impl Step {
 
 /// Data dropped for lack of a lawful purpose is not an error of the scenario; any other refusal is.
 fn accept(results: Vec<ItemResult>) -> Result<Option<Arc<DecisionRecord>>, String> {
-    let lawful = ["no_lawful_purpose", "too_old"];
-    let refused = results.into_iter().find(|result| !result.accepted && !lawful.contains(&result.reason.as_str()));
+    let lawful = [ItemCode::NoLawfulPurpose, ItemCode::TooOld, ItemCode::Erased];
+    let refused = results.into_iter().find(|result| !result.accepted && !lawful.contains(&result.code));
     refused.map_or(Ok(None), |refused| Err(refused.reason))
 }
 

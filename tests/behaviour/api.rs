@@ -12,7 +12,7 @@ use tactful::grpc::proto::{self, ConsentStatus, Outcome, SilenceReason};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::support::{TestServer, folder, rules, rules_of};
+use super::support::{TestServer, copy, folder, rules};
 
 const DESIGN: &str = "tests/fixtures/design";
 
@@ -291,9 +291,9 @@ async fn an_unconfirmed_contact_lapses_and_a_confirmed_one_stays() {
 async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("rules.yaml");
-    let good = std::fs::read_to_string(folder(DESIGN).join("rules.yaml")).unwrap();
-    std::fs::write(&path, &good).unwrap();
-    let server = TestServer::start(rules_of(&good), temporary.path().to_owned()).await;
+    copy(&folder(DESIGN), temporary.path());
+    let good = std::fs::read_to_string(&path).unwrap();
+    let server = TestServer::start(rules(&temporary.path().display().to_string()), temporary.path().to_owned()).await;
     let mut client = RuleServiceClient::new(server.channel.clone());
     let before = client.get_rule_set(proto::GetRuleSetRequest {}).await.unwrap().into_inner();
     assert_eq!((before.actions, before.channels.len(), before.last_reload_failed), (1, 3, false));
@@ -314,7 +314,9 @@ async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
     assert_eq!((reload.outcome(), errors), (proto::ReloadOutcome::Changed, 0), "{reload:#?}");
     assert_ne!(reload.rule_set, before.rule_set);
 
-    let file = |text: String| vec![proto::RuleFile { path: "draft.yaml".into(), text }];
+    let path = "notices/personalisation-v2.md".to_owned();
+    let notice = proto::RuleFile { path, text: "We use what contract you have.".into() };
+    let file = |text: String| vec![proto::RuleFile { path: "draft.yaml".into(), text }, notice.clone()];
     let checked =
         client.check_rules(proto::CheckRulesRequest { files: file("purposes: 3\nwat: 1".into()) }).await.unwrap();
     assert!(checked.get_ref().diagnostics.len() >= 2 && checked.get_ref().rule_set.is_empty());

@@ -81,8 +81,7 @@ fn another_address_than_loopback_is_refused_with_the_way_out() {
 #[test]
 fn a_failing_rule_test_says_where_and_why() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(super::support::folder("tests/fixtures/design/rules.yaml"), folder.path().join("rules.yaml"))
-        .unwrap();
+    super::support::copy(&super::support::folder("tests/fixtures/design"), folder.path());
     let test = "tests:\n  - name: fibre for a stranger\n    at: 2026-03-02T10:00:00+01:00\n    decide: {channel: web}\n    expect: {action: fibre-upgrade}\n";
     std::fs::write(folder.path().join("rules.test.yaml"), test).unwrap();
     let output = tactful(&["test", &folder.path().display().to_string()]);

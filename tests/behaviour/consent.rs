@@ -373,9 +373,23 @@ async fn a_browser_signal_objects_once_and_a_later_yes_holds() {
     let visit = proto::Event { customer_id: "bea".into(), r#type: "visit".into(), ..Default::default() };
     let request = proto::RecordEventsRequest { events: vec![visit] };
     journeys.record_events(with_signal(request, "1")).await.unwrap();
-    let standing = consents.get_consent(proto::GetConsentRequest { customer_id: "bea".into() }).await.unwrap();
-    let resale = standing.into_inner().standings.into_iter().find(|standing| standing.purpose == "resale").unwrap();
-    assert_eq!((resale.usable, resale.denied_because.as_str()), (false, "objected"));
+    let denied = async |customer: &str| {
+        let asked = proto::GetConsentRequest { customer_id: customer.into() };
+        let standings = reader.clone().get_consent(asked).await.unwrap().into_inner().standings;
+        let resale = standings.into_iter().find(|standing| standing.purpose == "resale").unwrap();
+        (resale.usable, resale.denied_because)
+    };
+    assert_eq!(denied("bea").await, (false, "objected".into()));
+    // Two browsers' headers that a proxy has joined, and what only looks like it.
+    for (customer, value, objects) in [("dora", "1, 1", true), ("emil", "0,1", true), ("finn", "11", false)] {
+        let question = proto::DecideRequest { customer_id: customer.into(), ..decide() };
+        let rehearsal = proto::DecideRequest { validate_only: true, ..question.clone() };
+        let rehearsed = steps(decisions.decide(with_signal(rehearsal, value)).await.unwrap());
+        assert_eq!(rehearsed.contains(&"partner".into()), !objects, "{value}: decided as if it were recorded");
+        assert_eq!(denied(customer).await, (true, String::new()), "a rehearsal records nothing");
+        decisions.decide(with_signal(question, value)).await.unwrap();
+        assert_eq!(denied(customer).await.0, !objects, "{value}");
+    }
     server.stop().await;
 }
 

@@ -142,7 +142,7 @@ async fn case_02_records_that_are_not_a_yes() {
         consents.record_consent(request).await.map(|answer| answer.into_inner().results.remove(0).reason)
     };
     use proto::ConsentStatus::{Erased, Expired, Given, Restricted, Unspecified};
-    assert_eq!(say("advice", Unspecified).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    assert!(say("advice", Unspecified).await.unwrap().starts_with("status: is required"));
     for (purpose, status, reason) in [
         ("advice", Expired, "status_not_writable"),
         ("advice", Erased, "status_not_writable"),
@@ -198,7 +198,7 @@ fn case_09_a_clock_that_is_off_makes_no_yes_of_a_no() {
         say(&engine, "advice", Withdrawn, monday());
         // The source's clock is ahead: its record claims a later moment than the real one.
         let yes = engine.record_consent(late("advice", Given, minutes(ahead)), monday());
-        assert_eq!(yes.is_ok(), taken);
+        assert_eq!(yes.unwrap().results[0].accepted, taken);
         assert_eq!(denial(&engine, "advice", minutes(10)), Some(Denial::Withdrawn), "{ahead} minutes ahead");
     }
     for (claimed, counts) in [(5, false), (6, true)] {

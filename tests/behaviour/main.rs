@@ -10,6 +10,7 @@
     reason = "a test that fails should panic, wherever it stands"
 )]
 
+mod answers;
 mod api;
 mod asking_again;
 mod backup;
@@ -41,6 +42,7 @@ mod load;
 mod loading;
 mod manual;
 mod non_interference;
+mod notices;
 mod operations;
 mod outcomes;
 mod privacy;

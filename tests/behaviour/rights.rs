@@ -9,7 +9,7 @@ use tactful::domain::consent::{ConsentStatus, Denial};
 use tactful::domain::decide::Explain;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
-use tactful::engine::{Engine, EngineError, OutcomeInput, Question};
+use tactful::engine::{Engine, EngineError, ItemCode, OutcomeInput, Question};
 use tactful::grpc::proto;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -76,7 +76,7 @@ fn an_erasure_leaves_nothing_and_nothing_brings_anything_back() {
     // Records that other systems kept and send again.
     assert_eq!(tell(&engine), ["customer.name", "customer.city"]);
     let event = engine.record_events(vec![event("anna", "visit", &[])], monday()).unwrap();
-    assert_eq!(event[0].reason, "no_lawful_purpose");
+    assert_eq!((event[0].code, event[0].reason.as_str()), (ItemCode::Erased, "erased"));
     for (customer, decision) in [("anna", ""), ("", decision.as_str())] {
         assert!(!engine.record_outcomes(vec![presented(customer, decision)], monday()).unwrap()[0].accepted);
     }
@@ -285,13 +285,5 @@ async fn records_come_in_pages_newest_first() {
     };
     let moments: Vec<String> = pages.concat().iter().map(created).collect();
     assert!(moments.windows(2).all(|pair| pair[0] > pair[1]), "{moments:?}");
-    for wrong in [("x", 3), ("", 501)] {
-        let request = proto::ListConsentRecordsRequest {
-            customer_id: "anna".into(),
-            page_size: wrong.1,
-            page_token: wrong.0.into(),
-        };
-        assert_eq!(consents.list_consent_records(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
-    }
     server.stop().await;
 }

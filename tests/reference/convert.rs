@@ -56,6 +56,7 @@ pub fn consent_request(
         expression: String::new(),
         claimed: change.claimed.map(Moment),
         valid_until: change.valid_until.map(Moment),
+        wrong: Vec::new(),
     });
     ConsentRequest {
         customer: customer.to_owned(),

@@ -50,9 +50,7 @@ impl SetAttributes {
         if zone.is_none() && !change.time_zone.is_empty() {
             resolver.refuse("time_zone", "is not a zone of the IANA database, such as `Europe/Berlin`");
         }
-        if !resolver.violations.is_empty() {
-            return Err(EngineError::Invalid(resolver.violations));
-        }
+        EngineError::refuse(resolver.violations)?;
         Ok(Self { customer: change.customer, attributes, zone, rules })
     }
 }

@@ -15,14 +15,15 @@ use crate::domain::id::PurposeId;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::engine::operation::{Applied, Committed, Context, Effects, Operation, StateChange, Undone};
-use crate::engine::{ActiveRules, Customer, EngineError};
+use crate::engine::{ActiveRules, Customer, EngineError, FieldViolation};
 
 pub use change::{ConsentChange, ConsentRequest};
 pub use gpc::{GpcObjection, suppose_objection};
 pub use repetition::Remembered;
 pub use view::{StandingView, Standings};
 
-use change::{record, refusal, returns, validate};
+use super::item::ItemCode;
+use change::{Refusal, faults, notice_hash, record, refusal, returns, validate};
 use repetition::{Claim, claim};
 use view::view;
 
@@ -35,7 +36,9 @@ pub struct ChangeResult {
     pub purpose: String,
     /// Whether the change was recorded.
     pub accepted: bool,
-    /// Why it was refused, a stable word; empty if it was accepted.
+    /// What became of it.
+    pub code: ItemCode,
+    /// Why it was refused, a stable word or what is wrong with it; empty if it was accepted.
     pub reason: String,
     /// The standing of the purpose after the change.
     pub standing: Option<StandingView>,
@@ -56,6 +59,8 @@ pub struct RecordConsent {
     request: ConsentRequest,
     /// The authenticated caller.
     recorded_by: String,
+    /// What is wrong with the fields of each change.
+    faults: Vec<Vec<FieldViolation>>,
     rules: Arc<ActiveRules>,
 }
 
@@ -76,8 +81,9 @@ impl RecordConsent {
     /// # Errors
     /// When the request is invalid.
     pub fn new(request: ConsentRequest, rules: Arc<ActiveRules>, now: Moment) -> Result<Self, EngineError> {
-        validate(&request, &rules.set, now)?;
-        Ok(Self { request, recorded_by: String::new(), rules })
+        validate(&request, &rules.set)?;
+        let faults = request.changes.iter().map(|change| faults(change, &rules.set, now)).collect();
+        Ok(Self { request, recorded_by: String::new(), faults, rules })
     }
 
     /// The same request, of an authenticated caller.
@@ -94,17 +100,23 @@ impl RecordConsent {
     fn drafts(&self, standing: &Standing, context: &Context<'_>) -> (Vec<ConsentRecord>, Vec<ChangeResult>) {
         let (request, rules) = (&self.request, context.rules);
         let was_gone = standing.is_gone();
-        let gone = was_gone && !returns(request, rules);
         let (mut records, mut results) = (Vec::new(), Vec::new());
-        for change in &request.changes {
+        let refused = request.changes.iter().zip(&self.faults).map(|(change, faults)| match faults.as_slice() {
+            [] => refusal(request, change, rules),
+            faults => Some(Refusal::wrong(faults)),
+        });
+        let changes: Vec<_> = request.changes.iter().zip(refused).collect();
+        let comes_back = changes.iter().any(|(change, refused)| refused.is_none() && returns(request, change));
+        let gone = was_gone && !comes_back;
+        for (change, refused) in changes {
             let not_erased = change.status == ConsentStatus::Returned && !was_gone;
-            let refused = match refusal(request, change, rules) {
-                _ if gone => Some("erased".to_owned()),
-                None if not_erased => Some("not_erased".to_owned()),
+            let refused = match refused {
+                _ if gone => Some(Refusal::erased()),
+                None if not_erased => Some(Refusal::not_erased()),
                 refused => refused,
             };
             let purpose = change.purpose.clone();
-            let Some(reason) = refused else {
+            let Some(Refusal { code, reason }) = refused else {
                 let terms = self.purpose(&purpose).and_then(|id| rules.purpose(id));
                 let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
                 // A grant counts from its arrival, however long it waited for its turn; a "no" counts from now.
@@ -114,13 +126,19 @@ impl RecordConsent {
                     record_id: record_id.clone(),
                     purpose,
                     accepted: true,
+                    code: ItemCode::Ok,
                     reason: String::new(),
                     standing: None,
                 });
-                records.push(record((request, &self.recorded_by), change, (record_id, shown), (received, sequence)));
+                let said = (request, self.recorded_by.as_str());
+                let notice_hash = notice_hash(change, terms, rules);
+                let record = record(said, change, (record_id, shown), (received, sequence));
+                records.push(ConsentRecord { notice_hash, ..record });
                 continue;
             };
-            results.push(ChangeResult { record_id: String::new(), purpose, accepted: false, reason, standing: None });
+            let refused =
+                ChangeResult { record_id: String::new(), purpose, accepted: false, code, reason, standing: None };
+            results.push(refused);
         }
         (records, results)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::consent::{StandingView, Standings};
-use super::resolve::check_customer;
+use super::resolve::check_stored_customer;
 use crate::domain::consent::ConsentRecord;
 use crate::domain::customer::CustomerState;
 use crate::domain::rule_set::RuleSet;
@@ -63,7 +63,7 @@ struct ReadAll {
 
 impl ReadAll {
     fn new(customer: &str, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
-        check_customer(customer, &rules.set)?;
+        check_stored_customer(customer, &rules.set)?;
         Ok(Self { customer: customer.into(), rules })
     }
 }
@@ -101,7 +101,7 @@ impl Engine {
     /// # Errors
     /// When the customer id is invalid, or the ledger does not take the erasure; then repeat the call.
     pub fn erase(&self, customer: &str, now: Moment) -> Result<ErasedCustomer, EngineError> {
-        check_customer(customer, &self.rules.current().set)?;
+        check_stored_customer(customer, &self.rules.current().set)?;
         let now = self.clock.steady(now);
         // Consents of this customer wait until it ends; no other calls do.
         let (_erasing, number) = sync::block_on(self.revocations.begin_erasure(customer));
@@ -155,7 +155,7 @@ impl Engine {
     /// # Errors
     /// When the customer id is invalid, or the ledger cannot be read.
     pub fn consent_records(&self, customer: &str) -> Result<Vec<(u64, ConsentRecord)>, EngineError> {
-        check_customer(customer, &self.rules.current().set)?;
+        check_stored_customer(customer, &self.rules.current().set)?;
         self.storage.ledger().records(customer).map_err(unread)
     }
 

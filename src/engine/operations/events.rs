@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::item::ItemResult;
+use super::item::{ItemCode, ItemResult, Sent};
 use super::resolve::{Resolver, hash_id};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -42,8 +42,9 @@ pub struct RecordEvent {
 impl RecordEvent {
     /// An event with names resolved. What is wrong with it is its answer.
     #[must_use]
-    pub fn new(input: EventInput, rules: Arc<ActiveRules>, now: Moment) -> Self {
-        let mut resolver = Resolver::new(&rules.set);
+    pub fn new(sent: Sent<EventInput>, rules: Arc<ActiveRules>, now: Moment) -> Self {
+        let Sent { item: input, wrong } = sent;
+        let mut resolver = Resolver { violations: wrong, ..Resolver::new(&rules.set) };
         resolver.id("customer_id", &input.customer);
         resolver.optional_id("event_id", &input.event_id);
         if !input.channel.is_empty() {
@@ -55,14 +56,14 @@ impl RecordEvent {
         let fields = kind.map(|kind| resolver.event_fields("", kind, &input.fields)).unwrap_or_default();
         let event = match kind.filter(|_| resolver.violations.is_empty()) {
             Some(kind) => Ok(NewEvent { id: hash_id("event", &input.event_id), kind, at, fields }),
-            None => Err(ItemResult::wrong(resolver)),
+            None => Err(ItemResult::wrong(resolver.violations)),
         };
         Self { customer: input.customer, event, rules }
     }
 }
 
 impl Operation for RecordEvent {
-    type Draft = Recorded;
+    type Draft = Result<Recorded, ItemResult>;
     /// The answer, and how many facts no purpose covered.
     type Answer = (ItemResult, usize);
 
@@ -74,29 +75,35 @@ impl Operation for RecordEvent {
         &self.rules.set
     }
 
-    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Recorded> {
-        let Ok(event) = &self.event else { return Applied::unchanged(Recorded::NoLawfulPurpose) };
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Self::Draft> {
+        let event = match &self.event {
+            Ok(event) => event.clone(),
+            Err(refused) => return Applied::unchanged(Err(refused.clone())),
+        };
         if customer.standing.is_gone() {
-            return Applied::unchanged(Recorded::NoLawfulPurpose);
+            return Applied::unchanged(Err(ItemResult::because(ItemCode::Erased)));
         }
         customer.settle(context);
         let (state, terms) = customer.with_terms(context);
-        Applied::changed(record_event(state, event.clone(), terms))
+        match record_event(state, event, terms) {
+            Recorded::NoLawfulPurpose if !context.ledger_trusted => {
+                Applied::unchanged(Err(ItemResult::refused(ItemCode::Unavailable, "ledger_unavailable")))
+            }
+            recorded => Applied::changed(Ok(recorded)),
+        }
     }
 
-    fn finish(&self, recorded: Recorded) -> Self::Answer {
-        if let Err(refused) = &self.event {
-            return (refused.clone(), 0);
-        }
+    fn finish(&self, recorded: Self::Draft) -> Self::Answer {
         match recorded {
-            Recorded::Kept(dropped) => {
+            Ok(Recorded::Kept(dropped)) => {
                 let fields = &self.rules.set.declared.fields;
                 let names = dropped.iter().filter_map(|id| fields.get(*id)).map(|field| field.name.clone());
                 (ItemResult { dropped_fields: names.collect(), ..ItemResult::applied() }, dropped.len())
             }
-            Recorded::Repeated => (ItemResult::repeated(), 0),
-            Recorded::TooOld => (ItemResult::refused("too_old"), 0),
-            Recorded::NoLawfulPurpose => (ItemResult::refused("no_lawful_purpose"), 1),
+            Ok(Recorded::Repeated) => (ItemResult::repeated(), 0),
+            Ok(Recorded::TooOld) => (ItemResult::because(ItemCode::TooOld), 0),
+            Ok(Recorded::NoLawfulPurpose) => (ItemResult::because(ItemCode::NoLawfulPurpose), 1),
+            Err(refused) => (refused, 0),
         }
     }
 }

@@ -8,7 +8,7 @@ mod events;
 mod item;
 mod look;
 mod outcomes;
-mod resolve;
+pub(super) mod resolve;
 
 pub use attributes::{AttributeChange, SetAttributes};
 pub use consent::{
@@ -19,7 +19,7 @@ pub use decide::{Answered, Decide, MOST_ACTIONS, Question, Snapshot};
 pub(super) use decide::{REMEMBERED, is_readable};
 pub use erase::{CustomerExport, ErasedCustomer, SignedHead};
 pub use events::{EventInput, RecordEvent};
-pub use item::ItemResult;
 pub(super) use item::bounded;
+pub use item::{ItemCode, ItemResult, Sent};
 pub use look::{CustomerView, GetCustomer, JourneyView, LimitView, ShowDecision};
 pub use outcomes::{OutcomeInput, RecordOutcome};

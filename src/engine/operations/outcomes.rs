@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::item::ItemResult;
+use super::item::{ItemCode, ItemResult, Sent};
 use super::resolve::{Resolver, hash_id};
 use crate::decision_log::LoggedOutcome;
 use crate::domain::action::Outcome;
@@ -13,7 +13,7 @@ use crate::domain::time::Moment;
 use crate::domain::transition::{NewOutcome, RecordedOutcome, record_outcome};
 use crate::engine::ids::NamedDecision;
 use crate::engine::operation::{Applied, Context, Durability, Effects, Operation, StateChange};
-use crate::engine::{ActiveRules, Customer};
+use crate::engine::{ActiveRules, Customer, FieldViolation};
 use crate::store::LoggedChange;
 use crate::store::codec::{StoredContact, StoredOutcome};
 
@@ -48,25 +48,25 @@ pub struct RecordOutcome {
 impl RecordOutcome {
     /// An outcome of a customer, with names resolved. What is wrong with it is its answer.
     #[must_use]
-    pub fn new(input: &OutcomeInput, customer: &str, rules: Arc<ActiveRules>, now: Moment) -> Self {
-        let outcome = resolve(input, customer, &rules.set, now);
+    pub fn new(sent: &Sent<OutcomeInput>, customer: &str, rules: Arc<ActiveRules>, now: Moment) -> Self {
+        let outcome = resolve(sent, customer, &rules.set, now);
         Self { customer: customer.to_owned(), outcome, rules }
     }
 
     /// An outcome that is refused before it is resolved.
     #[must_use]
-    pub fn refused(reason: String, rules: Arc<ActiveRules>) -> Self {
-        Self { customer: String::new(), outcome: Err(ItemResult::refused(reason)), rules }
+    pub fn refused(wrong: Vec<FieldViolation>, rules: Arc<ActiveRules>) -> Self {
+        Self { customer: String::new(), outcome: Err(ItemResult::wrong(wrong)), rules }
     }
 }
 
 fn resolve(
-    input: &OutcomeInput,
+    Sent { item: input, wrong }: &Sent<OutcomeInput>,
     customer: &str,
     rules: &RuleSet,
     now: Moment,
 ) -> Result<(NewOutcome, Option<NamedDecision>), ItemResult> {
-    let mut resolver = Resolver::new(rules);
+    let mut resolver = Resolver { violations: wrong.clone(), ..Resolver::new(rules) };
     resolver.id("customer_id", customer);
     resolver.optional_id("outcome_id", &input.outcome_id);
     let at = resolver.occurred("occurred_at", input.occurred, now);
@@ -82,7 +82,7 @@ fn resolve(
         _ => None,
     };
     let Some(action) = action.filter(|_| resolver.violations.is_empty()) else {
-        return Err(ItemResult::wrong(resolver));
+        return Err(ItemResult::wrong(resolver.violations));
     };
     let id = hash_id("outcome", &input.outcome_id);
     let new = NewOutcome { id, decision: DecisionKey::default(), action, channel, outcome: input.outcome, at };
@@ -107,7 +107,7 @@ impl Operation for RecordOutcome {
             Err(refused) => return Applied::unchanged(refused.clone()),
         };
         if customer.standing.is_gone() {
-            return Applied::unchanged(ItemResult::refused("no_lawful_purpose"));
+            return Applied::unchanged(ItemResult::because(ItemCode::Erased));
         }
         // So that it makes no difference when contacts that do not count any more were forgotten.
         customer.settle(context);
@@ -163,8 +163,9 @@ fn logged(new: &NewOutcome, contact: Option<&Contact>, position: u64) -> LoggedO
 /// The answer to an outcome that has no contact.
 fn unknown(outcome: Outcome) -> ItemResult {
     match outcome {
-        Outcome::NotPresented => ItemResult::refused("nothing_to_take_back"),
+        Outcome::NotPresented => ItemResult::refused(ItemCode::NotFound, "nothing_to_take_back"),
         _ => ItemResult::refused(
+            ItemCode::NotFound,
             "unknown_contact: the decision did not choose this action for this customer, or its contact is forgotten",
         ),
     }

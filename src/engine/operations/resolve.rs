@@ -31,7 +31,32 @@ pub(super) type ContextFacts = SmallVec<[(ContextId, Value); 4]>;
 pub(in crate::engine) fn check_customer(id: &str, rules: &RuleSet) -> Result<(), EngineError> {
     let mut resolver = Resolver::new(rules);
     resolver.id("customer_id", id);
-    if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
+    EngineError::refuse(resolver.violations)
+}
+
+/// Refuses a customer id that was never valid. One with a space at an end was valid once, and its customer has the rights
+/// of every other.
+///
+/// # Errors
+/// With the field and the fix.
+pub(in crate::engine) fn check_stored_customer(id: &str, rules: &RuleSet) -> Result<(), EngineError> {
+    let mut resolver = Resolver::new(rules);
+    resolver.required("customer_id", id);
+    resolver.bounded_id("customer_id", id);
+    EngineError::refuse(resolver.violations)
+}
+
+/// Refuses a filter of decisions that can match none: its customer's id or its channel is invalid. Empty means all.
+///
+/// # Errors
+/// With the field and the fix.
+pub(in crate::engine) fn check_filter(customer: &str, channel: &str, rules: &RuleSet) -> Result<(), EngineError> {
+    let mut resolver = Resolver::new(rules);
+    resolver.optional_id("customer_id", customer);
+    if !channel.is_empty() {
+        resolver.channel("channel", channel);
+    }
+    EngineError::refuse(resolver.violations)
 }
 
 /// Collects the errors of a request, against the rules in force.
@@ -49,12 +74,21 @@ impl<'r> Resolver<'r> {
         self.violations.push(FieldViolation::new(field, description));
     }
 
+    /// Refuses a name that the rules do not declare.
+    fn unknown(&mut self, field: String, description: String) {
+        self.violations.push(FieldViolation::unknown(field, description));
+    }
+
     /// Checks a required id.
     pub fn id(&mut self, field: &str, id: &str) {
+        self.required(field, id);
+        self.optional_id(field, id);
+    }
+
+    fn required(&mut self, field: &str, id: &str) {
         if id.is_empty() {
             self.refuse(field, "is required");
         }
-        self.optional_id(field, id);
     }
 
     /// Whether a list or map of a call is short enough.
@@ -65,7 +99,21 @@ impl<'r> Resolver<'r> {
         count <= MOST_ITEMS
     }
 
+    /// Checks an id that may be empty. Ids are compared byte by byte, so one that another system would write differently
+    /// is refused.
     pub fn optional_id(&mut self, field: &str, id: &str) {
+        self.bounded_id(field, id);
+        if id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return;
+        }
+        if id.trim() != id {
+            self.refuse(field, "begins or ends with a space; remove it");
+        } else if id.contains(char::is_control) {
+            self.refuse(field, "has a control character; remove it");
+        }
+    }
+
+    fn bounded_id(&mut self, field: &str, id: &str) {
         if id.len() > LONGEST_ID {
             self.refuse(field, format!("is {} bytes long, at most {LONGEST_ID} are allowed", id.len()));
         }
@@ -88,7 +136,7 @@ impl<'r> Resolver<'r> {
         let known = self.rules.vocabulary.find::<GroupId>(name);
         let used = known.filter(|id| self.rules.declared.groups.get(*id).is_some());
         if used.is_none() {
-            self.refuse(field.to_string(), format!("no action has the group `{name}`"));
+            self.unknown(field.to_string(), format!("no action has the group `{name}`"));
         }
         used
     }
@@ -129,7 +177,7 @@ impl<'r> Resolver<'r> {
             let known: Vec<_> = known.collect();
             let Some((id, field)) = known.iter().find(|(_, field)| field.name == *name) else {
                 let names: Vec<&str> = known.iter().map(|(_, field)| field.name.as_str()).collect();
-                self.refuse(place.to_string(), unknown("field", name, &names));
+                self.unknown(place.to_string(), unknown("field", name, &names));
                 continue;
             };
             let value = value.normal();
@@ -190,9 +238,11 @@ impl<'r> Resolver<'r> {
         let found = vocabulary.find::<I>(name).filter(|id| declared.get(*id).is_some());
         if found.is_none() {
             let known: Vec<&str> = declared.ids().map(|id| vocabulary.name(id)).collect();
-            let message =
-                if name.is_empty() { format!("is required: {}", listed(&known)) } else { unknown(kind, name, &known) };
-            self.refuse(field.to_string(), message);
+            if name.is_empty() {
+                self.refuse(field.to_string(), format!("is required: {}", listed(&known)));
+            } else {
+                self.unknown(field.to_string(), unknown(kind, name, &known));
+            }
         }
         found
     }

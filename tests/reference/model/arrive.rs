@@ -113,12 +113,16 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
             fields.insert(name.clone(), (value, purposes));
         }
     }
+    if customer.gone {
+        return Err("erased");
+    }
     if customer.event_ids.contains(new.id) {
         return Ok(());
     }
     let purposes = lawful(world, customer, &declared.purposes);
     if purposes.is_empty() {
-        return Err("no_lawful_purpose");
+        // Nothing can be known to be lawful then.
+        return Err(if world.trusted { "no_lawful_purpose" } else { "ledger_unavailable" });
     }
     if at + declared.keep <= world.now {
         return Err("too_old");
@@ -176,7 +180,7 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
         _ => {}
     }
     if customer.gone {
-        return Err("no_lawful_purpose");
+        return Err("erased");
     }
     if customer.outcome_ids.contains(new.id) {
         return Ok(());

@@ -310,8 +310,8 @@ fn late_yes_lost(customer: &Customer, name: &str, purpose: &Purpose) -> bool {
     after.any(|r| r.status == Status::Given && r.purpose == name && !r.live)
 }
 
-/// One call of `RecordConsent`. Nothing is recorded where the whole call is refused (`None`): one purpose twice (C6), or
-/// a permission claimed more than five minutes ahead (C7).
+/// One call of `RecordConsent`. Nothing is recorded where the whole call is refused (`None`): one purpose twice (C6). A
+/// permission claimed more than five minutes ahead is refused by itself (C7).
 pub fn record_all(
     world: &World,
     customer: &mut Customer,
@@ -319,10 +319,7 @@ pub fn record_all(
     (deferred, evidence): (bool, bool),
 ) -> Option<Vec<Option<String>>> {
     for (place, change) in changes.iter().enumerate() {
-        let twice = changes.iter().skip(place + 1).any(|other| other.purpose == change.purpose);
-        let permits = Status::named(&change.status).is_some_and(Status::permits);
-        let ahead = change.claimed.is_some_and(|claimed| claimed > world.now + SKEW);
-        if twice || permits && ahead {
+        if changes.iter().skip(place + 1).any(|other| other.purpose == change.purpose) {
             return None;
         }
     }
@@ -360,6 +357,10 @@ struct Source {
 
 /// C2, C5: why one change is refused.
 fn refusal(world: &World, change: &ConsentChange, source: &Source) -> Option<&'static str> {
+    let ahead = change.claimed.is_some_and(|claimed| claimed > world.now + SKEW);
+    if ahead && Status::named(&change.status).is_some_and(Status::permits) {
+        return Some("claimed_at");
+    }
     let Some(status) = Status::named(&change.status) else { return Some("status_not_writable") };
     if status.concerns_everything() {
         if !change.purpose.is_empty() {

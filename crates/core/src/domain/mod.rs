@@ -11,6 +11,7 @@ pub mod expr;
 pub mod id;
 pub mod index;
 pub mod model;
+pub mod notice;
 pub mod packed;
 pub mod purpose;
 pub mod rule_set;

@@ -8,6 +8,7 @@ use crate::domain::expr::{Fact, FactTable};
 use crate::domain::id::{ActionId, IdMap, JourneyId, PurposeId, PurposeSet, Vocabulary};
 use crate::domain::index::Index;
 use crate::domain::model::{Action, Declarations, Journey, LimitRule, Policy};
+use crate::domain::notice::{Notice, Notices};
 use crate::domain::purpose::Purpose;
 use crate::domain::sources::{Location, Places, Sources, Span};
 use crate::domain::time::{Moment, Period};
@@ -15,7 +16,7 @@ use crate::domain::time::{Moment, Period};
 /// A checked rule set. One decision uses one rule set.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
-    /// Hash of the rule files' paths and contents, in hexadecimal; test files do not count.
+    /// Hash of the paths and contents of the rule files and notices, in hexadecimal; test files do not count.
     pub hash: String,
     /// Names and numbers.
     pub vocabulary: Vocabulary,
@@ -42,6 +43,8 @@ pub struct RuleSet {
     /// Where the lines of the rule files begin, so that reasons can name them. Kept decisions keep their rule set, so it
     /// has no texts.
     pub places: Arc<Places>,
+    /// The notices that customers read, old versions included.
+    pub notices: Arc<Notices>,
 }
 
 impl RuleSet {
@@ -57,6 +60,12 @@ impl RuleSet {
         self.declared.purposes.get(id)
     }
 
+    /// The notice that a purpose declares.
+    #[must_use]
+    pub fn notice(&self, purpose: &Purpose) -> Option<&Notice> {
+        self.notices.find(purpose.notice.as_ref()?)
+    }
+
     /// File, inside the rule folder, and line of a place in the rules.
     #[must_use]
     pub fn locate(&self, span: Span) -> Location {
@@ -64,12 +73,15 @@ impl RuleSet {
     }
 }
 
-/// Names a set of rule files by its contents.
+/// Names a set of rule files by its contents and its notices.
 #[must_use]
 pub fn hash(sources: &Sources) -> String {
     let mut hasher = Sha256::new();
-    for (_, file) in sources.iter().filter(|(_, file)| !is_test(&file.path)) {
-        for part in [sources.relative(file), &file.text] {
+    let rules = sources.iter().filter(|(_, file)| !is_test(&file.path));
+    let rules = rules.map(|(_, file)| [sources.relative(file), &file.text]);
+    let notices = sources.notices().iter().map(|notice| [notice.path.as_str(), &notice.text]);
+    for parts in rules.chain(notices) {
+        for part in parts {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }

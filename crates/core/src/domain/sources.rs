@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::notice::Notices;
+
 /// A rule file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FileId(pub u16);
@@ -33,7 +35,17 @@ pub struct SourceFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    notices: Arc<Notices>,
     places: Arc<Places>,
+}
+
+/// The folder of the notices, inside the rule folder.
+pub const NOTICES: &str = "notices/";
+
+/// Whether a file, by its path inside the rule folder, is a notice rather than rules.
+#[must_use]
+pub fn is_notice(path: &str) -> bool {
+    path.starts_with(NOTICES) && !path.ends_with(".yaml") && !path.ends_with(".yml")
 }
 
 /// The paths of rule files and where their lines begin, without their texts: a rule set in memory needs no more to name
@@ -81,8 +93,19 @@ impl Sources {
     #[must_use]
     pub fn under(root: &str, mut files: Vec<SourceFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let places = Places { root: root.to_owned(), files: files.iter().map(FilePlaces::of).collect() };
-        Self { files, places: Arc::new(places) }
+        let places = Places { root: root.to_owned(), files: Vec::new() };
+        let (notices, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| is_notice(places.relative(&file.path)));
+        let notices = notices.into_iter().map(|file| (places.relative(&file.path).to_owned(), file.text));
+        let notices = Arc::new(Notices::new(notices));
+        let places = Places { files: files.iter().map(FilePlaces::of).collect(), ..places };
+        Self { files, notices, places: Arc::new(places) }
+    }
+
+    /// The notices of the folder.
+    #[must_use]
+    pub fn notices(&self) -> &Arc<Notices> {
+        &self.notices
     }
 
     /// Where files and lines begin, without the texts.

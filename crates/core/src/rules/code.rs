@@ -111,6 +111,8 @@ pub const CONTRADICTION: Code = Code(115);
 pub const BAD_TEMPLATE: Code = Code(116);
 /// A section that every rule set needs is missing.
 pub const MISSING_SECTION: Code = Code(117);
+/// A purpose names a notice that is not there, or is empty.
+pub const NO_NOTICE: Code = Code(118);
 
 /// The expression cannot be parsed.
 pub const EXPRESSION_SYNTAX: Code = Code(201);
@@ -233,6 +235,7 @@ pub const CATALOGUE: &[(Code, &str, &str)] = &[
     (CONTRADICTION, "contradiction", document::CONTRADICTION),
     (BAD_TEMPLATE, "bad template", document::BAD_TEMPLATE),
     (MISSING_SECTION, "missing section", document::MISSING_SECTION),
+    (NO_NOTICE, "no notice", document::NO_NOTICE),
     (EXPRESSION_SYNTAX, "expression syntax", expression::EXPRESSION_SYNTAX),
     (EXPRESSION_UNKNOWN_NAME, "unknown name in an expression", expression::EXPRESSION_UNKNOWN_NAME),
     (EXPRESSION_WRONG_TYPE, "wrong type in an expression", expression::EXPRESSION_WRONG_TYPE),

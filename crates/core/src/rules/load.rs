@@ -68,6 +68,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
         consents_read: facts.consents_read(),
         places: Arc::clone(sources.places()),
+        notices: Arc::clone(sources.notices()),
         vocabulary,
         declared,
         dropped: IdMap::default(),
@@ -235,7 +236,7 @@ impl Builder<'_> {
     fn declare_facts(&mut self, sections: &Sections<'_>) {
         let sink = self.sink;
         for entry in &sections.purposes {
-            let read = purpose::read(entry, sink);
+            let read = purpose::read(entry, self.sources.notices(), sink);
             let id = declare(&mut self.vocabulary, &mut self.declared.purposes, entry, read, sink);
             id.map(|id| self.declared.purpose_spans.insert(id, entry.key.span));
         }

@@ -1,6 +1,8 @@
 //! Checks rules against their predecessors: a purpose cannot change its basis silently, and a line lost from a file
 //! does not lose data.
 
+use std::sync::Arc;
+
 use super::code;
 use super::diagnostic::Diagnostic;
 use super::load::Loaded;
@@ -17,6 +19,10 @@ impl Loaded {
         let refused: Vec<Diagnostic> =
             known(before, now).filter_map(|(id, known)| refuse(id, &known.terms, &rules)).collect();
         if refused.is_empty() {
+            // Kept decisions keep their rule sets: those with the same notices share their texts.
+            if rules.notices == before.notices {
+                rules.notices = Arc::clone(&before.notices);
+            }
             for (id, known) in known(before, now) {
                 if rules.purpose(id).is_none() {
                     rules.dropped.insert(id, known);

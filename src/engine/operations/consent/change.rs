@@ -1,14 +1,15 @@
 //! Consent changes as they arrive: what makes a request invalid, which changes are refused, and the records of the
 //! others.
 
+use super::super::item::{ItemCode, code_of};
 use super::super::resolve::{Resolver, unknown};
 use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash};
 use crate::domain::id::PurposeId;
-use crate::domain::purpose::Basis;
+use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, FieldViolation};
 
 /// The most changes of one call.
 const MOST_CHANGES: usize = 64;
@@ -47,6 +48,38 @@ pub struct ConsentChange {
     pub claimed: Option<Moment>,
     /// When a grant ends, exclusive.
     pub valid_until: Option<Moment>,
+    /// The fields that could not be read: with one of them the change is refused.
+    pub wrong: Vec<FieldViolation>,
+}
+
+/// Why a change is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the caller can do about it.
+    pub code: ItemCode,
+    /// A stable word, or what is wrong with it.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// Fields of it are wrong.
+    pub fn wrong(faults: &[FieldViolation]) -> Self {
+        Self { code: code_of(faults), reason: EngineError::Invalid(faults.to_vec()).to_string() }
+    }
+
+    fn invalid(word: &str) -> Self {
+        Self { code: ItemCode::Invalid, reason: word.to_owned() }
+    }
+
+    /// The customer was erased.
+    pub fn erased() -> Self {
+        Self { code: ItemCode::Erased, reason: "erased".to_owned() }
+    }
+
+    /// The customer was not erased, and so cannot return.
+    pub fn not_erased() -> Self {
+        Self::invalid("not_erased")
+    }
 }
 
 impl ConsentChange {
@@ -62,6 +95,7 @@ impl ConsentChange {
             expression: String::new(),
             claimed: None,
             valid_until: None,
+            wrong: Vec::new(),
         }
     }
 }
@@ -93,7 +127,11 @@ pub fn record(
     }
 }
 
-pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Result<(), EngineError> {
+/// The longest text of a change or of its source, in bytes.
+const LONGEST_TEXT: usize = 4_096;
+
+/// Refuses a request of which nothing can be recorded.
+pub fn validate(request: &ConsentRequest, rules: &RuleSet) -> Result<(), EngineError> {
     let mut resolver = Resolver::new(rules);
     resolver.id("customer_id", &request.customer);
     resolver.optional_id("idempotency_key", &request.idempotency_key);
@@ -102,34 +140,55 @@ pub fn validate(request: &ConsentRequest, rules: &RuleSet, now: Moment) -> Resul
         resolver.refuse("changes", format!("has {count} items; give 1 to {MOST_CHANGES}"));
     }
     let texts = [&request.source.channel, &request.source.actor, &request.source.evidence];
-    if texts.iter().any(|text| text.len() > 4_096) {
+    if texts.iter().any(|text| text.len() > LONGEST_TEXT) {
         resolver.refuse("source", "holds a text longer than 4096 bytes");
     }
     resolver.optional_id("source.actor", &request.source.actor);
     for (index, change) in request.changes.iter().take(MOST_CHANGES).enumerate() {
-        // A "no" takes effect from its arrival, whatever the clock of its source says.
-        if change.status.permits() {
-            resolver.occurred(&format!("changes[{index}].claimed_at"), change.claimed, now);
-        }
         if let Some(first) = request.changes.iter().take(index).position(|before| before.purpose == change.purpose) {
             let what = if change.purpose.is_empty() { "every purpose" } else { "the same purpose" };
             let why = format!("concerns {what}, as changes[{first}] does; give one change for each purpose");
             resolver.refuse(format!("changes[{index}].purpose"), why);
         }
-        if [&change.purpose, &change.notice, &change.language, &change.expression].iter().any(|text| text.len() > 4_096)
-        {
-            resolver.refuse(format!("changes[{index}]"), "holds a text longer than 4096 bytes");
-        }
     }
-    if resolver.violations.is_empty() { Ok(()) } else { Err(EngineError::Invalid(resolver.violations)) }
+    EngineError::refuse(resolver.violations)
 }
 
-/// Why a change cannot be recorded: a stable word, and for a wrong name its correction.
-pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet) -> Option<String> {
+/// What is wrong with the fields of a change.
+pub fn faults(change: &ConsentChange, rules: &RuleSet, now: Moment) -> Vec<FieldViolation> {
+    let mut resolver = Resolver { violations: change.wrong.clone(), ..Resolver::new(rules) };
+    // A "no" takes effect from its arrival, whatever the clock of its source says.
+    if change.status.permits() {
+        resolver.occurred("claimed_at", change.claimed, now);
+    }
+    let ConsentChange { purpose, notice, language, expression, .. } = change;
+    for (field, text) in [("purpose", purpose), ("notice", notice), ("expression", expression)] {
+        if text.len() > LONGEST_TEXT {
+            resolver.refuse(field, format!("is {} bytes long, at most {LONGEST_TEXT} are allowed", text.len()));
+        }
+    }
+    if !language.is_empty() && !is_language(language) {
+        resolver.refuse("language", "is not a BCP 47 tag such as `de-AT`");
+    }
+    resolver.violations
+}
+
+/// Whether a text has the form of a language tag (RFC 5646): parts of one to eight letters and digits, the first of
+/// letters alone.
+fn is_language(tag: &str) -> bool {
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let first = tag.split('-').next().unwrap_or_default();
+    let begins =
+        first.bytes().all(|byte| byte.is_ascii_alphabetic()) && (first.len() > 1 || tag.starts_with(['x', 'i']));
+    begins && tag.len() <= 255 && tag.split('-').all(is_part)
+}
+
+/// Why a change cannot be recorded.
+pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet) -> Option<Refusal> {
     let (status, purpose) = (change.status, rules.vocabulary.find::<PurposeId>(&change.purpose));
     let proved = !request.source.evidence.is_empty();
     if matches!(status, ConsentStatus::Expired | ConsentStatus::Erased) {
-        return Some("status_not_writable".into());
+        return Some(Refusal::invalid("status_not_writable"));
     }
     if status.concerns_everything() {
         let returned = status == ConsentStatus::Returned;
@@ -139,34 +198,55 @@ pub fn refusal(request: &ConsentRequest, change: &ConsentChange, rules: &RuleSet
             (_, true) => "evidence_required",
             _ => return None,
         };
-        return Some(refused.into());
+        return Some(Refusal::invalid(refused));
     }
     // A "no" to a purpose that the rules no longer declare still counts, in case they declare it again.
     let Some(terms) = purpose.and_then(|id| rules.purpose(id)) else {
         return (purpose.is_none() || status.permits()).then(|| unknown_purpose(&change.purpose, rules));
     };
-    match status {
-        ConsentStatus::Given if terms.retired => Some("purpose_retired".into()),
+    if let Some(wrong) = another_notice(change, terms, rules).filter(|_| status == ConsentStatus::Given) {
+        return Some(Refusal::wrong(&[wrong]));
+    }
+    let refused = match status {
+        ConsentStatus::Given if terms.retired => "purpose_retired",
         ConsentStatus::Given if terms.basis == Basis::ExplicitConsent && request.deferred && !proved => {
-            Some("evidence_required".into())
+            "evidence_required"
         }
         // A purpose that the customer may object to accepts every "no", in any wording.
-        _ if terms.stops_on_objection() || terms.basis.needs_consent() => None,
-        ConsentStatus::Objected => Some("basis_allows_no_objection".into()),
-        _ => Some("basis_needs_no_consent".into()),
-    }
-}
-
-fn unknown_purpose(name: &str, rules: &RuleSet) -> String {
-    let declared: Vec<&str> = rules.declared.purposes.ids().map(|id| rules.vocabulary.name(id)).collect();
-    format!("unknown_purpose: {}", unknown("purpose", name, &declared))
-}
-
-/// Whether a request makes an erased customer known again: a live yes in person, or the status `returned`.
-pub fn returns(request: &ConsentRequest, rules: &RuleSet) -> bool {
-    let comes_back = |change: &ConsentChange| {
-        let begins = matches!(change.status, ConsentStatus::Given | ConsentStatus::Returned);
-        begins && refusal(request, change, rules).is_none()
+        _ if terms.stops_on_objection() || terms.basis.needs_consent() => return None,
+        ConsentStatus::Objected => "basis_allows_no_objection",
+        _ => "basis_needs_no_consent",
     };
-    !request.deferred && request.changes.iter().any(comes_back)
+    Some(Refusal::invalid(refused))
+}
+
+/// What is wrong with a yes to another text than the one that the purpose declares.
+fn another_notice(change: &ConsentChange, terms: &Purpose, rules: &RuleSet) -> Option<FieldViolation> {
+    let (read, declared) = (change.notice_hash?, rules.notice(terms)?);
+    if read == declared.hash {
+        return None;
+    }
+    let path = &declared.path;
+    let why = match rules.notices.by_hash(read) {
+        Some(other) => format!("is that of `{}`, and the purpose declares `{path}`", other.path),
+        None => format!("is not that of `{path}`, which the purpose declares"),
+    };
+    Some(FieldViolation::new("notice_hash", why))
+}
+
+/// The hash of the notice that the customer read: as stated, or that of the declared notice if the change names it.
+pub fn notice_hash(change: &ConsentChange, terms: Option<&Purpose>, rules: &RuleSet) -> Option<NoticeHash> {
+    let declared = || terms.and_then(|terms| rules.notice(terms)).filter(|declared| declared.path == change.notice);
+    change.notice_hash.or_else(|| declared().map(|declared| declared.hash))
+}
+
+fn unknown_purpose(name: &str, rules: &RuleSet) -> Refusal {
+    let declared: Vec<&str> = rules.declared.purposes.ids().map(|id| rules.vocabulary.name(id)).collect();
+    let code = if name.is_empty() { ItemCode::Invalid } else { ItemCode::UnknownName };
+    Refusal { code, reason: format!("unknown_purpose: {}", unknown("purpose", name, &declared)) }
+}
+
+/// Whether an accepted change makes an erased customer known again: a live yes in person, or the status `returned`.
+pub fn returns(request: &ConsentRequest, change: &ConsentChange) -> bool {
+    !request.deferred && matches!(change.status, ConsentStatus::Given | ConsentStatus::Returned)
 }

@@ -220,8 +220,9 @@ fn legal_basis(basis: Basis) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{ConsentSource, NoticeHash};
+    use super::super::record::ConsentSource;
     use super::*;
+    use crate::domain::notice::NoticeHash;
     use crate::domain::time::Moment;
 
     fn record() -> ConsentRecord {

@@ -7,5 +7,7 @@ pub mod standing;
 
 pub use gate::{Denial, Stage, Verdict, binding, late_yes_lost, lawful, must_not_be_asked};
 pub use json_ld::json_ld;
-pub use record::{ConsentRecord, ConsentStatus, NoticeHash};
+pub use record::{ConsentRecord, ConsentStatus};
 pub use standing::Standing;
+
+pub use super::notice::NoticeHash;

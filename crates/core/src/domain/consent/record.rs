@@ -1,9 +1,8 @@
 //! One consent record: one customer, one purpose, one change. Records are never deleted.
 
-use std::fmt;
-
 use compact_str::CompactString;
 
+use crate::domain::notice::NoticeHash;
 use crate::domain::purpose::Basis;
 use crate::domain::time::{Moment, Period};
 
@@ -88,30 +87,6 @@ pub struct ConsentRecord {
     pub source: ConsentSource,
     /// The authenticated caller that recorded it; empty where callers are not authenticated.
     pub recorded_by: String,
-}
-
-/// The SHA-256 of a notice. Its `Display` has 64 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct NoticeHash(pub [u8; 32]);
-
-impl NoticeHash {
-    /// The hash with these 64 hexadecimal digits, in lower or upper case; `None` for any other text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-        let byte = |[high, low]: &[u8; 2]| {
-            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            Some(digit(*high)? << 4 | digit(*low)?)
-        };
-        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-        bytes?.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Display for NoticeHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// Where a consent record came from, as the caller states it.

@@ -232,3 +232,17 @@ Right:
     channels: {...}
     actions: [...]
 ";
+
+pub(super) const NO_NOTICE: &str = r"A purpose names a notice, the text that the customer is shown, and
+the folder `notices` beside the rules has no such file, or an empty one. Records
+of consent name the notice and its hash: without the text, nobody can prove what
+the customer agreed to. Keep old versions in the folder.
+
+Wrong:
+
+    advice: {basis: consent, notice: agreements/advice.md}
+
+Right:
+
+    advice: {basis: consent, notice: notices/advice-v1.md}
+";

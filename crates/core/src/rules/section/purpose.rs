@@ -1,7 +1,10 @@
 //! `purposes:` why personal data may be used.
 
 use crate::domain::id::{IdMap, PurposeId, PurposeSet, Vocabulary};
+use crate::domain::notice::Notices;
 use crate::domain::purpose::{Basis, Purpose};
+use crate::domain::sources::Span;
+use crate::rules::diagnostic::Diagnostic;
 use crate::rules::fields::Fields;
 use crate::rules::reader;
 use crate::rules::sink::Sink;
@@ -17,7 +20,7 @@ crate::words! {
 }
 
 /// Reads one purpose; its ancestors are set by [`link`] when all are known.
-pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
+pub fn read(entry: &Entry, notices: &Notices, sink: &Sink) -> Option<Purpose> {
     reader::check_id(entry.key.spanned(), false, sink)?;
     let fields = Fields::of(&entry.value, &shape::PURPOSE, sink)?;
     let basis: Option<Basis> = fields.need("basis");
@@ -49,8 +52,34 @@ pub fn read(entry: &Entry, sink: &Sink) -> Option<Purpose> {
         let help = "remove `gpc`, or give the selling and sharing a purpose of its own that rests on consent";
         reader::refuse::<()>(node.span, code::CONTRADICTION, message, help, sink);
     }
+    if let (Some(path), Some(node)) = (&purpose.notice, fields.optional("notice")) {
+        refuse_missing_notice(path, node.span, notices, sink);
+    }
     fields.finish();
     basis.map(|_| purpose)
+}
+
+/// Reports a notice without a file: nobody could prove what a customer read.
+fn refuse_missing_notice(path: &str, span: Span, notices: &Notices, sink: &Sink) {
+    match notices.find(path) {
+        Some(notice) if notice.text.trim().is_empty() => {
+            let help = "write into it what the customer is told";
+            reader::refuse::<()>(span, code::NO_NOTICE, format!("the notice `{path}` is empty"), help, sink);
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("there is no notice `{path}`");
+            let known: Vec<&str> = notices.iter().map(|notice| notice.path.as_str()).collect();
+            let diagnostic = Diagnostic::error(code::NO_NOTICE, span, message);
+            sink.push(match reader::nearest(path, &known) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).replace(near),
+                None => diagnostic.help(
+                    "write what the customer is told into a file in the folder `notices` beside the rules, and name it \
+                     here, as in `notices/advice-v1.md`",
+                ),
+            });
+        }
+    }
 }
 
 /// Sets each purpose's ancestors: `marketing` is an ancestor of `marketing.email`, not of `marketingx`. An ancestor

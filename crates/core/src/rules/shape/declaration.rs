@@ -58,11 +58,15 @@ pub static PURPOSE: Shape = Shape {
         may("expires_after", Form::Period, "how long a yes lasts; only with consent"),
         may("cooling_off", Form::Period, "how long after a no the customer is not asked again; only with consent"),
         may("version", Form::Whole(1, 1_000_000), "a yes to another version does not cover this one"),
-        may("notice", Form::Exact, "where to find the text that the customer is shown"),
+        may(
+            "notice",
+            Form::Exact,
+            "the text that the customer is shown: a file in the folder `notices`, such as `notices/advice-v1.md`",
+        ),
         may(
             "gpc",
             Form::Word(|| words(&GpcMeaning::NAMES)),
-            "it sells or shares data: a browser's `Sec-GPC: 1` is an objection to it",
+            "it sells or shares data: a browser's `Sec-GPC: 1` (or `1, 1`) is an objection to it",
         ),
         may("retired", Form::Flag, "it has ended: data kept for it alone is deleted, and no rule may name it"),
     ],
