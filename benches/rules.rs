@@ -25,7 +25,7 @@ use tactful::domain::rule_set::RuleSet;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::Moment;
 use tactful::domain::value::Value;
-use tactful::domain::view::{Scene, Situation, Subject};
+use tactful::domain::view::{Contacts, Scene, Situation, Subject};
 use tactful::rules::load;
 
 /// As in the server.
@@ -148,7 +148,7 @@ fn over_customers(rules: &RuleSet, mut fitting: impl FnMut(&Scene<'_>) -> usize)
     let contexts: Vec<Vec<(ContextId, Value)>> =
         catalogue::customers().iter().map(|customer| context(rules, customer)).collect();
     let (state, standing) = (CustomerState::default(), Standing::default());
-    let subject = Subject { state: &state, standing: &standing, ledger_trusted: true, contacts_logged: true };
+    let subject = Subject { state: &state, standing: &standing, ledger_trusted: true, contacts: Contacts::default() };
     let scenes: Vec<Scene<'_>> = contexts
         .iter()
         .map(|context| Scene::new(rules, subject, Situation { context, channel: None }, Moment(1_772_442_000_000)))

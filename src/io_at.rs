@@ -21,6 +21,17 @@ impl IoAt {
     }
 }
 
+/// Whether an open file has no name any more: what is written to it is lost.
+///
+/// # Errors
+/// When the system does not say.
+pub fn is_removed(file: &std::fs::File) -> io::Result<bool> {
+    #[cfg(unix)]
+    return Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0);
+    #[cfg(not(unix))]
+    return file.metadata().map(|_| false);
+}
+
 /// Adds the path to the error of a result.
 pub trait AtPath<T> {
     /// Adds the path to the error.

@@ -12,7 +12,7 @@ use crate::ledger::{
     ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, OpenedLedger, RecordSummary, ReopeningLedger, Repair,
 };
 use crate::storage::Embedded;
-use crate::store::{CustomerStore, OpenedStore, StoreError, StoreRecovery};
+use crate::store::{CustomerStore, Loss, OpenedStore, StoreError, StoreRecovery};
 
 /// An open data folder. Rules are loaded with its names, then the engine is made ([`Node::engine`]).
 #[derive(Debug)]
@@ -117,6 +117,22 @@ impl Node {
         self.ledger.size()
     }
 
+    /// Whether contacts may be lost.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.store.as_ref().map_or(Loss::None, CustomerStore::loss)
+    }
+
+    /// Records whether contacts may be lost, and that the store is the newest.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_loss(&self, loss: Loss) -> Result<(), StoreError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        store.set_loss(loss)?;
+        store.note_head()
+    }
+
     /// The ledger, if it can be opened again after its disk failed.
     #[must_use]
     pub fn reopening(&self) -> Option<Arc<ReopeningLedger>> {
@@ -127,10 +143,10 @@ impl Node {
     /// counts as used up.
     #[must_use]
     pub fn engine(self, rules: Arc<RuleSet>, limits: Limits, memory: Option<MemoryLimit>, now: Moment) -> Engine {
-        let known = self.store.is_some();
+        let lost = self.store.as_ref().map_or(Some(now), |store| store.date_loss(now));
         let backend = Embedded::new(self.ledger, self.store).logging(self.log);
         let engine = Engine::over(rules, Arc::new(backend), limits, now).with_memory_limit(memory);
-        let engine = if known { engine } else { engine.assume_limits_used(now) };
+        engine.assume_limits_used(lost);
         engine.resume(&self.summary);
         engine.trust_ledger(self.trouble.is_none());
         engine

@@ -8,7 +8,7 @@ use super::{BackupError, checksums, sync_tree};
 use crate::io_at::AtPath as _;
 use crate::ledger::disk::{Disk as _, RealDisk};
 use crate::ledger::{DataFolder, FileLedger, Ledger as _, LedgerSettings, OpenError, Repair, lock_ledger, verify_copy};
-use crate::store::{CustomerCount, CustomerStore, OpenedStore, StoreRecovery, unpack};
+use crate::store::{CustomerCount, CustomerStore, Loss, OpenedStore, StoreRecovery, forget_store, unpack};
 
 /// The result of a restore.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub fn restore(backup: &Path, settings: &LedgerSettings, replace: bool) -> Resul
     // From this rename until the folder is removed, the data folder counts as incomplete.
     let complete = folder.restoring();
     RealDisk.remove_folder(&complete).at(&complete)?;
+    // The store of the backup is older than the one that the keys folder remembers, and wanted.
+    forget_store(&settings.keys)?;
     fs::rename(&staging, &complete).and_then(|()| RealDisk.sync_folder(data)).at(&complete)?;
     summary.replaced = (!previous.is_empty()).then(|| move_aside(&folder, &previous)).transpose()?;
     for entry in DataFolder::PARTS.iter().filter(|entry| complete.join(entry).exists()) {
@@ -106,7 +108,10 @@ fn open(staging: &Path, settings: &LedgerSettings) -> Result<RestoreSummary, Bac
     }
     let opened = FileLedger::open(&settings)?;
     let keys = opened.ledger.vault(&settings)?;
-    let OpenedStore { store, recovery, .. } = CustomerStore::open(staging, keys, &opened.ledger.erased())?;
+    let OpenedStore { store, mut recovery, .. } = CustomerStore::open(staging, keys, &opened.ledger.erased())?;
+    // It is older than the present one, or restored into another place: an operator wants it.
+    recovery.older = false;
+    store.set_loss(Loss::None)?;
     let (records, customers) = (opened.ledger.size(), store.count()?);
     Ok(RestoreSummary { records, customers, repairs: opened.repairs, recovery, replaced: None })
 }

@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod connection;
 mod customer;
+mod data;
 mod decide;
 mod decision;
 mod explain;
@@ -66,6 +67,7 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
+    Data(data::Data),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -161,6 +163,7 @@ impl Command {
             Self::Replay(command) => command.run(),
             Self::Explain(command) => command.run(),
             Self::Ledger(command) => command.run(),
+            Self::Data(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Token(command) => command.run(),

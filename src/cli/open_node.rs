@@ -8,7 +8,7 @@ use super::Failure;
 use crate::decision_log::{LogError, LogSettings};
 use crate::ledger::{LedgerSettings, OpenError};
 use crate::node::{Node, NodeError};
-use crate::store::{StoreError, StoreRecovery};
+use crate::store::{Loss, StoreError, StoreRecovery};
 
 /// Where the ledger is.
 #[derive(Debug, Args)]
@@ -46,10 +46,7 @@ pub(super) fn open_node(
         settings.expected_head = Some((path.clone(), note));
     }
     let customers = settings.data_folder().customers();
-    let node = Node::open_logging(settings, log).map_err(|error| {
-        let help = no_node(&error, &customers);
-        Failure::new(error.to_string()).help(help)
-    })?;
+    let node = Node::open_logging(settings, log).map_err(|error| node_failure(&error, &customers))?;
     if let Some(trouble) = &node.trouble {
         eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(trouble));
     }
@@ -58,7 +55,15 @@ pub(super) fn open_node(
     if node.recovery != StoreRecovery::default() {
         eprintln!("warning: {}", node.recovery);
     }
+    if node.loss() != Loss::None {
+        eprintln!("help: `tactful data repair --accept`, with the server stopped, lets limits count what is known");
+    }
     Ok(node)
+}
+
+/// Why a data folder does not open, and what an operator can do.
+pub(super) fn node_failure(error: &NodeError, customers: &Path) -> Failure {
+    Failure::new(error.to_string()).help(no_node(error, customers))
 }
 
 /// What an operator can do if a data folder does not open.
@@ -92,13 +97,13 @@ fn store_way_out(folder: &Path) -> String {
 }
 
 /// What an operator can do if a ledger does not open.
-fn way_out(error: &OpenError) -> &'static str {
+pub(super) fn way_out(error: &OpenError) -> &'static str {
     match error {
         OpenError::Newer { .. } => "start the version that wrote them",
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
         OpenError::OtherHead { .. } => {
             "restore the newest backup; `tactful restore --help` says how to continue from an older one"
         }
-        _ => "restore them from a copy, or move them away",
+        _ => "`tactful data check` says what is damaged; restore a backup with `tactful restore BACKUP --replace`",
     }
 }

@@ -1,6 +1,7 @@
 //! `tactful serve`: the server.
 
 mod door;
+mod stop_signal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ use crate::rules::diagnostic::Severity;
 use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
-use crate::serve::{Parts, serve};
+use crate::serve::{Parts, ServeError, serve};
 use crate::telemetry::{self, LogFormat};
 
 /// If the clock is further ahead of the newest record at the start, it may be wrong: nothing is deleted for a while.
@@ -172,7 +173,7 @@ impl Serve {
             None => (None, None),
         };
         let door = self.door.open(&self.ledger.settings().keys).await?;
-        let stop = stop_signal();
+        let stop = stop_signal::stop_signal()?;
         let operators = door.admin.as_ref().and_then(|admin| admin.local_addr().ok());
         let console = operators.unwrap_or(address);
         self.greet(&rules.set, &node, Addresses { calls: address, console, metrics: metrics_address });
@@ -194,9 +195,17 @@ impl Serve {
         let transport = self.transport();
         let write_behind = Some(writing);
         let parts = Parts { engine, clock, reloader, watch_rules, metrics, transport, door, write_behind, ledger };
-        serve(parts, listener, stop).await.map_err(|error| Failure::new(error.to_string()))?;
-        say("stopped");
-        Ok(Verdict::InOrder)
+        match serve(parts, listener, stop).await {
+            Ok(()) => {
+                say("stopped");
+                Ok(Verdict::InOrder)
+            }
+            Err(ServeError::Unfinished(unfinished)) => {
+                eprintln!("error: stopped, but {unfinished}");
+                Ok(Verdict::Wrong)
+            }
+            Err(error) => Err(Failure::new(error.to_string())),
+        }
     }
 
     /// How many connections may be open, as far as the process may open descriptors.
@@ -305,24 +314,4 @@ struct FirstRules {
     folder: RuleFolder,
     files: RuleFiles,
     loaded: Loaded,
-}
-
-/// Completes at Ctrl-C or SIGTERM; the signals are handled from the call on, not only from the first poll.
-fn stop_signal() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    async move {
-        #[cfg(unix)]
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-        // If signals cannot be handled, the server runs until it is killed.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -15,7 +15,8 @@ const MAX_STEP: Period = Period(5 * 60_000);
 /// Differences up to this are the rounding of two clocks.
 const ROUNDING: i64 = 10;
 
-type Source = Box<dyn Fn() -> Moment + Send + Sync>;
+/// A clock of the machine.
+pub type Source = Box<dyn Fn() -> Moment + Send + Sync>;
 
 /// The machine's clock, guarded against steps.
 pub struct GuardedTime {
@@ -35,7 +36,9 @@ impl GuardedTime {
         Self::over(Box::new(now), Box::new(since_boot), newest)
     }
 
-    fn over(wall: Source, since_boot: Source, newest: Option<Moment>) -> Self {
+    /// The same over other clocks: the time of day, and the time since the machine was started.
+    #[must_use]
+    pub fn over(wall: Source, since_boot: Source, newest: Option<Moment>) -> Self {
         let time = wall().max(newest.unwrap_or(Moment::DISTANT_PAST));
         let offset = AtomicI64::new(time.0.saturating_sub(since_boot().0));
         Self { wall, since_boot, offset, step: AtomicI64::new(0) }

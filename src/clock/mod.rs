@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::{Moment, Period};
 
-pub use guard::GuardedTime;
+pub use guard::{GuardedTime, Source};
 
 /// A source of the current time. A closure is one.
 pub trait Time: Send + Sync {

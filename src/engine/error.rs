@@ -58,6 +58,9 @@ pub enum EngineError {
     /// The customer cannot be stored now; nothing was counted.
     #[error("the customer cannot be stored now: {0}")]
     NotStored(String),
+    /// The customer cannot be read now.
+    #[error("the customer cannot be read now: {0}")]
+    NotReadable(String),
     /// Contacts and outcomes cannot be logged now: a killed process would forget them.
     #[error("contacts and outcomes cannot be logged now; send it again, it counts once")]
     NotLogged,

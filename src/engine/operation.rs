@@ -11,7 +11,7 @@ use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::transition::Terms;
-use crate::domain::view::Subject;
+use crate::domain::view::{Contacts, Subject};
 use crate::store::LoggedChange;
 
 pub use crate::storage::{Durability, StateChange};
@@ -31,6 +31,11 @@ pub trait Operation: Sync {
 
     /// The rules under which names were resolved; the same for every run.
     fn rules(&self) -> &RuleSet;
+
+    /// Whether it needs more of the customer than their standing. What does not goes on while customers cannot be read.
+    fn needs_state(&self) -> bool {
+        true
+    }
 
     /// Decides and changes, in the customer's critical section. Restrictions of consent take effect here.
     fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Self::Draft>;
@@ -72,8 +77,8 @@ pub struct Context<'a> {
     pub now: Moment,
     /// Whether consent can be relied on.
     pub ledger_trusted: bool,
-    /// Whether contacts can be logged; if not, no action that a limit counts is chosen.
-    pub contacts_logged: bool,
+    /// Whether contacts can be relied on.
+    pub contacts: Contacts,
     /// From when on data past its time is deleted: later than now if the machine's clock may be wrong.
     pub purges_from: Moment,
     pub(super) ids: &'a Ids,
@@ -82,8 +87,8 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A customer as a decision sees them.
     pub(super) fn subject<'c>(&self, customer: &'c Customer) -> Subject<'c> {
-        let Self { ledger_trusted, contacts_logged, .. } = *self;
-        Subject { state: &customer.state, standing: &customer.standing, ledger_trusted, contacts_logged }
+        let Self { ledger_trusted, contacts, .. } = *self;
+        Subject { state: &customer.state, standing: &customer.standing, ledger_trusted, contacts }
     }
 
     /// What the law and the rules allow for a customer with this standing, now.

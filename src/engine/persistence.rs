@@ -121,7 +121,7 @@ impl Engine {
             let id = stored.customer.as_str();
             // On a copy, so that only customers with something to purge are loaded into memory.
             let held = self.customers.read(id, Customer::clone);
-            let mut customer = held.unwrap_or_else(|| self.assemble(id, self.storage.backend().read(id)).customer);
+            let Some(mut customer) = held.or_else(|| self.read_copy(id)) else { continue };
             customer.settle(&context);
             let is_same = |settled: Vec<u8>| stored.encode().is_ok_and(|stored| stored == settled);
             if !customer.encode(id).ok().flatten().is_some_and(is_same) {
@@ -129,6 +129,12 @@ impl Engine {
                 drop(self.execute_blocking(&settle, now));
             }
         }
+    }
+
+    /// A copy of a customer as stored; `None` if they cannot be read now.
+    fn read_copy(&self, id: &str) -> Option<Customer> {
+        let stored = self.storage.backend().read(id);
+        stored.customer.is_ok().then(|| self.assemble(id, stored).customer)
     }
 
     /// Applies elapsed time to all customers in memory, also to those not in use: retention, expiry, lapses.

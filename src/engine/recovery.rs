@@ -14,6 +14,12 @@ impl Engine {
         self.revocations.has_unrecorded()
     }
 
+    /// The number of customers with restrictions in effect that could not be recorded.
+    #[must_use]
+    pub fn unrecorded(&self) -> u64 {
+        self.revocations.unrecorded_customers()
+    }
+
     /// Records the restrictions that could not be recorded while the ledger had failed, gives the customers that were
     /// loaded meanwhile their standing, and relies on consent again. Returns how many records were written. To be called
     /// once the ledger takes records again; it reads the disk on this thread.

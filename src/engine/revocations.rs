@@ -102,6 +102,11 @@ impl Revocations {
         self.restricted.load(Ordering::Acquire) > 0
     }
 
+    /// The number of customers with restrictions in effect that are not known to be durable.
+    pub fn unrecorded_customers(&self) -> u64 {
+        self.restricted.load(Ordering::Acquire)
+    }
+
     /// Whether these restrictions of a customer are in effect and not known to be durable, and no erasure removes them.
     pub fn is_unrecorded(&self, customer: &str, records: &Restrictions) -> bool {
         let under_way = self.read();

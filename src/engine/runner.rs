@@ -28,7 +28,7 @@ impl Engine {
         let mut recording = None;
         loop {
             let denials = self.revocations.denials();
-            let mut ran = self.run(operation, &context, &mut recording).await;
+            let mut ran = self.run(operation, &context, &mut recording).await?;
             operation.explain(&ran.draft);
             // Before the check for denials: an erasure either finds it here, or is seen by the check.
             ran.published.iter().for_each(|record| self.decisions.keep(record));
@@ -39,15 +39,15 @@ impl Engine {
                     recording = ran.recording;
                     continue;
                 }
-                Err(EngineError::NotLogged) if epoch.is_some() && context.contacts_logged => {
+                Err(EngineError::NotLogged) if epoch.is_some() && context.contacts.logged => {
                     self.undo(operation, &ran.draft).await;
-                    context.contacts_logged = false;
+                    context.contacts.logged = false;
                     continue;
                 }
                 Err(error) => return Err(error),
             }
             // Without a denial since, no answer needs a look at its customer.
-            if epoch.is_some() && self.revocations.denials() != denials && Some(self.epoch(operation).await) != epoch {
+            if epoch.is_some() && self.revocations.denials() != denials && self.epoch(operation).await != epoch {
                 self.undo(operation, &ran.draft).await;
                 continue;
             }
@@ -95,12 +95,15 @@ impl Engine {
             let context = self.context(operation.rules(), now);
             runs.push((self.run(operation, &context, &mut None).await, context));
         }
-        for (operation, (mut ran, context)) in operations.iter().zip(runs) {
-            answers.push(match self.commit(operation, &mut ran, &context).await {
-                Ok(true) => Ok(operation.finish(ran.draft)),
-                Ok(false) => self.execute(operation, now).await,
-                Err(error) => Err(error),
-            });
+        for (operation, (ran, context)) in operations.iter().zip(runs) {
+            let answer = async {
+                let mut ran = ran?;
+                match self.commit(operation, &mut ran, &context).await? {
+                    true => Ok(operation.finish(ran.draft)),
+                    false => self.execute(operation, now).await,
+                }
+            };
+            answers.push(answer.await);
         }
         answers
     }
@@ -112,7 +115,7 @@ impl Engine {
         operation: &O,
         context: &Context<'_>,
         before: &mut Option<Recording<'e>>,
-    ) -> Ran<'e, O::Draft> {
+    ) -> Result<Ran<'e, O::Draft>, EngineError> {
         let id = operation.customer();
         loop {
             let run = |slot: &mut Slot<Customer>| {
@@ -130,8 +133,8 @@ impl Engine {
                 let load = slot.customer.load();
                 Some(Ran { draft, pending, published, recording, load })
             };
-            match self.enter(id, run).await {
-                Some(ran) => return ran,
+            match self.enter_if(id, operation.needs_state(), run).await? {
+                Some(ran) => return Ok(ran),
                 None => {
                     // The erasure waits for them, and removes them.
                     *before = None;
@@ -203,29 +206,46 @@ impl Engine {
             _ = self.submit(operation.customer(), slot, before, effects);
             forget
         };
-        if let Some(record) = self.enter(operation.customer(), undo).await {
+        if let Some(record) = self.enter(operation.customer(), undo).await.flatten() {
             self.decisions.remove(record.id.key());
         }
     }
 
     /// Changes a customer in the critical section, after loading them if they are not in memory: the only way to a
     /// customer. No thread that answers calls waits for the disk here.
-    pub(super) async fn enter<T, F>(&self, id: &str, work: F) -> T
+    ///
+    /// # Errors
+    /// When the customer cannot be read now, and the change needs more than the standing (`needs_state`). Otherwise it
+    /// then changes a copy with the standing alone, which is not kept.
+    async fn enter_if<T, F>(&self, id: &str, needs_state: bool, work: F) -> Result<T, EngineError>
     where
         F: FnOnce(&mut Slot<Customer>) -> T,
     {
         let mut work = match self.customers.update(id, work) {
-            Ok(result) => return result,
+            Ok(result) => return Ok(result),
             Err(work) => work,
         };
         loop {
             let ticket = self.customers.ticket(id);
-            let loaded = self.load(id).await;
+            let (loaded, unread) = self.load(id).await;
+            match unread {
+                Some(error) if needs_state => return Err(EngineError::NotReadable(error.to_string())),
+                Some(_) => return Ok(work(&mut loaded.into())),
+                None => {}
+            }
             work = match self.customers.update_loaded(id, loaded, ticket, work) {
-                Ok(result) => return result,
+                Ok(result) => return Ok(result),
                 Err(work) => work,
             };
         }
+    }
+
+    /// Changes the standing of a customer in the critical section, or anything of a customer in memory.
+    pub(super) async fn enter<T, F>(&self, id: &str, work: F) -> Option<T>
+    where
+        F: FnOnce(&mut Slot<Customer>) -> T,
+    {
+        self.enter_if(id, false, work).await.ok()
     }
 
     /// Hands the effects of a run that began in an epoch to the backend, in the customer's critical section.
@@ -254,15 +274,15 @@ impl Engine {
         })
     }
 
-    async fn epoch<O: Operation>(&self, operation: &O) -> u64 {
+    async fn epoch<O: Operation>(&self, operation: &O) -> Option<u64> {
         self.enter(operation.customer(), |slot| slot.customer.epoch()).await
     }
 
     /// What operations under these rules may know now.
     pub(super) fn context<'a>(&'a self, rules: &'a RuleSet, arrived: Moment) -> Context<'a> {
         let (now, ledger_trusted) = (self.clock.steady(arrived), self.trusted());
-        let (purges_from, contacts_logged) = (self.clock.purges_from(), self.storage.backend().logs_contacts());
-        Context { rules, arrived, now, ledger_trusted, contacts_logged, purges_from, ids: self.decisions.ids() }
+        let (purges_from, contacts) = (self.clock.purges_from(), self.contacts());
+        Context { rules, arrived, now, ledger_trusted, contacts, purges_from, ids: self.decisions.ids() }
     }
 }
 

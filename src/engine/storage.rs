@@ -8,11 +8,12 @@ use super::{Engine, MemoryLimit};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::PurposeId;
 use crate::domain::time::Moment;
+use crate::domain::view::Contacts;
 use crate::ledger::Ledger;
 use crate::storage::{Backend, CachedCustomers, Embedded, Stored};
 use crate::store::codec::StoredRequest;
 use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError, Version};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The backend, and what is known of its state.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Storage {
     backend: Arc<dyn Backend>,
     /// Whether consent can be relied on.
     trusted: AtomicBool,
-    /// What was known of customers before this moment is lost.
-    lost: Option<Moment>,
+    /// Contacts of any customer before this moment may be lost; 0 if they are not.
+    lost: AtomicI64,
     /// The number of loads from a backend that is shared.
     loads: AtomicU64,
 }
@@ -29,7 +30,7 @@ pub(super) struct Storage {
 impl Storage {
     /// A backend whose consent records can be relied on.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, trusted: AtomicBool::new(true), lost: None, loads: AtomicU64::new(0) }
+        Self { backend, trusted: AtomicBool::new(true), lost: AtomicI64::new(0), loads: AtomicU64::new(0) }
     }
 
     /// The backend.
@@ -65,11 +66,23 @@ impl Engine {
         self
     }
 
-    /// The engine without a readable store: limits count as used up, because earlier contacts are unknown.
+    /// Counts every limit as used up whose window reaches back past this moment, because contacts before it may be lost;
+    /// no limit any more without a moment.
+    pub fn assume_limits_used(&self, lost: Option<Moment>) {
+        self.storage.lost.store(lost.map_or(0, |lost| lost.0), Ordering::Release);
+    }
+
+    /// The moment before which contacts may be lost, as long as a limit of the rules in force reaches back past it.
     #[must_use]
-    pub fn assume_limits_used(mut self, now: Moment) -> Self {
-        self.storage.lost = Some(now);
-        self
+    pub fn limits_assumed_used(&self) -> Option<Moment> {
+        let (now, horizon) = (self.clock.latest(), self.rules.current().set.horizon);
+        self.contacts().lost.filter(|lost| now.since(*lost) < horizon)
+    }
+
+    /// Whether contacts can be relied on.
+    pub(super) fn contacts(&self) -> Contacts {
+        let lost = Some(self.storage.lost.load(Ordering::Acquire)).filter(|lost| *lost != 0).map(Moment);
+        Contacts { logged: self.storage.backend.logs_contacts(), lost }
     }
 
     /// The customer store of this machine, if there is one.
@@ -91,10 +104,13 @@ impl Engine {
         }
     }
 
-    /// Loads a customer; a new one if neither the store nor the ledger has them.
-    pub(super) async fn load(&self, id: &str) -> LoadedCustomer<Customer> {
-        let stored = self.storage.backend.load(id).done().await;
-        self.assemble(id, stored)
+    /// Loads a customer; a new one if neither the store nor the ledger has them. The second part says why all but their
+    /// standing could not be read.
+    pub(super) async fn load(&self, id: &str) -> (LoadedCustomer<Customer>, Option<StoreError>) {
+        let mut stored = self.storage.backend.load(id).done().await;
+        let unread = stored.customer.as_ref().is_err_and(|error| !matches!(error, StoreError::Damaged));
+        let unread = if unread { std::mem::replace(&mut stored.customer, Ok(None)).err() } else { None };
+        (self.assemble(id, stored), unread)
     }
 
     /// The customer, from what is stored.
@@ -123,9 +139,6 @@ impl Engine {
         self.restrict_again(id, &mut customer);
         if customer.standing.is_gone() {
             return LoadedCustomer { customer, stored: false };
-        }
-        if let Some(since) = self.storage.lost {
-            assume_contacted(&mut customer, since);
         }
         let stored = match held.customer {
             Ok(None) => false,

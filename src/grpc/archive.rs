@@ -19,6 +19,8 @@ use crate::domain::value::Operand;
 use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 
 const README: &str = include_str!("archive/README.txt");
+const LOST: &str = "Some of what was kept under this customer id cannot be read, because files were damaged or are missing.\n\
+                    This archive lacks it. What is concerned was kept before ";
 const LEFT_OUT: &str = include_str!("archive/left-out.txt");
 
 /// The bytes of the archive. A portable one contains only what the customer provided, for purposes of consent or
@@ -35,6 +37,9 @@ pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>
         archive.lines("disclosures.jsonl", disclosures(export))?;
         archive.lines("outcomes.jsonl", outcomes(export))?;
         archive.lines("decisions.jsonl", export.decisions.iter().map(|record| decision(record)))?;
+    }
+    if let Some(before) = export.unreadable {
+        archive.text("NOT-READABLE.txt", &format!("{LOST}{before}.\n"))?;
     }
     match &export.records {
         Ok(records) => {

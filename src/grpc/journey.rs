@@ -3,12 +3,12 @@
 use std::pin::Pin;
 
 use tokio_stream::{Stream, StreamExt as _};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::caller::Binding;
 use super::proto::journey_service_server::JourneyService;
 use super::read::Wrong;
-use super::status::status;
+use super::status::{refusal, status};
 use super::{Shared, convert, gpc, proto};
 use crate::engine::{AttributeChange, EventInput, GetCustomer, JourneyView, LimitView, Sent, SetAttributes};
 
@@ -36,11 +36,16 @@ impl JourneyService for JourneyApi {
         let shared = self.0.clone();
         let signal = gpc::is_set(request.metadata());
         let binding = Binding::of(&request);
-        let answers = request.into_inner().then(move |message| {
+        let [mut stopping, stopped] = [shared.stopping.clone(), shared.stopping.clone()];
+        let stop = Box::pin(async move { drop(stopping.wait_for(|stopping| *stopping).await) });
+        // The message that is being recorded when the server stops is the last one, and gets its answer.
+        let messages = futures_util::StreamExt::take_until(request.into_inner(), stop);
+        let answers = messages.then(move |message| {
             let (shared, binding) = (shared.clone(), binding.clone());
             async move { record(&shared, message?, signal, &binding).await }
         });
-        Ok(Response::new(Box::pin(answers)))
+        let end = futures_util::stream::once(async move { stopped.borrow().then(|| Err(stopping_now())) });
+        Ok(Response::new(Box::pin(answers.chain(end.filter_map(|end| end)))))
     }
 
     async fn set_attributes(
@@ -91,6 +96,10 @@ impl JourneyService for JourneyApi {
                 .collect(),
         }))
     }
+}
+
+fn stopping_now() -> Status {
+    refusal(Code::Unavailable, "STOPPING", "the server stops: send the messages without an answer again")
 }
 
 async fn record(

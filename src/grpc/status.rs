@@ -27,6 +27,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),
         EngineError::LogUnavailable(_) => (Code::Unavailable, "LOG_UNAVAILABLE"),
         EngineError::NotStored(_) => (Code::Unavailable, "NOT_STORED"),
+        EngineError::NotReadable(_) => (Code::Unavailable, "NOT_READABLE"),
         EngineError::NotLogged => (Code::Unavailable, "NOT_LOGGED"),
         EngineError::BackupUnavailable(_) => (Code::Unavailable, "BACKUP_UNAVAILABLE"),
         EngineError::Failed | EngineError::NotInMemory(_) => (Code::Internal, "FAILED"),

@@ -132,6 +132,38 @@ pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(Pa
     parallel::map(blocks, read).into_iter().collect()
 }
 
+/// Renames damaged blocks of a folder, so that they are not read any more. Returns how many there were.
+///
+/// # Errors
+/// When the disk fails.
+pub fn set_damaged_aside(disk: &dyn Disk, folder: &Path) -> Result<usize, OpenError> {
+    let damaged = damaged(disk, folder)?;
+    for path in &damaged {
+        let aside = path.with_extension("damaged");
+        disk.rename(path, &aside).at(path)?;
+        tracing::error!(set_aside = %aside.display(), "keys of customers were damaged, and are set aside");
+    }
+    Ok(damaged.len())
+}
+
+/// The damaged blocks of a folder.
+///
+/// # Errors
+/// When the disk fails.
+pub fn damaged(disk: &dyn Disk, folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let names = match names(disk, folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        names => names.at(folder)?,
+    };
+    let mut damaged = Vec::new();
+    for path in names.iter().map(|name| folder.join(name)) {
+        if checked_body(&disk.read(&path).at(&path)?).is_none() {
+            damaged.push(path);
+        }
+    }
+    Ok(damaged)
+}
+
 /// The file names of the blocks in a folder.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use crate::descriptors;
+use crate::io_at::is_removed;
 
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
@@ -284,7 +285,8 @@ impl DiskFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        if is_removed(self)? { Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")) } else { Ok(()) }
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {

@@ -63,8 +63,9 @@ pub use record_summary::RecordSummary;
 pub use recovery::lock_ledger;
 pub use reopening::ReopeningLedger;
 pub use repair::Repair;
+pub use secrets::random_number;
 pub use settings::LedgerSettings;
-pub use vault::{ErasedPerson, Pseudonym, Pseudonyms, Vault};
+pub use vault::{ErasedPerson, Pseudonym, Pseudonyms, Vault, damaged_key_blocks};
 pub use verification::{Verification, verify};
 
 /// Why an operation of a ledger failed.

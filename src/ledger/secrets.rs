@@ -66,6 +66,11 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// The keys folder.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
     /// The suppression token of a customer. Ids that differ only in case or in surrounding whitespace have the same
     /// token.
     pub fn token(&self, customer: &str) -> [u8; 32] {
@@ -154,6 +159,14 @@ pub fn random<const N: usize>() -> io::Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
     Ok(bytes)
+}
+
+/// A random number from the operating system.
+///
+/// # Errors
+/// When the operating system provides none.
+pub fn random_number() -> io::Result<u64> {
+    Ok(u64::from_le_bytes(*random()?))
 }
 
 pub fn hex(bytes: &[u8]) -> String {

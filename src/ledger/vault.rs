@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,9 +13,9 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest as _, Sha256};
 
-use super::customer_keys::{KeyBlocks, Keys};
+use super::customer_keys::{self, KeyBlocks, Keys};
 use super::data_folder::{CUSTOMERS, DataFolder, KEYS};
-use super::disk::Disk;
+use super::disk::{Disk, RealDisk};
 use super::secrets::{Secrets, random};
 use super::{KeyName, OpenError};
 use crate::io_at::AtPath as _;
@@ -22,6 +23,14 @@ use crate::io_at::AtPath as _;
 const NONCE: usize = 24;
 /// The bytes of a pseudonym that identify the person; the others distinguish spellings of one id.
 const PERSON: usize = 12;
+
+/// The blocks of the customer store's keys that are damaged.
+///
+/// # Errors
+/// When the disk fails.
+pub fn damaged_key_blocks(data: &DataFolder) -> Result<Vec<PathBuf>, OpenError> {
+    customer_keys::damaged(&RealDisk, &data.customer_keys())
+}
 
 /// Stands for a customer in files. It cannot be computed from the id without the secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +91,8 @@ pub struct Vault {
     nonce_random: [u8; 16],
     /// The number of encryptions so far: the counting part of the next nonce.
     sealed: AtomicU64,
+    /// The number of blocks that are damaged, and were set aside.
+    damaged: usize,
 }
 
 impl std::fmt::Debug for Vault {
@@ -91,12 +102,14 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Opens the keys of a data folder, or creates the folder for them.
+    /// Opens the keys of a data folder, or creates the folder for them. Damaged blocks are set aside: what their keys
+    /// encrypt is lost.
     pub(super) fn open(disk: Arc<dyn Disk>, data: &DataFolder, secrets: Arc<Secrets>) -> Result<Self, OpenError> {
         let folder = data.customer_keys();
+        let damaged = customer_keys::set_damaged_aside(&*disk, &folder)?;
         let (blocks, keys) = KeyBlocks::open(disk, folder.clone(), &secrets)?;
         let nonce_random = *random().at(&folder)?;
-        Ok(Self { blocks, keys, spare: Vec::new(), secrets, nonce_random, sealed: AtomicU64::new(0) })
+        Ok(Self { blocks, keys, spare: Vec::new(), secrets, nonce_random, sealed: AtomicU64::new(0), damaged })
     }
 
     /// Wraps every key again, by the current wrapping key.
@@ -112,6 +125,24 @@ impl Vault {
     /// When the disk fails, or a block is damaged.
     pub fn blocks(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
         self.blocks.files().map(|file| Ok((format!("{CUSTOMERS}/{KEYS}/{}", file.0), file.1?))).collect()
+    }
+
+    /// The keys folder.
+    #[must_use]
+    pub fn keys_folder(&self) -> &Path {
+        self.secrets.folder()
+    }
+
+    /// The number of blocks that were damaged when the keys were opened.
+    #[must_use]
+    pub fn damaged_blocks(&self) -> usize {
+        self.damaged
+    }
+
+    /// Whether a key exists.
+    #[must_use]
+    pub fn has_key(&self, key: KeyName) -> bool {
+        self.keys.contains_key(&key)
     }
 
     /// Computes pseudonyms independently of the keys.
@@ -149,6 +180,7 @@ impl Vault {
     pub fn destroy_keys(&mut self, destroyed: &[KeyName]) -> io::Result<()> {
         self.blocks.shred(destroyed, &self.keys, &self.secrets)?;
         self.keys.retain(|name, _| !destroyed.contains(name));
+        self.spare.retain(|name| !destroyed.contains(name));
         Ok(())
     }
 

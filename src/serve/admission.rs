@@ -136,6 +136,12 @@ impl Admission {
         }
     }
 
+    /// How many calls have no answer yet.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        usize::try_from(self.open.get()).unwrap_or(usize::MAX)
+    }
+
     /// Lets a call wait that arrived now.
     ///
     /// # Errors

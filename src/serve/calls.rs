@@ -139,6 +139,10 @@ impl<D: DecisionService> Connect for CallRouter<D> {
         Self { admission, thread: self.meter.thread(), ..self.clone() }
     }
 
+    fn open_calls(&self) -> usize {
+        self.admission.open_calls()
+    }
+
     fn connect(&self, peer: Peer) -> (ConnectionCalls<D>, Throttle) {
         let throttle = Throttle::new(Arc::clone(&self.admission));
         let gate = self.gate.connect(peer);

@@ -41,7 +41,7 @@ pub async fn recover_ledger(engine: Arc<Engine>, ledger: Option<Arc<ReopeningLed
 }
 
 /// Opens the ledger again if it has failed, and records what only memory has. Returns how many records were written.
-fn recover(engine: &Engine, ledger: &ReopeningLedger) -> Result<usize, String> {
+pub(super) fn recover(engine: &Engine, ledger: &ReopeningLedger) -> Result<usize, String> {
     if !engine.trusted() {
         let repairs = ledger.reopen().map_err(|error| error.to_string())?;
         repairs.iter().for_each(|repair| tracing::warn!("{repair}"));

@@ -236,7 +236,9 @@ fn store(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
     let dirty = store.contact_log().dirty_customers();
     page.gauge("store_waiting", "Customers who wait to be written.", dirty as u64)?;
     page.gauge("store_bytes", "Bytes of the store on disk.", store.bytes())?;
-    page.gauge("store_trouble", "1 while customers cannot be stored.", u64::from(store.is_failing()))
+    page.gauge("store_trouble", "1 while customers cannot be stored.", u64::from(store.is_failing()))?;
+    let help = "1 while every limit counts as used up, because contacts may be lost.";
+    page.gauge("limits_assumed_used", help, u64::from(engine.limits_assumed_used().is_some()))
 }
 
 /// The metrics of the decision log, if there is one.

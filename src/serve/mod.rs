@@ -19,6 +19,7 @@ pub mod stream;
 pub mod tls;
 pub mod transport;
 pub mod undecided;
+mod unfinished;
 pub mod watch;
 pub mod web;
 pub mod write_behind;
@@ -61,6 +62,8 @@ use tls::Tls;
 use transport::{Listening, Transport};
 use web::cors::Origins;
 use write_behind::WriteBehind;
+
+pub use unfinished::Unfinished;
 
 /// How often customers in memory are settled that are not in use.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -157,6 +160,9 @@ pub enum ServeError {
     /// A thread that stores data has ended unexpectedly.
     #[error("the thread `{0}` ended unexpectedly: its data is no longer stored, so the server stopped")]
     ThreadEnded(&'static str),
+    /// It stopped, but not everything was finished.
+    #[error(transparent)]
+    Unfinished(Unfinished),
 }
 
 /// Serves until `stop` is done, then lets calls in progress finish, within limits.
@@ -164,9 +170,9 @@ pub enum ServeError {
 /// # Errors
 /// When the transport fails.
 pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    // Dropped last: it stores what the last calls changed.
+    // It stores what the last calls changed.
     let write_behind = parts.write_behind.take();
-    let engine = Arc::clone(&parts.engine);
+    let (engine, ledger) = (Arc::clone(&parts.engine), parts.ledger.clone());
     let mut ended = None;
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let (health_reporter, calls) = services(&parts, stopped.clone()).await?;
@@ -182,7 +188,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     tokio::pin!(stop);
     let beside = beside_calls(parts, health_reporter.clone(), hangups, counted);
     tokio::select! {
-        result = &mut serving => return Ok(result?),
+        result = &mut serving => return Ok(result.map(drop)?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
         thread = ended_thread(&engine, write_behind.as_ref()) => {
             tracing::error!(thread, "a thread that stores data has ended; stopping");
@@ -192,8 +198,13 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     }
     health_reporter.set_service_status("", ServingStatus::NotServing).await;
     stopping.send_replace(true);
-    serving.await?;
-    ended.map_or(Ok(()), |thread| Err(ServeError::ThreadEnded(thread)))
+    let cut = serving.await?;
+    if let Some(thread) = ended {
+        return Err(ServeError::ThreadEnded(thread));
+    }
+    let finish = move || Unfinished::finish(cut, write_behind, (&engine, ledger.as_deref()));
+    let unfinished = tokio::task::spawn_blocking(finish).await.unwrap_or_default();
+    if unfinished == Unfinished::default() { Ok(()) } else { Err(ServeError::Unfinished(unfinished)) }
 }
 
 /// Waits until a thread that stores data ends unexpectedly.
@@ -318,7 +329,7 @@ async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthRep
     }
 }
 
-/// Sets the health of [`CUSTOMERS_HEALTH`] (whether dirty customers can be flushed), [`LEDGER_HEALTH`] (whether consent
+/// Sets the health of [`CUSTOMERS_HEALTH`] (whether dirty customers can be flushed and no contacts may be lost), [`LEDGER_HEALTH`] (whether consent
 /// can be relied on) and [`CLOCK_HEALTH`] (whether the machine's clock is believed), and the metric of the clock.
 async fn tell_health_of_parts(engine: Arc<Engine>, clock: Clock, health: HealthReporter) {
     let (mut ticks, mut known) = (tokio::time::interval(LOOK_AT_PARTS), [true; 3]);
@@ -327,7 +338,8 @@ async fn tell_health_of_parts(engine: Arc<Engine>, clock: Clock, health: HealthR
         let step = clock.0.step();
         engine.meter().clock_step(step.unwrap_or_default());
         let stored = !engine.store().is_some_and(CustomerStore::is_failing);
-        let now = [stored, engine.trusted(), step.is_none()];
+        let known_contacts = engine.limits_assumed_used().is_none();
+        let now = [stored && known_contacts, engine.trusted(), step.is_none()];
         let services = [CUSTOMERS_HEALTH, LEDGER_HEALTH, CLOCK_HEALTH];
         for ((service, is_well), was_well) in services.into_iter().zip(now).zip(known) {
             if is_well != was_well {

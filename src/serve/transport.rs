@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::admission::Throttle;
 use super::connection::{self, Lifetime, Service};
@@ -22,8 +23,10 @@ use super::stopping::told_to_stop;
 use super::stream::{Accepted, Stream};
 use super::tls::{self, Movable, Tls};
 
-/// How long calls in progress may take after shutdown was requested.
-const DRAIN: Duration = Duration::from_secs(8);
+/// How long a connection without calls in progress may take then, to send what is left of its answers.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often a thread that ends looks whether calls are in progress.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long no connection is accepted after the operating system could not open one.
 const RESPITE: Duration = Duration::from_millis(100);
 
@@ -42,6 +45,8 @@ pub struct Transport {
     pub age: Duration,
     /// How long calls in progress may take then.
     pub grace: Duration,
+    /// How long calls in progress may take after shutdown was requested.
+    pub drain: Duration,
 }
 
 impl Default for Transport {
@@ -53,6 +58,7 @@ impl Default for Transport {
             handshakes: 256,
             age: Duration::from_secs(5 * 60),
             grace: Duration::from_secs(10 * 60),
+            drain: Duration::from_secs(8),
         }
     }
 }
@@ -94,12 +100,16 @@ pub trait Connect: Clone + Send + 'static {
     #[must_use]
     fn for_thread(&self, threads: usize) -> Self;
 
+    /// How many calls on its thread have no answer yet.
+    fn open_calls(&self) -> usize;
+
     /// The service for a connection, and what says when the connection is read.
     fn connect(&self, peer: Peer) -> (Self::Calls, Throttle);
 }
 
 impl Transport {
-    /// Serves calls until shutdown, then lets those in progress finish, within limits.
+    /// Serves calls until shutdown, then lets those in progress finish, within limits. Returns how many calls were cut
+    /// off.
     ///
     /// # Errors
     /// When threads cannot be started, or one of them has ended.
@@ -108,10 +118,13 @@ impl Transport {
         listening: Vec<Listening>,
         service: C,
         stopping: Receiver<bool>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
+        let cut = Arc::new(AtomicUsize::new(0));
         let (working, mut ended) = mpsc::channel::<Infallible>(1);
         let worker = |number| {
             let (service, stopping) = (service.for_thread(self.threads.get()), stopping.clone());
+            let (calls, cut) = (service.clone(), Arc::clone(&cut));
+            let ending = Ending { drain: self.drain, open_calls: move || calls.open_calls(), cut };
             let connect = move |stream, peer, trust| {
                 let stopping = stopping.clone();
                 let Self { handshake: greeting, grace, .. } = self;
@@ -119,7 +132,7 @@ impl Transport {
                 let (calls, throttle) = service.connect(peer);
                 connection::serve(stream, calls, throttle, lifetime)
             };
-            Worker::start(number, connect, working.clone())
+            Worker::start(number, connect, (ending, working.clone()))
         };
         let workers = (1..=self.threads.get()).map(worker).collect::<io::Result<Vec<Worker>>>()?;
         drop(working);
@@ -134,7 +147,7 @@ impl Transport {
         // Nothing is ever sent: the channel closes when the last thread drops its end.
         let None = ended.recv().await;
         let failed = threads.into_iter().any(|thread| thread.join().is_err());
-        dealt.and(if failed { Err(ended_early()) } else { Ok(()) })
+        dealt.and(if failed { Err(ended_early()) } else { Ok(cut.load(Ordering::Acquire)) })
     }
 
     /// Distributes connections until one of the threads has ended.
@@ -266,12 +279,12 @@ impl Worker {
     fn start<F: Future<Output = ()> + Send + 'static>(
         number: usize,
         connect: impl Fn(Stream, Peer, Option<Receiver<Vec<Vec<u8>>>>) -> F + Send + 'static,
-        working: mpsc::Sender<Infallible>,
+        (ending, working): (Ending<impl Fn() -> usize + Send + 'static>, mpsc::Sender<Infallible>),
     ) -> io::Result<Self> {
         let (connections, dealt) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
-            runtime.block_on(work(dealt, connect));
+            runtime.block_on(work(dealt, connect, ending));
             // A disk that never answers must not prevent the process from ending.
             runtime.shutdown_background();
             drop(working);
@@ -281,9 +294,17 @@ impl Worker {
     }
 }
 
+/// What a thread that ends looks at, and where it counts the calls that it cuts off.
+struct Ending<O> {
+    drain: Duration,
+    open_calls: O,
+    cut: Arc<AtomicUsize>,
+}
+
 async fn work<F: Future<Output = ()> + Send + 'static>(
     mut dealt: UnboundedReceiver<Seated>,
     connect: impl Fn(Stream, Peer, Option<Receiver<Vec<Vec<u8>>>>) -> F,
+    Ending { drain, open_calls, cut }: Ending<impl Fn() -> usize>,
 ) {
     let mut open = JoinSet::new();
     loop {
@@ -300,7 +321,15 @@ async fn work<F: Future<Output = ()> + Send + 'static>(
             Some(_) = open.join_next() => {}
         }
     }
-    let last = async { while open.join_next().await.is_some() {} };
-    // Calls that take longer are dropped when the process ends.
-    drop(timeout(DRAIN, last).await);
+    let last = async {
+        let mut quiet_since = Instant::now();
+        while !open.is_empty() && quiet_since.elapsed() < FAREWELL {
+            drop(timeout(LOOK, open.join_next()).await);
+            if open_calls() > 0 {
+                quiet_since = Instant::now();
+            }
+        }
+    };
+    drop(timeout(drain, last).await);
+    cut.fetch_add(open_calls(), Ordering::AcqRel);
 }

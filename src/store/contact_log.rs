@@ -34,7 +34,7 @@ use compact_str::CompactString;
 
 use super::StoreError;
 use crate::clock::Stopwatch;
-use crate::io_at::{AtPath as _, IoAt};
+use crate::io_at::{AtPath as _, IoAt, is_removed};
 use slot::SLOT;
 
 pub use entry::{LogContents, LogEntry, LoggedChange};
@@ -85,6 +85,9 @@ struct SegmentFiles {
     previous_in_use: bool,
     /// The last segment of which an entry could not be written.
     failed: Option<u64>,
+    /// Entries of the current segment that were written, and how many of them are counted as synced.
+    logged: u64,
+    counted: u64,
     last_sync: Stopwatch,
 }
 
@@ -116,7 +119,7 @@ impl ContactLog {
         for path in paths(folder) {
             match std::fs::read(&path) {
                 Ok(bytes) => slot::read_all(&bytes, &mut contents),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => slot::read_all(&[], &mut contents),
                 Err(error) => return Err(IoAt::new(&path, error).into()),
             }
         }
@@ -145,6 +148,8 @@ impl ContactLog {
             max_entries: MAX_SEGMENT_ENTRIES,
             previous_in_use: false,
             failed: None,
+            logged: 0,
+            counted: 0,
             last_sync: now,
         };
         Ok(Self {
@@ -217,9 +222,10 @@ impl ContactLog {
         self.write_pending(&mut files);
         // Without the lock: no decision waits for the disk.
         let [even, odd] = files.files.each_ref().map(File::try_clone);
-        let failed = files.failed;
+        let (failed, segment, logged) = (files.failed, files.current, files.logged);
         drop(files);
         let synced = even.and_then(|file| file.sync_data()).and(odd.and_then(|file| file.sync_data()));
+        let synced = synced.and_then(|()| lock(&self.files).count(segment, logged));
         self.record_result(synced, failed);
     }
 
@@ -279,6 +285,8 @@ impl ContactLog {
             *lock(&self.draining) = None;
             let mut files = lock(&self.files);
             files.previous_in_use = false;
+            // Its file had the count of the current one.
+            files.counted = 0;
             files.failed = files.failed.filter(|failed| *failed > drained);
         }
         truncated
@@ -315,8 +323,9 @@ impl ContactLog {
             }
             files.entries += slots.len();
             let written = append(files.current_file(), slots.as_flattened());
-            if written.is_err() {
-                files.failed = Some(files.current);
+            match &written {
+                Ok(()) => files.logged += slots.len() as u64,
+                Err(_) => files.failed = Some(files.current),
             }
             self.record_result(written, files.failed);
         }
@@ -367,6 +376,16 @@ impl SegmentFiles {
         self.current += 1;
         self.started = Stopwatch::start();
         self.entries = 0;
+        (self.logged, self.counted) = (0, 0);
+    }
+
+    /// Notes in the file of the previous segment how many entries of a segment are synced, if it is still the current one.
+    fn count(&mut self, segment: u64, synced: u64) -> io::Result<()> {
+        if segment != self.current || synced <= self.counted {
+            return Ok(());
+        }
+        self.counted = synced;
+        self.file_of(segment.wrapping_sub(1)).map_or(Ok(()), |file| file.write_all(&slot::count(segment, synced)))
     }
 }
 
@@ -393,6 +412,9 @@ fn paths(folder: &Path) -> [PathBuf; 2] {
 
 /// Appends whole slots, or none of them.
 fn append(file: &mut File, slots: &[u8]) -> io::Result<()> {
+    if is_removed(file)? {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the contact log was removed"));
+    }
     file.write_all(slots).or_else(|error| {
         let length = file.metadata()?.len();
         file.set_len(length - length % SLOT as u64)?;

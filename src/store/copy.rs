@@ -40,7 +40,7 @@ impl CustomerStore {
         let (blocks, snapshot) = {
             // Locked, so that the keys and the snapshot belong together.
             let _writer = self.writer();
-            (self.keys().vault.blocks().at(&self.folder)?, self.database.snapshot())
+            (self.keys().vault.blocks().at(&self.folder)?, self.database.snapshot()?)
         };
         blocks.into_iter().try_for_each(|(name, bytes)| sink(&name, bytes)).at(&self.folder)?;
         let mut bytes = MAGIC.to_vec();
@@ -62,7 +62,7 @@ impl CustomerStore {
     /// When the disk fails.
     pub fn count(&self) -> Result<CustomerCount, StoreError> {
         let (keys, mut count) = (self.keys(), CustomerCount { total: 0, damaged: 0 });
-        for pair in self.database.snapshot().pairs() {
+        for pair in self.database.snapshot()?.pairs() {
             let (is_customer, (key, value)) = pair?;
             if is_customer {
                 count.total += 1;

@@ -5,57 +5,47 @@
 //! key and the old key is destroyed, which makes stale pages of the embedded store unreadable too.
 //! `docs/decisions/015-where-customers-are-kept.md` has the reasons.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::StoreError;
+use super::bucket_keys::{BucketKeys, bucket, next_bucket, seal};
 use super::codec::{self, StoredCustomer};
-use super::contact_log::{ContactLog, LogEntry, LoggedChange};
+use super::contact_log::ContactLog;
 use super::database::{Batch, Database};
+use super::head::StoreHead;
 use super::memory::FlushOp;
-use super::metadata::{self, Progress};
-use super::replay;
+use super::metadata::{self, Loss, Progress};
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::io_at::AtPath as _;
-use crate::ledger::{DataFolder, ErasedPerson, KeyName, Pseudonym, Pseudonyms, Vault};
-
-/// The number of buckets, and so of encryption keys in use.
-const BUCKETS: u16 = 4_096;
-/// Bytes before the ciphertext of a stored customer: format version and position of the last erasure.
-const HEADER: usize = 9;
-/// The number of customers in one batch of a replay.
-const REPLAY_BATCH: usize = 10_000;
-/// The most spellings of one customer id that an erasure finds.
-const MAX_SPELLINGS: usize = 1_000;
+use crate::ledger::{KeyName, Pseudonym, Pseudonyms};
 
 /// The open store.
 #[derive(Debug)]
 pub struct CustomerStore {
     pub(super) folder: PathBuf,
     pub(super) database: Database,
-    pseudonyms: Pseudonyms,
-    keys: RwLock<BucketKeys>,
-    log: Arc<ContactLog>,
-    writer: Mutex<WriterState>,
-    counts: StoreCounts,
-}
-
-#[derive(Debug)]
-pub(super) struct BucketKeys {
-    pub(super) vault: Vault,
-    buckets: BTreeMap<u16, KeyName>,
+    pub(super) pseudonyms: Pseudonyms,
+    pub(super) keys: RwLock<BucketKeys>,
+    pub(super) log: Arc<ContactLog>,
+    pub(super) writer: Mutex<WriterState>,
+    pub(super) counts: StoreCounts,
+    /// The store's own number, and the keys folder that remembers it.
+    pub(super) id: u64,
+    pub(super) keys_folder: PathBuf,
+    pub(super) loss: RwLock<Loss>,
 }
 
 /// The state after the last flush. The thread that holds it is the only one that writes.
 #[derive(Debug, Default)]
 pub struct WriterState {
     /// The number of stored names of each kind.
-    names: Vec<u32>,
+    pub(super) names: Vec<u32>,
     /// The number of the last flush.
-    flush: u64,
+    pub(super) flush: u64,
     /// The moment of the next flush, which the store records.
     pub now: Moment,
 }
@@ -86,80 +76,7 @@ pub struct StoreCounts {
     pub failing: AtomicBool,
 }
 
-/// A store with what was read when it was opened.
-#[derive(Debug)]
-pub struct OpenedStore {
-    /// The store, ready for reads and writes.
-    pub store: CustomerStore,
-    /// The names that stored customers refer to, under the same ids.
-    pub vocabulary: Vocabulary,
-    /// The repairs that were made.
-    pub recovery: StoreRecovery,
-    /// The moment of the last flush, if it is recorded.
-    pub flushed: Option<Moment>,
-}
-
-/// The repairs that were made when a store was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StoreRecovery {
-    /// Entries of the contact log that were replayed.
-    pub replayed: usize,
-    /// Entries of the contact log that were damaged.
-    pub damaged: u64,
-    /// Customers who were in the files although they had been erased.
-    pub erased: usize,
-}
-
-impl std::fmt::Display for StoreRecovery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { replayed, damaged, erased } = self;
-        let repairs = [
-            (*replayed > 0).then(|| format!("{replayed} contacts and outcomes of an unclean stop were replayed")),
-            (*damaged > 0).then(|| format!("{damaged} contacts or outcomes of an unclean stop are damaged, and lost")),
-            (*erased > 0).then(|| format!("{erased} erased customers had come back, and were erased again")),
-        ];
-        f.write_str(&repairs.into_iter().flatten().collect::<Vec<_>>().join("; "))
-    }
-}
-
 impl CustomerStore {
-    /// Opens the store of a data folder or creates it, replays the contact log, and repeats the erasures that an older
-    /// copy of the files has undone.
-    ///
-    /// # Errors
-    /// When the disk fails, another process has the store open, or it is damaged.
-    pub fn open(data: &Path, mut vault: Vault, erased: &[ErasedPerson]) -> Result<OpenedStore, StoreError> {
-        let data = DataFolder::new(data);
-        let folder = data.customers();
-        let database = Database::open(&data.customer_records())?;
-        metadata::check_format(&database, &folder)?;
-        let vocabulary = metadata::read_names(&database)?;
-        let buckets = metadata::read_bucket_keys(&database)?;
-        let Progress { flush, drained, flushed } = Progress::read(&database)?;
-        let found = ContactLog::read(&folder)?;
-        if found.durable_flush > flush {
-            return Err(StoreError::Truncated { path: folder, written: found.durable_flush, found: flush });
-        }
-        let used: HashSet<KeyName> = buckets.values().copied().collect();
-        vault.retain_keys(&used).at(&folder)?;
-        let last = found.entries.iter().map(|(segment, _)| *segment).max().unwrap_or(0).max(drained);
-        let store = Self {
-            database,
-            pseudonyms: vault.pseudonyms(),
-            keys: RwLock::new(BucketKeys { vault, buckets }),
-            log: Arc::new(ContactLog::open(&folder, last)?),
-            writer: Mutex::new(WriterState { names: vocabulary.sizes(), flush, now: flushed.unwrap_or_default() }),
-            counts: StoreCounts::default(),
-            folder,
-        };
-        let entries = found.entries.into_iter().filter(|(segment, _)| *segment > drained);
-        let entries: Vec<LogEntry> = entries.map(|(_, entry)| entry).collect();
-        let replayed = entries.len();
-        store.replay(entries, last)?;
-        let recovery = StoreRecovery { replayed, damaged: found.damaged, erased: store.repeat_erasures(erased)? };
-        Ok(OpenedStore { store, vocabulary, recovery, flushed })
-    }
-
     /// The log of contacts that are not in the stored customers yet.
     #[must_use]
     pub fn contact_log(&self) -> &Arc<ContactLog> {
@@ -200,19 +117,18 @@ impl CustomerStore {
     pub fn read(&self, customer: &str, erased_at: Option<u64>) -> Result<Option<StoredCustomer>, StoreError> {
         let keys = self.keys();
         let who = self.pseudonym(customer);
-        let Some(bytes) = self.database.customer(&who.0)? else { return Ok(None) };
+        let found = self.database.customer(&who.0).inspect_err(|error| self.note_damage(error))?;
+        let Some(bytes) = found else { return Ok(None) };
         let opened = keys.open(who, &bytes).and_then(|(position, plain)| Some((position, codec::decode(&plain)?)));
-        let Some((position, stored)) = opened else {
-            self.counts.damaged.fetch_add(1, Ordering::Relaxed);
-            return Err(StoreError::Damaged);
-        };
+        let opened = opened.ok_or(StoreError::Damaged).inspect_err(|error| self.note_damage(error));
+        let (position, stored) = opened?;
         self.counts.loaded.fetch_add(1, Ordering::Relaxed);
         // Equal, not at least: positions start at 1 again in a new log.
         Ok((position == erased_at.unwrap_or(0)).then_some(stored))
     }
 
     /// At most `max` customers whose pseudonyms are `from` or later, and the pseudonym of the next page; `None` after
-    /// the last page. Damaged customers are left out.
+    /// the last page. Damaged customers are left out, and if a part of the store is damaged, the rest of its bucket.
     ///
     /// # Errors
     /// When the disk fails.
@@ -222,10 +138,19 @@ impl CustomerStore {
         max: usize,
     ) -> Result<(Vec<StoredCustomer>, Option<Pseudonym>), StoreError> {
         let keys = self.keys();
-        let found = self.database.customers(&from.0, None, max)?;
+        let found = match self.database.customers(&from.0, None, max) {
+            Err(StoreError::Damaged) => return Ok((Vec::new(), next_bucket(from))),
+            found => found?,
+        };
         let next = found.get(max.saturating_sub(1)).and_then(|(key, _)| after(pseudonym(key)?));
         let open = |(key, bytes): &(Vec<u8>, Vec<u8>)| codec::decode(&keys.open(pseudonym(key)?, bytes)?.1);
         Ok((found.iter().filter_map(open).collect(), next))
+    }
+
+    fn note_damage(&self, error: &StoreError) {
+        if matches!(error, StoreError::Damaged) {
+            self.counts.damaged.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether the last flush failed, or the contact log cannot be written.
@@ -255,7 +180,10 @@ impl CustomerStore {
         if customers.is_empty() && batch.metadata.is_empty() && drained.is_none() {
             return Ok(());
         }
-        let result = self.seal_all(customers, &mut batch).and_then(|()| self.commit(writer, batch, drained));
+        let result = self
+            .recover(writer)
+            .and_then(|()| self.seal_all(customers, &mut batch))
+            .and_then(|()| self.commit(writer, batch, drained));
         self.report(&result);
         result?;
         writer.names = vocabulary.sizes();
@@ -289,29 +217,65 @@ impl CustomerStore {
     }
 
     /// Gives a key to each bucket that lacks one. Readers wait only if one does.
-    fn ensure_keys(&self, customers: impl Iterator<Item = Pseudonym>, batch: &mut Batch) -> Result<(), StoreError> {
+    pub(super) fn ensure_keys(
+        &self,
+        customers: impl Iterator<Item = Pseudonym>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
         let keys = self.keys();
         let lacking: BTreeSet<u16> =
             customers.map(bucket).filter(|bucket| !keys.buckets.contains_key(bucket)).collect();
+        let nothing_new = lacking.is_empty() && keys.unrecorded.is_empty();
         drop(keys);
-        if lacking.is_empty() {
+        if nothing_new {
             return Ok(());
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        // All or none: a key that encrypts customers but is not in the metadata would be destroyed at the next start.
-        let new = lacking.into_iter().map(|bucket| Ok((bucket, keys.vault.new_key()?)));
-        let new: Vec<_> = new.collect::<std::io::Result<_>>().at(&self.folder)?;
-        batch.metadata.extend(new.iter().map(|(bucket, key)| metadata::bucket_key(*bucket, *key)));
-        keys.buckets.extend(new);
+        let mut keys = self.keys_mut();
+        for bucket in lacking {
+            let key = keys.vault.new_key().at(&self.folder)?;
+            keys.buckets.insert(bucket, key);
+            keys.unrecorded.insert(bucket);
+        }
+        // A key that encrypts customers but is not in the metadata would be destroyed at the next start.
+        let BucketKeys { buckets, unrecorded, .. } = &*keys;
+        let named = unrecorded.iter().filter_map(|bucket| Some((*bucket, *buckets.get(bucket)?)));
+        batch.metadata.extend(named.map(|(bucket, key)| metadata::bucket_key(bucket, key)));
+        Ok(())
+    }
+
+    /// Opens the database again if a commit failed, once what it holds is whole.
+    fn recover(&self, writer: &WriterState) -> Result<(), StoreError> {
+        if !self.database.has_failed() {
+            return Ok(());
+        }
+        self.database.reopen()?;
+        let Progress { flush, .. } = Progress::read(&self.database)?;
+        if flush < writer.flush {
+            return Err(StoreError::Truncated { path: self.folder.clone(), written: writer.flush, found: flush });
+        }
+        let mut keys = self.keys_mut();
+        // The failed batch may have given a bucket another key, and an interrupted erasure left the old one.
+        keys.buckets.extend(metadata::read_bucket_keys(&self.database)?);
+        let used: HashSet<KeyName> = keys.buckets.values().copied().collect();
+        keys.vault.retain_keys(&used).at(&self.folder)?;
+        self.database.trust();
         Ok(())
     }
 
     /// Commits a batch as the next flush, and records it in the contact log.
-    fn commit(&self, writer: &mut WriterState, mut batch: Batch, drained: Option<u64>) -> Result<(), StoreError> {
+    pub(super) fn commit(
+        &self,
+        writer: &mut WriterState,
+        mut batch: Batch,
+        drained: Option<u64>,
+    ) -> Result<(), StoreError> {
         let flush = writer.flush + 1;
         batch.metadata.extend(metadata::progress(flush, writer.now, drained));
         self.database.commit(batch)?;
         writer.flush = flush;
+        if !self.keys().unrecorded.is_empty() {
+            self.keys_mut().unrecorded.clear();
+        }
         Ok(self.log.record_flush(flush, drained).at(&self.folder)?)
     }
 
@@ -319,32 +283,15 @@ impl CustomerStore {
     ///
     /// # Errors
     /// When the disk fails. The erasure must be repeated then.
-    pub fn erase(&self, _writer: &mut WriterState, customer: &str) -> Result<(), StoreError> {
+    pub fn erase(&self, writer: &mut WriterState, customer: &str) -> Result<(), StoreError> {
+        self.recover(writer)?;
         // Even if the customer is not stored now: stale pages of the embedded store may hold an earlier version.
         self.remove_and_rekey(&[self.pseudonym(customer)])
     }
 
-    /// Erases the customers that were written before their erasure: the files are an older copy, or an erasure was
-    /// interrupted. Returns how many there were.
-    fn repeat_erasures(&self, erased: &[ErasedPerson]) -> Result<usize, StoreError> {
-        let mut stale = Vec::new();
-        for ErasedPerson { person, position } in erased {
-            let spellings = self.database.customers(person, None, MAX_SPELLINGS)?;
-            for (key, bytes) in spellings.iter().take_while(|(key, _)| key.starts_with(person)) {
-                if erasure_position(bytes) != Some(*position) {
-                    stale.extend(pseudonym(key));
-                }
-            }
-        }
-        if !stale.is_empty() {
-            self.remove_and_rekey(&stale)?;
-        }
-        Ok(stale.len())
-    }
-
     /// Removes customers, encrypts the others of their buckets under new keys, and destroys the old keys.
-    fn remove_and_rekey(&self, removed: &[Pseudonym]) -> Result<(), StoreError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn remove_and_rekey(&self, removed: &[Pseudonym]) -> Result<(), StoreError> {
+        let mut keys = self.keys_mut();
         let buckets: BTreeSet<u16> = removed.iter().map(|who| bucket(*who)).collect();
         for bucket in buckets {
             let Some(old) = keys.buckets.get(&bucket).copied() else { continue };
@@ -352,7 +299,7 @@ impl CustomerStore {
             let mut batch = Batch { metadata: vec![metadata::bucket_key(bucket, new)], ..Batch::default() };
             let to = bucket.checked_add(16).map(|next| next.to_be_bytes());
             let to = to.as_ref().map(<[u8; 2]>::as_slice);
-            for (key, bytes) in self.database.customers(&bucket.to_be_bytes(), to, usize::MAX)? {
+            for (key, bytes) in self.database.readable_customers(&bucket.to_be_bytes(), to)? {
                 let Some(who) = pseudonym(&key) else { continue };
                 let remains = !removed.contains(&who);
                 let opened = keys.open(who, &bytes).filter(|_| remains);
@@ -369,76 +316,54 @@ impl CustomerStore {
         Ok(())
     }
 
-    /// Applies entries of the contact log to the stored customers, and empties the log. `last` is the last segment.
-    fn replay(&self, entries: Vec<LogEntry>, last: u64) -> Result<(), StoreError> {
-        let mut customers: BTreeMap<[u8; 20], Vec<LoggedChange>> = BTreeMap::new();
-        for entry in entries {
-            customers.entry(entry.customer).or_default().push(entry.change);
-        }
-        let (mut writer, customers) = (self.writer(), Vec::from_iter(customers));
-        for chunk in customers.chunks(REPLAY_BATCH) {
-            let mut batch = Batch::default();
-            self.ensure_keys(chunk.iter().map(|(who, _)| Pseudonym(*who)), &mut batch)?;
-            for (who, changes) in chunk {
-                let who = Pseudonym(*who);
-                let (bytes, keys) = (self.database.customer(&who.0)?, self.keys());
-                let opened = bytes.as_ref().map(|bytes| keys.open(who, bytes));
-                let opened = match opened {
-                    Some(opened) => opened.and_then(|(position, plain)| Some((position, codec::decode(&plain)?))),
-                    None => Some((0, StoredCustomer::default())),
-                };
-                // A damaged customer stays as it is: its limits count as used up, which covers these entries.
-                let Some((position, mut stored)) = opened else { continue };
-                changes.iter().for_each(|change| replay::apply(&mut stored, change));
-                batch.customers.push((who.0.to_vec(), keys.seal(who, position, &stored.encode()?)));
+    /// Whether contacts may have been lost, so that every limit counts as used up.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        *self.loss.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records whether contacts may have been lost: now, if the moment was not known, or not any more, because an operator
+    /// has accepted it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_loss(&self, loss: Loss) -> Result<(), StoreError> {
+        let batch = Batch { metadata: vec![loss.pair()], ..Batch::default() };
+        self.commit(&mut self.writer(), batch, None)?;
+        *self.loss.write().unwrap_or_else(PoisonError::into_inner) = loss;
+        Ok(())
+    }
+
+    /// Gives a loss the moment of now, if its own is not known. Returns the moment before which contacts may be lost.
+    #[must_use]
+    pub fn date_loss(&self, now: Moment) -> Option<Moment> {
+        match self.loss() {
+            Loss::None => None,
+            Loss::Before(moment) => Some(moment),
+            Loss::Undated => {
+                // An error is in the log and in health; the next start dates it again.
+                self.report(&self.set_loss(Loss::Before(now)));
+                Some(now)
             }
-            self.commit(&mut writer, batch, None)?;
         }
-        // Last: the segments are drained once every batch is durable.
-        self.commit(&mut writer, Batch::default(), Some(last))?;
-        Ok(self.log.truncate(writer.flush).at(&self.folder)?)
+    }
+
+    /// Notes in the keys folder how far the store is written, so that an older copy of it is noticed.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn note_head(&self) -> Result<(), StoreError> {
+        let flush = self.writer().flush;
+        Ok(StoreHead { store: self.id, flush }.write(&self.keys_folder)?)
     }
 
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, BucketKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl BucketKeys {
-    fn seal(&self, who: Pseudonym, erased_at: u64, plain: &[u8]) -> Option<Vec<u8>> {
-        seal(&self.vault, *self.buckets.get(&bucket(who))?, who, erased_at, plain)
+    fn keys_mut(&self) -> RwLockWriteGuard<'_, BucketKeys> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The position of the customer's last erasure when the bytes were written, and the plaintext in the current
-    /// version; `None` if the bytes are damaged.
-    pub(super) fn open(&self, who: Pseudonym, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
-        let (header, sealed) = bytes.split_first_chunk::<HEADER>()?;
-        let key = self.buckets.get(&bucket(who))?;
-        let plain = self.vault.open_sealed(*key, &[who.0.as_slice(), header].concat(), sealed)?;
-        let (version, position) = header.split_first()?;
-        Some((metadata::number(position)?, codec::upgrade(*version, plain)?))
-    }
-}
-
-/// The stored bytes of a customer: header and ciphertext, which is bound to header and pseudonym.
-fn seal(vault: &Vault, key: KeyName, who: Pseudonym, erased_at: u64, plain: &[u8]) -> Option<Vec<u8>> {
-    let header = [[codec::VERSION].as_slice(), &erased_at.to_le_bytes()].concat();
-    let sealed = vault.seal(key, &[who.0.as_slice(), &header].concat(), plain)?;
-    Some([header, sealed].concat())
-}
-
-/// The position in a header; `None` if its version is unknown.
-fn erasure_position(bytes: &[u8]) -> Option<u64> {
-    bytes
-        .split_first()
-        .filter(|(version, _)| (1..=codec::VERSION).contains(*version))
-        .and_then(|(_, rest)| metadata::number(rest))
-}
-
-/// The first twelve bits of a pseudonym, followed by four zero bits.
-fn bucket(who: Pseudonym) -> u16 {
-    let [high, low, ..] = who.0;
-    u16::from_be_bytes([high, low]) & !(u16::MAX / BUCKETS)
 }
 
 pub(super) fn pseudonym(key: &[u8]) -> Option<Pseudonym> {

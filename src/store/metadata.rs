@@ -16,6 +16,10 @@ const FORMAT: &[u8] = b"format";
 const DRAINED: &[u8] = b"round";
 const FLUSH: &[u8] = b"writing";
 const TIME: &[u8] = b"time";
+const LOST: &[u8] = b"lost";
+const STORE: &[u8] = b"store";
+/// A loss whose moment is not known yet.
+const UNDATED: u64 = u64::MAX;
 const NAME: u8 = b'n';
 const BUCKET_KEY: u8 = b'k';
 
@@ -38,6 +42,67 @@ impl Progress {
         // Older stores numbered flushes and segments together.
         Ok(Self { flush: read(FLUSH)?.unwrap_or(drained), drained, flushed })
     }
+}
+
+/// What the metadata of a store say, all of which is needed to read its customers.
+pub struct Metadata {
+    pub vocabulary: Vocabulary,
+    pub buckets: BTreeMap<u16, KeyName>,
+    pub progress: Progress,
+    pub loss: Loss,
+    /// The store's own number, which no other store has.
+    pub id: Option<u64>,
+}
+
+impl Metadata {
+    /// Checks the format, and reads everything.
+    pub fn read(database: &Database, folder: &Path) -> Result<Self, StoreError> {
+        check_format(database, folder)?;
+        let number_of = |key| Ok::<_, StoreError>(database.metadata(key)?.first().and_then(|(_, value)| number(value)));
+        Ok(Self {
+            vocabulary: read_names(database)?,
+            buckets: read_bucket_keys(database)?,
+            progress: Progress::read(database)?,
+            loss: Loss::of(number_of(LOST)?),
+            id: number_of(STORE)?,
+        })
+    }
+}
+
+/// Whether contacts may have been lost, so that every limit counts as used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Loss {
+    /// None were, or an operator has accepted it.
+    #[default]
+    None,
+    /// At a moment that is not known yet.
+    Undated,
+    /// All of them before this moment.
+    Before(Moment),
+}
+
+impl Loss {
+    fn of(stored: Option<u64>) -> Self {
+        match stored {
+            None | Some(0) => Self::None,
+            Some(moment) => i64::try_from(moment).map_or(Self::Undated, |moment| Self::Before(Moment(moment))),
+        }
+    }
+
+    /// The pair that records it.
+    pub fn pair(self) -> (Vec<u8>, Vec<u8>) {
+        let stored = match self {
+            Self::None => 0,
+            Self::Undated => UNDATED,
+            Self::Before(moment) => u64::try_from(moment.0).unwrap_or(0).max(1),
+        };
+        (LOST.to_vec(), stored.to_le_bytes().to_vec())
+    }
+}
+
+/// The pair that gives a store its own number.
+pub fn store_id(id: u64) -> (Vec<u8>, Vec<u8>) {
+    (STORE.to_vec(), id.to_le_bytes().to_vec())
 }
 
 /// The pairs that record in a batch which flush it is, when it was, and which segment of the contact log it drains.
@@ -76,11 +141,19 @@ pub fn check_format(database: &Database, folder: &Path) -> Result<(), StoreError
 }
 
 pub fn read_names(database: &Database) -> Result<Vocabulary, StoreError> {
-    let mut vocabulary = Vocabulary::default();
+    let (mut vocabulary, mut next) = (Vocabulary::default(), (0, 0_u32));
     for (key, name) in database.metadata(&[NAME])? {
-        if let (Some(kind), Ok(name)) = (key.get(1), std::str::from_utf8(&name)) {
-            vocabulary.restore(*kind, name);
+        let Some((kind, index)) = key.get(1..).and_then(<[u8]>::split_first) else { continue };
+        let (Some(index), Ok(name)) = (index.first_chunk(), std::str::from_utf8(&name)) else { continue };
+        if next.0 != *kind {
+            next = (*kind, 0);
         }
+        // A name that is lost must not shift the numbers of those behind it.
+        for lost in next.1..u32::from_be_bytes(*index) {
+            vocabulary.restore(*kind, &format!("lost name {kind}.{lost}"));
+        }
+        vocabulary.restore(*kind, name);
+        next.1 = u32::from_be_bytes(*index).saturating_add(1);
     }
     Ok(vocabulary)
 }

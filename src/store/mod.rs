@@ -4,22 +4,41 @@
 //! starts from. Dirty customers are flushed a few times a second. Contacts and outcomes, which count towards limits,
 //! are appended to the `contact_log` before a decision is returned, so a killed process loses none of them.
 
+mod bucket_keys;
 pub mod codec;
 mod contact_log;
 mod copy;
 mod customer_store;
 mod database;
+mod head;
+mod journal;
 mod memory;
 mod metadata;
+mod opening;
+mod recovery;
 mod replay;
+mod salvage;
 
 use crate::io_at::IoAt;
 use std::path::PathBuf;
 
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
 pub use copy::{CustomerCount, unpack};
-pub use customer_store::{CustomerFlush, CustomerStore, OpenedStore, StoreCounts, StoreRecovery, WriterState};
+pub use customer_store::{CustomerFlush, CustomerStore, StoreCounts, WriterState};
+pub use head::forget_store;
 pub use memory::{Cached, Customers, Dirty, FlushOp, LoadedCustomer, Persisted, Slot, Ticket, Version};
+pub use metadata::Loss;
+pub use opening::OpenedStore;
+pub use recovery::StoreRecovery;
+pub use salvage::{StoreDamage, inspect};
+
+impl StoreError {
+    /// Whether the bytes on disk are damaged, and not the disk.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::Damaged)
+    }
+}
 
 /// Why the customer store failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +67,12 @@ pub enum StoreError {
         /// The newest format version that this program reads.
         known: u8,
     },
-    /// Flushes that were durable are missing.
+    /// Flushes that were durable are missing, although the store was opened again after its disk failed.
     #[error("the customers in `{path}` are incomplete: they were written up to {written}, and end at {found}")]
     Truncated {
         /// The folder of the store.
         path: PathBuf,
-        /// The number of the last flush, as the contact log recorded it.
+        /// The number of the last flush that was durable.
         written: u64,
         /// The number of the last flush in the store.
         found: u64,

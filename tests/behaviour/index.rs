@@ -15,7 +15,7 @@ use tactful::domain::rule_set::RuleSet;
 use tactful::domain::scoring::Term;
 use tactful::domain::time::Period;
 use tactful::domain::value::Value;
-use tactful::domain::view::{Scene, Situation, Subject};
+use tactful::domain::view::{Contacts, Scene, Situation, Subject};
 use tactful::engine::{AttributeChange, Engine, OutcomeInput, Question};
 
 use super::support::{ask, attributes, consent, engine, event, monday, rules_of};
@@ -317,7 +317,7 @@ proptest! {
             let channel: ChannelId = rules.vocabulary.find("web").unwrap();
             let situation = Situation { context: &context, channel: Some(channel) };
             let (state, standing) = (state(&rules, customer), Standing::default());
-            let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true, contacts_logged: true }, situation, monday());
+            let scene = Scene::new(&rules, Subject { state: &state, standing: &standing, ledger_trusted: true, contacts: Contacts::default() }, situation, monday());
             for index in &rules.index.purposes {
                 let view = scene.view(index.purpose);
                 let survivors: Vec<_> = index.shard.survivors(channel, &view).collect();

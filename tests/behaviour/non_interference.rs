@@ -9,7 +9,7 @@ use tactful::domain::id::{Id, PurposeSet};
 use tactful::domain::rule_set::RuleSet;
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
-use tactful::domain::view::{Situation, Subject};
+use tactful::domain::view::{Contacts, Situation, Subject};
 
 use super::support::{monday, record, rules_of};
 
@@ -176,7 +176,7 @@ fn answer(rules: &RuleSet, state: &CustomerState, standing: &Standing, now: Mome
     // With the index, as customers are served, and with everyone explained.
     let decisions = [Explain::Chosen, Explain::Full].map(|explain| {
         let request = Request { channel, situation: Situation::default(), groups: &[], max_actions: 3, explain };
-        decide(rules, Subject { state, standing, ledger_trusted: true, contacts_logged: true }, &request, now)
+        decide(rules, Subject { state, standing, ledger_trusted: true, contacts: Contacts::default() }, &request, now)
     });
     let names = |id: tactful::domain::id::ActionId| rules.vocabulary.name(id).to_owned();
     let chosen = decisions.iter().flat_map(|decision| &decision.actions);
@@ -220,7 +220,7 @@ proptest! {
                 max_actions: 20,
                 explain: Explain::Full,
             };
-            let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true, contacts_logged: true }, &request, monday());
+            let decision = decide(&rules, Subject { state, standing: &standing, ledger_trusted: true, contacts: Contacts::default() }, &request, monday());
             let personalisation = rules.vocabulary.find("personalisation").unwrap();
             let losers = decision.explanation.unwrap().candidates.into_iter();
             let mut lines: Vec<String> = losers
@@ -251,7 +251,7 @@ fn absence_is_known_only_where_nothing_can_be_hidden() {
     let chosen = |state: &CustomerState| {
         let decision = decide(
             &rules,
-            Subject { state, standing: &standing, ledger_trusted: true, contacts_logged: true },
+            Subject { state, standing: &standing, ledger_trusted: true, contacts: Contacts::default() },
             &request,
             monday(),
         );

@@ -118,7 +118,7 @@ struct Probes {
     /// Says so whenever a call waits.
     waiting: mpsc::UnboundedReceiver<()>,
     stop: watch::Sender<bool>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<std::io::Result<usize>>,
 }
 
 impl Probes {
@@ -154,7 +154,8 @@ impl Probes {
 
     async fn stop(self) {
         self.stop.send_replace(true);
-        timeout(PATIENCE, self.serving).await.expect("it does not end").unwrap().unwrap();
+        let cut = timeout(PATIENCE, self.serving).await.expect("it does not end").unwrap().unwrap();
+        assert_eq!(cut, 0, "calls were cut off");
     }
 }
 

@@ -168,6 +168,10 @@ impl Operation for RecordConsent {
         &self.rules.set
     }
 
+    fn needs_state(&self) -> bool {
+        false
+    }
+
     fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<ConsentDraft> {
         match claim(customer, &self.request, context.now) {
             Claim::Repeated(answer) => return Applied::unchanged(ConsentDraft::Repeated(answer)),

@@ -15,7 +15,7 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::transition::{reserve, withhold};
 use crate::domain::value::Value;
-use crate::domain::view::{Situation, Subject};
+use crate::domain::view::{Contacts, Situation, Subject};
 use crate::engine::log::{Callers, DecisionRecord, Explained};
 use crate::engine::operation::{Applied, Context, Durability, Effects, Operation, StateChange, Undone};
 use crate::engine::{ActiveRules, Customer, DecisionId, EngineError};
@@ -96,15 +96,15 @@ pub struct Snapshot {
     customer: Customer,
     resolved: Resolved,
     ledger_trusted: bool,
-    contacts_logged: bool,
+    contacts: Contacts,
 }
 
 impl Snapshot {
     /// Decides once more, with an explanation.
     pub(in crate::engine) fn explain(&self, question: &Question, rules: &RuleSet, at: Moment) -> Option<Explanation> {
-        let Self { customer: Customer { state, standing, .. }, ledger_trusted, contacts_logged, .. } = self;
-        let (ledger_trusted, contacts_logged) = (*ledger_trusted, *contacts_logged);
-        let subject = Subject { state, standing, ledger_trusted, contacts_logged };
+        let Self { customer: Customer { state, standing, .. }, ledger_trusted, contacts, .. } = self;
+        let (ledger_trusted, contacts) = (*ledger_trusted, *contacts);
+        let subject = Subject { state, standing, ledger_trusted, contacts };
         decide(rules, subject, &self.resolved.request(question.explain), at).explanation
     }
 }
@@ -182,11 +182,11 @@ impl Decide {
 
     /// Decides for a customer who has been settled.
     fn record(&self, customer: &Customer, id: DecisionId, context: &Context<'_>, epoch: u64) -> DecisionRecord {
-        let Context { rules, now, ledger_trusted, contacts_logged, .. } = *context;
+        let Context { rules, now, ledger_trusted, contacts, .. } = *context;
         let decision = decide(rules, context.subject(customer), &self.resolved.request(Explain::Chosen), now);
         let explained = (self.question.explain != Explain::Chosen).then(|| {
             let (customer, resolved) = (customer.clone(), self.resolved.clone());
-            Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted, contacts_logged }))
+            Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted, contacts }))
         });
         DecisionRecord {
             id,
@@ -227,7 +227,7 @@ impl Decide {
         }
         if !effects.log.is_empty() {
             // While contacts cannot be logged, only those that no limit counts are made: nothing waits for the log.
-            let durability = if context.contacts_logged { Durability::Process } else { Durability::Memory };
+            let durability = if context.contacts.logged { Durability::Process } else { Durability::Memory };
             (effects.state, effects.durability) = (StateChange::Logged, durability);
         }
         Applied::with(record, effects)
@@ -257,7 +257,7 @@ impl Operation for Decide {
         customer.change_transient(|transient| transient.requests.retain(|answered| answered.until > context.now));
         match answered(customer, &self.question, self.request) {
             Err(error) => Applied::unchanged(Err(error)),
-            Ok(Some(record)) if !context.contacts_logged => {
+            Ok(Some(record)) if !context.contacts.logged => {
                 let known = if record.callers.has_answered() { Ok(record) } else { Err(EngineError::NotLogged) };
                 Applied::unchanged(known)
             }

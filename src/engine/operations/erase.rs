@@ -42,6 +42,8 @@ pub struct CustomerExport {
     pub receipts: Vec<(u64, String)>,
     /// The ledger's signed head; `None` if nothing is signed.
     pub head: Option<SignedHead>,
+    /// What was stored of the customer before this moment may be lost, or could not be read.
+    pub unreadable: Option<Moment>,
     /// Decisions that are still kept, oldest first.
     pub decisions: Vec<Arc<DecisionRecord>>,
 }
@@ -143,9 +145,10 @@ impl Engine {
             customer: customer.to_owned(),
             at: now,
             rules: Arc::clone(&active.set),
-            state,
             standings,
             records: records.map_err(|error| error.to_string()),
+            unreadable: state.relation().lost.max(self.contacts().lost),
+            state,
             decisions: self.decisions_of(customer, now),
         })
     }

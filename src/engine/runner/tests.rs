@@ -46,7 +46,7 @@ fn give(engine: &Engine) {
 fn withdraw_around(engine: &Engine, between: impl FnOnce()) -> ConsentAnswer {
     let operation = RecordConsent::new(request(Withdrawn), engine.rules(), NOW).unwrap();
     let context = engine.context(operation.rules(), NOW);
-    let mut ran = sync::block_on(engine.run(&operation, &context, &mut None));
+    let mut ran = sync::block_on(engine.run(&operation, &context, &mut None)).unwrap();
     between();
     assert!(sync::block_on(engine.commit(&operation, &mut ran, &context)).unwrap());
     operation.finish(ran.draft).unwrap()
@@ -94,11 +94,11 @@ fn a_denial_that_comes_before_an_answer_leaves_undoes_its_contact() {
     let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
     let decide = crate::engine::Decide::new(question, engine.rules()).unwrap();
     let context = engine.context(decide.rules(), NOW);
-    let ran = sync::block_on(engine.run(&decide, &context, &mut None));
+    let ran = sync::block_on(engine.run(&decide, &context, &mut None)).unwrap();
     let contacts = || engine.customers.read("anna", |customer| customer.state.relation().contacts.len());
     assert_eq!(contacts(), Some(1));
     engine.record_consent(request(Withdrawn), NOW).unwrap();
-    assert_ne!(Some(sync::block_on(engine.epoch(&decide))), decide.relies_on(&ran.draft));
+    assert_ne!(sync::block_on(engine.epoch(&decide)), decide.relies_on(&ran.draft));
     sync::block_on(engine.undo(&decide, &ran.draft));
     assert_eq!(contacts(), Some(0));
     assert!(ran.published.is_some_and(|record| engine.decisions.get(record.id.key()).is_none()));
@@ -111,7 +111,7 @@ fn a_contact_that_an_outcome_found_stays_when_its_answer_is_undone() {
     let question = Question { customer: "anna".into(), channel: "web".into(), ..Question::default() };
     let decide = crate::engine::Decide::new(question, engine.rules()).unwrap();
     let context = engine.context(decide.rules(), NOW);
-    let ran = sync::block_on(engine.run(&decide, &context, &mut None));
+    let ran = sync::block_on(engine.run(&decide, &context, &mut None)).unwrap();
     let presented = crate::engine::OutcomeInput {
         outcome_id: "o1".into(),
         decision_id: String::new(),
@@ -135,7 +135,7 @@ fn a_draft_of_a_refused_key_keeps_nothing() {
     keyed.changes[0].purpose = "unknown".into();
     let operation = RecordConsent::new(keyed, engine.rules(), NOW).unwrap();
     let context = engine.context(operation.rules(), NOW);
-    let ran = sync::block_on(engine.run(&operation, &context, &mut None));
+    let ran = sync::block_on(engine.run(&operation, &context, &mut None)).unwrap();
     assert!(matches!(ran.draft, ConsentDraft::Results(..)) && ran.recording.is_none());
     assert_eq!(engine.customer_count(), 0, "a key is held only while records are on their way");
 }

@@ -43,6 +43,24 @@ pub struct LogContents {
     pub entries: Vec<(u64, LogEntry)>,
     /// The last flush that is recorded as durable.
     pub durable_flush: u64,
-    /// The number of entries with a wrong checksum.
+    /// The number of entries that cannot be read.
     pub damaged: u64,
+    /// The number of entries of which a single bit was wrong, and is put right.
+    pub repaired: u64,
+    /// How many entries of a segment were synced, by segment.
+    pub(super) counts: Vec<(u64, u64)>,
+    /// How many entries each file has, unreadable ones included; those of even segments first.
+    pub(super) slots: Vec<u64>,
+}
+
+impl LogContents {
+    /// The number of entries that were synced and are missing, of segments after the last drained one.
+    #[must_use]
+    pub fn missing(&self, drained: u64) -> u64 {
+        let newest = |file: u64| {
+            let counts = self.counts.iter().filter(|(segment, _)| *segment > drained && segment % 2 == file);
+            counts.max().map_or(0, |(_, count)| *count)
+        };
+        (0..).zip(&self.slots).map(|(file, slots)| newest(file).saturating_sub(*slots)).sum()
+    }
 }

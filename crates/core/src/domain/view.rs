@@ -32,9 +32,24 @@ pub struct Subject<'a> {
     pub standing: &'a Standing,
     /// Whether the ledger can be trusted now; if not, no personal data is read.
     pub ledger_trusted: bool,
-    /// Whether a contact that is made now will be known to the next process; if not, no action that a limit counts is
-    /// chosen.
-    pub contacts_logged: bool,
+    /// Whether contacts can be relied on.
+    pub contacts: Contacts,
+}
+
+/// Whether the contacts of customers can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contacts {
+    /// Whether one that is made now will be known to the next process; if not, no action that a limit counts is chosen.
+    pub logged: bool,
+    /// Contacts of any customer before this moment may be lost: a limit whose window reaches back past it counts as used
+    /// up.
+    pub lost: Option<Moment>,
+}
+
+impl Default for Contacts {
+    fn default() -> Self {
+        Self { logged: true, lost: None }
+    }
 }
 
 /// The question's own facts.

@@ -29,7 +29,7 @@ pub(crate) fn limit<'r>(
     chosen: &[&Action],
 ) -> Option<Judgement<'r>> {
     let covers = |limit: &Limit| limit.scope.covers(action.id, action.kind, action.group, Some(channel));
-    if !scene.subject.contacts_logged {
+    if !scene.subject.contacts.logged {
         let limit = action.limits.iter().chain(&scene.rules.policy.limits).find(|limit| covers(limit))?;
         return Some(Judgement::dropped(action, Gate::Limit, Why::Unlogged(limit)));
     }
@@ -67,7 +67,8 @@ pub fn usage(scope: &LimitScope, outcome: Outcome, per: Period, scene: &Scene<'_
 fn used_up(limit: &Limit, scene: &Scene<'_>, channel: ChannelId, chosen: &[&Action]) -> Option<Moment> {
     let (LimitRule::AtMost { per: back, .. } | LimitRule::After { wait: back, .. }) = limit.rule;
     // Lost contacts may have used it up.
-    let lost = scene.subject.state.relation().lost.map(|lost| lost + back).filter(|until| *until > scene.now);
+    let lost = scene.subject.state.relation().lost.max(scene.subject.contacts.lost);
+    let lost = lost.map(|lost| lost + back).filter(|until| *until > scene.now);
     lost.max(known_to_be_used_up(limit, scene, channel, chosen))
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn explain(scene: &Scene<'_>, channel: ChannelId, outcome: &Weighed<'
 }
 
 fn overall(scene: &Scene<'_>, nearest: u8) -> SilenceReason {
-    if !(scene.subject.ledger_trusted && scene.subject.contacts_logged) {
+    if !(scene.subject.ledger_trusted && scene.subject.contacts.logged) {
         return SilenceReason::Degraded;
     }
     if scene.subject.standing.is_restricted() {

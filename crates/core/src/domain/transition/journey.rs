@@ -10,7 +10,7 @@ use crate::domain::id::{JourneyId, PurposeSet, StageId};
 use crate::domain::model::{Journey, MoveOn, Trigger};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
-use crate::domain::view::{Scene, Situation, Subject};
+use crate::domain::view::{Contacts, Scene, Situation, Subject};
 
 /// Moves every journey that reacts to a recorded event, or to another change. Only `readers` may read the change.
 pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers: PurposeSet, terms: Terms<'_>) {
@@ -21,7 +21,7 @@ pub fn follow(state: &mut CustomerState, event: Option<StoredEvent<'_>>, readers
     let occasion = Occasion { event, at: event.map_or(terms.now, |event| event.at), readers };
     let steps: Vec<JourneyState> = {
         let Terms { standing, ledger_trusted, .. } = terms;
-        let subject = Subject { state, standing, ledger_trusted, contacts_logged: true };
+        let subject = Subject { state, standing, ledger_trusted, contacts: Contacts::default() };
         let scene = Scene::new(terms.rules, subject, Situation::default(), terms.now);
         let journeys = terms.rules.journeys.iter();
         journeys.filter_map(|(id, journey)| step(id, journey, occasion, &scene)).collect()
