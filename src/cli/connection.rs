@@ -104,6 +104,26 @@ impl Server {
         runtime.block_on(async { work(self.connect().await?).await })
     }
 
+    /// Runs work over several connections: each is answered by one thread of the server.
+    pub(super) fn run_over<T>(
+        &self,
+        count: usize,
+        work: impl AsyncFnOnce(Vec<Connection>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.run(async |first| {
+            let mut connections = vec![first];
+            while connections.len() < count {
+                connections.push(self.connect().await?);
+            }
+            work(connections).await
+        })
+    }
+
+    /// The address as it was given.
+    pub(super) fn address(&self) -> &str {
+        &self.server
+    }
+
     async fn connect(&self) -> Result<Connection, Failure> {
         let bearer = self.bearer()?;
         let endpoint = self.endpoint()?.connect_timeout(PATIENCE);

@@ -1,10 +1,10 @@
 //! `tactful customer`: shows and changes what a server keeps about one customer. One file per verb.
 
-mod consent;
+pub(super) mod consent;
 mod erase;
 mod event;
 mod export;
-mod outcome;
+pub(super) mod outcome;
 mod set;
 mod show;
 

@@ -44,7 +44,7 @@ impl Fact {
     }
 
     /// The value by its form.
-    fn value(&self) -> Result<Value, String> {
+    pub(super) fn value(&self) -> Result<Value, String> {
         let Self { name, text } = self;
         if let Some(text) = quoted(text) {
             return Ok(Value::Text(text.into()));

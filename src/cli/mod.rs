@@ -18,6 +18,7 @@ mod decision;
 mod explain;
 mod fact;
 mod fmt;
+mod import;
 mod init;
 mod json;
 mod ledger;
@@ -60,6 +61,7 @@ enum Command {
     Decide(decide::Decide),
     Customer(customer::Customer),
     Decision(decision::Decision),
+    Import(import::Import),
     Check(check::Check),
     Test(test::Test),
     Fmt(fmt::Fmt),
@@ -156,6 +158,7 @@ impl Command {
             Self::Decide(command) => command.run(),
             Self::Customer(command) => command.run(),
             Self::Decision(command) => command.run(),
+            Self::Import(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Fmt(command) => command.run(),

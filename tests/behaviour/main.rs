@@ -33,6 +33,7 @@ mod flips;
 mod formats;
 mod formatting;
 mod golden;
+mod importing;
 mod index;
 mod keeping;
 mod ledger;

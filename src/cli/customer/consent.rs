@@ -113,11 +113,17 @@ struct Source {
 }
 
 /// A status as rules write it.
-fn word(status: ConsentStatus) -> String {
+pub(in crate::cli) fn word(status: ConsentStatus) -> String {
     status.as_str_name().trim_start_matches(PREFIX).to_lowercase()
 }
 
-fn status(word: &str) -> Option<ConsentStatus> {
+/// The words that a change may have.
+pub(in crate::cli) fn words() -> [String; 8] {
+    STATUSES.map(word)
+}
+
+/// The status of a word.
+pub(in crate::cli) fn status(word: &str) -> Option<ConsentStatus> {
     STATUSES.into_iter().find(|status| self::word(*status) == word)
 }
 

@@ -44,20 +44,25 @@ pub(super) struct Outcome {
 }
 
 /// The outcomes, as rules write them.
-fn words() -> Vec<String> {
+pub(in crate::cli) fn words() -> Vec<String> {
     let outcomes = (1..).map_while(|number| proto::Outcome::try_from(number).ok());
     outcomes.map(|outcome| outcome.as_str_name().trim_start_matches(PREFIX).to_lowercase()).collect()
 }
 
+/// The outcome of a word.
+pub(in crate::cli) fn named(word: &str) -> Option<proto::Outcome> {
+    proto::Outcome::from_str_name(&format!("{PREFIX}{}", word.to_uppercase()))
+        .filter(|outcome| *outcome != proto::Outcome::Unspecified)
+}
+
 impl Outcome {
     pub(super) async fn run(&self, server: Connection) -> Result<Verdict, Failure> {
-        let outcome = proto::Outcome::from_str_name(&format!("{PREFIX}{}", self.outcome.to_uppercase()));
         let record = OutcomeRecord {
             outcome_id: self.outcome_id.clone().unwrap_or_default(),
             decision_id: self.decision.clone().unwrap_or_default(),
             customer_id: self.id.clone(),
             action_id: self.action.clone(),
-            outcome: outcome.unwrap_or_default().into(),
+            outcome: named(&self.outcome).unwrap_or_default().into(),
             occurred_at: self.at.map(timestamp),
             channel: self.channel.clone().unwrap_or_default(),
         };
