@@ -18,11 +18,10 @@ export function Drafts({ drafts, onChange, found }: Props) {
   const [open, setOpen] = useState("");
   const editor = useRef<HTMLTextAreaElement>(null);
   const take = async (input: HTMLInputElement) => {
-    const files = [...(input.files ?? [])].filter((file) => /\.ya?ml$/.test(file.name));
-    const read = files.map(async (file) => {
-      const path = file.webkitRelativePath.split("/").slice(1).join("/") || file.name;
-      return { path, text: await file.text() };
-    });
+    const placed = [...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath.split("/").slice(1).join("/") || file.name }));
+    // Rules, and the notices that they name; hidden folders hold neither.
+    const wanted = placed.filter(({ path }) => /^(?!\.|.*\/\.).*\.ya?ml$|^notices\/[^.]/.test(path));
+    const read = wanted.map(async ({ file, path }) => ({ path, text: await file.text() }));
     const taken = (await Promise.all(read)).sort((a, b) => (a.path < b.path ? -1 : 1));
     onChange(taken);
     setOpen(taken[0]?.path ?? "");

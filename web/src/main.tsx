@@ -105,7 +105,8 @@ function App() {
   refusals.tokenNeeded = setRefused;
   const caller = useCall(`caller ${round}`, (signal) => callers.getCaller({}, { signal }));
   const mayRules = sessionOf(caller.value, undefined).may("rules");
-  const inForce = useCall(mayRules ? `rules ${round}` : "", (signal) => ruleCalls.getRuleSet({}, { signal }));
+  // Without a token, both are asked at once: whoever may do anything may see the rules.
+  const inForce = useCall(mayRules || !token.get() ? `rules ${round}` : "", (signal) => ruleCalls.getRuleSet({}, { signal }));
   const session = useMemo(() => sessionOf(caller.value, inForce.value), [caller.value, inForce.value]);
   const shown = SCREENS[route.screen];
   const allowed = (screen: Screen) => screen.needs.every(session.may);

@@ -9,7 +9,6 @@ import { Outcome } from "./gen/tactful/v1/common_pb";
 import { ConsentStatus } from "./gen/tactful/v1/consent_pb";
 import { DecideRequestSchema, ExplainLevel, type DecideResponse } from "./gen/tactful/v1/decision_pb";
 import { link } from "./route";
-import { remember } from "./recent";
 import { useSession } from "./session";
 import { Input, Refused } from "./ui";
 
@@ -62,7 +61,6 @@ function Ask({ customer, onRecorded }: Props) {
       const request = create(DecideRequestSchema, { customerId: customer, channel: channel || rules?.channels[0] || "", context, explain: ExplainLevel.FULL });
       const decision = await decisions.decide(request);
       setAnswer(decision);
-      remember({ id: decision.decisionId, about: `${said(decision)} – ${customer} on ${request.channel}` });
       onRecorded();
       return `Decided: ${said(decision)}`;
     });

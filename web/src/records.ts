@@ -1,4 +1,6 @@
 // Consent records: JSON-LD of the profile dpv-27560, as far as the page shows it.
+import { moment } from "./format";
+
 export interface ConsentRecord {
   id: string;
   /** Empty for a record that concerns every purpose. */
@@ -12,6 +14,7 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 const object = (value: unknown): Json => (isObject(value) ? value : {});
 const first = (value: unknown): Json => object(Array.isArray(value) ? value[0] : value);
+const when = (value: unknown): string => (typeof value === "string" && !Number.isNaN(Date.parse(value)) ? `${moment(new Date(value))} UTC` : "");
 const text = (value: unknown): string => (typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : "");
 
 export function consentRecord(json: string): ConsentRecord | undefined {
@@ -32,11 +35,11 @@ export function consentRecord(json: string): ConsentRecord | undefined {
   const rows: [string, string][] = [
     ["Purpose", `${text(purpose["dpv:hasIdentifier"]) || "every purpose"}${purpose["dct:hasVersion"] ? `, version ${text(purpose["dct:hasVersion"])}` : ""}`],
     ["Status", status.replaceAll("_", " ")],
-    ["Received", text(record["dct:created"])],
-    ["Expressed", text(said["dpv:isIndicatedAtTime"])],
+    ["Received", when(record["dct:created"])],
+    ["Expressed", when(said["dpv:isIndicatedAtTime"])],
     ["How", text(said["dpv:hasIndicationMethod"])],
     ["By", by === "dpv:DataSubject" ? "the customer" : by],
-    ["Valid until", text(said["dct:valid"])],
+    ["Valid until", when(said["dct:valid"])],
     ["Notice", text(notice["dpv:hasIdentifier"])],
     ["SHA-256 of the notice", text(notice["tactful:sha256"])],
     ["Language", text(record["dct:language"])],

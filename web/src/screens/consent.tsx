@@ -59,7 +59,7 @@ function One({ id }: { id: string }) {
                   <strong>{one.purpose}</strong>
                   <Badge tone={one.usable ? "good" : "bad"}>{one.usable ? "may be used" : `may not: ${one.deniedBecause.replaceAll("_", " ")}`}</Badge>
                   <span>
-                    {one.lawfulBasis}, {status(one.status)}
+                    {one.lawfulBasis.replaceAll("_", " ")}, {status(one.status)}
                   </span>
                   {one.since ? (
                     <span>

@@ -4,9 +4,11 @@ import { useState } from "preact/hooks";
 import { consents, journeys } from "../api";
 import { Ahead } from "../ahead";
 import { useCall, type Called } from "../call";
-import { counted, milliseconds, points, status, value } from "../format";
+import { counted, milliseconds, points, said, status, value } from "../format";
+import type { GetDecisionResponse } from "../gen/tactful/v1/decision_pb";
 import type { GetCustomerResponse } from "../gen/tactful/v1/journey_pb";
 import type { GetConsentResponse } from "../gen/tactful/v1/consent_pb";
+import { newest } from "../past";
 import { Record } from "../record";
 import { consentRecord } from "../records";
 import { go, link, useRoute } from "../route";
@@ -14,6 +16,9 @@ import { useSession } from "../session";
 import { Timeline, type Entry } from "../timeline";
 import { At, Badge, Busy, Empty, Facts, Input, Refused } from "../ui";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+
+/** How many past decisions the timeline has. */
+const MOST = 500;
 
 export function Customer() {
   const { subject } = useRoute();
@@ -47,11 +52,13 @@ function One({ id }: { id: string }) {
   const known = useCall(`customer ${id}`, (signal) => journeys.getCustomer({ customerId: id }, { signal }));
   const standing = useCall(`standing ${id}`, (signal) => consents.getConsent({ customerId: id }, { signal }));
   const records = useCall(`records ${id}`, (signal) => consents.listConsentRecords({ customerId: id, pageSize: 200 }, { signal }));
+  const past = useCall(`past ${id}`, (signal) => newest({ customerId: id }, MOST, signal));
   const [round, setRound] = useState(0);
   const again = () => {
     known.again();
     standing.again();
     records.again();
+    past.again();
     setRound(round + 1);
   };
   return (
@@ -72,7 +79,8 @@ function One({ id }: { id: string }) {
       {known.value ? <Limits known={known.value} /> : null}
       <section>
         <h2>What happened</h2>
-        {known.value ? <Timeline entries={entries(known.value, records.value?.recordsJsonLd ?? [])} /> : known.busy ? <Busy /> : null}
+        {known.value ? <Timeline entries={entries(known.value, records.value?.recordsJsonLd ?? [], past.value ?? [])} /> : known.busy ? <Busy /> : null}
+        {past.failed ? <Refused failed={past.failed} what="Past decisions" /> : null}
         {records.failed ? <Refused failed={records.failed} what="Consent records" /> : null}
       </section>
       {may("simulate") ? <Ahead customer={id} round={round} /> : null}
@@ -118,7 +126,7 @@ function Standings({ id, standing }: { id: string; standing: Called<GetConsentRe
             <a href={link("consent", id, { purpose: one.purpose })}>{one.purpose}</a>{" "}
             <Badge tone={one.usable ? "good" : "bad"}>{one.usable ? "may be used" : (one.deniedBecause || "no").replaceAll("_", " ")}</Badge>{" "}
             <span class="quiet">
-              {one.lawfulBasis}
+              {one.lawfulBasis.replaceAll("_", " ")}
               {status(one.status) === "no record" ? "" : `, ${status(one.status)}`}
               {one.until ? (
                 <>
@@ -162,8 +170,14 @@ function Limits({ known }: { known: GetCustomerResponse }) {
   );
 }
 
-function entries(customer: GetCustomerResponse, records: string[]): Entry[] {
+function entries(customer: GetCustomerResponse, records: string[], past: GetDecisionResponse[]): Entry[] {
   const found: Entry[] = [];
+  for (const { decision, request, decidedAt } of past) {
+    if (!decision || !decidedAt) continue;
+    const isSilent = decision.silence !== undefined;
+    const what = `${said(decision)} (${request?.channel ?? ""})`;
+    found.push({ at: milliseconds(decidedAt), lane: isSilent ? "silences" : "decisions", what, to: link("why", decision.decisionId) });
+  }
   for (const journey of customer.journeys) {
     const lane = journey.journey;
     if (journey.startedAt) found.push({ at: milliseconds(journey.startedAt), lane, what: "the journey began" });

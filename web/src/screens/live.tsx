@@ -3,7 +3,6 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { failure, isAbort, live, type Failure } from "../api";
 import { clock, count, percent, said } from "../format";
 import type { GetDecisionResponse } from "../gen/tactful/v1/decision_pb";
-import { remember } from "../recent";
 import { amend, go, link, useRoute } from "../route";
 import { useSession } from "../session";
 import { Badge, Empty, Input, Refused } from "../ui";
@@ -50,7 +49,6 @@ export function Live() {
     const row = shown[index];
     const id = row?.decision?.decisionId;
     if (!row || !id || !may("read")) return;
-    remember({ id, about: `${said(row.decision)} – ${row.request?.customerId} on ${row.request?.channel}` });
     go(link("why", id));
   };
   return (

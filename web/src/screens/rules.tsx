@@ -5,6 +5,7 @@ import { useCall } from "../call";
 import { Drafts, type Draft } from "../drafts";
 import { count, counted } from "../format";
 import { ReloadOutcome, Severity, type DeclaredFact, type GetRuleSetResponse } from "../gen/tactful/v1/rules_pb";
+import { inAll, useSaid } from "../past";
 import { amend, useRoute } from "../route";
 import { useSession } from "../session";
 import { At, Badge, Busy, Diagnostics, Empty, Facts, Refused } from "../ui";
@@ -73,21 +74,47 @@ function Reload({ onReload }: { onReload: () => void }) {
 
 function Actions({ rules }: { rules: GetRuleSetResponse }) {
   const { params } = useRoute();
-  const text = params.get("find") ?? "";
+  const [text, only] = [params.get("find") ?? "", params.get("only") ?? ""];
   const [selected, setSelected] = useState(0);
-  const shown = useMemo(() => rules.actionIds.filter((id) => id.toLowerCase().includes(text.toLowerCase())), [rules, text]);
+  const said = useSaid();
+  const times = (id: string) => said.value?.actions.get(id) ?? 0;
+  const shown = useMemo(() => {
+    const found = rules.actionIds.filter((id) => id.toLowerCase().includes(text.toLowerCase()) && (only !== "never" || times(id) === 0));
+    return said.value ? found.sort((a, b) => times(b) - times(a)) : found;
+  }, [rules, text, only, said.value]);
+  const never = said.value ? rules.actionIds.filter((id) => times(id) === 0).length : 0;
+  const most = Math.max(1, ...(said.value?.actions.values() ?? []));
   return (
     <section>
       <h2>
         Actions <span class="quiet">{count(rules.actionIds.length)}</span>
       </h2>
-      <input class="filter" type="search" aria-label="Find an action" placeholder="Find an action" value={text} onInput={(event) => amend({ find: event.currentTarget.value })} />
+      {said.failed ? <Refused failed={said.failed} /> : null}
+      {said.value ? <p>{inAll(said.value)}</p> : null}
+      <div class="inline">
+        <input class="filter" type="search" aria-label="Find an action" placeholder="Find an action" value={text} onInput={(event) => amend({ find: event.currentTarget.value })} />
+        {said.value?.of ? (
+          <button type="button" class="chip" aria-pressed={only === "never"} onClick={() => amend({ only: only ? "" : "never" })}>
+            never said <span>{count(never)}</span>
+          </button>
+        ) : null}
+      </div>
       {shown.length ? (
         <Windowed items={shown} row={34} label="Actions" selected={Math.min(selected, shown.length - 1)} onSelect={setSelected}>
           {(id) => (
-            <span class="name" title={id}>
-              {id}
-            </span>
+            <div class="said">
+              <span class="name" title={id}>
+                {id}
+              </span>
+              {said.value ? (
+                <>
+                  <span class="bar gain" aria-hidden="true">
+                    <span style={{ width: `${(100 * times(id)) / most}%` }} />
+                  </span>
+                  <span class="number">{count(times(id))}</span>
+                </>
+              ) : null}
+            </div>
           )}
         </Windowed>
       ) : (

@@ -8,7 +8,7 @@ import { go, link, useRoute } from "../route";
 import { useSession } from "../session";
 import { At, Busy, Facts, Input, Refused } from "../ui";
 import { questionQuery } from "../question";
-import { Recent } from "../recent";
+import { Newest } from "../past";
 
 export function Why() {
   const { subject } = useRoute();
@@ -33,7 +33,7 @@ function Find() {
           Show why
         </button>
       </form>
-      <Recent />
+      <Newest />
     </>
   );
 }
