@@ -13,8 +13,8 @@ use tactful::clock::Clock;
 use tactful::grpc::methods::Methods;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
-    DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest,
-    ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest,
+    DecideRequest, DecideResponse, GetDecisionRequest, GetDecisionResponse, GetReportRequest, GetReportResponse,
+    ListDecisionsRequest, ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse, WatchDecisionsRequest,
     WatchDecisionsResponse,
 };
 use tactful::serve::calls::CallRouter;
@@ -64,6 +64,12 @@ impl DecisionService for Canned {
         &self,
         _: Request<ListDecisionsRequest>,
     ) -> Result<Response<ListDecisionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type GetReportStream = tokio_stream::Empty<Result<GetReportResponse, Status>>;
+
+    async fn get_report(&self, _: Request<GetReportRequest>) -> Result<Response<Self::GetReportStream>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -27,6 +27,7 @@ pub mod machine;
 mod open_node;
 pub mod render;
 mod replay;
+mod report;
 mod restore;
 mod schema;
 mod serve;
@@ -67,6 +68,7 @@ enum Command {
     Fmt(fmt::Fmt),
     Schema(schema::Schema),
     Replay(replay::Replay),
+    Report(report::Report),
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
     Data(data::Data),
@@ -164,6 +166,7 @@ impl Command {
             Self::Fmt(command) => command.run(),
             Self::Schema(command) => command.run(),
             Self::Replay(command) => command.run(),
+            Self::Report(command) => command.run(),
             Self::Explain(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Data(command) => command.run(),

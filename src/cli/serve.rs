@@ -87,6 +87,10 @@ pub(super) struct Serve {
     /// The most room that the decision log takes on disk; the oldest entries go first
     #[arg(long, default_value = "10GiB", value_name = "SIZE", env = "TACTFUL_DECISION_LOG_SIZE")]
     decision_log_size: Size,
+    /// One decision in this many is explained after its answer, so that `tactful report` can say where actions stop; 0
+    /// for none
+    #[arg(long, default_value_t = 100, value_name = "NUMBER", env = "TACTFUL_SAMPLE_DECISIONS")]
+    sample_decisions: u32,
     /// How much memory the process may use, such as 512MiB or 4GiB: above this, the least recently used customers are
     /// evicted to disk; no limit if left out. On Linux
     #[arg(long, value_name = "SIZE", env = "TACTFUL_MAX_MEMORY", value_parser = Size::of_memory)]
@@ -129,6 +133,7 @@ impl Serve {
         let log = LogSettings {
             age: Period(i64::from(self.decision_log_days) * Period::DAY.0),
             bytes: self.decision_log_size.0,
+            sample: self.sample_decisions,
         };
         let node = open_node(&self.ledger, self.expect_head.as_ref(), log)?;
         let rules = self.load_rules(&node.vocabulary)?;

@@ -292,7 +292,7 @@ impl<'b> Found<'b> {
     }
 
     /// The length of the whole entry.
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         HEAD + self.plain.len() + self.customer.len() + self.values.len()
     }
 
@@ -326,7 +326,7 @@ pub fn read_all<'b>(bytes: &'b [u8], offset: u64, mut visit: impl FnMut(Found<'b
     let mut whole = true;
     while !rest.is_empty() {
         let (step, found) = match Found::read(rest, at) {
-            Some(found) => (found.len(), Some(found)),
+            Some(found) => (found.length(), Some(found)),
             None => (next_mark(rest), None),
         };
         if whole && found.is_none() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use compact_str::CompactString;
@@ -15,6 +15,7 @@ use super::entry::{LoggedOutcome, of_person};
 use super::queue::{Message, Overwrite, Queue};
 use super::segment::{self, Overwriting, Segment, Target};
 use super::shared::{LogCounts, Round, Shared};
+use super::tally::Tally;
 use super::writer::Writer;
 use super::{LogError, LogSettings, Loggable, index};
 use crate::descriptors;
@@ -71,6 +72,7 @@ impl DecisionLog {
             ended: watch::Sender::new(Round::default()),
             stopping: AtomicBool::new(false),
             counts: LogCounts { bytes: AtomicU64::new(bytes), ..LogCounts::default() },
+            tally: Mutex::default(),
             folder,
         });
         let writer = Writer::new(Arc::clone(&shared));
@@ -129,6 +131,18 @@ impl DecisionLog {
     #[must_use]
     pub fn counts(&self) -> &LogCounts {
         &self.shared.counts
+    }
+
+    /// What was said and what became of it since the log was opened.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One decision in this many is explained for reports; 0 means none.
+    #[must_use]
+    pub fn sample(&self) -> u32 {
+        self.shared.settings.sample
     }
 
     /// The bytes that the index takes in memory.

@@ -10,7 +10,7 @@
 //!
 //! - `entry` has the entries and their bytes, `segment` the files, `index` the index of one file;
 //! - `queue` holds what is to be written, `writer` is the thread, `log` the open log, `reading` finds entries again;
-//! - `copy` copies the log to a backup.
+//! - `tally` counts for metrics, and `copy` copies the log to a backup.
 
 mod copy;
 mod entry;
@@ -20,6 +20,7 @@ mod queue;
 mod reading;
 mod segment;
 mod shared;
+mod tally;
 mod writer;
 
 use std::fmt;
@@ -28,11 +29,14 @@ use std::path::PathBuf;
 use crate::domain::time::Period;
 use crate::io_at::IoAt;
 
-pub use entry::{ActionValues, Content, DecisionValues, LoggedDecision, LoggedOutcome, LoggedValue, SilenceValues};
+pub use entry::{
+    ActionValues, Content, DecisionValues, Found, LoggedDecision, LoggedOutcome, LoggedValue, SilenceValues,
+};
 pub use log::{DecisionLog, OpenedLog};
 pub use reading::{Page, Progress, ReadDecision, Wanted};
 pub use segment::Place;
 pub use shared::LogCounts;
+pub use tally::Tally;
 
 /// A decision that can be logged. It is turned into an entry on the log's thread.
 pub trait Loggable: fmt::Debug + Send + Sync {
@@ -50,11 +54,13 @@ pub struct LogSettings {
     pub age: Period,
     /// The most bytes of all files.
     pub bytes: u64,
+    /// One decision in this many is explained after its answer, for reports; 0 means none.
+    pub sample: u32,
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { age: Period(90 * Period::DAY.0), bytes: 10 << 30 }
+        Self { age: Period(90 * Period::DAY.0), bytes: 10 << 30, sample: 100 }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
 use super::LogSettings;
 use super::queue::Queue;
 use super::segment::Segment;
+use super::tally::Tally;
 use crate::ledger::{FileKeys, Pseudonyms};
 
 /// What the log's thread shares with its users.
@@ -26,6 +27,7 @@ pub struct Shared {
     pub ended: watch::Sender<Round>,
     pub stopping: AtomicBool,
     pub counts: LogCounts,
+    pub tally: Mutex<Tally>,
 }
 
 /// A round of the thread.

@@ -1,7 +1,7 @@
 //! The thread that writes entries, overwrites what must not be read any more, and removes old files.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::index;
 use super::queue::{Message, Overwrite};
 use super::segment::{HEADER, Overwriting, Place, Segment, Target};
 use super::shared::{Round, Shared};
+use super::tally::Tally;
 use crate::clock::Stopwatch;
 use crate::domain::time::{Moment, Period};
 use crate::io_at::IoAt;
@@ -105,11 +106,13 @@ impl Writer {
                     let pseudonym = self.shared.pseudonyms.of(customer).0;
                     decision.describe(&mut |mut entry, values| {
                         entry.customer = pseudonym;
+                        self.tally().decision(&entry, values);
                         self.append(Content::Decision(entry), Some((customer, values)));
                     });
                 }
                 Message::Outcome(customer, mut outcome) => {
                     outcome.customer = self.shared.pseudonyms.of(&customer).0;
+                    self.tally().outcome(&outcome);
                     self.append(Content::Outcome(outcome), None);
                 }
                 Message::Overwrite(customer, what) => {
@@ -147,6 +150,10 @@ impl Writer {
             return self.lose(1);
         }
         self.waiting.push((offset, content));
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lose(&self, count: u64) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::operations::{Decide, Question, REMEMBERED, ShowDecision, is_readable};
 use super::{DecisionId, DecisionRecord, Engine, EngineError};
-use crate::decision_log::{LogCounts, LoggedDecision, Place, ReadDecision, Wanted};
+use crate::decision_log::{DecisionLog, LogCounts, LoggedDecision, Place, ReadDecision, Tally, Wanted};
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::{ActionId, ChannelId};
 use crate::domain::rule_set::RuleSet;
@@ -115,6 +115,12 @@ impl Engine {
     #[must_use]
     pub fn decision_log_counts(&self) -> Option<(&LogCounts, usize)> {
         self.storage.backend().decision_log().map(|log| (log.counts(), log.index_memory()))
+    }
+
+    /// What was said and what became of it since the start; `None` without a decision log.
+    #[must_use]
+    pub fn tally(&self) -> Option<Tally> {
+        self.storage.backend().decision_log().map(DecisionLog::tally)
     }
 
     /// Waits until what was decided before is in the decision log.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::DecisionRecord;
 use super::ids::DecisionId;
 use super::log::Callers;
-use super::operations::Question;
+use super::operations::{Question, Snapshot};
 use crate::decision_log::{
     ActionValues, DecisionValues, Loggable, LoggedDecision, LoggedValue, ReadDecision, SilenceValues,
 };
@@ -26,8 +26,34 @@ impl Loggable for DecisionRecord {
     }
 
     fn describe(&self, entry: &mut dyn FnMut(LoggedDecision, &DecisionValues<'_>)) {
+        entry(self.entry(), &values(self));
+    }
+}
+
+/// A decision of the sample, with what it knew.
+#[derive(Debug)]
+struct Sampled {
+    record: Arc<DecisionRecord>,
+    snapshot: Box<Snapshot>,
+}
+
+impl Loggable for Sampled {
+    fn customer(&self) -> &str {
+        &self.record.question.customer
+    }
+
+    fn describe(&self, entry: &mut dyn FnMut(LoggedDecision, &DecisionValues<'_>)) {
+        let gates = self.snapshot.gates(&self.record.rules, self.record.at);
+        let stopped = gates.into_iter().map(|(action, gate)| (action.0, u8::try_from(gate.index()).unwrap_or(u8::MAX)));
+        let values = DecisionValues { stopped: stopped.collect(), ..values(&self.record) };
+        entry(LoggedDecision { sampled: true, ..self.record.entry() }, &values);
+    }
+}
+
+impl DecisionRecord {
+    fn entry(&self) -> LoggedDecision {
         let Decision { actions, silence, purposes_used, ledger_position, .. } = &self.decision;
-        let logged = LoggedDecision {
+        LoggedDecision {
             customer: [0; 20],
             id: self.id.bytes(),
             at: self.at.0,
@@ -39,8 +65,7 @@ impl Loggable for DecisionRecord {
             epoch: self.epoch,
             rules: hash_bytes(self.rule_set()),
             sampled: false,
-        };
-        entry(logged, &values(self));
+        }
     }
 }
 
@@ -152,10 +177,14 @@ impl DecisionRecord {
     }
 
     /// The decision as the log takes it: without its explanation, which takes much memory and is not logged.
-    pub(super) fn to_log(self: &Arc<Self>) -> Arc<dyn Loggable> {
-        match &self.explained {
-            None => Arc::clone(self) as _,
+    pub(super) fn to_log(self: &Arc<Self>, sample: Option<Box<Snapshot>>) -> Arc<dyn Loggable> {
+        let record = match &self.explained {
+            None => Arc::clone(self),
             Some(_) => Arc::new(Self { explained: None, ..Self::clone(self) }),
+        };
+        match sample {
+            Some(snapshot) => Arc::new(Sampled { record, snapshot }),
+            None => record,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod operation;
 mod operations;
 mod persistence;
 mod recovery;
+mod report;
 mod revocations;
 mod rules;
 mod runner;
@@ -46,6 +47,7 @@ pub use operations::{
     SetAttributes, ShowDecision, SignedHead, Snapshot, StandingView, Standings,
 };
 pub use persistence::MemoryLimit;
+pub use report::{REPORTED, Rate, Report, ReportRow, SilenceRow, StoppedRow};
 pub use rules::{ActiveRules, Outcome, Reading};
 
 use clock::SteadyClock;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Customer, DecisionRecord, Ids};
+use super::{Customer, DecisionRecord, Ids, Snapshot};
 use crate::decision_log::LoggedOutcome;
 use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
@@ -81,6 +81,8 @@ pub struct Context<'a> {
     pub contacts: Contacts,
     /// From when on data past its time is deleted: later than now if the machine's clock may be wrong.
     pub purges_from: Moment,
+    /// One decision in this many is explained after its answer, for reports; 0 means none.
+    pub sample: u32,
     pub(super) ids: &'a Ids,
 }
 
@@ -164,6 +166,8 @@ pub struct Effects {
     pub durability: Durability,
     /// A new decision, for the decision log and for watchers.
     pub publish: Option<Arc<DecisionRecord>>,
+    /// What a new decision of the sample knew, so that the decision log gets where each action stopped.
+    pub sample: Option<Box<Snapshot>>,
     /// An outcome, for the decision log.
     pub outcome: Option<LoggedOutcome>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::operation::{Applied, Committed, Context, Effects, Operation, Undone};
 use super::revocations::Recording;
 use super::{Customer, DecisionRecord, Engine, EngineError};
+use crate::decision_log::DecisionLog;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::LedgerError;
@@ -250,9 +251,9 @@ impl Engine {
 
     /// Hands the effects of a run that began in an epoch to the backend, in the customer's critical section.
     pub(super) fn submit(&self, id: &str, slot: &mut Slot<Customer>, epoch: u64, effects: Effects) -> Pending<'_> {
-        let Effects { log, consent, mut state, keeps_settled, durability, publish, outcome } = effects;
+        let Effects { log, consent, mut state, keeps_settled, durability, publish, sample, outcome } = effects;
         let revokes = slot.customer.epoch() != epoch;
-        let logged = publish.map(|record| Logged::Decision(record.to_log())).or(outcome.map(Logged::Outcome));
+        let logged = publish.map(|record| Logged::Decision(record.to_log(sample))).or(outcome.map(Logged::Outcome));
         if revokes {
             state = StateChange::Changed;
             self.revocations.deny();
@@ -281,8 +282,10 @@ impl Engine {
     /// What operations under these rules may know now.
     pub(super) fn context<'a>(&'a self, rules: &'a RuleSet, arrived: Moment) -> Context<'a> {
         let (now, ledger_trusted) = (self.clock.steady(arrived), self.trusted());
+        let sample = self.storage.backend().decision_log().map_or(0, DecisionLog::sample);
         let (purges_from, contacts) = (self.clock.purges_from(), self.contacts());
-        Context { rules, arrived, now, ledger_trusted, contacts, purges_from, ids: self.decisions.ids() }
+        let ids = self.decisions.ids();
+        Context { rules, arrived, now, ledger_trusted, contacts, purges_from, sample, ids }
     }
 }
 

@@ -82,6 +82,15 @@ impl DecisionService for DecisionApi {
         super::decision_list::list(&self.0, request).await
     }
 
+    type GetReportStream = super::report::ReportStream;
+
+    async fn get_report(
+        &self,
+        request: Request<proto::GetReportRequest>,
+    ) -> Result<Response<Self::GetReportStream>, Status> {
+        super::report::report(&self.0, request.into_inner())
+    }
+
     type WatchDecisionsStream = Pin<Box<dyn Stream<Item = Result<proto::WatchDecisionsResponse, Status>> + Send>>;
 
     async fn watch_decisions(

@@ -16,6 +16,7 @@ pub mod methods;
 mod page;
 mod privacy;
 mod read;
+mod report;
 mod rules;
 mod shared;
 pub mod status;

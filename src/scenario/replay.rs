@@ -118,8 +118,20 @@ impl Replay {
     #[must_use]
     pub fn new(rules: Arc<RuleSet>) -> Self {
         let ledger = Arc::new(MemoryLedger::default());
-        let engine = Engine::new(Arc::clone(&rules), ledger, Limits { decisions: 64 << 10 }, Moment::DISTANT_PAST);
+        Self::over(Engine::new(rules, ledger, Limits { decisions: 64 << 10 }, Moment::DISTANT_PAST))
+    }
+
+    /// A replay through an engine, under the rules that it has in force.
+    #[must_use]
+    pub fn over(engine: Engine) -> Self {
+        let rules = Arc::clone(&engine.rules().set);
         Self { engine, rules, last: Moment::DISTANT_PAST, customers: HashMap::new(), tally: Tally::default() }
+    }
+
+    /// The engine, after the replay.
+    #[must_use]
+    pub fn into_engine(self) -> Engine {
+        self.engine
     }
 
     /// Plays one line; a question returns its decision, an empty line nothing.

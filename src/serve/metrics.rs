@@ -27,6 +27,9 @@ use tonic::Code;
 
 use super::call_meter::CallMeter;
 use super::process_usage;
+use crate::domain::action::Outcome;
+use crate::domain::decide::Gate;
+use crate::domain::id::{ActionId, ChannelId};
 use crate::domain::time::Moment;
 use crate::engine::Engine;
 use crate::grpc::proto::CallClass;
@@ -124,6 +127,7 @@ impl Collector for Metrics {
         page.gauge("customers", "Customers with stored data.", engine.customer_count() as u64)?;
         store(page, engine)?;
         decision_log(page, engine)?;
+        said(page, engine)?;
         let help = "Facts that were not stored, because no purpose covered them.";
         page.counter("facts_dropped", help, engine.dropped_facts())?;
         let help = "1 if consent can be relied on; 0: no personal data is used.";
@@ -256,6 +260,27 @@ fn decision_log(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
     page.gauge("decision_log_trouble", "1 while the decision log cannot be written.", failing)
 }
 
+/// What was said, what became of it, and where actions stop: at most 5,000 series, the rest as `other`.
+fn said(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
+    let (Some(tally), active) = (engine.tally(), engine.rules()) else { return Ok(()) };
+    let names = &active.set.vocabulary;
+    let action = |id: u16| names.name(ActionId(id)).to_owned();
+    let channel = |id: u8| names.name(ChannelId(id)).to_owned();
+    let mut series: Vec<_> = tally.said.iter().map(|((id, on), count)| ([action(*id), channel(*on)], *count)).collect();
+    series.push((["other", "other"].map(str::to_owned), tally.other_said));
+    page.series("said", "How often an action was chosen.", ["action", "channel"], series)?;
+    let told = |((id, on, outcome), count): (&(u16, Option<u8>, u8), &u64)| {
+        let outcome = Outcome::at(usize::from(*outcome)).map_or("", Outcome::name).to_owned();
+        ([action(*id), on.map_or_else(String::new, channel), outcome], *count)
+    };
+    let mut series: Vec<_> = tally.outcomes.iter().map(told).collect();
+    series.push((["other"; 3].map(str::to_owned), tally.other_outcomes));
+    page.series("outcomes", "Outcomes recorded.", ["action", "channel", "outcome"], series)?;
+    let gate = |(at, count): (&u8, &u64)| ([Gate::at(usize::from(*at)).map_or("", Gate::name).to_owned()], *count);
+    let help = "Actions that stopped at a gate, in decisions of the sample.";
+    page.series("stopped", help, ["gate"], tally.stopped.iter().map(gate).collect())
+}
+
 /// The rule set in force, and the files that it was read from.
 fn rules(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
     let active = engine.rules();
@@ -292,6 +317,23 @@ impl Page<'_> {
         let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (word, value) in values {
             encoder.encode_family(&[(label, word)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A counter with several labels, in the order of their values. Without series, it is left out.
+    fn series<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        mut series: Vec<([String; N], u64)>,
+    ) -> fmt::Result {
+        series.sort();
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (values, count) in series {
+            let pairs: Vec<(&str, &str)> = labels.into_iter().zip(values.iter().map(String::as_str)).collect();
+            encoder.encode_family(&pairs)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
         Ok(())
     }

@@ -13,9 +13,9 @@ use crate::clock::Clock;
 use crate::domain::time::Moment;
 use crate::grpc::proto::decision_service_server::{DecisionService, DecisionServiceServer};
 use crate::grpc::proto::{
-    DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest,
-    ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse, Silence, SilenceReason,
-    WatchDecisionsRequest, WatchDecisionsResponse,
+    DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse, GetReportRequest,
+    GetReportResponse, ListDecisionsRequest, ListDecisionsResponse, RecordOutcomesRequest, RecordOutcomesResponse,
+    Silence, SilenceReason, WatchDecisionsRequest, WatchDecisionsResponse,
 };
 use crate::grpc::status::{DOMAIN, refusal};
 use crate::grpc::timestamp;
@@ -124,6 +124,12 @@ impl DecisionService for Undecided {
         &self,
         _: Request<ListDecisionsRequest>,
     ) -> Result<Response<ListDecisionsResponse>, Status> {
+        Err(self.why.status())
+    }
+
+    type GetReportStream = tokio_stream::Empty<Result<GetReportResponse, Status>>;
+
+    async fn get_report(&self, _: Request<GetReportRequest>) -> Result<Response<Self::GetReportStream>, Status> {
         Err(self.why.status())
     }
 

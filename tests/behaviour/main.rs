@@ -50,6 +50,7 @@ mod privacy;
 mod proofs;
 mod quiet_year;
 mod replay;
+mod report;
 mod rights;
 mod rule_tests;
 mod schemas;

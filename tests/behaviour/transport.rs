@@ -13,8 +13,9 @@ use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::decision_service_server::DecisionService;
 use tactful::grpc::proto::{
     ConsentChange, ConsentStatus, DecideRequest, DecideResponse, Fallback, GetDecisionRequest, GetDecisionResponse,
-    ListDecisionsRequest, ListDecisionsResponse, RecordConsentRequest, RecordOutcomesRequest, RecordOutcomesResponse,
-    SilenceReason, WatchDecisionsRequest, WatchDecisionsResponse, WithdrawConsentRequest,
+    GetReportRequest, GetReportResponse, ListDecisionsRequest, ListDecisionsResponse, RecordConsentRequest,
+    RecordOutcomesRequest, RecordOutcomesResponse, SilenceReason, WatchDecisionsRequest, WatchDecisionsResponse,
+    WithdrawConsentRequest,
 };
 use tactful::ledger::Ledger;
 use tactful::serve::calls::{CallLimits, CallRouter};
@@ -98,6 +99,12 @@ impl DecisionService for Probe {
         &self,
         _: Request<ListDecisionsRequest>,
     ) -> Result<Response<ListDecisionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type GetReportStream = tokio_stream::Empty<Result<GetReportResponse, Status>>;
+
+    async fn get_report(&self, _: Request<GetReportRequest>) -> Result<Response<Self::GetReportStream>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -9,8 +9,8 @@ use super::consent::suppose_objection;
 use super::resolve::{ContextFacts, Resolver, hash_id};
 use crate::domain::consent::Stage;
 use crate::domain::customer::contact::{DecisionKey, OPEN_FOR};
-use crate::domain::decide::{Explain, Explanation, Request, decide};
-use crate::domain::id::{ChannelId, GroupId};
+use crate::domain::decide::{Explain, Explanation, Gate, Request, decide, gates};
+use crate::domain::id::{ActionId, ChannelId, GroupId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Moment, Period};
 use crate::domain::transition::{reserve, withhold};
@@ -102,10 +102,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// Decides once more, with an explanation.
     pub(in crate::engine) fn explain(&self, question: &Question, rules: &RuleSet, at: Moment) -> Option<Explanation> {
+        decide(rules, self.subject(), &self.resolved.request(question.explain), at).explanation
+    }
+
+    /// The gate at which each action stopped.
+    pub(in crate::engine) fn gates(&self, rules: &RuleSet, at: Moment) -> Vec<(ActionId, Gate)> {
+        gates(rules, self.subject(), &self.resolved.request(Explain::Full), at)
+    }
+
+    fn subject(&self) -> Subject<'_> {
         let Self { customer: Customer { state, standing, .. }, ledger_trusted, contacts, .. } = self;
-        let (ledger_trusted, contacts) = (*ledger_trusted, *contacts);
-        let subject = Subject { state, standing, ledger_trusted, contacts };
-        decide(rules, subject, &self.resolved.request(question.explain), at).explanation
+        Subject { state, standing, ledger_trusted: *ledger_trusted, contacts: *contacts }
     }
 }
 
@@ -182,12 +189,10 @@ impl Decide {
 
     /// Decides for a customer who has been settled.
     fn record(&self, customer: &Customer, id: DecisionId, context: &Context<'_>, epoch: u64) -> DecisionRecord {
-        let Context { rules, now, ledger_trusted, contacts, .. } = *context;
+        let Context { rules, now, .. } = *context;
         let decision = decide(rules, context.subject(customer), &self.resolved.request(Explain::Chosen), now);
-        let explained = (self.question.explain != Explain::Chosen).then(|| {
-            let (customer, resolved) = (customer.clone(), self.resolved.clone());
-            Box::new(Explained::from_snapshot(Snapshot { customer, resolved, ledger_trusted, contacts }))
-        });
+        let explained = (self.question.explain != Explain::Chosen)
+            .then(|| Box::new(Explained::from_snapshot(self.snapshot(customer, context))));
         DecisionRecord {
             id,
             question: self.question.clone(),
@@ -201,6 +206,11 @@ impl Decide {
         }
     }
 
+    fn snapshot(&self, customer: &Customer, context: &Context<'_>) -> Snapshot {
+        let Context { ledger_trusted, contacts, .. } = *context;
+        Snapshot { customer: customer.clone(), resolved: self.resolved.clone(), ledger_trusted, contacts }
+    }
+
     /// Decides and reserves.
     fn answer(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Arc<DecisionRecord>> {
         let id = context.ids.decision(context.now);
@@ -208,6 +218,8 @@ impl Decide {
         let replaced = self.request.and_then(|request| replace_answer(customer, request));
         let epoch = customer.epoch();
         let record = Arc::new(self.record(customer, id, context, epoch));
+        let sampled = context.sample > 0 && key.0.is_multiple_of(u64::from(context.sample));
+        let sample = sampled.then(|| Box::new(self.snapshot(customer, context)));
         if !record.decision.actions.is_empty() {
             let actions = record.decision.actions.iter().map(|chosen| chosen.action);
             let (state, terms) = customer.with_terms(context);
@@ -220,7 +232,8 @@ impl Decide {
             let (record, until) = (Arc::downgrade(&record), context.now + REMEMBERED);
             requests.insert(0, Answered { request, key, record, until });
         }
-        let mut effects = Effects { keeps_settled: true, publish: Some(Arc::clone(&record)), ..Effects::default() };
+        let mut effects =
+            Effects { keeps_settled: true, publish: Some(Arc::clone(&record)), sample, ..Effects::default() };
         effects.log.extend(replaced.map(|key| LoggedChange::Withdrawn { decision: key.0, action: None }));
         if !record.decision.actions.is_empty() {
             effects.log.extend(logged(customer, key));

@@ -32,7 +32,7 @@ mod weigh;
 
 use smallvec::SmallVec;
 
-use crate::domain::id::PurposeSet;
+use crate::domain::id::{ActionId, PurposeSet};
 use crate::domain::model::Otherwise;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -48,6 +48,17 @@ pub use request::{Explain, Request};
 #[must_use]
 pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
     decide_before(rules, subject, request, now, (now + rules.policy.retry_within, moments::MOST_CHANGES))
+}
+
+/// The gate at which each action stops, without reasons: for counts over many decisions.
+#[must_use]
+pub fn gates(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Vec<(ActionId, Gate)> {
+    let request = Request { explain: Explain::Full, ..*request };
+    let situation = Situation { channel: Some(request.channel), ..request.situation };
+    let scene = Scene::new(rules, subject, situation, now);
+    let mut views = engagement::Views::new(&scene);
+    let outcome = weigh::score_all(Case { scene: &scene, request: &request }, &mut views);
+    outcome.judgements.iter().map(|judgement| (judgement.action.id, judgement.gate)).collect()
 }
 
 /// A decision whose `retry_after` is before a moment; until then, so many grants and stages may end.

@@ -1,0 +1,169 @@
+//! `tactful report`: what was said and what became of it, over the decision log of a running server.
+
+use std::io::IsTerminal as _;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::connection::{Connection, Server, refused};
+use super::table::list;
+use super::{Failure, Verdict, answer, counted, json, say};
+use crate::domain::time::Moment;
+use crate::grpc::proto::decision_service_client::DecisionServiceClient;
+use crate::grpc::proto::{self, GetReportRequest};
+use crate::grpc::timestamp;
+
+/// Report what was said and what became of it: by action, channel and week
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful report --from 2026-03-02T00:00:00Z\n  \
+    tactful report --format csv > report.csv\n\n\
+    A week begins on Monday, 00:00 UTC; a decision and an outcome count in the week of their own time. Rates are shares of\n\
+    `said` of the same row, with 95 % intervals (Wilson). It needs the scope `read`.\n\n\
+    Exit code 0 if it is done, 2 if not.")]
+pub(super) struct Report {
+    /// Only from this moment on, such as 2026-03-02T00:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// Only before this moment
+    #[arg(long, value_name = "MOMENT", value_parser = Moment::parse)]
+    to: Option<Moment>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Form,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Tables for people
+    Table,
+    /// One table, a row for each action, channel and week
+    Csv,
+    /// Everything, as the protocol maps it
+    Json,
+}
+
+impl Report {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        self.server.run(async |server| self.fetch(server).await)
+    }
+
+    async fn fetch(&self, server: Connection) -> Result<Verdict, Failure> {
+        let request = GetReportRequest { from: self.from.map(timestamp), to: self.to.map(timestamp) };
+        let refused = |status| refused(&status);
+        let asked = DecisionServiceClient::new(server).get_report(request).await;
+        let (mut answers, bar) = (asked.map_err(refused)?.into_inner(), progress());
+        while let Some(answer) = answers.message().await.map_err(refused)? {
+            match answer.report {
+                None => {
+                    bar.set_length(answer.bytes_total);
+                    bar.set_position(answer.bytes_read);
+                }
+                Some(report) => {
+                    bar.finish_and_clear();
+                    self.print(&report)?;
+                    return Ok(Verdict::InOrder);
+                }
+            }
+        }
+        Err(Failure::new("the server ended the report before it was complete").help("ask for it again"))
+    }
+
+    fn print(&self, report: &proto::Report) -> Result<(), Failure> {
+        match self.format {
+            Form::Table => say(human(report).trim_end()),
+            Form::Csv => say(csv(report).trim_end()),
+            Form::Json => json::print("Report", report)?,
+        }
+        Ok(())
+    }
+}
+
+/// A bar on a terminal only.
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {percent}%  {binary_bytes_per_sec}  {eta} left");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+/// The day on which a row's week begins.
+fn week(row: &proto::ReportRow) -> String {
+    let begins = answer::moment(row.week.as_ref()).map(|at| at.to_string());
+    begins.and_then(|at| at.get(..10).map(str::to_owned)).unwrap_or_default()
+}
+
+fn share(count: u64, rate: Option<&proto::Rate>) -> String {
+    match rate {
+        Some(proto::Rate { value, low, high }) if count > 0 => {
+            format!("{count} {:.1} % [{:.1}, {:.1}]", value * 100.0, low * 100.0, high * 100.0)
+        }
+        _ => count.to_string(),
+    }
+}
+
+fn human(report: &proto::Report) -> String {
+    let proto::Report { rows, silences, stopped, decisions, sampled, overwritten } = report;
+    let mut said =
+        list(&["action", "channel", "week", "said", "presented", "clicked", "accepted", "rejected", "complained"]);
+    for row in rows {
+        said.add_row([
+            row.action_id.clone(),
+            row.channel.clone(),
+            week(row),
+            row.said.to_string(),
+            share(row.presented, row.presented_rate.as_ref()),
+            share(row.clicked, row.clicked_rate.as_ref()),
+            share(row.accepted, row.accepted_rate.as_ref()),
+            share(row.rejected, row.rejected_rate.as_ref()),
+            share(row.complained, row.complained_rate.as_ref()),
+        ]);
+    }
+    let mut text = format!("{decisions} decisions; shares of `said` with 95 % intervals\n\n{said}\n");
+    if !silences.is_empty() {
+        let mut table = list(&["silence", "channel", "decisions"]);
+        silences.iter().for_each(|row| _ = table.add_row([&row.reason, &row.channel, &row.count.to_string()]));
+        text.push_str(&format!("\n{table}\n"));
+    }
+    let count = usize::try_from(*sampled).unwrap_or(usize::MAX);
+    text.push_str(&format!("\nWhere actions stopped, in a sample of {}", counted(count, "decision")));
+    if *overwritten > 0 {
+        text.push_str(&format!(", of which {overwritten} are not readable any more after a denial"));
+    }
+    text.push('\n');
+    if !stopped.is_empty() {
+        let mut table = list(&["action", "channel", "gate", "decisions"]);
+        for row in stopped {
+            table.add_row([&row.action_id, &row.channel, &row.gate, &row.count.to_string()]);
+        }
+        text.push_str(&format!("\n{table}\n"));
+    }
+    text
+}
+
+/// One row for each action, channel and week. Ids have no character that needs quotes.
+fn csv(report: &proto::Report) -> String {
+    let counts = ["presented", "clicked", "accepted", "rejected", "complained"];
+    let head = counts.map(|name| format!("{name},{name}_rate,{name}_low,{name}_high")).join(",");
+    let mut text = format!("action,channel,week,said,{head}\n");
+    for row in &report.rows {
+        let outcomes = [
+            (row.presented, &row.presented_rate),
+            (row.clicked, &row.clicked_rate),
+            (row.accepted, &row.accepted_rate),
+            (row.rejected, &row.rejected_rate),
+            (row.complained, &row.complained_rate),
+        ];
+        let outcomes = outcomes.map(|(count, rate)| match rate {
+            Some(proto::Rate { value, low, high }) => format!("{count},{value:.6},{low:.6},{high:.6}"),
+            None => format!("{count},,,"),
+        });
+        let outcomes = outcomes.join(",");
+        text.push_str(&format!("{},{},{},{},{outcomes}\n", row.action_id, row.channel, week(row), row.said));
+    }
+    text
+}
