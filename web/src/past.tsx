@@ -1,10 +1,10 @@
 // Past decisions from the decision log.
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { useMemo } from "preact/hooks";
-import { decisions } from "./api";
+import { decisions, live } from "./api";
 import { useCall } from "./call";
 import { counted, said } from "./format";
-import type { GetDecisionResponse } from "./gen/tactful/v1/decision_pb";
+import type { GetDecisionResponse, Report } from "./gen/tactful/v1/decision_pb";
 import { link } from "./route";
 import { useSession } from "./session";
 import { At, Busy, Refused } from "./ui";
@@ -49,25 +49,56 @@ export function Newest() {
   );
 }
 
-/** How often each action was said in the newest decisions. */
+/** What became of one action. */
+export interface Tally {
+  said: number;
+  presented: number;
+  accepted: number;
+  rejected: number;
+  complained: number;
+  /** How often it stopped at each gate, in a sample of the decisions. */
+  stopped: Map<string, number>;
+}
+
 export interface Said {
   of: number;
   silences: number;
-  actions: Map<string, number>;
+  sampled: number;
+  actions: Map<string, Tally>;
 }
 
-const MOST = 5_000;
+const NONE: Tally = { said: 0, presented: 0, accepted: 0, rejected: 0, complained: 0, stopped: new Map() };
 
+function counts(report: Report): Said {
+  const actions = new Map<string, Tally>();
+  const of = (id: string) => {
+    const known = actions.get(id) ?? { ...NONE, stopped: new Map<string, number>() };
+    actions.set(id, known);
+    return known;
+  };
+  for (const row of report.rows) {
+    const tally = of(row.actionId);
+    for (const name of ["said", "presented", "accepted", "rejected", "complained"] as const) tally[name] += Number(row[name]);
+  }
+  for (const { actionId, gate, count } of report.stopped) {
+    const { stopped } = of(actionId);
+    stopped.set(gate, (stopped.get(gate) ?? 0) + Number(count));
+  }
+  const silences = report.silences.reduce((sum, { count }) => sum + Number(count), 0);
+  return { of: Number(report.decisions), silences, sampled: Number(report.sampled), actions };
+}
+
+/** The report over the decision log, as far as the token allows it. */
 export function useSaid() {
   const { may } = useSession();
-  const found = useCall(may("read") ? "said" : "", (signal) => newest({}, MOST, signal));
-  const value = useMemo<Said | undefined>(() => {
-    if (!found.value) return undefined;
-    const actions = new Map<string, number>();
-    for (const { decision } of found.value) for (const { actionId } of decision?.actions ?? []) actions.set(actionId, (actions.get(actionId) ?? 0) + 1);
-    return { of: found.value.length, silences: found.value.filter(({ decision }) => decision?.silence).length, actions };
-  }, [found.value]);
+  const found = useCall(may("read") ? "said" : "", async (signal) => {
+    let report: Report | undefined;
+    for await (const part of live.getReport({}, { signal })) report = part.report ?? report;
+    return report;
+  });
+  const value = useMemo(() => found.value && counts(found.value), [found.value]);
   return { ...found, value };
 }
 
-export const inAll = ({ of, silences }: Said) => `Of the newest ${counted(of, "decision")}, ${counted(silences, "silence")}.`;
+export const tallyOf = (said: Said | undefined, id: string): Tally => said?.actions.get(id) ?? NONE;
+export const inAll = ({ of, silences }: Said) => `Of ${counted(of, "decision")} in the log, ${counted(silences, "silence")}.`;

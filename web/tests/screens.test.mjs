@@ -27,7 +27,7 @@ const SCREENS = {
   "why, empty": ["#/why", /Why was this said/, /id of a decision[\s\S]*newest decisions[\s\S]*fibre-upgrade[\s\S]*anna on web/],
   customer: ["#/customer/anna", /anna/, /broadband[\s\S]*fibre-upgrade: 1 per 30 days[\s\S]*fibre-upgrade \(web\)[\s\S]*if nothing else happens/],
   "what-if": [() => `#/what-if?customer=anna&channel=web&c.topic=t:speed&of=${decision}`, /What if/, /What was[\s\S]*What would be/],
-  rules: ["#/rules", /Rules/, /24 actions[\s\S]*No problem[\s\S]*Of the newest 1 decision, 0 silences/],
+  rules: ["#/rules", /Rules/, /24 actions[\s\S]*No problem[\s\S]*Of 1 decision in the log, 0 silences/],
   consent: ["#/consent/anna", /anna/, /form-4711/],
   live: ["#/live", /Live/, /0 decisions/],
   health: ["#/health", /Health/, /The server takes calls/],

@@ -3,9 +3,10 @@ import { useMemo, useState } from "preact/hooks";
 import { failure, rules as ruleCalls, type Failure } from "../api";
 import { useCall } from "../call";
 import { Drafts, type Draft } from "../drafts";
-import { count, counted } from "../format";
+import { gateName } from "../decision";
+import { count, counted, percent } from "../format";
 import { ReloadOutcome, Severity, type DeclaredFact, type GetRuleSetResponse } from "../gen/tactful/v1/rules_pb";
-import { inAll, useSaid } from "../past";
+import { inAll, tallyOf, useSaid, type Said } from "../past";
 import { amend, useRoute } from "../route";
 import { useSession } from "../session";
 import { At, Badge, Busy, Diagnostics, Empty, Facts, Refused } from "../ui";
@@ -77,13 +78,15 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
   const [text, only] = [params.get("find") ?? "", params.get("only") ?? ""];
   const [selected, setSelected] = useState(0);
   const said = useSaid();
-  const times = (id: string) => said.value?.actions.get(id) ?? 0;
+  const times = (id: string) => tallyOf(said.value, id).said;
   const shown = useMemo(() => {
     const found = rules.actionIds.filter((id) => id.toLowerCase().includes(text.toLowerCase()) && (only !== "never" || times(id) === 0));
     return said.value ? found.sort((a, b) => times(b) - times(a)) : found;
   }, [rules, text, only, said.value]);
   const never = said.value ? rules.actionIds.filter((id) => times(id) === 0).length : 0;
-  const most = Math.max(1, ...(said.value?.actions.values() ?? []));
+  const most = Math.max(1, ...[...(said.value?.actions.values() ?? [])].map((tally) => tally.said));
+  const index = Math.min(selected, shown.length - 1);
+  const chosen = shown[index];
   return (
     <section>
       <h2>
@@ -100,7 +103,7 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
         ) : null}
       </div>
       {shown.length ? (
-        <Windowed items={shown} row={34} label="Actions" selected={Math.min(selected, shown.length - 1)} onSelect={setSelected}>
+        <Windowed items={shown} row={34} label="Actions" selected={index} onSelect={setSelected}>
           {(id) => (
             <div class="said">
               <span class="name" title={id}>
@@ -120,6 +123,28 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
       ) : (
         <Empty>No action matches.</Empty>
       )}
+      {chosen && said.value ? <TallyView id={chosen} said={said.value} /> : null}
+    </section>
+  );
+}
+
+function TallyView({ id, said }: { id: string; said: Said }) {
+  const { stopped, ...tally } = tallyOf(said, id);
+  const gates = [...stopped].sort((a, b) => b[1] - a[1]).map(([gate, times]) => `${gateName(gate)} ${count(times)}`);
+  const share = (times: number) => (times ? `${count(times)} (${percent(times, tally.said)})` : "none");
+  return (
+    <section class="detail" aria-label={`What became of ${id}`} aria-live="polite">
+      <h3>{id}</h3>
+      <Facts
+        rows={[
+          ["Said", count(tally.said)],
+          ["Presented", share(tally.presented)],
+          ["Accepted", share(tally.accepted)],
+          ["Rejected", share(tally.rejected)],
+          ["Complaints", share(tally.complained)],
+          [`Stopped at, in ${counted(said.sampled, "sampled decision")}`, gates.join(", ") || "none"],
+        ]}
+      />
     </section>
   );
 }
