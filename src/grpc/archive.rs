@@ -1,4 +1,6 @@
-//! All data held about one customer as a zip file: JSON for programs, and a page that explains the files.
+//! All data held about one customer as a zip file: JSON for programs, and a page for people.
+
+mod page;
 
 use std::collections::BTreeSet;
 use std::io::{self, Cursor, Write as _};
@@ -18,6 +20,9 @@ use crate::domain::scoring::Score;
 use crate::domain::value::Operand;
 use crate::engine::{CustomerExport, DecisionRecord, StandingView};
 
+pub use page::Wanted;
+use page::{Parts, page};
+
 const README: &str = include_str!("archive/README.txt");
 const LOST: &str = "Some of what was kept under this customer id cannot be read, because files were damaged or are missing.\n\
                     This archive lacks it. What is concerned was kept before ";
@@ -25,41 +30,33 @@ const LEFT_OUT: &str = include_str!("archive/left-out.txt");
 
 /// The bytes of the archive. A portable one contains only what the customer provided, for purposes of consent or
 /// contract.
-pub fn write(export: &CustomerExport, portable_only: bool) -> io::Result<Vec<u8>> {
+pub fn write(export: &CustomerExport, wanted: Wanted<'_>) -> io::Result<Vec<u8>> {
+    let portable_only = wanted.portable_only;
     let mut archive = Archive { zip: ZipWriter::new(Cursor::new(Vec::new())) };
     let left_out = if portable_only { LEFT_OUT } else { "" };
     archive.text("README.txt", &format!("{README}{left_out}"))?;
     let covers = |purposes| !portable_only || is_portable(purposes, &export.rules);
-    archive.json("profile.json", &profile(export, portable_only, covers))?;
-    archive.lines("events.jsonl", events(export, covers))?;
-    archive.lines("standings.jsonl", export.standings.iter().map(standing))?;
+    let parts = Parts {
+        profile: profile(export, portable_only, covers),
+        events: events(export, covers).collect(),
+        standings: export.standings.iter().map(standing).collect(),
+        contacts: disclosures(export).collect(),
+        outcomes: outcomes(export).collect(),
+        decisions: export.decisions.iter().map(|record| decision(record)).collect(),
+    };
+    archive.text("index.html", &page(export, &parts, wanted))?;
+    archive.json("profile.json", &parts.profile)?;
+    archive.lines("events.jsonl", &parts.events)?;
+    archive.lines("standings.jsonl", &parts.standings)?;
     if !portable_only {
-        archive.lines("disclosures.jsonl", disclosures(export))?;
-        archive.lines("outcomes.jsonl", outcomes(export))?;
-        archive.lines("decisions.jsonl", export.decisions.iter().map(|record| decision(record)))?;
+        archive.lines("disclosures.jsonl", &parts.contacts)?;
+        archive.lines("outcomes.jsonl", &parts.outcomes)?;
+        archive.lines("decisions.jsonl", &parts.decisions)?;
     }
     if let Some(before) = export.unreadable {
         archive.text("NOT-READABLE.txt", &format!("{LOST}{before}.\n"))?;
     }
-    match &export.records {
-        Ok(records) => {
-            for (position, record) in records {
-                archive.text(&format!("consents/{position:08}.jsonld"), &json_ld(record))?;
-            }
-        }
-        Err(trouble) => archive.text("consents/NOT-READABLE.txt", &format!("{trouble}\n"))?,
-    }
-    for notice in notices_read(export) {
-        let name = notice.path.rsplit('/').next().unwrap_or(&notice.path);
-        archive.text(&format!("notices/{}-{name}", short(notice.hash)), &notice.text)?;
-    }
-    for (position, receipt) in &export.receipts {
-        archive.text(&format!("receipts/{position:08}.tlog-proof"), receipt)?;
-    }
-    if let Some(head) = &export.head {
-        archive.text("checkpoint.txt", &head.checkpoint)?;
-        archive.text("log.vkey", &format!("{}\n", head.verifier_key))?;
-    }
+    archive.proofs(export)?;
     Ok(archive.zip.finish().map_err(io::Error::from)?.into_inner())
 }
 
@@ -90,9 +87,33 @@ impl Archive {
         self.text(name, &format!("{value:#}\n"))
     }
 
-    fn lines(&mut self, name: &str, values: impl Iterator<Item = Json>) -> io::Result<()> {
-        let lines: Vec<String> = values.map(|value| format!("{value}\n")).collect();
+    fn lines(&mut self, name: &str, values: &[Json]) -> io::Result<()> {
+        let lines: Vec<String> = values.iter().map(|value| format!("{value}\n")).collect();
         self.text(name, &lines.concat())
+    }
+
+    /// The consent records, and what proves that they are in the ledger.
+    fn proofs(&mut self, export: &CustomerExport) -> io::Result<()> {
+        match &export.records {
+            Ok(records) => {
+                for (position, record) in records {
+                    self.text(&format!("consents/{position:08}.jsonld"), &json_ld(record))?;
+                }
+            }
+            Err(trouble) => self.text("consents/NOT-READABLE.txt", &format!("{trouble}\n"))?,
+        }
+        for notice in notices_read(export) {
+            let name = notice.path.rsplit('/').next().unwrap_or(&notice.path);
+            self.text(&format!("notices/{}-{name}", short(notice.hash)), &notice.text)?;
+        }
+        for (position, receipt) in &export.receipts {
+            self.text(&format!("receipts/{position:08}.tlog-proof"), receipt)?;
+        }
+        if let Some(head) = &export.head {
+            self.text("checkpoint.txt", &head.checkpoint)?;
+            self.text("log.vkey", &format!("{}\n", head.verifier_key))?;
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::caller::Binding;
 use super::proto::privacy_service_server::PrivacyService;
 use super::status::status;
-use super::{Shared, archive, off_thread, proto};
+use super::{Shared, archive, convert, off_thread, proto};
 
 /// The most bytes of one chunk.
 const CHUNK: usize = 64 * 1024;
@@ -32,7 +32,8 @@ impl PrivacyService for PrivacyApi {
         let (engine, now) = (Arc::clone(&self.0.engine), self.0.clock.now());
         let exported = off_thread(move || {
             let export = engine.export(&request.customer_id, now).map_err(|error| status(&error))?;
-            let written = archive::write(&export, request.portable_only);
+            let proto::ExportCustomerRequest { portable_only, language, .. } = &request;
+            let written = archive::write(&export, archive::Wanted { portable_only: *portable_only, language });
             written.map_err(|error| Status::internal(format!("the archive cannot be written: {error}")))
         });
         let bytes = exported.await??;
@@ -53,6 +54,8 @@ impl PrivacyService for PrivacyApi {
         Ok(Response::new(proto::EraseCustomerResponse {
             ledger_position: erased.position,
             records_shredded: u32::try_from(erased.records).unwrap_or(u32::MAX),
+            tlog_proof: erased.receipt.unwrap_or_default(),
+            erased_at: Some(convert::timestamp(erased.at)),
         }))
     }
 }

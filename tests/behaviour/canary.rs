@@ -134,7 +134,8 @@ async fn ask(server: &Server, customer: &str, record_id: &str) -> String {
     told.push(format!("{:?}", consents.list_consent_records(request).await));
     let request = proto::GetReceiptRequest { customer_id: customer_id(), record_id: record_id.into() };
     told.push(format!("{:?}", consents.get_receipt(request).await));
-    let request = proto::ExportCustomerRequest { customer_id: customer_id(), portable_only: false };
+    let request =
+        proto::ExportCustomerRequest { customer_id: customer_id(), portable_only: false, ..Default::default() };
     let mut stream = privacy.export_customer(request).await.unwrap().into_inner();
     while let Some(part) = stream.message().await.unwrap() {
         told.push(String::from_utf8_lossy(&part.chunk).into_owned());

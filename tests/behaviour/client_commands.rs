@@ -257,7 +257,9 @@ async fn a_denial_needs_no_purpose_and_a_restriction_names_none() {
 #[tokio::test]
 async fn an_export_is_a_folder_or_a_zip_file_and_an_erasure_asks_first() {
     let server = sample().await;
-    said(&server, "customer consent anna personalisation given").await;
+    let given = "customer consent anna personalisation given --language de-AT --expression <b>ticked</b> \
+        --notice notices/personalisation-v1.md --notice-file rules/notices/personalisation-v1.md";
+    said(&server, given).await;
     let files = tempfile::tempdir().unwrap();
     let to = files.path().join("exports/anna");
     let export = format!("customer export anna {}", to.display());
@@ -265,8 +267,24 @@ async fn an_export_is_a_folder_or_a_zip_file_and_an_erasure_asks_first() {
     let (code, out, err) = run(&export.split(' ').collect::<Vec<_>>(), &variables).await;
     assert!(code == 0 && out.contains("exported   anna: "), "{out}{err}");
     assert!(std::fs::read_to_string(to.join("README.txt")).unwrap().contains("profile.json"));
+    let page = std::fs::read_to_string(to.join("index.html")).unwrap();
+    for words in [
+        "<html lang=\"de\">",
+        "Was Sie uns gesagt haben",
+        "Sie haben zugestimmt",
+        "&lt;b&gt;ticked&lt;/b&gt;",
+        "Sein Fingerabdruck (SHA-256) ist derselbe",
+        "02.03.2026, 09:00 Uhr",
+    ] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    let notice = std::fs::read_to_string(folder("rules/notices/personalisation-v1.md")).unwrap();
+    assert!(page.contains(notice.lines().nth(2).unwrap()), "the text that was shown\n{page}");
+    let english = files.path().join("exports/english");
+    said(&server, &format!("customer export anna {} --language en", english.display())).await;
+    assert!(std::fs::read_to_string(english.join("index.html")).unwrap().contains("you said yes"));
     assert_eq!(std::fs::read_dir(to.join("consents")).unwrap().count(), 1);
-    assert_eq!(std::fs::read_dir(to.parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+    assert_eq!(std::fs::read_dir(to.parent().unwrap()).unwrap().count(), 2, "nothing else is left");
     let said_no = error(&export.split(' ').collect::<Vec<_>>(), &variables).await;
     assert!(said_no.contains("is not empty"), "{said_no}");
     let zip = raw(&server, &["customer", "export", "anna", "-", "--portable"], "").await;

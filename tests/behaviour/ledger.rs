@@ -316,7 +316,8 @@ async fn an_export_brings_receipts_that_hold_without_the_server() {
     say(&server, "ben", proto::ConsentStatus::Given).await.unwrap();
     say(&server, "anna", proto::ConsentStatus::Withdrawn).await.unwrap();
     let mut client = PrivacyServiceClient::connect(server.address.clone()).await.unwrap();
-    let request = proto::ExportCustomerRequest { customer_id: "anna".into(), portable_only: false };
+    let request =
+        proto::ExportCustomerRequest { customer_id: "anna".into(), portable_only: false, ..Default::default() };
     let mut stream = client.export_customer(request).await.unwrap().into_inner();
     let mut bytes = Vec::new();
     while let Some(part) = stream.message().await.unwrap() {

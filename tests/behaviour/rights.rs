@@ -160,7 +160,7 @@ pub fn unzip(bytes: Vec<u8>) -> BTreeMap<String, String> {
 
 async fn exported(server: &TestServer, portable_only: bool) -> BTreeMap<String, String> {
     let mut client = PrivacyServiceClient::new(server.channel.clone());
-    let request = proto::ExportCustomerRequest { customer_id: "anna".into(), portable_only };
+    let request = proto::ExportCustomerRequest { customer_id: "anna".into(), portable_only, ..Default::default() };
     let mut stream = client.export_customer(request).await.unwrap().into_inner();
     let mut bytes = Vec::new();
     while let Some(part) = stream.message().await.unwrap() {

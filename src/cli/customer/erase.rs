@@ -1,6 +1,7 @@
 //! `tactful customer erase`: the right to erasure.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -12,9 +13,11 @@ use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 
 /// Erase a customer for good (GDPR Art. 17)
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tactful customer erase anna\n  tactful customer erase anna --yes\n\n\
+#[command(
+    after_help = "Examples:\n  tactful customer erase anna\n  tactful customer erase anna --yes --receipt anna.tlog-proof\n\n\
     It deletes all data, past decisions and the key of the consent records. Nothing brings them back. Without --yes it\n\
-    asks for the customer's id again. It needs the scope `privacy`.")]
+    asks for the customer's id again. The receipt proves that the ledger has the erasure, and names no one. It needs the scope `privacy`."
+)]
 pub(super) struct Erase {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]
@@ -22,6 +25,9 @@ pub(super) struct Erase {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Write the receipt to this file; `tactful ledger verify-receipt` checks it
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -37,6 +43,17 @@ impl Erase {
             let answer = PrivacyServiceClient::new(server).erase_customer(request).await;
             Ok(answer.map_err(|status| refused(&status))?.into_inner())
         })?;
+        if let Some(path) = &self.receipt {
+            if erased.tlog_proof.is_empty() {
+                return Err(Failure::new(format!("{} was erased, but the server has no receipt now", self.id))
+                    .help("repeat the command: it may be repeated"));
+            }
+            let unwritten = |error| {
+                let message = format!("{} was erased, but `{}` cannot be written: {error}", self.id, path.display());
+                Failure::new(message).help("repeat the command with another file: it may be repeated")
+            };
+            std::fs::write(path, &erased.tlog_proof).map_err(unwritten)?;
+        }
         if self.output.json {
             json::print("EraseCustomerResponse", &erased)?;
             return Ok(Verdict::InOrder);
@@ -44,6 +61,9 @@ impl Erase {
         let records = counted(usize::try_from(erased.records_shredded).unwrap_or(usize::MAX), "consent record");
         line("erased", &format!("{}: all data, and the key of {records}", self.id));
         line("position", &format!("{} of the ledger records an erasure, without a name", erased.ledger_position));
+        if let Some(path) = &self.receipt {
+            line("receipt", &path.display().to_string());
+        }
         Ok(Verdict::InOrder)
     }
 

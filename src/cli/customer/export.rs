@@ -16,8 +16,8 @@ use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 /// Write everything that is kept about a customer into a folder (GDPR Art. 15)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful customer export anna exports/anna\n  \
-    tactful customer export anna exports/anna --portable\n  tactful customer export anna - > anna.zip\n\n\
-    README.txt in it explains the other files. Only you may read the folder. It needs the scope `privacy`.")]
+    tactful customer export anna exports/anna --portable --language de\n  tactful customer export anna - > anna.zip\n\n\
+    index.html in it is a page for the customer, README.txt explains the other files. Only you may read the folder. It needs the scope `privacy`.")]
 pub(super) struct Export {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]
@@ -27,6 +27,9 @@ pub(super) struct Export {
     /// Only what the customer provided, for purposes of consent or contract (Art. 20)
     #[arg(long)]
     portable: bool,
+    /// The language of the page, such as de; that of the newest consent record if left out
+    #[arg(long, value_name = "TAG", default_value = "", hide_default_value = true)]
+    language: String,
 }
 
 impl Export {
@@ -49,12 +52,13 @@ impl Export {
         }
         let files = unpack(archive, &self.folder).map_err(unwritten)?;
         line("exported", &format!("{}: {} in {}", self.id, counted(files, "file"), self.folder.display()));
-        line("read first", &self.folder.join("README.txt").display().to_string());
+        line("read first", &self.folder.join("index.html").display().to_string());
         Ok(Verdict::InOrder)
     }
 
     async fn fetch(&self, server: Connection) -> Result<Vec<u8>, Failure> {
-        let request = ExportCustomerRequest { customer_id: self.id.clone(), portable_only: self.portable };
+        let (customer_id, language) = (self.id.clone(), self.language.clone());
+        let request = ExportCustomerRequest { customer_id, portable_only: self.portable, language };
         let refused = |status| refused(&status);
         let mut parts = PrivacyServiceClient::new(server).export_customer(request).await.map_err(refused)?.into_inner();
         let mut archive = Vec::new();

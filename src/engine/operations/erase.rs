@@ -21,6 +21,10 @@ pub struct ErasedCustomer {
     pub position: u64,
     /// How many consent records became unreadable; zero if they were erased before.
     pub records: usize,
+    /// What proves that the ledger has the erasure; `None` if nothing is signed now.
+    pub receipt: Option<String>,
+    /// When it was asked for.
+    pub at: Moment,
 }
 
 /// All data held about one customer, whichever purpose may read it.
@@ -123,7 +127,8 @@ impl Engine {
             EngineError::LedgerUnavailable(error.to_string())
         })?;
         self.customers.remove_if(customer, |held| held.standing.is_gone());
-        Ok(ErasedCustomer { position: erasure.position, records })
+        let receipt = self.storage.ledger().receipt(erasure.position).ok();
+        Ok(ErasedCustomer { position: erasure.position, records, receipt, at: now })
     }
 
     /// All data held about one customer, settled to now.
