@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::door::DoorFlags;
 use super::listen::listen;
@@ -35,7 +35,7 @@ use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
 use crate::serve::{Parts, ServeError, serve};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LevelFilter, LogFormat};
 
 /// If the clock is further ahead of the newest record at the start, it may be wrong: nothing is deleted for a while.
 const AHEAD: Period = Period::DAY;
@@ -107,6 +107,29 @@ pub(super) struct Serve {
     /// Format of the log on standard error
     #[arg(long, value_enum, default_value = "human", env = "TACTFUL_LOG_FORMAT")]
     log_format: Format,
+    /// How much is logged: `debug` adds a line for each call, with its method, status, time and trace
+    #[arg(long, value_enum, default_value = "info", env = "TACTFUL_LOG_LEVEL")]
+    log_level: Level,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::ERROR,
+            Level::Warn => Self::WARN,
+            Level::Info => Self::INFO,
+            Level::Debug => Self::DEBUG,
+        }
+    }
 }
 
 impl Serve {
@@ -129,7 +152,8 @@ impl Serve {
             Format::Human => LogFormat::Human { color: color() },
             Format::Json => LogFormat::Json,
         };
-        telemetry::start(format).map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
+        telemetry::start(format, self.log_level.into())
+            .map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
         let log = LogSettings {
             age: Period(i64::from(self.decision_log_days) * Period::DAY.0),
             bytes: self.decision_log_size.0,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -57,6 +58,12 @@ struct NewToken {
     /// The only channel that the caller may name; may be repeated; any if left out
     #[arg(long = "channel", value_name = "CHANNEL")]
     channels: Vec<String>,
+    /// How many calls a second the caller may make on average; any number if left out
+    #[arg(long, value_name = "CALLS")]
+    rate: Option<NonZeroU32>,
+    /// How many calls it may make at once before the rate counts; as many as in a second if left out
+    #[arg(long, value_name = "CALLS", requires = "rate")]
+    burst: Option<NonZeroU32>,
     /// When it ends: a duration such as '90 days', or a moment such as 2027-03-01T00:00:00Z; never if left out
     #[arg(long, value_name = "WHEN", value_parser = end)]
     expires: Option<String>,
@@ -98,6 +105,8 @@ impl NewToken {
             scopes: self.scopes,
             channels: self.channels,
             expires: self.expires,
+            rate: self.rate,
+            burst: self.burst,
         });
         self.file.write(&entries)?;
         // Only after the file is written: a token that is shown is known.

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
+use tonic::{Code, Status};
+use tracing::{Level, Span};
 
 use super::admission::Permit;
 use super::call_meter::{CANCELLED, ThreadMeter};
@@ -72,14 +73,19 @@ pub struct Count {
 
 impl Count {
     fn end(self, code: i32) {
-        self.thread.count(self.method, code, self.arrived.elapsed());
+        let took = self.arrived.elapsed();
+        self.thread.count(self.method, code, took);
+        if tracing::enabled!(Level::DEBUG) {
+            let (method, micros) = (self.thread.path(self.method), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            tracing::debug!(method, status = ?Code::from(code), micros, "call");
+        }
     }
 }
 
 /// The code of an answer; an answer that only begins counts as OK.
 fn code_of(answer: &Response<Body>) -> i32 {
     let from_header = || answer.headers().get("grpc-status")?.to_str().ok()?.parse().ok();
-    answer.extensions().get::<tonic::Code>().map(|code| *code as i32).or_else(from_header).unwrap_or(0)
+    answer.extensions().get::<Code>().map(|code| *code as i32).or_else(from_header).unwrap_or(0)
 }
 
 /// An answer in progress.
@@ -102,6 +108,8 @@ pub struct Call {
     permit: Option<Permit>,
     /// Taken when the call ends.
     count: Option<Count>,
+    /// The trace that its log lines name.
+    span: Option<Span>,
     /// Created when the call first has to wait: most never do.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -110,13 +118,20 @@ impl Call {
     /// A call that a service answers.
     #[must_use]
     pub fn running(answer: Running, reader: Reader, due: Option<Due>, permit: Option<Permit>) -> Self {
-        Self { answer: Answer::Running(answer), reader, due, permit, count: None, timer: None }
+        Self { answer: Answer::Running(answer), reader, due, permit, count: None, span: None, timer: None }
     }
 
     /// The same call, which is counted.
     #[must_use]
     pub fn counted(mut self, count: Count) -> Self {
         self.count = Some(count);
+        self
+    }
+
+    /// The same call, whose log lines name a trace.
+    #[must_use]
+    pub fn traced(mut self, span: Option<Span>) -> Self {
+        self.span = span;
         self
     }
 
@@ -130,6 +145,7 @@ impl Call {
             due: None,
             permit: None,
             count: None,
+            span: None,
             timer: None,
         }
     }
@@ -172,6 +188,8 @@ impl Future for Call {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let span = self.span.clone();
+        let _entered = span.as_ref().map(Span::enter);
         let late = self.begins_too_late();
         let answer = match &mut self.answer {
             Answer::Running(answer) => answer,

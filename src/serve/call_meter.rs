@@ -28,6 +28,7 @@ struct MethodCounts {
 /// The counts of one thread.
 #[derive(Debug)]
 pub struct ThreadMeter {
+    paths: Arc<[String]>,
     methods: Vec<MethodCounts>,
     opened: AtomicU64,
     closed: AtomicU64,
@@ -53,6 +54,11 @@ impl ThreadMeter {
             add(count, 1);
         }
         add(&counts.micros, micros);
+    }
+
+    /// The path of the method with this number, without the slash at its beginning.
+    pub fn path(&self, method: usize) -> &str {
+        self.paths.get(method).map_or("", |path| path.trim_start_matches('/'))
     }
 
     /// Counts a connection that begins.
@@ -83,7 +89,7 @@ pub struct CallCounts {
 #[derive(Debug)]
 pub struct CallMeter {
     /// The paths of the methods, in the order of the table.
-    paths: Vec<String>,
+    paths: Arc<[String]>,
     threads: Mutex<Vec<Arc<ThreadMeter>>>,
     shed: Arc<Shed>,
 }
@@ -92,14 +98,15 @@ impl CallMeter {
     /// Counts for the methods of a table.
     #[must_use]
     pub fn new(paths: Vec<String>, shed: Arc<Shed>) -> Self {
-        Self { paths, threads: Mutex::default(), shed }
+        Self { paths: paths.into(), threads: Mutex::default(), shed }
     }
 
     /// The counts of one more thread.
     #[must_use]
     pub fn thread(&self) -> Arc<ThreadMeter> {
         let methods = self.paths.iter().map(|_| MethodCounts::default()).collect();
-        let thread = Arc::new(ThreadMeter { methods, opened: AtomicU64::default(), closed: AtomicU64::default() });
+        let (paths, opened, closed) = (Arc::clone(&self.paths), AtomicU64::default(), AtomicU64::default());
+        let thread = Arc::new(ThreadMeter { paths, methods, opened, closed });
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&thread));
         thread
     }

@@ -20,6 +20,7 @@ use super::call::{Call, Count, Due, Reader, Running, deadline};
 use super::call_meter::{CallMeter, ThreadMeter};
 use super::decisions::served;
 use super::gate::{ConnectionGate, Gate};
+use super::trace;
 use super::transport::{Connect, Peer};
 use super::undecided::{NotBegun, Substitute};
 use super::web::cors::{self, Origins};
@@ -171,10 +172,12 @@ impl<D: DecisionService> hyper::service::Service<Request<Incoming>> for Connecti
     type Future = Call;
 
     fn call(&self, request: Request<Incoming>) -> Call {
-        match Kind::of(&request) {
+        let span = trace::span(request.headers());
+        let call = match Kind::of(&request) {
             Kind::Grpc => self.grpc(request),
             kind => self.web(kind, request),
-        }
+        };
+        call.traced(span)
     }
 }
 

@@ -1,19 +1,22 @@
 //! Who may make a call: the method must be in the table, the caller known, and allowed to make it.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::identity::{Identities, Known};
 use super::transport::Peer;
 use crate::clock::Clock;
 use crate::grpc::caller::{Caller, word};
 use crate::grpc::methods::{Access, Method, Methods};
-use crate::grpc::proto::Scope;
-use crate::grpc::status::refusal;
+use crate::grpc::proto::{CallClass, Scope};
+use crate::grpc::status::{DOMAIN, refusal};
 
 /// Scopes of methods that only operators should call.
 const PRIVILEGED: [Scope; 4] = [Scope::Privacy, Scope::Rules, Scope::Admin, Scope::Watch];
@@ -104,14 +107,19 @@ impl ConnectionGate {
         if method.access == Access::Public {
             return Ok(());
         }
-        let caller = self.caller(identities, request)?;
-        allow(&caller, method)?;
-        request.extensions_mut().insert(caller);
+        let known = self.caller(identities, request)?;
+        allow(&known.caller, method)?;
+        if let Some(rate) = &known.rate
+            && !is_withdrawal(method)
+        {
+            rate.admit().map_err(|wait| too_many(&known.caller, wait))?;
+        }
+        request.extensions_mut().insert(known.caller);
         Ok(())
     }
 
     /// The caller of a request, established again only if the credential is another, has ended or may have been revoked.
-    fn caller<B>(&self, identities: &Identities, request: &Request<B>) -> Result<Arc<Caller>, Status> {
+    fn caller<B>(&self, identities: &Identities, request: &Request<B>) -> Result<Known, Status> {
         let (now, generation) = (self.gate.clock.now(), identities.generation());
         let credential = request.headers().get(AUTHORIZATION);
         let mut last = self.last.borrow_mut();
@@ -120,13 +128,25 @@ impl ConnectionGate {
             && last.generation == generation
             && request.headers().get_all(AUTHORIZATION).iter().nth(1).is_none()
         {
-            return last.known.at(now).map(|known| known.caller);
+            return last.known.at(now);
         }
         let known = identities.establish(request.headers(), &self.peer.names, now)?;
-        let caller = Arc::clone(&known.caller);
-        *last = Some(Last { credential: credential.cloned(), generation, known });
-        Ok(caller)
+        *last = Some(Last { credential: credential.cloned(), generation, known: known.clone() });
+        Ok(known)
     }
+}
+
+/// Whether a method only denies: a customer's no is never one too many.
+fn is_withdrawal(method: &Method) -> bool {
+    method.class == CallClass::Withdrawal
+}
+
+/// The refusal of a caller who makes more calls than the tokens file allows.
+fn too_many(caller: &Caller, wait: Duration) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(wait));
+    details.set_error_info("RATE_LIMITED", DOMAIN, HashMap::new());
+    let message = format!("`{}` makes more calls than it may; repeat it after the delay", caller.name);
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 fn is_privileged(method: &Method) -> bool {

@@ -17,6 +17,7 @@ pub mod reload;
 mod stopping;
 pub mod stream;
 pub mod tls;
+mod trace;
 pub mod transport;
 pub mod undecided;
 mod unfinished;

@@ -15,6 +15,7 @@ mod api;
 mod asking_again;
 mod backup;
 mod broken;
+mod callers;
 mod canary;
 mod cases;
 mod client_commands;

@@ -15,6 +15,7 @@ use crate::grpc::audit::Audit;
 use crate::serve::Door;
 use crate::serve::audit_log::{AuditFile, read_key};
 use crate::serve::calls::CallLimits;
+use crate::serve::identity::key_server;
 use crate::serve::identity::{Identities, IdentitySettings};
 use crate::serve::tls::{Tls, TlsSettings};
 use crate::serve::web::cors::Origins;
@@ -38,8 +39,8 @@ pub(super) struct DoorFlags {
     /// File with the callers and the hashes of their tokens, written by `tactful token`
     #[arg(long, value_name = "FILE", env = "TACTFUL_TOKENS")]
     tokens: Option<PathBuf>,
-    /// File with the public keys that sign JWTs, a JSON Web Key Set
-    #[arg(long, value_name = "FILE", requires = "issuer", requires = "audience", env = "TACTFUL_JWKS")]
+    /// The public keys that sign JWTs, a JSON Web Key Set: a file, or an address that it is fetched from every five minutes
+    #[arg(long, value_name = "FILE|URL", requires = "issuer", requires = "audience", env = "TACTFUL_JWKS")]
     jwks: Option<PathBuf>,
     /// The `iss` that a JWT must have
     #[arg(long, value_name = "TEXT", requires = "jwks", env = "TACTFUL_ISSUER")]
@@ -143,7 +144,7 @@ impl DoorFlags {
         let identities = if self.knows_callers() {
             let settings = IdentitySettings {
                 tokens: self.tokens.clone(),
-                jwks: self.jwks.clone(),
+                jwks: self.key_set().await?,
                 issuer: self.issuer.clone().unwrap_or_default(),
                 audience: self.audience.clone().unwrap_or_default(),
             };
@@ -166,6 +167,18 @@ impl DoorFlags {
             None => Audit::default(),
         };
         Ok(Door { tls, identities, origins, calls, audit, admin })
+    }
+
+    /// The file with the key set, fetched if it is on a server.
+    async fn key_set(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(url) = self.jwks.as_deref().filter(|path| key_server::is_url(path)) else {
+            return Ok(self.jwks.clone());
+        };
+        let url = url.display().to_string();
+        key_server::mirror(&url).await.map(Some).map_err(|why| {
+            Failure::new(format!("the key set `{url}` cannot be fetched: {why}"))
+                .help("name a file with --jwks if the server of the keys cannot be reached from here")
+        })
     }
 
     /// What protects connections, for the greeting.

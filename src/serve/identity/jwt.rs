@@ -118,7 +118,7 @@ impl JwtKeys {
             channels: channels.unwrap_or_default(),
             customer: claims.tactful_customer,
         };
-        Some(Known { caller: Arc::new(caller), until: Some(until) })
+        Some(Known { caller: Arc::new(caller), until: Some(until), rate: None })
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Code, Status};
 
+use super::rate::Rate;
 use crate::domain::time::Moment;
 use crate::grpc::caller::Caller;
 use crate::grpc::status::refusal;
@@ -15,6 +16,8 @@ pub struct Known {
     pub caller: Arc<Caller>,
     /// When the credential ends, exclusive; `None` if it does not end by itself.
     pub until: Option<Moment>,
+    /// How many calls the caller may make; any number if `None`.
+    pub rate: Option<Arc<Rate>>,
 }
 
 impl Known {

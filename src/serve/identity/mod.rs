@@ -2,7 +2,9 @@
 //! be used, the last good content stays in force.
 
 mod jwt;
+pub mod key_server;
 mod known;
+mod rate;
 pub mod tokens;
 
 use std::path::PathBuf;

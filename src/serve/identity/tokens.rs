@@ -3,12 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::known::Known;
+use super::rate::Rate;
 use crate::domain::time::Moment;
 use crate::grpc::caller::{Caller, Scopes};
 
@@ -66,6 +68,12 @@ pub struct Entry {
     /// When the token ends, such as `2027-03-01T00:00:00Z`; never if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// How many calls a second the caller may make on average; any number if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<NonZeroU32>,
+    /// How many calls the caller may make at once before the rate counts; as many as in a second if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<NonZeroU32>,
 }
 
 /// All entries of a file, in its order.
@@ -152,7 +160,12 @@ fn known(entry: &Entry) -> Result<Known, String> {
         channels: entry.channels.clone(),
         customer: None,
     };
-    Ok(Known { caller: Arc::new(caller), until })
+    let rate = match (entry.rate, entry.burst) {
+        (Some(rate), burst) => Some(Arc::new(Rate::new(rate, burst.unwrap_or(rate)))),
+        (None, Some(_)) => return Err("has a `burst` without a `rate`".into()),
+        (None, None) => None,
+    };
+    Ok(Known { caller: Arc::new(caller), until, rate })
 }
 
 fn read_hex(text: &str) -> Result<Digest, String> {
@@ -199,6 +212,8 @@ mod tests {
             (format!("[[caller]]\nname = \"a\"\n{sha256}\nscope = []\nscopes = []"), "unknown field `scope`"),
             (format!("[[caller]]\nname = \"a\"\n{sha256}"), "missing field `scopes`"),
             (format!("[[caller]]\nname = \"a\"\n{sha256}\nscopes = []\nexpires = \"soon\""), "`expires`"),
+            (format!("[[caller]]\nname = \"a\"\n{sha256}\nscopes = []\nburst = 3"), "a `burst` without a `rate`"),
+            (format!("[[caller]]\nname = \"a\"\n{sha256}\nscopes = []\nrate = 0"), "rate"),
             ("[[caller]]\nname = \"a\"\nsha256 = \"0g\"\nscopes = []".to_owned(), "64 hexadecimal digits"),
             (format!("[[caller]]\nname = \"a\"\n{sha256}\nscopes = []\n").repeat(2), "caller 2 (`a`): an earlier"),
         ];
