@@ -400,7 +400,8 @@ async fn ids_with_spaces_at_their_ends_or_control_characters_are_refused() {
 async fn a_customer_whose_id_is_refused_now_can_be_exported_and_erased() {
     let server = server().await;
     let mut privacy = PrivacyServiceClient::new(server.channel.clone());
-    let export = proto::ExportCustomerRequest { customer_id: "anna ".into(), portable_only: false };
+    let export =
+        proto::ExportCustomerRequest { customer_id: "anna ".into(), portable_only: false, language: String::new() };
     assert!(privacy.export_customer(export).await.is_ok());
     assert!(privacy.erase_customer(proto::EraseCustomerRequest { customer_id: "anna ".into() }).await.is_ok());
     for wrong in [String::new(), "x".repeat(257)] {

@@ -135,7 +135,8 @@ fn a_yes_to_another_text_is_refused_and_a_no_never() {
 
 /// The files of a customer's archive.
 async fn exported(server: &TestServer, customer: &str) -> BTreeMap<String, String> {
-    let request = proto::ExportCustomerRequest { customer_id: customer.into(), portable_only: false };
+    let request =
+        proto::ExportCustomerRequest { customer_id: customer.into(), portable_only: false, language: String::new() };
     let mut chunks =
         PrivacyServiceClient::new(server.channel.clone()).export_customer(request).await.unwrap().into_inner();
     let mut bytes = Vec::new();
