@@ -53,7 +53,7 @@ fn meaning(loaded: &Loaded) -> Option<String> {
 
 /// Every sample set with its meaning.
 static WHOLE: LazyLock<Vec<(Vec<SourceFile>, String)>> = LazyLock::new(|| {
-    let meaning = |files: &Vec<SourceFile>| meaning(&load(Sources::new(files.clone()), &Vocabulary::default()));
+    let meaning = |files: &Vec<SourceFile>| meaning(&load_with_notices(files.clone()));
     samples().into_iter().map(|files| (files.clone(), meaning(&files).expect("a sample that loads"))).collect()
 });
 
@@ -61,6 +61,17 @@ static WHOLE: LazyLock<Vec<(Vec<SourceFile>, String)>> = LazyLock::new(|| {
 fn load_cut(files: &[SourceFile], file: usize, at: usize) -> Loaded {
     let mut files = files.to_vec();
     files[file].text.truncate(at);
+    load_with_notices(files)
+}
+
+/// Loads files of a sample folder with the notices of all of them.
+fn load_with_notices(mut files: Vec<SourceFile>) -> Loaded {
+    for folder in FOLDERS.iter().map(|path| folder(path).join("notices")).filter(|path| path.is_dir()) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = format!("notices/{}", entry.file_name().display());
+            files.push(SourceFile { path, text: std::fs::read_to_string(entry.path()).unwrap() });
+        }
+    }
     load(Sources::new(files), &Vocabulary::default())
 }
 

@@ -112,6 +112,10 @@ pub(super) enum Entry {
 impl Line {
     /// Reads a line of JSON.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // A list would be read as the fields in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err("expected a JSON object, such as {\"customer\": \"anna\"}".into());
+        }
         serde_json::from_str::<Self>(text).map(|line| Self { line: None, reasons: Vec::new(), ..line }).map_err(
             |error| {
                 let why = error.to_string();

@@ -313,7 +313,7 @@ impl Page<'_> {
             let said: Vec<String> = actions.clone().map(|action| self.action(text(action, "action"))).collect();
             let because = actions.flat_map(|action| action["because"].as_array().into_iter().flatten());
             let because: Vec<String> = because.map(plain).collect();
-            let silence = plain(&decision["silence"]["detail"]);
+            let silence = decision["silence"].get("detail").map(plain).unwrap_or_default();
             let what = if said.is_empty() { self.texts.silence.clone() } else { said.join(", ") };
             vec![self.at(decision, "at"), what, plain(&decision["channel"]), joined([because.join(", "), silence])]
         };

@@ -4,6 +4,7 @@
 //! and a view does not depend on it: neither on its value, nor on its absence, nor does the work done.
 
 mod during;
+mod event;
 mod steady;
 
 use std::cell::{Cell, OnceCell};
@@ -12,15 +13,16 @@ use smallvec::SmallVec;
 
 use crate::domain::action::{ActionOutcome, Outcome};
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
-use crate::domain::customer::{ContactState, CustomerState, Held, StoredEvent};
+use crate::domain::customer::{ContactState, CustomerState, StoredEvent};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
-use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, FieldId, JourneyId, PurposeId, PurposeSet};
+use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::model::ACTIVITY;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::{Local, Moment, Period};
 use crate::domain::value::{Operand, Truth, Value};
 
 pub use during::During;
+pub use event::EventView;
 use steady::{Steady, always, count, fade, last, total};
 
 /// One customer at the beginning of a decision or a change.
@@ -473,43 +475,5 @@ impl<'a> View<'a> {
         let state = self.scene.subject.state.relation().journey(id).filter(|state| state.purpose == self.purpose)?;
         let stages = &self.scene.rules.declared.journeys.get(id)?.stages;
         stages.iter().find(|(_, stage)| *stage == state.stage).map(|(name, _)| (name.as_str(), state.entered))
-    }
-}
-
-/// A view with one event at hand: `event.` reads from it.
-#[derive(Debug)]
-pub struct EventView<'v, 'a> {
-    view: &'v View<'a>,
-    event: StoredEvent<'v>,
-}
-
-impl EventView<'_, '_> {
-    fn field(&self, id: FieldId) -> Option<Held<'_>> {
-        let found = self.event.fields.get(id);
-        found.filter(|held| self.view.lawful && held.purposes.contains(self.view.purpose))
-    }
-
-    fn field_of(&self, fact: FactId) -> Option<FieldId> {
-        match self.view.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
-            Some(Fact::EventField(id)) => Some(*id),
-            _ => None,
-        }
-    }
-}
-
-impl Facts for EventView<'_, '_> {
-    fn read(&self, fact: FactId) -> Operand<'_> {
-        match self.field_of(fact) {
-            Some(id) => self.field(id).map_or(Operand::Unknown, |held| held.value()),
-            None => self.view.read(fact),
-        }
-    }
-
-    fn has(&self, fact: FactId) -> Truth {
-        match self.field_of(fact) {
-            Some(id) if self.field(id).is_some() => Truth::True,
-            Some(_) => Truth::Unknown,
-            None => self.view.has(fact),
-        }
     }
 }
