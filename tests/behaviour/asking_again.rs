@@ -193,6 +193,22 @@ fn quiet_hours_that_drop_name_no_moment() {
     assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-10T12:00:00Z")));
 }
 
+/// A grant ends in quiet hours that drop; the hurt has faded before they are over.
+#[test]
+fn quiet_hours_that_drop_hide_no_moment_after_them() {
+    let rules = "purposes:\n  service: {basis: contract}\n  pers: {basis: consent, expires_after: 13 hours}\nevents:\n  bad: \
+                 {purposes: [service], hurt: 60, keep: 30 days}\nchannels:\n  sms: {direction: outbound, interruption: 0, \
+                 quiet_hours: {from: \"21:00\", to: \"08:00\", otherwise: drop}}\nactions:\n";
+    let policy = "policy:\n  pressure: {half_life: 7 days, per_contact: {sms: 0}}\n  hurt: {half_life: 2 days}\n  time_zone: UTC\n";
+    let engine = engine(&rules_of(&format!("{rules}{}{policy}", NOTE.replace("KIND", "information"))));
+    say(&engine, "pers", Given, monday());
+    happens(&engine, "bad", monday(), monday());
+    let silent = on(&engine, "sms", "2026-03-02T09:00:00Z");
+    assert_eq!(silent.decision.silence.as_ref().unwrap().reason, SilenceReason::BelowThreshold);
+    assert_eq!(retry_after(&silent), Some(moment("2026-03-03T08:00:00Z")));
+    assert_eq!(chosen(&on(&engine, "sms", "2026-03-03T08:00:00Z")), ["note"]);
+}
+
 /// An ask that the customer has answered cannot come, whatever stopped it first; and every part of one answer agrees.
 #[test]
 fn the_nearest_action_is_one_that_can_come() {

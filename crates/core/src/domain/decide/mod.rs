@@ -47,7 +47,15 @@ pub use request::{Explain, Request};
 /// Picks the next best actions for one customer now, or silence.
 #[must_use]
 pub fn decide(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: Moment) -> Decision {
-    decide_before(rules, subject, request, now, (now + rules.policy.retry_within, moments::MOST_CHANGES))
+    let within = (now + rules.policy.retry_within, moments::MOST_CHANGES);
+    let mut decision = decide_before(rules, subject, request, now, within);
+    // Who drops what falls into quiet hours does not wait for their end.
+    let quiet = rules.declared.channels.get(request.channel).and_then(|channel| channel.quiet_hours);
+    let drops = quiet.is_some_and(|quiet| quiet.otherwise == Otherwise::Drop);
+    if let Some(silence) = decision.silence.as_mut().filter(|silence| silence.reason == SilenceReason::QuietHours) {
+        silence.retry_after = silence.retry_after.filter(|_| !drops);
+    }
+    decision
 }
 
 /// The gate at which each action stops, without reasons: for counts over many decisions.
@@ -106,10 +114,7 @@ fn decide_before(
     let named = moments::of(case, &mut views, &outcome, &decision, Within { before, changes, again: &again });
     decision.valid_until = named.valid_until;
     if let Some(silence) = &mut decision.silence {
-        // Who drops what falls into quiet hours does not wait for their end.
-        let quiet = contact::quiet_hours(&scene, request.channel);
-        let drops = quiet.is_some_and(|quiet| quiet.otherwise == Otherwise::Drop);
-        silence.retry_after = named.retry_after.filter(|_| !drops || silence.reason != SilenceReason::QuietHours);
+        silence.retry_after = named.retry_after;
     }
     decision
 }
