@@ -38,6 +38,10 @@ fn a_decision_allocates_no_more_than_necessary() {
     let given =
         ConsentRequest { customer: question().customer.into(), changes: vec![given], ..ConsentRequest::default() };
     engine.record_consent(given, now).unwrap();
+    // Others, so that each of the parts in which the newest decisions are kept has room for one.
+    for other in 0..1_000 {
+        engine.decide(Question { customer: format!("customer-{other}").into(), ..question() }, now).unwrap();
+    }
     let asked = |turn: i64| {
         // What was reserved the turn before has lapsed.
         let now = now + Period(turn * 31 * 60_000);

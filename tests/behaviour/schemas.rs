@@ -12,7 +12,7 @@ use tactful::domain::rule_set::is_test;
 use tactful::domain::sources::{FileId, SourceFile, Sources};
 use tactful::domain::time::{Moment, Period, TimeOfDay};
 use tactful::rule_files;
-use tactful::rules::load;
+use tactful::rules::{Loaded, load};
 use tactful::rules::schema::{Names, schema};
 use tactful::rules::shape::{Form, RULE_FILE, Shape};
 use tactful::rules::source::{self, Node, NodeKind};
@@ -35,6 +35,16 @@ fn files(catalogue: &str) -> Vec<SourceFile> {
     let (sources, unreadable) = rule_files::look(&folder(catalogue)).sources();
     assert!(unreadable.is_empty() && sources.iter().count() > 0, "{catalogue}");
     sources.iter().map(|(_, file)| file.clone()).collect()
+}
+
+/// Loads files of the sample catalogue, with its notices.
+fn load_sample(files: &[SourceFile]) -> Loaded {
+    let root = folder("rules");
+    let mut files = files.to_vec();
+    for notice in fs::read_dir(root.join("notices")).unwrap().map(|entry| entry.unwrap().path()) {
+        files.push(SourceFile { path: notice.display().to_string(), text: fs::read_to_string(&notice).unwrap() });
+    }
+    load(Sources::under(&root.display().to_string(), files), &Vocabulary::default())
 }
 
 fn names(files: &[SourceFile]) -> Names {
@@ -205,6 +215,11 @@ fn mutate(text: &str, at: &Index, with: &Index, key: bool) -> Option<String> {
     Some(format!("{}{new}{}", &text[..start as usize], &text[end as usize..]))
 }
 
+#[test]
+fn the_sample_catalogue_loads_before_it_is_changed() {
+    assert_eq!(load_sample(&files("rules")).counts().0, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
@@ -220,7 +235,7 @@ proptest! {
             files[which].text = changed.unwrap();
         }
         let SourceFile { path, text } = files[which].clone();
-        let loaded = load(Sources::new(files.clone()), &Vocabulary::default());
+        let loaded = load_sample(&files);
         prop_assume!(loaded.counts().0 == 0);
         let rules = std::sync::Arc::new(loaded.rule_set.unwrap());
         if is_test(&path) {

@@ -138,11 +138,12 @@ impl Soak {
         timeout(CALL, client.record_consent(request)).await.is_ok_and(|answer| answer.is_ok())
     }
 
-    async fn is_usable(&self, customer: usize) -> Option<bool> {
+    /// Why consent to advice may not be used, empty if it may.
+    async fn denied_because(&self, customer: usize) -> Option<String> {
         let request = GetConsentRequest { customer_id: format!("c{customer}") };
         let mut client = ConsentServiceClient::new(self.server().channel.clone());
         let standings = timeout(CALL, client.get_consent(request)).await.ok()?.ok()?.into_inner().standings;
-        standings.iter().find(|standing| standing.purpose == "advice").map(|standing| standing.usable)
+        standings.iter().find(|standing| standing.purpose == "advice").map(|standing| standing.denied_because.clone())
     }
 
     /// One call on behalf of a customer, and what its answer must not be.
@@ -294,14 +295,14 @@ impl Soak {
     }
 
     /// Every acknowledged consent is there, whatever came in between.
-    async fn check_consents(&mut self) {
+    async fn check_consents(&mut self, after: Fault) {
         for (customer, known) in self.consents.clone() {
-            let usable = self.is_usable(customer).await;
-            match (known, usable) {
-                (Known::Given, Some(false)) => {
-                    self.violation(format!("the acknowledged consent of c{customer} is lost"));
+            let denied = self.denied_because(customer).await;
+            match (known, denied.as_deref()) {
+                (Known::Given, Some(denied)) if !denied.is_empty() => {
+                    self.violation(format!("the acknowledged consent of c{customer} is lost after {after:?}: {denied}"));
                 }
-                (Known::Withdrawn, Some(true)) => {
+                (Known::Withdrawn, Some("")) => {
                     self.violation(format!("the acknowledged withdrawal of c{customer} is lost"));
                 }
                 (_, None) => self.count("calls failed"),
@@ -317,7 +318,7 @@ impl Soak {
             let fault = faults.swap_remove(next);
             self.work_times(20).await;
             self.fault(fault).await;
-            self.check_consents().await;
+            self.check_consents(fault).await;
         }
     }
 

@@ -44,7 +44,16 @@ impl Played {
 }
 
 pub fn sources(files: &RuleFiles) -> Sources {
-    Sources::new(files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect())
+    let rules = files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
+    Sources::new(rules.chain(notices(files)).collect())
+}
+
+/// A text for every notice that the files name.
+fn notices(files: &RuleFiles) -> impl Iterator<Item = SourceFile> {
+    let ends = |letter: char| letter.is_whitespace() || "\"',}".contains(letter);
+    let named = files.iter().flat_map(|(_, text)| text.match_indices("notices/").map(|(at, _)| &text[at..]));
+    let names: BTreeSet<&str> = named.map(|rest| rest.split(ends).next().unwrap_or(rest)).collect();
+    names.into_iter().map(|name| SourceFile { path: name.to_owned(), text: format!("The text of {name}.") })
 }
 
 /// The rules, or every mistake in them.
