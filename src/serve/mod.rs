@@ -9,6 +9,7 @@ pub mod connection;
 mod decisions;
 pub mod file_watch;
 pub mod gate;
+pub mod health;
 pub mod identity;
 mod ledger_recovery;
 pub mod metrics;
@@ -34,11 +35,10 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::clock::Clock;
-use crate::engine::{ActiveRules, Engine};
+use crate::engine::Engine;
 use crate::grpc::audit::Audit;
 use crate::grpc::methods::{Methods, MethodsError};
 use crate::grpc::proto::admin_service_server::AdminServiceServer;
@@ -52,10 +52,10 @@ use crate::grpc::{
     AdminApi, CallerApi, ConsentApi, DESCRIPTORS, DecisionApi, JourneyApi, PrivacyApi, ReloadRules, RuleApi, Shared,
 };
 use crate::ledger::ReopeningLedger;
-use crate::store::CustomerStore;
 use call_meter::CallMeter;
 use calls::{CallLimits, CallRouter};
 use gate::Gate;
+use health::PartsHealth;
 use identity::Identities;
 use metrics::Pages;
 use reload::Reloader;
@@ -64,28 +64,14 @@ use transport::{Listening, Transport};
 use web::cors::Origins;
 use write_behind::WriteBehind;
 
+pub use health::{CLOCK_HEALTH, CUSTOMERS_HEALTH, LEDGER_HEALTH, RULES_HEALTH};
 pub use unfinished::Unfinished;
 
 /// How often customers in memory are settled that are not in use.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often health checks the customer store, the ledger and the clock.
-const LOOK_AT_PARTS: Duration = Duration::from_secs(1);
-
 /// How often the server checks that the threads that store data are running.
 const LOOK_AT_THREADS: Duration = Duration::from_millis(500);
-
-/// The health service that reports whether the rule files on disk are those in force.
-pub const RULES_HEALTH: &str = "tactful.rules";
-
-/// The health service that reports whether customers can be stored.
-pub const CUSTOMERS_HEALTH: &str = "tactful.customers";
-
-/// The health service that reports whether consent can be relied on.
-pub const LEDGER_HEALTH: &str = "tactful.ledger";
-
-/// The health service that reports whether the machine's clock is believed.
-pub const CLOCK_HEALTH: &str = "tactful.clock";
 
 /// The parts of a server.
 #[derive(Debug)]
@@ -176,7 +162,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     let (engine, ledger) = (Arc::clone(&parts.engine), parts.ledger.clone());
     let mut ended = None;
     let (stopping, stopped) = tokio::sync::watch::channel(false);
-    let (health_reporter, calls) = services(&parts, stopped.clone()).await?;
+    let (health, calls) = services(&parts, stopped.clone()).await?;
     let counted = (calls.meter(), stopped.clone());
     let hangups = watch::obey_hangup(Arc::clone(&parts.reloader));
     tracing::info!(
@@ -187,7 +173,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     let serving = parts.transport.run(parts.door.listening(listener), calls, stopped);
     tokio::pin!(serving);
     tokio::pin!(stop);
-    let beside = beside_calls(parts, health_reporter.clone(), hangups, counted);
+    let beside = beside_calls(parts, health.clone(), hangups, counted);
     tokio::select! {
         result = &mut serving => return Ok(result.map(drop)?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
@@ -197,7 +183,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
         }
         () = beside => {}
     }
-    health_reporter.set_service_status("", ServingStatus::NotServing).await;
+    health.stop().await;
     stopping.send_replace(true);
     let cut = serving.await?;
     if let Some(thread) = ended {
@@ -229,11 +215,11 @@ macro_rules! compressed {
     };
 }
 
-/// All services, and the reporter of their health.
+/// All services, and their health.
 async fn services(
     parts: &Parts,
     stopping: Receiver<bool>,
-) -> Result<(HealthReporter, CallRouter<DecisionApi>), ServeError> {
+) -> Result<(PartsHealth, CallRouter<DecisionApi>), ServeError> {
     let methods = Arc::new(Methods::new()?);
     let gate = Gate::new(methods, parts.door.identities.clone(), parts.clock.clone());
     let watchers = Arc::new(Semaphore::new(parts.door.calls.watchers));
@@ -244,18 +230,15 @@ async fn services(
         audit: parts.door.audit.clone(),
         stopping,
     };
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
-    health_reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
-    health_reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
-    health_reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
-    health_reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
-    health_reporter.set_serving::<AdminServiceServer<AdminApi>>().await;
-    health_reporter.set_serving::<CallerServiceServer<CallerApi>>().await;
-    health_reporter.set_service_status(RULES_HEALTH, ServingStatus::Serving).await;
-    health_reporter.set_service_status(CUSTOMERS_HEALTH, ServingStatus::Serving).await;
-    health_reporter.set_service_status(CLOCK_HEALTH, ServingStatus::Serving).await;
-    health_reporter.set_service_status(LEDGER_HEALTH, ServingStatus::Serving).await;
+    let reporter = HealthReporter::new();
+    let health = PartsHealth::new(Arc::clone(&parts.engine), parts.clock.clone(), reporter.clone());
+    reporter.set_serving::<DecisionServiceServer<DecisionApi>>().await;
+    reporter.set_serving::<JourneyServiceServer<JourneyApi>>().await;
+    reporter.set_serving::<ConsentServiceServer<ConsentApi>>().await;
+    reporter.set_serving::<PrivacyServiceServer<PrivacyApi>>().await;
+    reporter.set_serving::<RuleServiceServer<RuleApi>>().await;
+    reporter.set_serving::<AdminServiceServer<AdminApi>>().await;
+    reporter.set_serving::<CallerServiceServer<CallerApi>>().await;
     let reloader = Arc::clone(&parts.reloader);
     let reload: ReloadRules = Arc::new(move || reloader.reload());
     let reflection = || {
@@ -266,7 +249,7 @@ async fn services(
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let decisions = DecisionApi(shared.clone());
-    let others = Routes::new(health)
+    let others = Routes::new(health.service())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(decisions::served(decisions.clone()))
@@ -277,13 +260,13 @@ async fn services(
         .add_service(compressed!(AdminServiceServer::new(AdminApi::new(shared.clone()))))
         .add_service(compressed!(RuleServiceServer::new(RuleApi { shared, reload })));
     let router = CallRouter::new(gate, decisions, others.prepare());
-    Ok((health_reporter, router.with_origins(parts.door.origins.clone()).with_limits(parts.door.calls)))
+    Ok((health, router.with_origins(parts.door.origins.clone()).with_limits(parts.door.calls)))
 }
 
 /// The background tasks of the server, until dropped.
 async fn beside_calls(
     parts: Parts,
-    health: HealthReporter,
+    health: PartsHealth,
     hangups: impl Future<Output = ()>,
     (calls, stopping): (Arc<CallMeter>, Receiver<bool>),
 ) {
@@ -301,8 +284,7 @@ async fn beside_calls(
     tokio::join!(
         sweep(Arc::clone(&engine), clock.clone()),
         ledger_recovery::recover_ledger(Arc::clone(&engine), ledger),
-        tell_health(engine.readings(), health.clone()),
-        tell_health_of_parts(Arc::clone(&engine), clock, health),
+        health.watch(),
         hangups,
         door.watch(),
         watching,
@@ -317,37 +299,5 @@ async fn sweep(engine: Arc<Engine>, clock: Clock) {
         let (engine, now) = (Arc::clone(&engine), clock.now());
         // It visits every customer, which is too slow for a thread that answers calls. A panic in it costs one sweep.
         drop(tokio::task::spawn_blocking(move || engine.sweep(now)).await);
-    }
-}
-
-/// Sets the health of [`RULES_HEALTH`]: whether the files on disk could be used.
-async fn tell_health(mut readings: Receiver<Arc<ActiveRules>>, health: HealthReporter) {
-    let mut refused = false;
-    while readings.wait_for(|active| active.refused() != refused).await.is_ok() {
-        refused = !refused;
-        let status = if refused { ServingStatus::NotServing } else { ServingStatus::Serving };
-        health.set_service_status(RULES_HEALTH, status).await;
-    }
-}
-
-/// Sets the health of [`CUSTOMERS_HEALTH`] (whether dirty customers can be flushed and no contacts may be lost), [`LEDGER_HEALTH`] (whether consent
-/// can be relied on) and [`CLOCK_HEALTH`] (whether the machine's clock is believed), and the metric of the clock.
-async fn tell_health_of_parts(engine: Arc<Engine>, clock: Clock, health: HealthReporter) {
-    let (mut ticks, mut known) = (tokio::time::interval(LOOK_AT_PARTS), [true; 3]);
-    loop {
-        ticks.tick().await;
-        let step = clock.0.step();
-        engine.meter().clock_step(step.unwrap_or_default());
-        let stored = !engine.store().is_some_and(CustomerStore::is_failing);
-        let known_contacts = engine.limits_assumed_used().is_none();
-        let now = [stored && known_contacts, engine.trusted(), step.is_none()];
-        let services = [CUSTOMERS_HEALTH, LEDGER_HEALTH, CLOCK_HEALTH];
-        for ((service, is_well), was_well) in services.into_iter().zip(now).zip(known) {
-            if is_well != was_well {
-                let status = if is_well { ServingStatus::Serving } else { ServingStatus::NotServing };
-                health.set_service_status(service, status).await;
-            }
-        }
-        known = now;
     }
 }
