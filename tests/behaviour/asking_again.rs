@@ -193,6 +193,17 @@ fn quiet_hours_that_drop_name_no_moment() {
     assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-10T12:00:00Z")));
 }
 
+/// No moment to ask again is named, and the silence still ends when something is said: the reference model found it
+/// (seed 257).
+#[test]
+fn a_silence_ends_when_something_is_said_after_the_time_to_ask_again() {
+    let quiet = "{from: \"21:00\", to: \"08:00\", otherwise: wait}";
+    let engine = note("service", quiet, "  retry_within: 150 minutes\n");
+    let silent = on(&engine, "sms", "2026-03-10T03:00:00Z");
+    assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-10T12:00:00Z")));
+    assert_eq!(chosen(&on(&engine, "sms", "2026-03-10T12:00:00Z")), ["note"]);
+}
+
 /// A grant ends in quiet hours that drop; the hurt has faded before they are over.
 #[test]
 fn quiet_hours_that_drop_hide_no_moment_after_them() {

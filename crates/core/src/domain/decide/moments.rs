@@ -165,8 +165,11 @@ impl<'s> Search<'s> {
         let said = self.earliest(views, far, &candidates, |interval, action| interval.outlook(action).can_be_said());
         let near = near.min(said.unwrap_or(near));
         let rises = |gate: Gate| class(gate.nearness()) > now;
-        let nearer =
-            self.earliest(views, near, &candidates, |interval, action| interval.outlook(action).gates.any(rises));
+        // Something may be said later than anybody asked when to come back.
+        let nearer = self.earliest(views, near, &candidates, |interval, action| {
+            let outlook = interval.outlook(action);
+            outlook.can_be_said() || outlook.gates.any(rises)
+        });
         let near = near.min(nearer.unwrap_or(near));
         // The reason ends with the last action that gives it.
         let holders = self.asked.weighed.judgements.iter();
