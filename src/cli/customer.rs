@@ -63,7 +63,7 @@ struct Output {
 }
 
 /// A moment of the command line.
-fn moment(text: &str) -> Result<Moment, String> {
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).map_err(|_| "write it as in 2026-03-02T10:00:00Z".to_owned())
 }
 

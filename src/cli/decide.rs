@@ -50,14 +50,26 @@ pub(super) struct Decide {
     server: Server,
 }
 
+/// How much an answer explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Level {
+pub(super) enum Level {
     /// Reasons of the chosen actions
     None,
     /// How many actions passed each gate
     Funnel,
     /// Every action, why it lost and what would have let it win
     Full,
+}
+
+impl Level {
+    /// The level as it is sent.
+    pub(super) fn wire(self) -> proto::ExplainLevel {
+        match self {
+            Self::None => proto::ExplainLevel::Unspecified,
+            Self::Funnel => proto::ExplainLevel::Funnel,
+            Self::Full => proto::ExplainLevel::Full,
+        }
+    }
 }
 
 impl Decide {
@@ -81,11 +93,6 @@ impl Decide {
 
     /// The question, but for its context.
     fn request(&self) -> proto::DecideRequest {
-        let explain = match self.explain {
-            Level::None => proto::ExplainLevel::Unspecified,
-            Level::Funnel => proto::ExplainLevel::Funnel,
-            Level::Full => proto::ExplainLevel::Full,
-        };
         proto::DecideRequest {
             customer_id: self.customer.clone(),
             channel: self.channel.clone(),
@@ -93,7 +100,7 @@ impl Decide {
             context: HashMap::new(),
             max_actions: self.max,
             groups: self.group.clone(),
-            explain: explain.into(),
+            explain: self.explain.wire().into(),
             validate_only: self.dry_run,
             fallback: proto::Fallback::Unspecified.into(),
         }

@@ -29,6 +29,10 @@ enum Template {
     Minimal,
     /// The sample of a telephone company: 24 actions, 2 journeys, 3 channels
     Telecom,
+    /// A hotel: 9 actions, the journey of a stay, letters, quiet hours
+    Hotel,
+    /// A bank: 9 actions, warnings of fraud, advice by consent, calls, an objection by the browser
+    Bank,
 }
 
 /// The files of a template: paths and texts.
@@ -39,6 +43,28 @@ macro_rules! files {
 }
 
 const MINIMAL: Files = files!("init/minimal/", "catalogue.yaml", "catalogue.test.yaml", "notices/advice-v1.md");
+
+const HOTEL: Files = files!(
+    "init/hotel/",
+    "hotel.yaml",
+    "stay.yaml",
+    "stay.test.yaml",
+    "offers.yaml",
+    "offers.test.yaml",
+    "notices/advice-v1.md",
+    "notices/marketing-email-v1.md",
+);
+
+const BANK: Files = files!(
+    "init/bank/",
+    "bank.yaml",
+    "account.yaml",
+    "account.test.yaml",
+    "products.yaml",
+    "products.test.yaml",
+    "notices/advice-v1.md",
+    "notices/marketing-phone-v1.md",
+);
 
 /// The sample rules themselves.
 const TELECOM: Files = files!(
@@ -78,6 +104,8 @@ impl Template {
         match self {
             Self::Minimal => MINIMAL,
             Self::Telecom => TELECOM,
+            Self::Hotel => HOTEL,
+            Self::Bank => BANK,
         }
     }
 }

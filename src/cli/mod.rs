@@ -24,13 +24,16 @@ mod json;
 mod ledger;
 mod listen;
 pub mod machine;
+mod man;
 mod open_node;
+mod proof;
 pub mod render;
 mod replay;
 mod report;
 mod restore;
 mod schema;
 mod serve;
+mod simulate;
 mod size;
 mod table;
 mod test;
@@ -62,6 +65,7 @@ enum Command {
     Decide(decide::Decide),
     Customer(customer::Customer),
     Decision(decision::Decision),
+    Simulate(Box<simulate::Simulate>),
     Import(import::Import),
     Check(check::Check),
     Test(test::Test),
@@ -72,6 +76,7 @@ enum Command {
     Explain(explain::Explain),
     Ledger(ledger::Ledger),
     Data(data::Data),
+    Proof(proof::Proof),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -79,6 +84,7 @@ enum Command {
     Audit(audit::Audit),
     Config(Box<config::Config>),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// How wide a label is, with the space behind it.
@@ -110,6 +116,14 @@ impl Failure {
         self.help = Some(help.into());
         self
     }
+
+    /// The message and the help, each on a line of its own; on a terminal in lines of at most 80 columns.
+    fn told(&self, to_terminal: bool) -> String {
+        let width = if to_terminal { 80 } else { usize::MAX };
+        let parts = [("error", Some(&self.message)), ("help", self.help.as_ref())].into_iter();
+        let parts = parts.filter_map(|(label, text)| Some((label, text?)));
+        parts.map(|(label, text)| render::wrap(&format!("{label}: {text}"), width) + "\n").collect()
+    }
 }
 
 /// Whether the checked input is valid.
@@ -127,10 +141,7 @@ impl Cli {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,
             Ok(Verdict::Wrong) => ExitCode::from(1),
             Err(failure) => {
-                eprintln!("error: {failure}");
-                if let Some(help) = failure.help {
-                    eprintln!("help: {help}");
-                }
+                eprint!("{}", failure.told(std::io::stderr().is_terminal()));
                 ExitCode::from(2)
             }
         }
@@ -160,6 +171,7 @@ impl Command {
             Self::Decide(command) => command.run(),
             Self::Customer(command) => command.run(),
             Self::Decision(command) => command.run(),
+            Self::Simulate(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Test(command) => command.run(),
@@ -170,6 +182,7 @@ impl Command {
             Self::Explain(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Data(command) => command.run(),
+            Self::Proof(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Token(command) => command.run(),
@@ -177,6 +190,7 @@ impl Command {
             Self::Audit(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(),
         }
     }
 }

@@ -96,7 +96,7 @@ fn a_failing_rule_test_says_where_and_why() {
 #[test]
 fn every_template_is_in_order_as_it_is_written() {
     let home = tempfile::tempdir().unwrap();
-    for template in ["minimal", "telecom"] {
+    for template in ["minimal", "telecom", "hotel", "bank"] {
         let path = home.path().join(template);
         let folder = path.to_str().unwrap();
         let made = tactful(&["init", "--template", template, folder]);
@@ -125,6 +125,20 @@ fn every_template_is_in_order_as_it_is_written() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(names(&home.path().join("telecom")), names(&super::support::folder("rules")));
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("man");
+    let made = tactful(&["man", folder.to_str().unwrap()]);
+    assert!(made.status.success() && out(&made).starts_with("wrote      "), "{}", err(&made));
+    let page = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap();
+    assert!(page("tactful").contains("tactful\\-customer(1)"), "{}", page("tactful"));
+    for name in ["tactful-decide", "tactful-customer-consent", "tactful-ledger-verify", "tactful-import"] {
+        let page = page(name);
+        assert!(page.contains(".SH SYNOPSIS") && page.contains("Examples:"), "{name}: {page}");
+    }
 }
 
 #[test]

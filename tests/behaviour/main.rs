@@ -47,6 +47,7 @@ mod non_interference;
 mod notices;
 mod operations;
 mod outcomes;
+mod printed;
 mod privacy;
 mod proofs;
 mod quiet_year;

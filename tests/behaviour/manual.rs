@@ -1,4 +1,4 @@
-//! The commands of README.md and docs/consent.md, run against a real server with the sample rules.
+//! The commands of README.md, docs/consent.md and docs/tutorial.md, run against a real server with the sample rules.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -15,9 +15,16 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::over(&folder("rules"))
+    }
+
+    /// A server with the rules of a folder.
+    fn over(rules: &Path) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_tactful"))
-            .args(["serve", "--rules", "rules", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--rules"])
+            .arg(rules)
+            .arg("--data")
             .arg(home.path().join("data"))
             .current_dir(folder("."))
             .stdout(Stdio::piped())
@@ -28,7 +35,7 @@ impl Server {
         let listening = lines.find(|line| line.starts_with("listening")).unwrap();
         let address = listening.split_whitespace().nth(1).unwrap().to_owned();
         // Commands may write where they are, and read the rules beside them.
-        super::support::copy(&folder("rules"), &home.path().join("rules"));
+        super::support::copy(rules, &home.path().join("rules"));
         Self { process, address, home }
     }
 
@@ -65,22 +72,20 @@ fn commands(page: &str) -> Vec<String> {
 #[test]
 fn every_command_of_the_page_on_consent_does_what_it_says() {
     let commands = commands(&std::fs::read_to_string(folder("docs/consent.md")).unwrap());
-    assert_eq!(commands.len(), 9);
+    assert_eq!(commands.len(), 12);
     let server = Server::start();
-    let has_grpcurl = Command::new("grpcurl").arg("--version").output().is_ok();
-    let run = |command: &String| match command.starts_with("grpcurl") && !has_grpcurl {
-        true => String::new(),
-        false => server.run(command),
-    };
-    let said: Vec<String> = commands.iter().map(run).collect();
+    let said: Vec<String> = commands.iter().map(|command| server.run(command)).collect();
     for (index, command, words) in [
         (0, "personalisation given", "its data may be used: until 20"),
         (1, "--records", "dpv:ConsentGiven"),
         (2, "consent anna", "given, until 20"),
         (3, "withdrawn", "its data may not be used: withdrawn"),
         (4, "--gpc", "silence"),
-        (5, "export", "exported   anna: 1"),
-        (6, "erase", "the key of 2 consent records"),
+        (5, "consent bea", "objected"),
+        (6, "export", "exported   anna: 1"),
+        (7, "erase", "the key of 2 consent records"),
+        (8, "verify-receipt", "eu-gdpr:A17"),
+        (11, "consistency", "old 1\n"),
     ] {
         assert!(commands[index].contains(command), "{}", commands[index]);
         assert!(said[index].contains(words), "{}\n{}", commands[index], said[index]);
@@ -88,7 +93,8 @@ fn every_command_of_the_page_on_consent_does_what_it_says() {
     let notice = std::fs::read(folder("rules/notices/personalisation-v1.md")).unwrap();
     let hash = tactful::serve::identity::tokens::hex(&<sha2::Sha256 as sha2::Digest>::digest(notice).into());
     assert!(said[1].contains(&hash), "{}", said[1]);
-    assert!(server.home.path().join("anna-export/README.txt").exists());
+    let page = std::fs::read_to_string(server.home.path().join("anna-export/index.html")).unwrap();
+    assert!(page.contains("<html lang=\"de\">") && page.contains("Sie haben Ihre Zustimmung widerrufen"), "{page}");
 }
 
 /// Every command of the first walk, and each line that the page shows below it but for the ids.
@@ -110,4 +116,54 @@ fn the_first_walk_of_the_readme_does_what_it_shows() {
     }
     assert!(run >= 8, "{run} commands");
     assert!(!page.contains("grpcurl -plaintext"), "the README needs no other client");
+}
+
+/// A block of a page: what kind, what it holds, and the last file that the text before it names.
+struct Block<'p> {
+    kind: &'p str,
+    text: &'p str,
+    file: Option<&'p str>,
+}
+
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let parts: Vec<&str> = page.split("```").collect();
+    for pair in parts.chunks_exact(2) {
+        let (kind, text) = pair[1].split_once('\n').unwrap();
+        let file = pair[0].split('`').skip(1).step_by(2).filter(|word| word.starts_with("rules/")).last();
+        blocks.push(Block { kind, text, file });
+    }
+    blocks
+}
+
+/// Runs the commands of the tutorial in an empty folder and writes its files; each line that it shows is printed.
+#[test]
+fn the_tutorial_goes_from_an_empty_folder_to_a_tested_journey() {
+    let page = std::fs::read_to_string(folder("docs/tutorial.md")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_tactful")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let (mut said, mut server, mut shown) = (String::new(), None::<Server>, 0);
+    for Block { kind, text, file } in blocks(&page) {
+        match kind {
+            "yaml" => std::fs::write(home.path().join(file.unwrap()), text).unwrap(),
+            "sh" if text.starts_with("tactful serve") => server = Some(Server::over(&home.path().join("rules"))),
+            "sh" => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("{{ {text} }} 2>&1")]).env("PATH", &path).current_dir(home.path());
+                if let Some(server) = &server {
+                    command.env("TACTFUL_SERVER", &server.address);
+                }
+                said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+            }
+            _ => {
+                for line in text.lines() {
+                    let line = line.trim_end();
+                    assert!(said.lines().any(|known| known.trim_end().starts_with(line)), "{line}\n{said}");
+                    shown += 1;
+                }
+            }
+        }
+    }
+    assert!(shown > 10 && server.is_some());
 }

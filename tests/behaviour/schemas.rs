@@ -12,10 +12,10 @@ use tactful::domain::rule_set::is_test;
 use tactful::domain::sources::{FileId, SourceFile, Sources};
 use tactful::domain::time::{Moment, Period, TimeOfDay};
 use tactful::rule_files;
-use tactful::rules::{Loaded, load};
 use tactful::rules::schema::{Names, schema};
 use tactful::rules::shape::{Form, RULE_FILE, Shape};
 use tactful::rules::source::{self, Node, NodeKind};
+use tactful::rules::{Loaded, load};
 use tactful::scenario::shape::TEST_FILE;
 use tactful::scenario::test;
 

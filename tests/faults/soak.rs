@@ -300,7 +300,9 @@ impl Soak {
             let denied = self.denied_because(customer).await;
             match (known, denied.as_deref()) {
                 (Known::Given, Some(denied)) if !denied.is_empty() => {
-                    self.violation(format!("the acknowledged consent of c{customer} is lost after {after:?}: {denied}"));
+                    self.violation(format!(
+                        "the acknowledged consent of c{customer} is lost after {after:?}: {denied}"
+                    ));
                 }
                 (Known::Withdrawn, Some("")) => {
                     self.violation(format!("the acknowledged withdrawal of c{customer} is lost"));

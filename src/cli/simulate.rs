@@ -1,0 +1,145 @@
+//! `tactful simulate`: what draft rules would answer, beside what the rules in force answer.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::connection::{Connection, Server, refused};
+use super::decide::Level;
+use super::fact::{FORMS, Fact, Place, wire};
+use super::{Failure, Verdict, answer, json, labelled, load, report, say};
+use crate::domain::id::Vocabulary;
+use crate::domain::time::Moment;
+use crate::grpc::convert::timestamp;
+use crate::grpc::proto::decision_service_client::DecisionServiceClient;
+use crate::grpc::proto::rule_service_client::RuleServiceClient;
+use crate::grpc::proto::{
+    DecideRequest, DecideResponse, GetDecisionRequest, RuleFile, SimulateDecisionRequest, SimulateDecisionResponse,
+};
+use crate::rules::Loaded;
+
+/// Show what draft rules would answer, without changing anything
+#[derive(Debug, Args)]
+#[command(after_help = format!("Examples:\n  tactful simulate --rules draft --customer anna --channel web --context topic=speed\n  \
+    tactful simulate --rules draft --from 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --explain full\n\n{FORMS}\n\n\
+    The draft is checked here first. It is asked with the customer's data of now, as far as the rules in force may\n\
+    read it; --at asks for another moment. It needs the scope `simulate`, and --from also `read`.\n\n\
+    Exit code 0 if there is an answer, 1 if the draft has errors, 2 if not."))]
+pub(super) struct Simulate {
+    /// Folder with the draft rules
+    #[arg(long, value_name = "FOLDER")]
+    rules: PathBuf,
+    /// Ask the question of this past decision
+    #[arg(long, value_name = "DECISION", conflicts_with_all = ["customer", "channel", "context", "group"])]
+    from: Option<String>,
+    /// The customer's id
+    #[arg(long, required_unless_present = "from")]
+    customer: Option<String>,
+    /// The channel
+    #[arg(long, required_unless_present = "from")]
+    channel: Option<String>,
+    /// A context fact; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = Fact::parse)]
+    context: Vec<Fact>,
+    /// Only actions of this group; may be repeated
+    #[arg(long)]
+    group: Vec<String>,
+    /// At most this many actions
+    #[arg(long)]
+    max: Option<u32>,
+    /// How much to explain
+    #[arg(long, value_enum, default_value = "none")]
+    explain: Level,
+    /// The moment to decide at; now if left out
+    #[arg(long, value_name = "MOMENT", value_parser = super::customer::moment)]
+    at: Option<Moment>,
+    /// Print the server's answer for the draft as JSON, as the protocol maps it
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Simulate {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let loaded = load(&self.rules, &Vocabulary::default())?;
+        if loaded.rule_set.is_none() {
+            report(&loaded);
+            return Ok(Verdict::Wrong);
+        }
+        let files = files(&loaded);
+        let (before, draft) = self.server.run(async |server| self.ask(files, server).await)?;
+        if self.json {
+            json::print("SimulateDecisionResponse", &draft)?;
+            return Ok(if draft.decision.is_some() { Verdict::InOrder } else { Verdict::Wrong });
+        }
+        let Some(decision) = &draft.decision else {
+            draft
+                .diagnostics
+                .iter()
+                .for_each(|found| say(&format!("{}:{}: {}", found.file, found.line, found.message)));
+            return Ok(Verdict::Wrong);
+        };
+        let before = before.decision.unwrap_or_default();
+        say(labelled("in force", &short(&before)).trim_end());
+        say(labelled("draft", &short(decision)).trim_end());
+        say(&format!("\n{}", answer::human(decision).trim_end()));
+        Ok(Verdict::InOrder)
+    }
+
+    /// The answers of the rules in force and of the draft.
+    async fn ask(
+        &self,
+        files: Vec<RuleFile>,
+        server: Connection,
+    ) -> Result<(SimulateDecisionResponse, SimulateDecisionResponse), Failure> {
+        let question = self.question(&server).await?;
+        let mut client = RuleServiceClient::new(server);
+        let mut request =
+            SimulateDecisionRequest { request: Some(question), files: Vec::new(), at: self.at.map(timestamp) };
+        let before = client.simulate_decision(request.clone()).await.map_err(|status| refused(&status))?;
+        request.files = files;
+        let draft = client.simulate_decision(request).await.map_err(|status| refused(&status))?;
+        Ok((before.into_inner(), draft.into_inner()))
+    }
+
+    async fn question(&self, server: &Connection) -> Result<DecideRequest, Failure> {
+        let asked = match &self.from {
+            Some(id) => {
+                let request = GetDecisionRequest { decision_id: id.clone() };
+                let found = DecisionServiceClient::new(server.clone()).get_decision(request).await;
+                found.map_err(|status| refused(&status))?.into_inner().request.unwrap_or_default()
+            }
+            None => DecideRequest {
+                customer_id: self.customer.clone().unwrap_or_default(),
+                channel: self.channel.clone().unwrap_or_default(),
+                context: wire(&self.context, Place::Context, server).await?,
+                groups: self.group.clone(),
+                ..DecideRequest::default()
+            },
+        };
+        Ok(DecideRequest {
+            max_actions: self.max.unwrap_or(asked.max_actions),
+            explain: self.explain.wire().into(),
+            request_id: String::new(),
+            ..asked
+        })
+    }
+}
+
+/// The files and the notices as the server takes them.
+fn files(loaded: &Loaded) -> Vec<RuleFile> {
+    let sources = &loaded.sources;
+    let files = sources.iter().map(|(_, file)| (sources.relative(file), &file.text));
+    let notices = sources.notices().iter().map(|notice| (notice.path.as_str(), &notice.text));
+    files.chain(notices).map(|(path, text)| RuleFile { path: path.to_owned(), text: text.clone() }).collect()
+}
+
+/// What was said, in one line.
+fn short(decision: &DecideResponse) -> String {
+    let said = match &decision.silence {
+        Some(silence) => format!("silence: {}", answer::reason(silence)),
+        None => decision.actions.iter().map(|action| action.action_id.as_str()).collect::<Vec<_>>().join(", "),
+    };
+    format!("{said}  (rule set {})", decision.rule_set.get(..8).unwrap_or(&decision.rule_set))
+}
