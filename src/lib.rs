@@ -20,6 +20,7 @@ pub mod clock;
 pub mod decision_log;
 pub mod descriptors;
 pub mod engine;
+pub mod failpoint;
 pub mod grpc;
 pub mod io_at;
 pub mod ledger;

@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order of the layers: each may name those of a lower rank only, and itself. The core is a crate of its
 /// own, so that the compiler keeps it from naming any of these.
-const RANKS: [(&str, u8); 18] = [
+const RANKS: [(&str, u8); 19] = [
     ("clock", 0),
     ("descriptors", 0),
+    ("failpoint", 0),
     ("io_at", 0),
     ("sync", 0),
     ("unique_id", 0),

@@ -10,14 +10,17 @@ use compact_str::CompactString;
 use super::operations::resolve::check_filter;
 use super::operations::{
     AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
-    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Sent, SetAttributes, StandingView, Standings,
-    bounded,
+    KnownRecords, OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Sent, SetAttributes, StandingView,
+    Standings, bounded, may_repeat,
 };
 use super::{DecisionId, DecisionRecord, Engine, EngineError, FieldViolation};
 use crate::clock::Stopwatch;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::sync::block_on;
+
+/// How often a late consent is compared with the customer's records while others change them.
+const MOST_ATTEMPTS: usize = 8;
 
 impl Engine {
     /// The next best actions for one customer on one channel now, or silence.
@@ -87,7 +90,7 @@ impl Engine {
         let result = |answer: Result<(ItemResult, usize), _>| {
             let (result, dropped) = answer.or_else(|error| Ok((ItemResult::failed(error)?, 0)))?;
             self.count_dropped(dropped);
-            Ok(result)
+            Ok(self.counted(result))
         };
         self.execute_all(&events, now).await.into_iter().map(result).collect()
     }
@@ -119,8 +122,17 @@ impl Engine {
             }
         };
         let operations: Vec<_> = outcomes.iter().map(operation).collect();
-        let result = |answer: Result<ItemResult, _>| answer.or_else(ItemResult::failed);
+        let result =
+            |answer: Result<ItemResult, _>| answer.or_else(ItemResult::failed).map(|result| self.counted(result));
         self.execute_all(&operations, now).await.into_iter().map(result).collect()
+    }
+
+    /// Counts a result for which an id had to be forgotten.
+    fn counted(&self, result: ItemResult) -> ItemResult {
+        if result.ids_truncated {
+            self.meter.truncate_ids();
+        }
+        result
     }
 
     /// The customer of an outcome. Without an id it is that of the decision, if the decision is in memory.
@@ -167,8 +179,34 @@ impl Engine {
     /// # Errors
     /// When the request is wrong, its key was used for another body, or the ledger does not take records.
     pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
-        let consent = RecordConsent::new(request, self.rules(), self.clock.steady(now))?;
-        self.execute_blocking(&consent, now)?
+        for _ in 0..MOST_ATTEMPTS {
+            let known = may_repeat(&request).then(|| self.known_records(&request.customer));
+            let consent = self.consent(&request, known.flatten(), now)?;
+            match self.execute_blocking(&consent, now)? {
+                Err(EngineError::RecordsChanged) => {}
+                answer => return answer,
+            }
+        }
+        Err(EngineError::RecordsChanged)
+    }
+
+    /// A consent request with the records that its late changes may repeat.
+    fn consent(
+        &self,
+        request: &ConsentRequest,
+        known: Option<KnownRecords>,
+        now: Moment,
+    ) -> Result<RecordConsent, EngineError> {
+        let consent = RecordConsent::new(request.clone(), self.rules(), self.clock.steady(now))?;
+        Ok(match known {
+            Some(known) => consent.knowing(known),
+            None => consent,
+        })
+    }
+
+    /// A customer's records; `None` if they cannot be read, and then nothing can be recorded either.
+    fn known_records(&self, customer: &str) -> Option<KnownRecords> {
+        self.storage.ledger().records(customer).ok().map(KnownRecords::of)
     }
 
     /// [`Engine::record_consent`] without waiting on this thread, for an authenticated caller. Once it has begun it ends,
@@ -182,8 +220,22 @@ impl Engine {
         recorded_by: &str,
         now: Moment,
     ) -> Result<ConsentAnswer, EngineError> {
-        let consent = RecordConsent::new(request, self.rules(), self.clock.steady(now))?;
-        self.execute_detached(consent.recorded_by(recorded_by), now).await?
+        for _ in 0..MOST_ATTEMPTS {
+            let known = if may_repeat(&request) {
+                let (engine, customer) = (Arc::clone(self), request.customer.clone());
+                // Reading records waits for the disk.
+                let reading = tokio::task::spawn_blocking(move || engine.known_records(&customer));
+                reading.await.map_err(|_| EngineError::Failed)?
+            } else {
+                None
+            };
+            let consent = self.consent(&request, known, now)?;
+            match self.execute_detached(consent.recorded_by(recorded_by), now).await? {
+                Err(EngineError::RecordsChanged) => {}
+                answer => return answer,
+            }
+        }
+        Err(EngineError::RecordsChanged)
     }
 
     /// One customer's standing for every declared purpose, now.

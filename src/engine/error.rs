@@ -43,6 +43,9 @@ pub enum EngineError {
     /// The answer to a repeated request is not in memory; the engine looks for it in the decision log.
     #[error("the answer to this request is not in memory")]
     NotInMemory(DecisionKey),
+    /// The customer's consent records changed while they were compared with a late change.
+    #[error("the customer's consent records changed meanwhile; ask again")]
+    RecordsChanged,
     /// No decision with this id is kept.
     #[error("no decision `{0}` is kept; decisions stay readable as long as the decision log keeps them")]
     UnknownDecision(String),

@@ -24,6 +24,8 @@ pub struct Meter {
     readings: [AtomicU64; Outcome::NAMES.len()],
     /// Facts that were dropped because no purpose covered them.
     dropped_facts: AtomicU64,
+    /// Items for whose id an older one had to be forgotten.
+    truncated_ids: AtomicU64,
     /// How far the machine's clock is ahead of the server's time, in milliseconds.
     clock_step: AtomicI64,
 }
@@ -83,6 +85,16 @@ impl Meter {
     /// The number of facts that were dropped because no purpose covered them.
     pub fn dropped_facts(&self) -> u64 {
         self.dropped_facts.load(Ordering::Relaxed)
+    }
+
+    /// Counts an item for whose id an older one had to be forgotten.
+    pub(super) fn truncate_ids(&self) {
+        add(Some(&self.truncated_ids), 1);
+    }
+
+    /// The number of items for whose id an older one had to be forgotten.
+    pub fn truncated_ids(&self) -> u64 {
+        self.truncated_ids.load(Ordering::Relaxed)
     }
 
     /// Counts a read of the rule files.

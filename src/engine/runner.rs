@@ -9,6 +9,7 @@ use super::{Customer, DecisionRecord, Engine, EngineError};
 use crate::decision_log::DecisionLog;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
+use crate::failpoint;
 use crate::ledger::LedgerError;
 use crate::storage::{self, CommitError, Logged, Pending, StateChange, Transaction};
 use crate::store::Slot;
@@ -30,6 +31,7 @@ impl Engine {
         loop {
             let denials = self.revocations.denials();
             let mut ran = self.run(operation, &context, &mut recording).await?;
+            failpoint::reach("committed");
             operation.explain(&ran.draft);
             // Before the check for denials: an erasure either finds it here, or is seen by the check.
             ran.published.iter().for_each(|record| self.decisions.keep(record));
@@ -52,6 +54,7 @@ impl Engine {
                 self.undo(operation, &ran.draft).await;
                 continue;
             }
+            failpoint::reach("logged");
             if let Some(record) = &ran.published {
                 self.decisions.send(record);
             }
@@ -96,6 +99,7 @@ impl Engine {
             let context = self.context(operation.rules(), now);
             runs.push((self.run(operation, &context, &mut None).await, context));
         }
+        failpoint::reach("committed");
         for (operation, (ran, context)) in operations.iter().zip(runs) {
             let answer = async {
                 let mut ran = ran?;
@@ -106,6 +110,7 @@ impl Engine {
             };
             answers.push(answer.await);
         }
+        failpoint::reach("logged");
         answers
     }
 

@@ -271,6 +271,7 @@ pub fn results(results: Vec<ItemResult>) -> Vec<proto::RecordResult> {
             reason: result.reason,
             dropped_fields: result.dropped_fields,
             code: code(result.code),
+            ids_truncated: result.ids_truncated,
         })
         .collect()
 }

@@ -21,7 +21,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::Invalid(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
         EngineError::RequestIdReused(_) => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
         EngineError::IdempotencyKeyReused(_) => (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"),
-        EngineError::InProgress(_) => (Code::Aborted, "IN_PROGRESS"),
+        EngineError::InProgress(_) | EngineError::RecordsChanged => (Code::Aborted, "IN_PROGRESS"),
         EngineError::UnknownDecision(_) => (Code::NotFound, "UNKNOWN_DECISION"),
         EngineError::UnknownRecord(_) => (Code::NotFound, "UNKNOWN_RECORD"),
         EngineError::LedgerUnavailable(_) => (Code::Unavailable, "LEDGER_UNAVAILABLE"),

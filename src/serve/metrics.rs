@@ -130,6 +130,8 @@ impl Collector for Metrics {
         said(page, engine)?;
         let help = "Facts that were not stored, because no purpose covered them.";
         page.counter("facts_dropped", help, engine.dropped_facts())?;
+        let help = "Events and outcomes for whose id an older one had to be forgotten.";
+        page.counter("ids_truncated", help, engine.meter().truncated_ids())?;
         let help = "1 if consent can be relied on; 0: no personal data is used.";
         page.gauge("ledger_trusted", help, u64::from(engine.trusted()))?;
         page.gauge("ledger_records", "Consent records in the ledger.", engine.ledger_records())?;

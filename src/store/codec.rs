@@ -1,4 +1,4 @@
-//! The stored form of a customer: writes version 3 of the format, and reads versions 1 to 3.
+//! The stored form of a customer: writes version 4 of the format, and reads versions 1 to 4.
 //!
 //! Names are ids of the vocabulary in the metadata keyspace. The structs here, and the bytes in which the domain packs
 //! attributes and events, define the disk format: a change to either is a new version, and files of the previous
@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, OutcomeSet, Relation};
+use crate::domain::customer::{
+    Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, OutcomeSet, PastStage, Relation,
+};
 use crate::domain::id::{ActionId, ChannelId, GroupId, JourneyId, PurposeId, PurposeSet, StageId};
 use crate::domain::time::{Moment, zone};
 
 /// The version that is written.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// An answered request, so that a repetition gets the same decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
@@ -57,6 +59,24 @@ struct EncodedCustomer<'a, C> {
     forgotten: Option<i64>,
     forgotten_events: Option<(i64, u64)>,
     lost: Option<i64>,
+}
+
+/// Version 4: what version 3 has, and the steps of the last minutes.
+#[derive(Serialize, Deserialize)]
+struct EncodedCustomerV4<'a> {
+    #[serde(borrow)]
+    customer: EncodedCustomer<'a, StoredContact>,
+    past_stages: Vec<StoredPastStage>,
+}
+
+/// A stage of a journey that the customer has left in the last minutes.
+#[derive(Serialize, Deserialize)]
+struct StoredPastStage {
+    journey: u16,
+    purpose: u8,
+    state: Option<StoredJourney>,
+    until: i64,
+    by_attributes: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +147,8 @@ pub fn encode(
         lost: relation.lost.map(|at| at.0),
     };
     let capacity = encoded.packed.len() + 48 * (1 + encoded.contacts.len() + encoded.outcomes.len());
+    let past_stages = relation.past_stages.iter().map(stored_past).collect();
+    let encoded = EncodedCustomerV4 { customer: encoded, past_stages };
     Ok(postcard::to_extend(&encoded, Vec::with_capacity(capacity))?)
 }
 
@@ -144,14 +166,21 @@ pub fn upgrade(version: u8, bytes: Vec<u8>) -> Option<Vec<u8>> {
 
 fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
     match version {
-        1 | 2 => restored::<StoredContactV2>(version, bytes),
-        VERSION => restored::<StoredContact>(version, bytes),
+        1 | 2 => restored::<StoredContactV2>(version, postcard::from_bytes(bytes).ok()?, &[]),
+        3 => restored::<StoredContact>(version, postcard::from_bytes(bytes).ok()?, &[]),
+        VERSION => {
+            let EncodedCustomerV4 { customer, past_stages } = postcard::from_bytes(bytes).ok()?;
+            restored(version, customer, &past_stages)
+        }
         _ => None,
     }
 }
 
-fn restored<'b, C: Deserialize<'b> + Into<StoredContact>>(version: u8, bytes: &'b [u8]) -> Option<StoredCustomer> {
-    let encoded: EncodedCustomer<'_, C> = postcard::from_bytes(bytes).ok()?;
+fn restored<C: Into<StoredContact>>(
+    version: u8,
+    encoded: EncodedCustomer<'_, C>,
+    past_stages: &[StoredPastStage],
+) -> Option<StoredCustomer> {
     let contacts = encoded.contacts.into_iter().map(|contact| Into::<StoredContact>::into(contact).contact());
     let relation = Relation {
         journeys: encoded.journeys.iter().map(restored_journey).collect(),
@@ -161,10 +190,11 @@ fn restored<'b, C: Deserialize<'b> + Into<StoredContact>>(version: u8, bytes: &'
         forgotten: encoded.forgotten.map(Moment),
         forgotten_events: encoded.forgotten_events.map(|(at, purposes)| (Moment(at), PurposeSet(purposes))),
         lost: encoded.lost.map(Moment),
+        past_stages: past_stages.iter().map(restored_past).collect(),
     };
     let state = match version {
-        1 => CustomerState::restored_version_1(encoded.packed, relation)?,
-        _ => CustomerState::restored(encoded.packed, relation)?,
+        VERSION => CustomerState::restored(encoded.packed, relation)?,
+        before => CustomerState::restored_from(before, encoded.packed, relation)?,
     };
     let (customer, denials, requests) = (encoded.customer.to_owned(), encoded.denials, encoded.requests);
     Some(StoredCustomer { customer, denials, requests, state })
@@ -271,6 +301,22 @@ fn stored_journey(state: &JourneyState) -> StoredJourney {
         started: state.started.0,
         entered: state.entered.0,
         purpose: state.purpose.0,
+    }
+}
+
+fn stored_past(past: &PastStage) -> StoredPastStage {
+    let PastStage { journey, purpose, state, until, by_attributes } = *past;
+    let state = state.as_ref().map(stored_journey);
+    StoredPastStage { journey: journey.0, purpose: purpose.0, state, until: until.0, by_attributes }
+}
+
+fn restored_past(stored: &StoredPastStage) -> PastStage {
+    PastStage {
+        journey: JourneyId(stored.journey),
+        purpose: PurposeId(stored.purpose),
+        state: stored.state.as_ref().map(restored_journey),
+        until: Moment(stored.until),
+        by_attributes: stored.by_attributes,
     }
 }
 

@@ -3,14 +3,17 @@
 use super::codec::{StoredContact, StoredCustomer};
 use super::contact_log::LoggedChange;
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, OutcomeEntry};
+use crate::domain::customer::{Contact, ContactState, IdKind, KnownId, OutcomeEntry};
 use crate::domain::id::ActionId;
 
 /// Applies one logged change. Idempotent: the stored customer may already have it.
 pub fn apply(stored: &mut StoredCustomer, change: &LoggedChange) {
     match change {
         LoggedChange::SeenId(id) => {
-            stored.state.first_seen(*id);
+            stored.state.remember(KnownId::without_body(IdKind::Outcome, *id));
+        }
+        LoggedChange::KnownId(bytes) => {
+            stored.state.remember(KnownId::from_bytes(*bytes));
         }
         LoggedChange::Request(request) => {
             stored.requests.retain(|known| known.request != request.request);

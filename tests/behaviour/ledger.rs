@@ -227,12 +227,21 @@ impl Server {
     }
 
     pub fn over(rules: &Path, data: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tactful"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--rules"])
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_tactful")).args(["serve"]).args(arguments), rules, data)
+    }
+
+    /// A server whose process has these variables.
+    pub fn with_variables(rules: &Path, data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+        Self::begin(command.args(["serve"]).envs(variables.iter().copied()), rules, data)
+    }
+
+    fn begin(command: &mut Command, rules: &Path, data: &Path) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--rules"])
             .arg(rules)
             .arg("--data")
             .arg(data.join("data"))
-            .args(arguments)
             .current_dir(folder("."))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

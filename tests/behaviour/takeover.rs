@@ -13,12 +13,12 @@ use tactful::backup::{BackupWriter, restore};
 use tactful::domain::action::Outcome;
 use tactful::domain::consent::{ConsentStatus, NoticeHash};
 use tactful::domain::time::Moment;
-use tactful::engine::{Engine, OutcomeInput, Question, RecordConsent};
+use tactful::engine::{Engine, EventInput, ItemCode, OutcomeInput, Question, RecordConsent};
 use tactful::ledger::{FileLedger, OpenError};
 use tactful::store::StoreError;
 
 use super::keeping::{Home, RULES, anna, kill, later, stop};
-use super::support::{ask, chosen, consent, copy, files, folder, monday};
+use super::support::{ask, chosen, consent, copy, event, files, folder, monday};
 
 /// The rules of `keeping`, and an outbound channel.
 pub(super) fn rules() -> String {
@@ -152,7 +152,7 @@ fn customers_of_version_2_are_taken_over_whenever_the_start_is_killed() {
     assert_eq!(expected.clone().map(|known| known.len()), [2, 3], "anna's contacts, and ben's with a click");
     // Killed after the mark: all else is as version 2 left it.
     let marked = taken_over(2);
-    mark(&marked, 3);
+    mark(&marked, 4);
     assert_eq!(known(&marked), expected);
     // Killed after the replay: the log still has the entries that are in the store.
     for rounds in 1..=3 {
@@ -172,13 +172,47 @@ fn customers_of_version_2_are_taken_over_whenever_the_start_is_killed() {
     assert_eq!((anna.len(), &ben), (3, &expected[1]));
 }
 
+/// Customers of version 3, flushed and in the contact log, keep what they have had, and go on in version 4.
+#[test]
+fn customers_of_version_3_are_taken_over_whenever_the_start_is_killed() {
+    let known = |home: &Home| {
+        let engine = open(home, later(1));
+        let known = ["anna", "ben"].map(|customer| contacts(&engine, customer));
+        kill(engine);
+        known
+    };
+    let whole = taken_over(3);
+    let expected = known(&whole);
+    assert_eq!(expected.clone().map(|known| known.len()), [2, 3], "anna's contacts, and ben's with a click");
+    let marked = taken_over(3);
+    mark(&marked, 4);
+    assert_eq!(known(&marked), expected);
+    let engine = open(&whole, later(2));
+    let stage = engine.customer("anna", later(2)).unwrap().journeys.remove(0).stage;
+    assert_eq!(stage, "looking");
+    let visit = event("anna", "visit", &[("page", "prices")]);
+    for id in ["v1", "v2"] {
+        let again = EventInput { event_id: id.into(), ..visit.clone() };
+        assert_eq!(engine.record_events(vec![again], later(2)).unwrap()[0].code, ItemCode::Repeated, "{id}");
+    }
+    let again = OutcomeInput { outcome_id: "o1".into(), ..outcome("", "ben", "hello", Outcome::Dismissed) };
+    assert_eq!(engine.record_outcomes(vec![again], later(2)).unwrap()[0].code, ItemCode::Repeated);
+    assert!(engine.record_events(vec![visit], later(2)).unwrap()[0].accepted);
+    engine.write_due().unwrap();
+    kill(engine);
+    let engine = open(&whole, later(3));
+    let state = engine.export("anna", later(3)).unwrap().state;
+    assert_eq!((state.events().len(), state.relation().past_stages.len()), (3, 1), "the third visit moved the journey");
+    assert_eq!(contacts(&engine, "ben"), expected[1], "and ben lies beside her in version 3");
+}
+
 #[test]
 fn customers_of_a_later_version_are_refused_by_name() {
     let home = taken_over(2);
     mark(&home, 9);
     let refused = home.try_open(&rules(), later(1)).unwrap_err();
-    assert!(matches!(refused, StoreError::NewerFormat { found: 9, known: 3, .. }), "{refused}");
-    assert!(refused.to_string().contains("were written by a later version (format 9; this one reads up to 3)"));
+    assert!(matches!(refused, StoreError::NewerFormat { found: 9, known: 4, .. }), "{refused}");
+    assert!(refused.to_string().contains("were written by a later version (format 9; this one reads up to 4)"));
 }
 
 /// Records from before have neither, and the text that their leaves commit to is the same as then.

@@ -256,7 +256,8 @@ fn minute(at: Moment) -> String {
 fn remark(standing: &Standing) -> String {
     let until = answer::moment(standing.until.as_ref()).map(|until| format!("until {}", minute(until)));
     let denied = Some(standing.denied_because.clone()).filter(|denied| !denied.is_empty());
-    let again = standing.needs_reconfirm.then(|| "ask again: a late yes lost to a no".to_owned());
+    let again =
+        standing.needs_reconfirm.then(|| "ask again: a late yes lost to a no, or a late no ended a yes".to_owned());
     denied.into_iter().chain(until).chain(again).collect::<Vec<_>>().join(", ")
 }
 

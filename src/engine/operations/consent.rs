@@ -5,6 +5,7 @@
 
 mod change;
 mod gpc;
+mod known;
 mod repetition;
 mod view;
 
@@ -19,6 +20,7 @@ use crate::engine::{ActiveRules, Customer, EngineError, FieldViolation};
 
 pub use change::{ConsentChange, ConsentRequest};
 pub use gpc::{GpcObjection, suppose_objection};
+pub use known::{KnownRecords, may_repeat};
 pub use repetition::Remembered;
 pub use view::{StandingView, Standings};
 
@@ -61,6 +63,8 @@ pub struct RecordConsent {
     recorded_by: String,
     /// What is wrong with the fields of each change.
     faults: Vec<Vec<FieldViolation>>,
+    /// The records that late changes may repeat; `None` if none can.
+    known: Option<KnownRecords>,
     rules: Arc<ActiveRules>,
 }
 
@@ -73,6 +77,8 @@ pub enum ConsentDraft {
     Repeated(Arc<ConsentAnswer>),
     /// The request's key cannot be used.
     Refused(EngineError),
+    /// The customer has newer records than those that the request knows.
+    Stale,
 }
 
 impl RecordConsent {
@@ -83,7 +89,13 @@ impl RecordConsent {
     pub fn new(request: ConsentRequest, rules: Arc<ActiveRules>, now: Moment) -> Result<Self, EngineError> {
         validate(&request, &rules.set)?;
         let faults = request.changes.iter().map(|change| faults(change, &rules.set, now)).collect();
-        Ok(Self { request, recorded_by: String::new(), faults, rules })
+        Ok(Self { request, recorded_by: String::new(), faults, known: None, rules })
+    }
+
+    /// The same request, with the customer's records.
+    #[must_use]
+    pub fn knowing(self, known: KnownRecords) -> Self {
+        Self { known: Some(known), ..self }
     }
 
     /// The same request, of an authenticated caller.
@@ -116,6 +128,12 @@ impl RecordConsent {
                 refused => refused,
             };
             let purpose = change.purpose.clone();
+            let repeated = self.known.as_ref().and_then(|known| known.repeated(request, change));
+            if let (None, Some(record)) = (&refused, repeated) {
+                let (record_id, code, reason) = (record.record_id.clone(), ItemCode::Repeated, String::new());
+                results.push(ChangeResult { record_id, purpose, accepted: true, code, reason, standing: None });
+                continue;
+            }
             let Some(Refusal { code, reason }) = refused else {
                 let terms = self.purpose(&purpose).and_then(|id| rules.purpose(id));
                 let shown = (terms.map_or(1, |terms| terms.version), terms.map(|terms| terms.basis));
@@ -141,6 +159,14 @@ impl RecordConsent {
             results.push(refused);
         }
         (records, results)
+    }
+
+    /// Adds the standing to each accepted change.
+    fn show_standings(&self, answer: &mut ConsentAnswer, customer: &Customer, context: &Context<'_>) {
+        for result in answer.results.iter_mut().filter(|result| result.accepted) {
+            let purpose = self.purpose(&result.purpose);
+            result.standing = purpose.and_then(|id| view(id, &customer.standing, context.rules, context.now));
+        }
     }
 
     /// Applies the records that restrict, and what elapsed time changes before and after.
@@ -178,12 +204,19 @@ impl Operation for RecordConsent {
             Claim::Refused(error) => return Applied::unchanged(ConsentDraft::Refused(error)),
             Claim::New => {}
         }
+        if self.known.as_ref().is_some_and(|known| known.are_stale(&customer.standing)) {
+            self.release(customer);
+            return Applied::unchanged(ConsentDraft::Stale);
+        }
         let (consent, results) = self.drafts(&customer.standing, context);
         if consent.is_empty() {
             self.release(customer);
         }
         self.restrict(customer, &consent, context);
-        let answer = ConsentAnswer { results, position: customer.standing.position() };
+        let mut answer = ConsentAnswer { results, position: customer.standing.position() };
+        if consent.is_empty() {
+            self.show_standings(&mut answer, customer, context);
+        }
         let effects = Effects { consent, state: StateChange::Changed, ..Effects::default() };
         Applied::with(ConsentDraft::Results(answer), effects)
     }
@@ -195,10 +228,7 @@ impl Operation for RecordConsent {
         for (index, record) in (1..).zip(records) {
             customer.standing.apply(self.purpose(&record.purpose), record, first + index);
         }
-        for result in answer.results.iter_mut().filter(|result| result.accepted) {
-            let purpose = self.purpose(&result.purpose);
-            result.standing = purpose.and_then(|id| view(id, &customer.standing, context.rules, context.now));
-        }
+        self.show_standings(answer, customer, &context);
         answer.position = customer.standing.position();
         customer.remember_consent(&self.request, answer, context.now);
     }
@@ -217,6 +247,7 @@ impl Operation for RecordConsent {
             ConsentDraft::Results(answer) => Ok(answer),
             ConsentDraft::Repeated(answer) => Ok(ConsentAnswer::clone(&answer)),
             ConsentDraft::Refused(error) => Err(error),
+            ConsentDraft::Stale => Err(EngineError::RecordsChanged),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::item::{ItemCode, ItemResult, Sent};
-use super::resolve::{Resolver, hash_id};
+use super::resolve::{Resolver, hash, hash_id};
+use crate::domain::customer::{IdKind, KnownId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::transition::{NewEvent, Recorded, record_event};
@@ -55,10 +56,33 @@ impl RecordEvent {
         resolver.few("fields", input.fields.len());
         let fields = kind.map(|kind| resolver.event_fields("", kind, &input.fields)).unwrap_or_default();
         let event = match kind.filter(|_| resolver.violations.is_empty()) {
-            Some(kind) => Ok(NewEvent { id: hash_id("event", &input.event_id), kind, at, fields }),
+            Some(kind) => {
+                let id = hash_id("event", &input.event_id);
+                let id = id.map(|id| KnownId::new(IdKind::Event, id, body(&input)));
+                Ok(NewEvent { id, kind, at, fields })
+            }
             None => Err(ItemResult::wrong(resolver.violations)),
         };
         Self { customer: input.customer, event, rules }
+    }
+}
+
+/// A hash of what an event says. A repetition may have another moment: that at which it was sent again.
+fn body(event: &EventInput) -> u64 {
+    let mut fields: Vec<(&str, u64)> =
+        event.fields.iter().map(|(name, value)| (name.as_str(), hash_value(value))).collect();
+    fields.sort_unstable();
+    hash(&(&event.kind, &event.channel, fields))
+}
+
+fn hash_value(value: &Value) -> u64 {
+    match value.normal().as_ref() {
+        Value::Text(text) => hash(&(0, text)),
+        Value::Number(number) => hash(&(1, number.to_bits())),
+        Value::Flag(flag) => hash(&(2, flag)),
+        Value::Moment(at) => hash(&(3, at)),
+        Value::Duration(period) => hash(&(4, period)),
+        Value::List(items) => hash(&(5, items)),
     }
 }
 
@@ -95,12 +119,14 @@ impl Operation for RecordEvent {
 
     fn finish(&self, recorded: Self::Draft) -> Self::Answer {
         match recorded {
-            Ok(Recorded::Kept(dropped)) => {
+            Ok(Recorded::Kept { dropped, ids_truncated }) => {
                 let fields = &self.rules.set.declared.fields;
                 let names = dropped.iter().filter_map(|id| fields.get(*id)).map(|field| field.name.clone());
-                (ItemResult { dropped_fields: names.collect(), ..ItemResult::applied() }, dropped.len())
+                let dropped_fields = names.collect();
+                (ItemResult { dropped_fields, ids_truncated, ..ItemResult::applied() }, dropped.len())
             }
             Ok(Recorded::Repeated) => (ItemResult::repeated(), 0),
+            Ok(Recorded::Reused) => (ItemResult::because(ItemCode::Reused), 0),
             Ok(Recorded::TooOld) => (ItemResult::because(ItemCode::TooOld), 0),
             Ok(Recorded::NoLawfulPurpose) => (ItemResult::because(ItemCode::NoLawfulPurpose), 1),
             Err(refused) => (refused, 0),

@@ -57,6 +57,8 @@ pub struct ItemResult {
     pub reason: String,
     /// Fields that were dropped because no purpose covers them now.
     pub dropped_fields: Vec<String>,
+    /// Whether an older id had to be forgotten for that of this item: a repetition of it would count again.
+    pub ids_truncated: bool,
 }
 
 impl ItemResult {
@@ -69,7 +71,7 @@ impl ItemResult {
     }
 
     pub(super) fn refused(code: ItemCode, reason: impl Into<String>) -> Self {
-        Self { accepted: false, code, reason: reason.into(), dropped_fields: Vec::new() }
+        Self { accepted: false, code, reason: reason.into(), dropped_fields: Vec::new(), ids_truncated: false }
     }
 
     /// Refused with a word that is that of its code.

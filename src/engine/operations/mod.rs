@@ -12,8 +12,8 @@ pub(super) mod resolve;
 
 pub use attributes::{AttributeChange, SetAttributes};
 pub use consent::{
-    ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, RecordConsent, Remembered, StandingView,
-    Standings,
+    ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, KnownRecords, RecordConsent, Remembered,
+    StandingView, Standings, may_repeat,
 };
 pub use decide::{Answered, Decide, MOST_ACTIONS, Question, Snapshot};
 pub(super) use decide::{REMEMBERED, is_readable};

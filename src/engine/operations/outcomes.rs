@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::item::{ItemCode, ItemResult, Sent};
-use super::resolve::{Resolver, hash_id};
+use super::resolve::{Resolver, hash, hash_id};
 use crate::decision_log::LoggedOutcome;
 use crate::domain::action::Outcome;
 use crate::domain::customer::Contact;
 use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::{IdKind, KnownId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::domain::transition::{NewOutcome, RecordedOutcome, record_outcome};
@@ -84,7 +85,8 @@ fn resolve(
     let Some(action) = action.filter(|_| resolver.violations.is_empty()) else {
         return Err(ItemResult::wrong(resolver.violations));
     };
-    let id = hash_id("outcome", &input.outcome_id);
+    let body = (&input.decision_id, &input.action, &input.channel, input.outcome);
+    let id = hash_id("outcome", &input.outcome_id).map(|id| KnownId::new(IdKind::Outcome, id, hash(&body)));
     let new = NewOutcome { id, decision: DecisionKey::default(), action, channel, outcome: input.outcome, at };
     Ok((new, decision))
 }
@@ -123,19 +125,23 @@ impl Operation for RecordOutcome {
         }
         match record_outcome(state, new, terms) {
             RecordedOutcome::Applied(contact, entry) => {
+                let ids_truncated = new.id.is_some_and(|id| state.remember(id));
                 let position = customer.standing.position();
                 let outcome = Some(logged(&new, contact.as_ref(), position));
                 let contact = contact.map(|contact| LoggedChange::Contact(StoredContact::of(&contact)));
                 let entry = entry.map(|entry| LoggedChange::Outcome(StoredOutcome::of(&entry)));
-                let log = [new.id.map(LoggedChange::SeenId), contact, entry].into_iter().flatten().collect();
+                let id = new.id.map(|id| LoggedChange::KnownId(id.bytes()));
+                let log = [id, contact, entry].into_iter().flatten().collect();
                 let (state, durability) = (StateChange::Changed, Durability::Process);
-                Applied::with(ItemResult::applied(), Effects { log, state, durability, outcome, ..Effects::default() })
+                let result = ItemResult { ids_truncated, ..ItemResult::applied() };
+                Applied::with(result, Effects { log, state, durability, outcome, ..Effects::default() })
             }
             RecordedOutcome::Repeated => {
                 // The first may have failed because it could not be logged: then so does this one.
                 let effects = Effects { keeps_settled: true, durability: Durability::Process, ..Effects::default() };
                 Applied::with(ItemResult::repeated(), effects)
             }
+            RecordedOutcome::Reused => Applied::unchanged(ItemResult::because(ItemCode::Reused)),
             RecordedOutcome::UnknownContact | RecordedOutcome::NothingToTakeBack => {
                 Applied::unchanged(unknown(new.outcome))
             }

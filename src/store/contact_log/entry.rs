@@ -21,7 +21,7 @@ pub enum LoggedChange {
     ContactV2(StoredContactV2),
     /// An outcome was recorded.
     Outcome(StoredOutcome),
-    /// The id of an outcome, which must not count a second time.
+    /// The id of an outcome, as programs before customers version 4 wrote it. Read, not written.
     SeenId(u64),
     /// A request was answered.
     Request(StoredRequest),
@@ -34,6 +34,8 @@ pub enum LoggedChange {
     },
     /// A contact was made, or had an outcome; replaces an earlier entry of the same contact.
     Contact(StoredContact),
+    /// The id of an outcome, which must not count a second time.
+    KnownId([u8; 6]),
 }
 
 /// The content of a log when it was opened.

@@ -25,6 +25,8 @@ struct Entry {
     live: bool,
     /// From when it counts.
     counts: i64,
+    /// When it was said, as far as is known.
+    said: i64,
     /// What was shown, for a yes.
     version: u32,
     basis: &'static str,
@@ -85,6 +87,7 @@ impl Customer {
             step,
             live: !deferred,
             counts: if permits && deferred { claimed.unwrap_or(now).min(now) - SKEW } else { now },
+            said: claimed.filter(|_| deferred).unwrap_or(now).min(now),
             version: 0,
             basis: "",
             until: i64::MAX,
@@ -143,6 +146,7 @@ impl Customer {
             step,
             live: true,
             counts: now,
+            said: now,
             version: 0,
             basis: "",
             until: i64::MAX,
@@ -237,11 +241,16 @@ impl Customer {
         latest.filter(|until| *until > now).map_or(Ask::Yes, Ask::NotBefore)
     }
 
-    /// Whether a late yes came after the latest "no" that holds, and so lost.
+    /// Whether a late yes came after the latest "no" that holds, and so lost; or every "no" was said before the newest yes
+    /// in person, and one arrived late.
     pub fn needs_reconfirm(&self, place: usize, terms: &Terms) -> bool {
-        let latest = self.holding(place, terms).into_iter().map(|no| no.step).max();
+        let Some(latest) = self.holding(place, terms).into_iter().map(|no| no.step).max() else { return false };
         let late = |entry: &&Entry| entry.row == Row::Given && !entry.live;
-        latest.is_some_and(|no| self.own[place].iter().filter(late).any(|yes| no < yes.step))
+        let lost = self.own[place].iter().filter(late).any(|yes| latest < yes.step);
+        let wider = self.own.last().filter(|_| place + 1 < self.own.len()).into_iter().flatten();
+        let nos = self.own[place].iter().chain(wider).filter(|entry| entry.row != Row::Given);
+        let in_person = self.yeses(place).filter(|yes| yes.live).map(|yes| yes.arrived).max();
+        lost || in_person.zip(nos.map(|no| no.said).max()).is_some_and(|(yes, no)| yes > no)
     }
 
     /// Time passes, or something was recorded: data that may not be stored is deleted.

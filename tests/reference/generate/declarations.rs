@@ -237,6 +237,9 @@ fn event(name: &str, names: &[&str], declared: &Declared, random: &mut Random) -
     if random.percent(35) {
         event.put("sensitivity", share(random));
     }
+    if random.percent(30) {
+        event.put("late", text(random.one_of(&["1 second", "1 minute", "20 minutes", "1 hour"])));
+    }
     event.value()
 }
 

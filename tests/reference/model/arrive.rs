@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
 
 use super::super::story::Value;
-use super::consent::{SKEW, may_be_served};
+use super::consent::{SKEW, agreed_by, may_be_served};
 use super::customer::{Contact, Customer, Event, Fact, Outcome, Served, end_repaired_hurt};
 use super::rules::{DAY, Declared, FactKind, Names};
 use super::{World, journey};
@@ -37,6 +37,12 @@ pub fn fits(declared: &Declared, value: &Value) -> bool {
 
 fn lawful(world: &World, customer: &Customer, declared: &Names) -> Names {
     declared.iter().filter(|purpose| may_be_served(world, customer, purpose)).cloned().collect()
+}
+
+/// "An event that happened before the yes is not used": docs/consent.md, "Order".
+fn collected(world: &World, customer: &Customer, declared: &Names, at: i64) -> Names {
+    let lawful = lawful(world, customer, declared);
+    lawful.into_iter().filter(|purpose| agreed_by(world, customer, purpose, at)).collect()
 }
 
 /// `SetAttributes`. What no lawful purpose covers is dropped before it is stored; what was held before stays then.
@@ -108,7 +114,7 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
         if !fits(&field.declared, &value) {
             return Err("invalid");
         }
-        let purposes = lawful(world, customer, &field.purposes);
+        let purposes = collected(world, customer, &field.purposes, at);
         if !purposes.is_empty() {
             fields.insert(name.clone(), (value, purposes));
         }
@@ -116,10 +122,14 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
     if customer.gone {
         return Err("erased");
     }
-    if customer.event_ids.contains(new.id) {
-        return Ok(());
+    let kept: BTreeMap<&String, Value> = new.fields.iter().map(|(name, value)| (name, normal(value))).collect();
+    let body = format!("{} {kept:?}", new.kind);
+    match customer.event_ids.get(new.id) {
+        Some(known) if *known == body => return Ok(()),
+        Some(_) => return Err("reused"),
+        None => {}
     }
-    let purposes = lawful(world, customer, &declared.purposes);
+    let purposes = collected(world, customer, &declared.purposes, at);
     if purposes.is_empty() {
         // Nothing can be known to be lawful then.
         return Err(if world.trusted { "no_lawful_purpose" } else { "ledger_unavailable" });
@@ -128,7 +138,7 @@ pub fn event(world: &World, customer: &mut Customer, new: &NewEvent) -> Taken {
         return Err("too_old");
     }
     if !new.id.is_empty() {
-        customer.event_ids.insert(new.id.to_string());
+        customer.event_ids.insert(new.id.to_string(), body);
     }
     let kind = new.kind.to_string();
     customer.events.push(Event { at, kind, purposes, fields, repaired: false, keep: declared.keep });
@@ -182,8 +192,11 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
     if customer.gone {
         return Err("erased");
     }
-    if customer.outcome_ids.contains(new.id) {
-        return Ok(());
+    let body = format!("{:?} {} {} {}", new.decision, new.action, new.channel, new.outcome);
+    match customer.outcome_ids.get(new.id) {
+        Some(known) if *known == body => return Ok(()),
+        Some(_) => return Err("reused"),
+        None => {}
     }
     match (belongs_to(world, customer, new, at), new.decision) {
         // "Each outcome counts once for each decision and action" (proto, `OutcomeRecord`).
@@ -194,7 +207,7 @@ pub fn outcome(world: &World, customer: &mut Customer, new: &NewOutcome) -> Take
         (None, None) => of_another_system(world, customer, new, at)?,
     }
     if !new.id.is_empty() {
-        customer.outcome_ids.insert(new.id.to_string());
+        customer.outcome_ids.insert(new.id.to_string(), body);
     }
     Ok(())
 }

@@ -81,6 +81,10 @@ pub struct Record {
     pub key: (i64, usize),
     /// When the customer said that a yes ends.
     pub until: Option<i64>,
+    /// When it was said: a late one when it claims, others when they came.
+    pub said: i64,
+    pub claimed: Option<i64>,
+    pub evidence: bool,
 }
 
 impl Record {
@@ -190,6 +194,12 @@ pub fn own(customer: &Customer, name: &str, purpose: &Purpose, now: i64) -> Own 
     }
 }
 
+/// Whether a yes to a purpose counted by a moment; where none is needed, always.
+pub fn agreed_by(world: &World, customer: &Customer, name: &str, at: i64) -> bool {
+    let needs_yes = world.rules.purposes.get(name).is_none_or(|purpose| purpose.needs_consent());
+    !needs_yes || latest_yes(customer, name).is_some_and(|yes| yes.key.0 <= at)
+}
+
 /// The yes that counts: the latest, by the moment from which it counts, then by arrival. Of two late ones that claim the same
 /// moment, the narrower: the one that ends earlier.
 fn latest_yes<'c>(customer: &'c Customer, name: &str) -> Option<&'c Record> {
@@ -286,7 +296,7 @@ pub fn standing(world: &World, customer: &Customer, name: &str) -> Standing {
         Own::Usable(ends) if standing.usable => ends,
         _ => None,
     };
-    standing.needs_reconfirm = !customer.gone && !purpose.retired && late_yes_lost(customer, name, purpose);
+    standing.needs_reconfirm = !customer.gone && !purpose.retired && needs_reconfirm(customer, name, purpose);
     standing
 }
 
@@ -297,11 +307,20 @@ fn said_last(customer: &Customer, name: &str, purpose: &Purpose) -> &'static str
     latest.map_or("", |record| record.status.word())
 }
 
-/// "True when a late yes lost to an earlier no and the customer may want to be asked again": it arrived after the latest no,
-/// the purpose's own or a wider one's.
-fn late_yes_lost(customer: &Customer, name: &str, purpose: &Purpose) -> bool {
+/// "True when the no that holds may not be the customer's last word": a late yes arrived after the latest no, the purpose's
+/// own or a wider one's; or every no was said before the newest yes in person.
+fn needs_reconfirm(customer: &Customer, name: &str, purpose: &Purpose) -> bool {
     if !matches!(own(customer, name, purpose, i64::MIN), Own::No(_)) {
         return false;
+    }
+    let of_it = |r: &&Record| r.status.is_no() && r.purpose == name;
+    let own_nos: Vec<&Record> = customer.records.iter().filter(of_it).collect();
+    let covering = nos(customer, name, purpose);
+    let all = if covering.is_empty() { own_nos } else { covering };
+    let in_person = yeses(customer, name).filter(|yes| yes.live).map(|yes| yes.at).max();
+    let said = all.iter().map(|no| no.said).max();
+    if in_person.zip(said).is_some_and(|(yes, no)| yes > no) {
+        return true;
     }
     // Without any, an erasure is the no.
     let latest = nos(customer, name, purpose).last().copied().or_else(|| left_over(customer, name, purpose));
@@ -337,10 +356,21 @@ pub fn record_all(
             refused => refused,
         });
     }
-    let taken = changes.iter().zip(&results).filter(|(_, refused)| refused.is_none());
+    // "A deferred change with the purpose, status, claimed_at and source.evidence of a deferred record is a repetition."
+    let is_known = |change: &ConsentChange| {
+        let same =
+            |r: &Record| (r.purpose.as_str(), r.status.word()) == (change.purpose.as_str(), change.status.as_str());
+        let known = |r: &Record| !r.live && r.claimed == change.claimed && r.evidence == evidence && same(r);
+        deferred && change.claimed.is_some() && customer.records.iter().any(known)
+    };
+    let new = |(change, refused): &(&ConsentChange, &Option<&str>)| refused.is_none() && !is_known(change);
+    let taken: Vec<_> = changes.iter().zip(&results).filter(new).collect();
     let first = customer.records.len();
-    let records = taken.enumerate().map(|(place, (change, _))| record(world, change, (!deferred, first + place + 1)));
-    let records: Vec<Record> = records.collect();
+    let record = |(place, (change, _)): (usize, (&ConsentChange, _))| Record {
+        evidence,
+        ..record(world, change, (!deferred, first + place + 1))
+    };
+    let records: Vec<Record> = taken.into_iter().enumerate().map(record).collect();
     // Every no binds, and takes away what it takes away, before a yes has its effect.
     customer.gone &= records.is_empty();
     customer.records.extend(records.iter().filter(|record| !record.status.permits()).cloned());
@@ -408,6 +438,9 @@ fn record(world: &World, change: &ConsentChange, (live, arrival): (bool, usize))
         basis: purpose.map(|purpose| purpose.basis),
         live,
         at: now,
+        said: change.claimed.filter(|_| !live).map_or(now, |claimed| claimed.min(now)),
+        claimed: change.claimed,
+        evidence: true,
         key: if late { (change.claimed.unwrap_or(now).min(now) - SKEW, 0) } else { (now, arrival) },
         until: change.valid_until.filter(|_| status == Status::Given),
     }
@@ -428,6 +461,9 @@ pub fn browser_objects(world: &World, customer: &mut Customer) {
             basis: Some(purpose.basis),
             live: true,
             at: world.now,
+            said: world.now,
+            claimed: None,
+            evidence: true,
             key: (world.now, customer.records.len() + 1),
             until: None,
         });

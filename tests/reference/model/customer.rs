@@ -20,10 +20,13 @@ pub struct Customer {
     pub attributes: BTreeMap<String, Fact>,
     pub events: Vec<Event>,
     pub journeys: BTreeMap<String, Progress>,
+    /// Every step in a journey, in order.
+    pub steps: Vec<Step>,
     pub contacts: Vec<Contact>,
     pub outcomes: Vec<Outcome>,
-    pub event_ids: BTreeSet<String>,
-    pub outcome_ids: BTreeSet<String>,
+    /// The ids of events, each with what the event said.
+    pub event_ids: BTreeMap<String, String>,
+    pub outcome_ids: BTreeMap<String, String>,
     pub time_zone: Option<String>,
 }
 
@@ -53,6 +56,17 @@ pub struct Progress {
     pub purpose: String,
     pub stage: String,
     pub entered: i64,
+}
+
+/// A step in a journey, which a late event may undo.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub journey: String,
+    pub purpose: String,
+    pub before: Option<Progress>,
+    pub until: i64,
+    /// Attributes led on, and no event.
+    pub looked: bool,
 }
 
 /// A step that was said, or that a decision reserved.
@@ -116,6 +130,7 @@ pub fn pass_time(world: &World, customer: &mut Customer) {
     narrow_to_declared(world, customer);
     let over = purposes_that_are_over(world);
     customer.journeys.retain(|_, progress| !over.contains(&progress.purpose));
+    customer.steps.retain(|step| !over.contains(&step.purpose));
     // C9, and docs/consent.md: "Restriction keeps everything as it is, even what would have been forgotten by now."
     if !restricted(customer) {
         forget(world, customer);
@@ -137,6 +152,7 @@ fn take_back(customer: &mut Customer, purpose: &str) {
         }
     }
     customer.journeys.retain(|_, progress| progress.purpose != purpose);
+    customer.steps.retain(|step| step.purpose != purpose);
     let contacts = customer.contacts.iter_mut().map(|contact| &mut contact.action);
     for served in contacts.chain(customer.outcomes.iter_mut().map(|outcome| &mut outcome.action)) {
         served.readable &= served.purpose != purpose;

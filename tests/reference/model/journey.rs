@@ -3,22 +3,89 @@
 use super::World;
 use super::arrive::Seen;
 use super::consent::may_be_served;
-use super::customer::{Customer, Event, Progress};
+use super::customer::{Customer, Event, Progress, Step};
 use super::expression::{Condition, evaluate::truth};
-use super::rules::{Journey, Stage};
+use super::rules::{Journey, Names, Stage};
 use super::view::View;
 
 /// An event was recorded, the last one that is held: each journey for whose purpose it is kept begins, or moves by one
 /// stage at most, at the moment of the event.
+///
+/// docs/rules.md, "Journeys": one that arrives late, within `late` of its type, counts as if it had come in order.
 pub fn follow(world: &World, customer: &mut Customer, at: i64) {
-    let event = customer.events.last().expect("an event was just recorded");
-    let kept = world.rules.journeys.iter().filter(|(_, journey)| event.purposes.contains(&journey.purpose));
+    let place = customer.events.len() - 1;
+    let window = world.rules.events[&customer.events[place].kind].late;
+    let followed =
+        customer.events.iter().any(|event| event.at > at) || customer.steps.iter().any(|step| step.until > at);
+    if at >= world.now || world.now - at > window || !followed {
+        let concerned = concerned(world, customer, place);
+        return one(world, customer, (place, at), &concerned);
+    }
+    // Back to that moment, and everything after it again.
+    let concerned = concerned(world, customer, place);
+    let mut looks = Vec::new();
+    for name in &concerned {
+        let undone: Vec<Step> =
+            customer.steps.iter().filter(|step| step.journey == *name && step.until > at).cloned().collect();
+        customer.steps.retain(|step| step.journey != *name || step.until <= at);
+        let Some(first) = undone.first() else { continue };
+        match first.before.clone() {
+            Some(progress) => drop(customer.journeys.insert(name.clone(), progress)),
+            None => drop(customer.journeys.remove(name)),
+        }
+        looks.extend(undone.iter().filter(|step| step.looked).map(|step| (step.until, name.clone())));
+    }
+    let mut later: Vec<(i64, usize)> =
+        (0..customer.events.len()).map(|place| (customer.events[place].at, place)).collect();
+    later.retain(|(moment, _)| *moment > at);
+    let mut occasions: Vec<(i64, Option<usize>, Names)> =
+        later.into_iter().map(|(at, place)| (at, Some(place), concerned.clone())).collect();
+    occasions.extend(looks.into_iter().map(|(at, name)| (at, None, Names::from([name]))));
+    occasions.sort_by_key(|(at, ..)| *at);
+    for (at, event, names) in std::iter::once((at, Some(place), concerned.clone())).chain(occasions) {
+        for name in &names {
+            time_out_one(world, customer, name, at);
+        }
+        match event {
+            Some(place) => one(world, customer, (place, at), &names),
+            None => look_at(world, customer, &names, at),
+        }
+    }
+    for name in &concerned {
+        time_out_one(world, customer, name, world.now);
+    }
+}
+
+/// The journeys for whose purpose an event is kept.
+fn concerned(world: &World, customer: &Customer, place: usize) -> Names {
+    let purposes = &customer.events[place].purposes;
+    let kept = world.rules.journeys.iter().filter(|(_, journey)| purposes.contains(&journey.purpose));
+    kept.map(|(name, _)| name.clone()).collect()
+}
+
+/// One event moves each of these journeys that may know of it by one stage at most.
+fn one(world: &World, customer: &mut Customer, (place, at): (usize, i64), names: &Names) {
+    let event = &customer.events[place];
+    let kept = world
+        .rules
+        .journeys
+        .iter()
+        .filter(|(name, journey)| names.contains(*name) && event.purposes.contains(&journey.purpose));
     let steps = kept.filter_map(|(name, journey)| {
         Some((name, journey, next(world, customer, (name, journey), (Some(event), at))?))
     });
     // Each sees the others as they were before the event.
     for (name, journey, stage) in steps.collect::<Vec<_>>() {
-        enter(customer, (name, journey), stage, at);
+        enter(customer, (name, journey), stage, (at, false));
+    }
+}
+
+fn look_at(world: &World, customer: &mut Customer, names: &Names, at: i64) {
+    let looking = world.rules.journeys.iter().filter(|(name, _)| names.contains(*name));
+    let steps = looking
+        .filter_map(|(name, journey)| Some((name, journey, next(world, customer, (name, journey), (None, at))?)));
+    for (name, journey, stage) in steps.collect::<Vec<_>>() {
+        enter(customer, (name, journey), stage, (at, true));
     }
 }
 
@@ -33,7 +100,7 @@ pub fn look(world: &World, customer: &mut Customer, seen: &Seen) {
         Some((name, journey, next(world, customer, (name, journey), (None, world.now))?))
     });
     for (name, journey, stage) in steps.collect::<Vec<_>>() {
-        enter(customer, (name, journey), stage, world.now);
+        enter(customer, (name, journey), stage, (world.now, true));
     }
 }
 
@@ -75,18 +142,25 @@ fn may_begin_again(journey: &Journey, progress: &Progress, now: i64) -> bool {
     ended && journey.again_after.is_some_and(|again_after| now >= progress.entered + again_after)
 }
 
-fn enter(customer: &mut Customer, (name, journey): (&str, &Journey), stage: &Stage, at: i64) {
+fn enter(customer: &mut Customer, (name, journey): (&str, &Journey), stage: &Stage, (at, looked): (i64, bool)) {
     let (purpose, stage) = (journey.purpose.clone(), stage.id.clone());
+    let before = customer.journeys.get(name).cloned();
+    customer.steps.push(Step { journey: name.to_string(), purpose: purpose.clone(), before, until: at, looked });
     let progress = Progress { purpose, stage, entered: at };
     customer.journeys.insert(name.to_string(), progress);
 }
 
 /// `after`: this long after the stage was entered, each move at the moment at which it is due.
 pub fn time_out(world: &World, customer: &mut Customer) {
-    for (name, journey) in &world.rules.journeys {
-        while let Some((stage, due)) = due(journey, customer.journeys.get(name), world.now) {
-            enter(customer, (name, journey), stage, due);
-        }
+    for name in world.rules.journeys.keys() {
+        time_out_one(world, customer, name, world.now);
+    }
+}
+
+fn time_out_one(world: &World, customer: &mut Customer, name: &str, now: i64) {
+    let journey = &world.rules.journeys[name];
+    while let Some((stage, due)) = due(journey, customer.journeys.get(name), now) {
+        enter(customer, (name, journey), stage, (due, false));
     }
 }
 

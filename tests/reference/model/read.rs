@@ -11,8 +11,8 @@ use super::super::story::RuleFiles;
 use super::actions;
 use super::expression::{Condition, parse::parse};
 use super::rules::{
-    Attribute, Basis, Channel, Declared, EventType, FactKind, Field, Interruption, Journey, Move, Names, Purpose,
-    QuietHours, Rules, Stage, Start,
+    Attribute, Basis, Channel, Declared, EventType, FactKind, Field, Interruption, Journey, MINUTE, Move, Names,
+    Purpose, QuietHours, Rules, Stage, Start,
 };
 use super::units::{length, time_of_day};
 
@@ -148,6 +148,7 @@ fn event_type(yaml: &Yaml) -> Read<EventType> {
         repairs: optional(yaml.get("repairs"), names)?.unwrap_or_default(),
         keep: span(yaml.get("keep").ok_or("an event says how long it is kept")?)?,
         sensitivity: number(yaml.get("sensitivity"), 0.0)?,
+        late: optional(yaml.get("late"), span)?.unwrap_or(5 * MINUTE),
     })
 }
 
@@ -171,7 +172,7 @@ fn channel(yaml: &Yaml) -> Read<Channel> {
         inbound: text(yaml.get("direction"))? == "inbound",
         interruption,
         quiet_hours: optional(yaml.get("quiet_hours"), quiet_hours)?,
-        reserve_for: optional(yaml.get("reserve_for"), span)?.unwrap_or(30 * super::rules::MINUTE),
+        reserve_for: optional(yaml.get("reserve_for"), span)?.unwrap_or(30 * MINUTE),
     })
 }
 

@@ -129,6 +129,7 @@ pub struct EventType {
     pub repairs: Names,
     pub keep: i64,
     pub sensitivity: f64,
+    pub late: i64,
 }
 
 #[derive(Debug, Clone)]

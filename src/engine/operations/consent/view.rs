@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::resolve::check_customer;
-use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, late_yes_lost, lawful};
+use crate::domain::consent::{ConsentStatus, Denial, Stage, Standing, Verdict, binding, lawful, needs_reconfirm};
 use crate::domain::id::PurposeId;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -109,7 +109,7 @@ pub fn view(id: PurposeId, standing: &Standing, rules: &RuleSet, now: Moment) ->
         since: deciding.map(|(key, ..)| key.at),
         until,
         position: deciding.map_or(0, |(.., position)| position),
-        needs_reconfirm: for_a_no && late_yes_lost(standing, id, terms),
+        needs_reconfirm: for_a_no && needs_reconfirm(standing, id, terms),
     })
 }
 

@@ -82,7 +82,8 @@ fn a_journey_moves_by_events_by_facts_and_by_time() {
     let (mut story, now) = (Story::new(), at("2026-03-02T10:00:00Z"));
     let taken = Reply::Recorded(None);
     assert_eq!(story.event(now, ("1", "visit", "start"), None), taken);
-    assert_eq!(story.event(now + 1, ("1", "visit", "more"), None), taken);
+    assert_eq!(story.event(now + 1, ("1", "visit", "start"), None), taken);
+    assert_eq!(story.event(now + 1, ("1", "visit", "more"), None), Reply::Recorded(Some("reused".into())));
     assert_eq!(story.stage(now + 2 * DAY - 1), ("begun".to_string(), now));
     assert_eq!(story.stage(now + 5 * DAY), ("over".to_string(), now + 2 * DAY));
     assert_eq!(story.event(now + DAY, ("2", "visit", "more"), None), taken);

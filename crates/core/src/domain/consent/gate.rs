@@ -168,14 +168,23 @@ pub fn binding(standing: &Standing, id: PurposeId, purpose: &Purpose) -> Option<
     latest(Standing::restriction).filter(holds).max(own.filter(|no| stands(standing, id, no)))
 }
 
-/// Whether a late yes arrived after the "no" for which a purpose is denied, and could not end it.
+/// Whether the "no" for which a purpose is denied may not be the customer's last word: a late yes arrived after it and could
+/// not end it, or every "no" was said before the newest yes in person, and one of them arrived late.
 #[must_use]
-pub fn late_yes_lost(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
+pub fn needs_reconfirm(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
     let late_yes = standing.registers(id).late_yes;
     match binding(standing, id, purpose) {
-        Some(no) => late_yes > no.key.sequence,
+        Some(no) => late_yes > no.key.sequence || said_before_yes(standing, id, purpose),
         None => late_yes > 0 && erasure_binds(standing, id, purpose),
     }
+}
+
+/// Whether every "no" that concerns a purpose was said before the newest yes in person.
+fn said_before_yes(standing: &Standing, id: PurposeId, purpose: &Purpose) -> bool {
+    let narrow = !purpose.basis.needs_consent() && !purpose.stops_on_objection();
+    let concerned = lineage(id, purpose).take(if narrow { 1 } else { usize::MAX });
+    let said = concerned.filter_map(|id| standing.registers(id).said_no).max();
+    standing.registers(id).live_grant.zip(said).is_some_and(|(yes, no)| yes.at > no)
 }
 
 /// Whether the customer was erased, which counts as an objection until they say yes to the purpose in person.

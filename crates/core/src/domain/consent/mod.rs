@@ -5,7 +5,7 @@ pub mod json_ld;
 pub mod record;
 pub mod standing;
 
-pub use gate::{Denial, Stage, Verdict, binding, late_yes_lost, lawful, must_not_be_asked};
+pub use gate::{Denial, Stage, Verdict, binding, lawful, must_not_be_asked, needs_reconfirm};
 pub use json_ld::json_ld;
 pub use record::{ConsentRecord, ConsentStatus};
 pub use standing::Standing;

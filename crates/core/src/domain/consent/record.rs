@@ -110,6 +110,13 @@ pub struct OrderKey {
 }
 
 impl ConsentRecord {
+    /// When the customer said it: at its arrival, or if it is late at the moment that it claims.
+    #[must_use]
+    pub fn said(&self) -> Moment {
+        let claimed = self.claimed.filter(|_| self.deferred);
+        claimed.map_or(self.received, |claimed| claimed.min(self.received))
+    }
+
     /// The place of this record in the customer's history.
     ///
     /// What arrives live, and every restriction, counts from its arrival. A deferred grant counts from the

@@ -5,6 +5,7 @@
 pub mod contact;
 pub mod event;
 pub mod fact;
+pub mod known_id;
 mod relation;
 pub mod state;
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod tests;
 pub use contact::{Contact, ContactState, OutcomeEntry, OutcomeSet};
 pub use event::{Events, PackedEvent, StoredEvent};
 pub use fact::{Held, PackedFacts};
-pub use relation::{JourneyState, Relation};
+pub use known_id::{IdKind, KnownId, Seen};
+pub use relation::{JourneyState, PastStage, Relation};
 pub use state::CustomerState;

@@ -28,6 +28,21 @@ pub struct JourneyState {
     pub purpose: PurposeId,
 }
 
+/// Where the customer was in a journey before a step of the last minutes: an event that arrives late may lead elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastStage {
+    /// Which journey.
+    pub journey: JourneyId,
+    /// The purpose whose data moved it.
+    pub purpose: PurposeId,
+    /// Where the customer was; `None` before it began.
+    pub state: Option<JourneyState>,
+    /// When the customer went on.
+    pub until: Moment,
+    /// Whether attributes led on, and no event.
+    pub by_attributes: bool,
+}
+
 /// Allocated only for customers with a contact or a journey. Most have one or two of each, so lists grow by one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Relation {
@@ -45,6 +60,8 @@ pub struct Relation {
     pub lost: Option<Moment>,
     /// The newest event that was dropped for lack of room: its moment, and the purposes that could read it.
     pub forgotten_events: Option<(Moment, PurposeSet)>,
+    /// The steps of the last minutes, oldest first.
+    pub past_stages: Vec<PastStage>,
 }
 
 impl Relation {
@@ -57,6 +74,7 @@ impl Relation {
         forgotten: None,
         lost: None,
         forgotten_events: None,
+        past_stages: Vec::new(),
     };
 
     /// Whether there is nothing to store.
@@ -69,6 +87,28 @@ impl Relation {
     #[must_use]
     pub fn journey(&self, id: JourneyId) -> Option<&JourneyState> {
         self.journeys.iter().find(|state| state.journey == id)
+    }
+
+    /// Takes a step in a journey, and notes where the customer was.
+    pub fn step(&mut self, to: JourneyState, by_attributes: bool) {
+        let state = self.journey(to.journey).copied();
+        let (journey, purpose, until) = (to.journey, to.purpose, to.entered);
+        self.past_stages.push(PastStage { journey, purpose, state, until, by_attributes });
+        self.set_journey(to);
+    }
+
+    /// Goes back in a journey to a moment. Returns the moments after it at which attributes led on.
+    pub fn go_back(&mut self, journey: JourneyId, to: Moment) -> Vec<Moment> {
+        let is_undone = |past: &PastStage| past.journey == journey && past.until > to;
+        let Some(first) = self.past_stages.iter().find(|past| is_undone(past)).copied() else { return Vec::new() };
+        let undone = self.past_stages.iter().filter(|past| is_undone(past) && past.by_attributes);
+        let looked = undone.map(|past| past.until).collect();
+        self.past_stages.retain(|past| !is_undone(past));
+        match first.state {
+            Some(state) => self.set_journey(state),
+            None => self.journeys.retain(|held| held.journey != journey),
+        }
+        looked
     }
 
     /// Puts the customer at a stage.

@@ -7,18 +7,19 @@ use std::fmt;
 
 use super::event::{Events, PackedEvent, Packing, StoredEvent, from_version_1};
 use super::fact::{Held, PackedFacts};
+use super::known_id::{IdKind, KnownId, Seen};
 use super::relation::Relation;
 use crate::domain::id::{AttributeId, FieldId, PurposeSet};
 use crate::domain::value::Value;
 
-/// How many event and outcome ids are remembered for one customer, so that a repeat counts once.
-pub const MOST_SEEN: usize = 256;
+/// How many ids of a kind are remembered for one customer, so that a repetition counts once.
+pub const MOST_SEEN: usize = 4_096;
 /// How many events are kept for one customer.
 pub const MOST_EVENTS: usize = 256;
 /// How many bytes the fields of a customer's events may take.
 pub const MOST_EVENT_BYTES: usize = 1 << 20;
 
-/// The stored part of an id's hash. With 256 stored ids, a new id is mistaken for one of them once in 10¹² times.
+/// An id as it is packed.
 type SeenId = [u8; 6];
 
 /// Everything stored about one customer except consent.
@@ -51,14 +52,21 @@ impl CustomerState {
         Some(Self { packed: packed.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
-    /// The state as version 1 of the customer store packed it; `None` if the bytes are not valid.
+    /// The state as versions 1 to 3 of the customer store packed it; `None` if the bytes are not valid.
     #[must_use]
-    pub fn restored_version_1(packed: &[u8], relation: Relation) -> Option<Self> {
+    pub fn restored_from(version: u8, packed: &[u8], relation: Relation) -> Option<Self> {
         let parts = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
-        let heads: Vec<[u8; 8]> = parts.events.heads.iter().map(|head| from_version_1(*head)).collect();
+        let heads = parts.events.heads.iter().map(|head| if version == 1 { from_version_1(*head) } else { *head });
+        let heads: Vec<[u8; 8]> = heads.collect();
         let events = Events { heads: &heads, ..parts.events };
+        // They did not say of which kind they are.
+        let both = |[a, b, c, d, e, f]: &SeenId| {
+            let id = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]);
+            [IdKind::Event, IdKind::Outcome].map(|kind| KnownId::without_body(kind, id).bytes())
+        };
+        let seen: Vec<SeenId> = parts.seen.iter().flat_map(both).collect();
         Some(Self {
-            packed: Parts { events, ..parts }.pack(),
+            packed: Parts { events, seen: &seen, ..parts }.pack(),
             relation: (!relation.is_empty()).then(|| Box::new(relation)),
         })
     }
@@ -169,28 +177,31 @@ impl CustomerState {
         self.relation.take_if(|relation| relation.is_empty());
     }
 
-    /// Remembers an id; false if it was seen before.
-    pub fn first_seen(&mut self, id: u64) -> bool {
-        if self.has_seen(id) {
+    /// What is known of an id.
+    #[must_use]
+    pub fn seen(&self, id: KnownId) -> Seen {
+        let known = self.parts().seen.iter().map(|known| KnownId::from_bytes(*known).says_of(id));
+        known.max_by_key(|seen| *seen as u8).unwrap_or(Seen::New)
+    }
+
+    /// Remembers an id, unless it is known. Returns whether the oldest of its kind had to be forgotten for it.
+    pub fn remember(&mut self, id: KnownId) -> bool {
+        if self.seen(id) != Seen::New {
             return false;
         }
         let parts = self.parts();
-        let forgotten = (parts.seen.len() + 1).saturating_sub(MOST_SEEN);
-        let kept = parts.seen.iter().skip(forgotten).copied();
-        let seen: Vec<SeenId> = kept.chain([shorten(id)]).collect();
+        let is_of_kind = |known: &SeenId| KnownId::from_bytes(*known).is_of_kind_of(id);
+        let full = parts.seen.iter().filter(|known| is_of_kind(known)).count() >= MOST_SEEN;
+        let oldest = parts.seen.iter().position(is_of_kind).filter(|_| full);
+        let kept = parts.seen.iter().enumerate().filter(|(place, _)| Some(*place) != oldest).map(|(_, known)| *known);
+        let seen: Vec<SeenId> = kept.chain([id.bytes()]).collect();
         self.packed = Parts { seen: &seen, ..parts }.pack();
-        true
+        full
     }
 
-    /// Whether an id was seen before.
-    #[must_use]
-    pub fn has_seen(&self, id: u64) -> bool {
-        self.parts().seen.contains(&shorten(id))
-    }
-
-    /// The shortened hashes of seen ids, oldest first.
-    pub fn seen(&self) -> impl Iterator<Item = u64> {
-        self.parts().seen.iter().map(|[a, b, c, d, e, f]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]))
+    /// The ids that are remembered, oldest first.
+    pub fn known_ids(&self) -> impl Iterator<Item = KnownId> {
+        self.parts().seen.iter().map(|known| KnownId::from_bytes(*known))
     }
 
     /// Whether there is nothing to store.
@@ -246,9 +257,4 @@ impl<'a> Parts<'a> {
         packed.resize(padded, (padded - length) as u8);
         packed.into_boxed_slice()
     }
-}
-
-fn shorten(id: u64) -> SeenId {
-    let [a, b, c, d, e, f, ..] = id.to_le_bytes();
-    [a, b, c, d, e, f]
 }

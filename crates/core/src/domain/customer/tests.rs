@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::contact::DecisionKey;
 use super::state::{MOST_EVENTS, MOST_SEEN};
-use super::{Contact, ContactState, CustomerState, OutcomeSet, PackedEvent};
+use super::{Contact, ContactState, CustomerState, IdKind, KnownId, OutcomeSet, PackedEvent, Seen};
 use crate::domain::action::ActionKind;
 use crate::domain::id::{ActionId, AttributeId, EventTypeId, FieldId, PurposeSet};
 use crate::domain::time::{Moment, Period};
@@ -103,7 +103,9 @@ fn apply(state: &mut CustomerState, model: &mut Model, step: Step) {
         }
         Step::Seen(id) => {
             let new = !model.seen.contains(&id);
-            assert_eq!(state.first_seen(id), new);
+            let known = KnownId::new(IdKind::Event, id, 7);
+            assert_eq!(state.seen(known), if new { Seen::New } else { Seen::Before });
+            assert!(!state.remember(known));
             model.seen.extend(new.then_some(id));
         }
         Step::Narrow(allowed) => {
@@ -152,7 +154,8 @@ proptest! {
             let events = unpacked(&state);
             prop_assert!(events.is_sorted_by_key(|event| std::cmp::Reverse(event.at)));
             prop_assert_eq!(sorted(events), sorted(model.events.clone()));
-            prop_assert!(state.seen().eq(model.seen.iter().copied()));
+            let known = model.seen.iter().map(|id| KnownId::new(IdKind::Event, *id, 7));
+            prop_assert!(state.known_ids().eq(known));
             let nothing = model.attributes.is_empty() && model.events.is_empty() && model.seen.is_empty();
             prop_assert_eq!(state.is_empty(), nothing);
             let restored = CustomerState::restored(state.packed(), state.relation().clone());
@@ -207,12 +210,37 @@ fn large_events_are_forgotten_before_they_fill_the_memory() {
 }
 
 #[test]
-fn the_newest_ids_are_remembered() {
+fn the_newest_ids_of_each_kind_are_remembered() {
     let mut state = CustomerState::default();
-    (0..=MOST_SEEN as u64).for_each(|id| assert!(state.first_seen(id << 30 | id)));
-    assert!(!state.has_seen(0) && state.has_seen(1 << 30 | 1));
-    assert!(!state.first_seen(1 << 30 | 1), "it counts once");
-    assert_eq!(state.seen().count(), MOST_SEEN);
+    let id = |kind, id: u64| KnownId::new(kind, id << 20 | id, id);
+    assert!(!state.remember(id(IdKind::Outcome, 5)));
+    for number in 0..MOST_SEEN as u64 {
+        assert!(!state.remember(id(IdKind::Event, number)), "there is room for {number}");
+    }
+    assert!(state.remember(id(IdKind::Event, 9_999)), "the oldest is forgotten, and that is said");
+    assert!(!state.remember(id(IdKind::Event, 9_999)), "it counts once");
+    assert_eq!(state.seen(id(IdKind::Event, 0)), Seen::New);
+    assert_eq!(state.seen(id(IdKind::Event, 1)), Seen::Before);
+    assert_eq!(state.seen(id(IdKind::Outcome, 5)), Seen::Before, "many events push out no outcome");
+    assert_eq!(state.seen(id(IdKind::Outcome, 6)), Seen::New, "the id of an event is none of an outcome");
+    assert_eq!(state.known_ids().count(), MOST_SEEN + 1);
+}
+
+#[test]
+fn an_id_with_another_body_is_told_apart() {
+    let mut state = CustomerState::default();
+    let id = |body| KnownId::new(IdKind::Event, 77, body);
+    state.remember(id(1));
+    assert_eq!(
+        [1, 2, 3, 2_048].map(|body| state.seen(id(body))),
+        [Seen::Before, Seen::WithAnother, Seen::WithAnother, Seen::Before]
+    );
+    state.remember(KnownId::without_body(IdKind::Outcome, 77));
+    assert_eq!(
+        state.seen(KnownId::new(IdKind::Outcome, 77, 9)),
+        Seen::Before,
+        "of before: what came with it is not known"
+    );
 }
 
 #[test]

@@ -20,9 +20,17 @@ pub struct EventType {
     pub repairs: Vec<EventTypeId>,
     /// Its sensitivity, from 0 to 1.
     pub sensitivity: f64,
+    /// How late it may arrive for journeys to follow it at its moment, as if it had come in order.
+    pub late: Period,
     /// Where it is declared.
     pub span: Span,
 }
+
+/// How late an event may arrive if its type does not say so.
+pub const LATE: Period = Period(5 * 60_000);
+
+/// The longest that a type may say: steps of journeys are kept that long, to be undone.
+pub const LONGEST_LATE: Period = Period(60 * 60_000);
 
 /// A field of an event type.
 #[derive(Debug, Clone)]

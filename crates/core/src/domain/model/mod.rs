@@ -21,7 +21,7 @@ pub use channel::{ACTIVITY, Channel, Direction, Interruption, Otherwise, QuietHo
 pub use condition::{Condition, Finding, Prospect};
 pub use context::ContextFact;
 pub use declarations::{ActionHead, Declarations, JourneyHead};
-pub use event::{EventType, Field};
+pub use event::{EventType, Field, LATE, LONGEST_LATE};
 pub use journey::{Journey, JourneyStage, Move, MoveOn, Trigger};
 pub use limit::{Limit, LimitRule, LimitScope};
 pub use policy::{Arbitration, Hurt, Policy, Pressure};

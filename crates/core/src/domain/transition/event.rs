@@ -2,16 +2,16 @@
 
 use super::{Terms, journey};
 use crate::domain::consent::Stage;
-use crate::domain::customer::{CustomerState, PackedEvent};
-use crate::domain::id::{EventTypeId, FieldId};
+use crate::domain::customer::{CustomerState, KnownId, PackedEvent, Seen};
+use crate::domain::id::{EventTypeId, FieldId, PurposeId, PurposeSet};
 use crate::domain::time::Moment;
 use crate::domain::value::Value;
 
 /// An event as it arrives, with names resolved and types checked.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Hash of its id; nothing if it has none.
-    pub id: Option<u64>,
+    /// Its id; nothing if it has none.
+    pub id: Option<KnownId>,
     /// The declared type of the event.
     pub kind: EventTypeId,
     /// The moment of the event, not of its arrival.
@@ -23,24 +23,43 @@ pub struct NewEvent {
 /// The result of recording an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// Stored; these fields were dropped, because no purpose covers them now.
-    Kept(Vec<FieldId>),
+    /// Stored.
+    Kept {
+        /// Fields that were dropped, because no purpose covers them now.
+        dropped: Vec<FieldId>,
+        /// Whether an older id had to be forgotten for that of this event.
+        ids_truncated: bool,
+    },
     /// Seen before; it counts once.
     Repeated,
+    /// Another event had its id.
+    Reused,
     /// Dropped: no purpose covers it now.
     NoLawfulPurpose,
     /// Dropped: it is older than the retention of its type.
     TooOld,
 }
 
+/// The purposes for which something that happened at a moment may be stored: those that are lawful now, and where that
+/// needs a yes, only if it counted by then.
+fn collected(terms: Terms<'_>, at: Moment) -> PurposeSet {
+    let agreed = |id: &PurposeId| {
+        let needs_yes = terms.rules.purpose(*id).is_none_or(|purpose| purpose.basis.needs_consent());
+        !needs_yes || terms.standing.grant(*id).is_some_and(|yes| yes.key.at <= at)
+    };
+    terms.lawful(Stage::Collection).iter().filter(agreed).collect()
+}
+
 /// Records one event and moves the journeys that follow it.
 pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>) -> Recorded {
     let Some(kind) = terms.rules.declared.events.get(event.kind) else { return Recorded::NoLawfulPurpose };
     // A repeated event is recognised even if it is no longer stored.
-    if event.id.is_some_and(|id| state.has_seen(id)) {
-        return Recorded::Repeated;
+    match event.id.map_or(Seen::New, |id| state.seen(id)) {
+        Seen::New => {}
+        Seen::Before => return Recorded::Repeated,
+        Seen::WithAnother => return Recorded::Reused,
     }
-    let lawful = terms.lawful(Stage::Collection);
+    let lawful = collected(terms, event.at);
     let purposes = kind.purposes.intersection(lawful);
     if purposes.is_empty() {
         return Recorded::NoLawfulPurpose;
@@ -48,9 +67,7 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     if terms.now.since(event.at) >= kind.keep {
         return Recorded::TooOld;
     }
-    if let Some(id) = event.id {
-        state.first_seen(id);
-    }
+    let ids_truncated = event.id.is_some_and(|id| state.remember(id));
     let mut packed = PackedEvent::new(event.kind, event.at, purposes);
     let mut dropped = Vec::new();
     for (id, value) in event.fields {
@@ -74,5 +91,5 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     }
     state.add_event(&packed);
     journey::follow(state, Some(packed.read()), purposes, terms);
-    Recorded::Kept(dropped)
+    Recorded::Kept { dropped, ids_truncated }
 }

@@ -4,15 +4,15 @@ use super::Terms;
 use crate::domain::action::Outcome;
 use crate::domain::consent::{Stage, Verdict, lawful};
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, CustomerState, OutcomeEntry, OutcomeSet};
+use crate::domain::customer::{Contact, ContactState, CustomerState, KnownId, OutcomeEntry, OutcomeSet, Seen};
 use crate::domain::id::{ActionId, ChannelId, PurposeId, PurposeSet};
 use crate::domain::time::Moment;
 
 /// An outcome as it arrives, with names resolved.
 #[derive(Debug, Clone, Copy)]
 pub struct NewOutcome {
-    /// Hash of its id; nothing if it has none.
-    pub id: Option<u64>,
+    /// Its id; nothing if it has none.
+    pub id: Option<KnownId>,
     /// The decision that presented the action; zero if another system decided.
     pub decision: DecisionKey,
     /// The action that was presented.
@@ -62,6 +62,8 @@ pub enum RecordedOutcome {
     Applied(Option<Contact>, Option<OutcomeEntry>),
     /// Its id was seen before, or its contact has had this outcome: it counts once.
     Repeated,
+    /// Another outcome had its id.
+    Reused,
     /// The decision that it names has no contact with this action.
     UnknownContact,
     /// It says that an action was not presented, and there is no contact to take back.
@@ -70,23 +72,21 @@ pub enum RecordedOutcome {
 
 /// Records an outcome: confirms its contact or takes it back, and stores the outcome.
 pub fn record_outcome(state: &mut CustomerState, new: NewOutcome, terms: Terms<'_>) -> RecordedOutcome {
-    if new.id.is_some_and(|id| state.has_seen(id)) {
-        return RecordedOutcome::Repeated;
+    match new.id.map_or(Seen::New, |id| state.seen(id)) {
+        Seen::New => {}
+        Seen::Before => return RecordedOutcome::Repeated,
+        Seen::WithAnother => return RecordedOutcome::Reused,
     }
     let decided = new.decision != DecisionKey::default();
     let place = state.relation().find_contact((new.decision, new.action), |contact| is_open(contact, &new, terms.now));
     let contact = place.and_then(|place| state.relation().contacts.get(place)).copied();
-    let recorded = match contact {
-        Some(contact) if contact.outcomes.contains(new.outcome) => return RecordedOutcome::Repeated,
+    match contact {
+        Some(contact) if contact.outcomes.contains(new.outcome) => RecordedOutcome::Repeated,
         Some(contact) => of_contact(state, contact, &new, terms),
-        None if new.outcome == Outcome::NotPresented => return RecordedOutcome::NothingToTakeBack,
-        None if decided => return RecordedOutcome::UnknownContact,
+        None if new.outcome == Outcome::NotPresented => RecordedOutcome::NothingToTakeBack,
+        None if decided => RecordedOutcome::UnknownContact,
         None => report_outcome(state, new, terms),
-    };
-    if let Some(id) = new.id {
-        state.first_seen(id);
     }
-    recorded
 }
 
 /// An outcome of the contact at a place.

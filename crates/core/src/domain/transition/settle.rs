@@ -105,6 +105,7 @@ pub fn withhold(state: &mut CustomerState, rules: &RuleSet, lawful: PurposeSet, 
         }
         let journeys = relation.journeys.len();
         relation.journeys.retain(|journey| lawful.contains(journey.purpose));
+        relation.past_stages.retain(|past| lawful.contains(past.purpose));
         purged.set(purged.get() || relation.journeys.len() < journeys);
     });
     purged.get()
@@ -132,7 +133,8 @@ fn oldest_goes(state: &CustomerState, terms: Terms<'_>) -> Moment {
     let memory = memory(terms);
     let contacts_go = contacts.iter().map(|contact| contact.goes(memory));
     let outcomes_go = outcomes.iter().map(|entry| entry.at).chain([terms.now]).map(|at| at + memory);
-    events_go.chain(contacts_go).chain(outcomes_go).min().unwrap_or(terms.now)
+    let others = events_go.chain(contacts_go).chain(outcomes_go).min().unwrap_or(terms.now);
+    others.min(journey::next_past(state))
 }
 
 /// The retention of events of a type.
@@ -238,7 +240,7 @@ policy:
         };
         record_outcome(&mut state, clicked, terms(Moment(Period::DAY.0)));
         let (mut now, mut ends) = (Moment(Period::DAY.0), Vec::new());
-        while ends.len() < 6 {
+        while ends.len() < 8 {
             let until = settle(&mut state, terms(now)).until;
             let mut later = state.clone();
             settle(&mut later, terms(until - Period(1)));
@@ -248,7 +250,8 @@ policy:
             ends.push(until.0 / Period::DAY.0);
             now = until;
         }
-        // The journey moves twice, the grant ends and takes the plan with it, the visit, the contact and the click expire.
-        assert_eq!(ends, [2, 5, 10, 20, 400, 401]);
+        // The journey moves twice, and an hour later the move cannot be undone; the grant ends and takes the plan with it,
+        // the visit, the contact and the click expire.
+        assert_eq!(ends, [2, 2, 5, 5, 10, 20, 400, 401]);
     }
 }

@@ -1,7 +1,7 @@
 //! `events:` what can happen to a customer, for which purposes it is stored and for how long.
 
 use crate::domain::id::{EventTypeId, PurposeSet, Vocabulary, full_name};
-use crate::domain::model::{Declarations, EventType, Field, Shape};
+use crate::domain::model::{Declarations, EventType, Field, LATE, LONGEST_LATE, Shape};
 use crate::domain::value::Type;
 use crate::rules::fields::Fields;
 use crate::rules::names::{Names, intern};
@@ -19,6 +19,13 @@ pub fn read(entry: &Entry, vocabulary: &mut Vocabulary, declared: &mut Declarati
     let keep = fields.need("keep");
     let hurt = fields.given("hurt");
     let sensitivity = fields.given("sensitivity");
+    let late = fields.given("late").unwrap_or(LATE);
+    if late > LONGEST_LATE
+        && let Some(node) = fields.optional("late")
+    {
+        let help = "an hour at most: what came before is kept that long, to follow it again";
+        reader::refuse::<()>(node.span, code::BAD_DURATION, format!("{late} is too long for `late`"), help, sink);
+    }
     let mut ids = Vec::new();
     if let (Some(node), Some(set)) = (fields.optional("fields"), set) {
         for field in reader::map(node, "fields", sink)? {
@@ -37,6 +44,7 @@ pub fn read(entry: &Entry, vocabulary: &mut Vocabulary, declared: &mut Declarati
         hurt: hurt.unwrap_or(0.0),
         repairs: Vec::new(),
         sensitivity: sensitivity.unwrap_or(0.0),
+        late,
         span: entry.key.span,
     })
 }

@@ -118,6 +118,7 @@ pub static EVENT: Shape = Shape {
         ),
         must("keep", Form::Period, "how long it is kept"),
         may("sensitivity", SENSITIVITY, "how personal it feels to be shown that you know it"),
+        may("late", Form::Period, "how late it may arrive for journeys to follow it as if it had come in order"),
     ],
     needs: Needs::Nothing,
 };
