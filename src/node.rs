@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::FollowedTime;
 use crate::decision_log::{DecisionLog, LogError, LogSettings, OpenedLog};
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
@@ -11,7 +12,7 @@ use crate::engine::{Engine, Limits, MemoryLimit};
 use crate::ledger::{
     ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, OpenedLedger, RecordSummary, ReopeningLedger, Repair,
 };
-use crate::storage::Embedded;
+use crate::storage::{Backend as _, DatabaseError, Embedded, Postgres};
 use crate::store::{CustomerStore, Loss, OpenedStore, StoreError, StoreRecovery};
 
 /// An open data folder. Rules are loaded with its names, then the engine is made ([`Node::engine`]).
@@ -22,6 +23,7 @@ pub struct Node {
     summary: RecordSummary,
     store: Option<CustomerStore>,
     log: Option<DecisionLog>,
+    database: Option<Arc<Postgres>>,
     /// Every name that a stored customer or a record uses, so that none is lost while the rules do not declare it.
     pub vocabulary: Vocabulary,
     /// Why the ledger cannot be relied on, so that no personal data may be used; `None` if it can.
@@ -72,7 +74,11 @@ impl Node {
         let OpenedLedger { ledger, summary, repairs } = match FileLedger::open(&settings) {
             Ok(opened) => opened,
             Err(
-                error @ (OpenError::Disk(_) | OpenError::InUse(_) | OpenError::Backup(_) | OpenError::HalfRestored(_)),
+                error @ (OpenError::Disk(_)
+                | OpenError::InUse(_)
+                | OpenError::Backup(_)
+                | OpenError::HalfRestored(_)
+                | OpenError::InDatabase(_)),
             ) => {
                 return Err(error.into());
             }
@@ -92,18 +98,48 @@ impl Node {
         let reopening = Arc::new(ReopeningLedger::new(ledger, settings));
         let (newest, ledger) = (flushed.max(summary.last_received), Arc::clone(&reopening) as Arc<dyn Ledger>);
         let (reopening, store, log, trouble) = (Some(reopening), Some(store), Some(log), None);
-        Ok(Self { ledger, reopening, summary, store, log, vocabulary, trouble, newest, repairs, recovery, log_repairs })
+        let database = None;
+        Ok(Self {
+            ledger,
+            reopening,
+            summary,
+            store,
+            log,
+            database,
+            vocabulary,
+            trouble,
+            newest,
+            repairs,
+            recovery,
+            log_repairs,
+        })
+    }
+
+    /// Opens a database that other nodes use, too, with their keys. The data folder holds what this node has seen of it.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open_database(address: &str, settings: &LedgerSettings) -> Result<Self, DatabaseError> {
+        let database = Arc::new(Postgres::open(address, &settings.keys, &settings.data)?);
+        let vocabulary = database.names().map_err(|error| DatabaseError::Unusable(error.to_string()))?;
+        let ledger = Arc::clone(database.ledger());
+        Ok(Self { ledger, vocabulary, database: Some(database), trouble: None, ..Self::empty() })
     }
 
     fn closed(trouble: OpenError) -> Self {
+        Self { ledger: Arc::new(ClosedLedger(trouble.to_string())), trouble: Some(trouble), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
         Self {
-            ledger: Arc::new(ClosedLedger(trouble.to_string())),
+            ledger: Arc::new(ClosedLedger(String::new())),
             reopening: None,
             summary: RecordSummary::default(),
             store: None,
             log: None,
+            database: None,
             vocabulary: Vocabulary::default(),
-            trouble: Some(trouble),
+            trouble: None,
             newest: None,
             repairs: Vec::new(),
             recovery: StoreRecovery::default(),
@@ -139,10 +175,19 @@ impl Node {
         self.reopening.clone()
     }
 
+    /// The database's time, if the node uses one.
+    #[must_use]
+    pub fn time(&self) -> Option<Arc<FollowedTime>> {
+        self.database.as_ref().map(|database| database.time())
+    }
+
     /// The engine over the folder, with rules that were loaded with the node's names. Without customers, every limit
     /// counts as used up.
     #[must_use]
     pub fn engine(self, rules: Arc<RuleSet>, limits: Limits, memory: Option<MemoryLimit>, now: Moment) -> Engine {
+        if let Some(database) = self.database {
+            return Engine::over(rules, database, limits, now).with_memory_limit(memory);
+        }
         let lost = self.store.as_ref().map_or(Some(now), |store| store.date_loss(now));
         let backend = Embedded::new(self.ledger, self.store).logging(self.log);
         let engine = Engine::over(rules, Arc::new(backend), limits, now).with_memory_limit(memory);

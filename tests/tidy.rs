@@ -69,6 +69,7 @@ const TOP: [&str; 28] = [
     "clippy.toml",
     "crates",
     "deny.toml",
+    "deploy",
     "docs",
     "examples",
     "ghz",

@@ -40,6 +40,7 @@ impl Config {
         let origin = |setting: &Arg| {
             let id = setting.get_id().as_str();
             let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+            let values = values.map(|value| if id == "store" { without_password(&value) } else { value });
             let name = setting.get_long().unwrap_or(id);
             let from = match matches.value_source(id) {
                 Some(ValueSource::CommandLine) => "flag".to_owned(),
@@ -67,6 +68,18 @@ impl Config {
 
 fn is_setting(argument: &Arg) -> bool {
     argument.get_long().is_some_and(|name| !NO_SETTINGS.contains(&name))
+}
+
+/// The address of a database without the password that it may hold.
+fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return "(hidden)".to_owned() };
+    let (user, place) = rest.rsplit_once('@').map_or(("", rest), |(user, place)| (user, place));
+    let place = place.split_once('?').map_or(place, |(place, _)| place);
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}://{name}:…@{place}"),
+        None if user.is_empty() => format!("{scheme}://{place}"),
+        None => format!("{scheme}://{user}@{place}"),
+    }
 }
 
 /// The file that a command line names, if it is one of a server.

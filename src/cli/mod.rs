@@ -35,6 +35,7 @@ mod schema;
 mod serve;
 mod simulate;
 mod size;
+mod store;
 mod table;
 mod test;
 mod token;
@@ -79,6 +80,7 @@ enum Command {
     Proof(proof::Proof),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Store(store::Store),
     Token(token::Token),
     Clock(clock::Clock),
     Audit(audit::Audit),
@@ -185,6 +187,7 @@ impl Command {
             Self::Proof(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
+            Self::Store(command) => command.run(),
             Self::Token(command) => command.run(),
             Self::Clock(command) => command.run(),
             Self::Audit(command) => command.run(),

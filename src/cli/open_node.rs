@@ -8,6 +8,7 @@ use super::Failure;
 use crate::decision_log::{LogError, LogSettings};
 use crate::ledger::{LedgerSettings, OpenError};
 use crate::node::{Node, NodeError};
+use crate::storage::{DatabaseError, SCHEMA};
 use crate::store::{Loss, StoreError, StoreRecovery};
 
 /// Where the ledger is.
@@ -66,10 +67,32 @@ pub(super) fn node_failure(error: &NodeError, customers: &Path) -> Failure {
     Failure::new(error.to_string()).help(no_node(error, customers))
 }
 
+/// Opens a database that several nodes share.
+pub(super) fn open_database(place: &LedgerPlace, address: &str) -> Result<Node, Failure> {
+    Node::open_database(address, &place.settings()).map_err(|error| no_database(&error))
+}
+
+/// The failure of a database that cannot be used, with what an operator can do.
+pub(super) fn no_database(error: &DatabaseError) -> Failure {
+    let help = match error {
+        DatabaseError::Address(_) => "give an address such as postgres://tactful@db/tactful",
+        DatabaseError::Unusable(_) => "docs/cluster.md says what the database must be set to",
+        DatabaseError::TooOld(_) => "use PostgreSQL 15 or later",
+        DatabaseError::Schema { found } if *found > SCHEMA => "start the version of this program that made it",
+        DatabaseError::Schema { .. } => "run `tactful store migrate`",
+        DatabaseError::OtherKeys(_) => "copy the keys folder of the other nodes, and name it with --keys",
+        DatabaseError::Keys(OpenError::KeysMissing(_)) => "copy the keys folder of the other nodes, and name it with --keys",
+        DatabaseError::Keys(OpenError::InUse(_)) => "name another folder with --keys: these keys have signed another ledger",
+        DatabaseError::Keys(_) | DatabaseError::Thread(_) => "docs/cluster.md says what a node needs",
+    };
+    Failure::new(error.to_string()).help(help)
+}
+
 /// What an operator can do if a data folder does not open.
 fn no_node(error: &NodeError, customers: &Path) -> String {
     match error {
         NodeError::Ledger(OpenError::Backup(_)) => "put it into a data folder with `tactful restore`".to_owned(),
+        NodeError::Ledger(OpenError::InDatabase(_)) => "name the database with --store, or other keys with --keys".to_owned(),
         NodeError::Ledger(OpenError::HalfRestored(_)) => "wait for `tactful restore`, or run it again".to_owned(),
         NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
             "choose another folder with --data".to_owned()

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use self::door::DoorFlags;
 use super::listen::listen;
-use super::open_node::{LedgerPlace, open_node};
+use super::open_node::{LedgerPlace, open_database, open_node};
 use super::size::Size;
 use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
 use crate::clock::{Clock, GuardedTime};
@@ -57,6 +57,10 @@ pub(super) struct Serve {
     rules: PathBuf,
     #[command(flatten)]
     ledger: LedgerPlace,
+    /// Address of a PostgreSQL database that several nodes share, such as postgres://tactful@db/tactful; without it,
+    /// everything is kept in the data folder
+    #[arg(long, value_name = "URL", env = "TACTFUL_STORE", hide_env_values = true)]
+    store: Option<String>,
     /// File with a checkpoint that the ledger must contain, kept in another place
     #[arg(long, env = "TACTFUL_EXPECT_HEAD", value_name = "FILE")]
     expect_head: Option<PathBuf>,
@@ -143,6 +147,10 @@ impl Serve {
             return Err(Failure::new("the keys folder is inside the data folder, whose backups would contain it")
                 .help("name a folder beside the data folder with --keys"));
         }
+        if self.store.is_some() && self.expect_head.is_some() {
+            return Err(Failure::new("--expect-head is for a data folder, and --store names a database")
+                .help("each node notes what it has seen of the database in its data folder"));
+        }
         self.door.check(self.listen, self.metrics)
     }
 
@@ -159,7 +167,10 @@ impl Serve {
             bytes: self.decision_log_size.0,
             sample: self.sample_decisions,
         };
-        let node = open_node(&self.ledger, self.expect_head.as_ref(), log)?;
+        let node = match &self.store {
+            Some(address) => open_database(&self.ledger, address)?,
+            None => open_node(&self.ledger, self.expect_head.as_ref(), log)?,
+        };
         let rules = self.load_rules(&node.vocabulary)?;
         // Calls are answered by separate threads; this one accepts connections and runs the background tasks.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -206,7 +217,10 @@ impl Serve {
         let operators = door.admin.as_ref().and_then(|admin| admin.local_addr().ok());
         let console = operators.unwrap_or(address);
         self.greet(&rules.set, &node, Addresses { calls: address, console, metrics: metrics_address });
-        let clock = Clock(Arc::new(GuardedTime::starting_after(node.newest)));
+        let clock = match node.time() {
+            Some(time) => Clock(time),
+            None => Clock(Arc::new(GuardedTime::starting_after(node.newest))),
+        };
         let now = clock.now();
         let limits = Limits { decisions: usize::try_from(self.keep_decisions.0).unwrap_or(usize::MAX) };
         let memory = self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes));
@@ -274,22 +288,30 @@ impl Serve {
             counted(declared.purposes.len(), "purpose"),
             rules.name(),
         ));
+        let place = || match &self.store {
+            Some(_) => "in the database".to_owned(),
+            None => self.ledger.data.display().to_string(),
+        };
         match &node.trouble {
             None => say(&format!(
                 "consents   {}: {}",
-                self.ledger.data.display(),
+                place(),
                 counted(usize::try_from(node.records()).unwrap_or(usize::MAX), "record")
             )),
             Some(trouble) => say(&format!("consents   NOT AVAILABLE, no personal data is used: {trouble}")),
         }
-        let (folder, most) = (DataFolder::new(&self.ledger.data).customers(), self.max_memory);
+        let most = self.max_memory;
+        let folder = match &self.store {
+            Some(_) => place(),
+            None => DataFolder::new(&self.ledger.data).customers().display().to_string(),
+        };
         say(&match (&node.trouble, most) {
             (Some(_), _) => {
                 "customers  NOT AVAILABLE: no customer is known, and every limit counts as used up".to_owned()
             }
-            (None, None) => format!("customers  {}, loaded on first use", folder.display()),
+            (None, None) => format!("customers  {folder}, loaded on first use"),
             (None, Some(most)) => {
-                format!("customers  {}, loaded on first use, memory up to {most}", folder.display())
+                format!("customers  {folder}, loaded on first use, memory up to {most}")
             }
         });
         say(&format!("listening  {address} ({})", self.door.describe()));

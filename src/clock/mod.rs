@@ -1,6 +1,7 @@
 //! The only place that reads the machine's clocks: the time of day as a [`Clock`], a length of time as a [`Stopwatch`].
-//! `guard` keeps a wrong setting of the machine's clock away from the customers.
+//! `guard` keeps a wrong setting of the machine's clock away from the customers; `followed` is the time of another machine.
 
+mod followed;
 mod guard;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::{Moment, Period};
 
+pub use followed::FollowedTime;
 pub use guard::{GuardedTime, Source};
 
 /// A source of the current time. A closure is one.

@@ -9,7 +9,7 @@ use crate::domain::consent::Standing;
 use crate::domain::customer::CustomerState;
 use crate::domain::time::Moment;
 use crate::domain::transition::{Settled, Terms, settle};
-use crate::store::{Persisted, StoreError, Version};
+use crate::store::{Held, Persisted, StoreError, Version};
 
 /// Everything held about one customer.
 #[derive(Debug, Clone, Default)]
@@ -38,21 +38,33 @@ pub(super) struct Transient {
     pub requests: Vec<Answered>,
     /// Recent consent requests by idempotency key.
     pub consent_keys: Vec<Remembered>,
-    /// Where several engines share a backend: the version of this copy, and the number of the load that it comes from.
-    pub version: (Version, u64),
+    /// Where several engines share a backend: what it keeps with this copy.
+    pub held: Held,
+    /// And the number of the load that the copy comes from.
+    pub load: u64,
     /// Whether the customer's consent records could not be read, so that the standing lacks them.
     pub unread: bool,
 }
 
-const NO_VERSION: (Version, u64) = (Version { write: 0, mark: 0 }, 0);
-
 impl Transient {
-    const NONE: Self =
-        Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), version: NO_VERSION, unread: false };
+    const NONE: Self = Self {
+        epoch: 0,
+        requests: Vec::new(),
+        consent_keys: Vec::new(),
+        held: Held::NOTHING,
+        load: 0,
+        unread: false,
+    };
 
     fn is_empty(&self) -> bool {
-        let Self { epoch, requests, consent_keys, version, unread } = self;
-        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && *version == NO_VERSION && !unread
+        self.load == 0 && self.says_nothing()
+    }
+
+    /// Whether the customer could be loaded again without a difference.
+    fn says_nothing(&self) -> bool {
+        let Self { epoch, requests, consent_keys, held, load: _, unread } = self;
+        let unstored = held.version == Version::default();
+        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && unstored && !unread
     }
 }
 
@@ -78,7 +90,7 @@ impl Customer {
 
     /// The number of the load that this copy comes from; 0 where one engine has the backend to itself.
     pub(super) fn load(&self) -> u64 {
-        self.transient().version.1
+        self.transient().load
     }
 
     /// Applies the time that has passed. Answers that rely on deleted data are forgotten. Returns the moment until which
@@ -126,7 +138,7 @@ impl Persisted for Customer {
         }
         let empty = self.state.is_empty() && self.standing.is_empty();
         // If the revocation epoch were lost with its customer, old answers could be shown again.
-        !(empty && self.transient().is_empty())
+        !(empty && self.transient().says_nothing())
     }
 
     fn is_pinned(&self) -> bool {
@@ -138,11 +150,11 @@ impl Persisted for Customer {
         persistence::encode(self, id)
     }
 
-    fn version(&self) -> Version {
-        self.transient().version.0
+    fn held(&self) -> &Held {
+        &self.transient().held
     }
 
-    fn set_version(&mut self, version: Version) {
-        self.transient_mut().version.0 = version;
+    fn hold(&mut self, held: Held) {
+        self.transient_mut().held = held;
     }
 }

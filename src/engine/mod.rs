@@ -103,8 +103,17 @@ impl Engine {
             bound: Bound::default(),
             meter: Meter::default(),
         };
-        engine.store_names(&engine.rules.current().set.vocabulary);
+        if let Err(error) = engine.begin_rules(&engine.rules.current().set) {
+            // A shared backend accepts nothing until the rules are known to it.
+            tracing::error!(%error, "the rules cannot be put in force");
+        }
         engine
+    }
+
+    /// Why customers cannot be stored or read now.
+    #[must_use]
+    pub fn storage_trouble(&self) -> Option<String> {
+        self.storage.backend().trouble()
     }
 
     /// Continues after the last record of the ledger, before the first call. The rules must know every purpose that the

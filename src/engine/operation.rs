@@ -93,6 +93,12 @@ impl<'a> Context<'a> {
         Subject { state: &customer.state, standing: &customer.standing, ledger_trusted, contacts }
     }
 
+    /// The same, but not before a moment.
+    #[must_use]
+    pub fn not_before(&self, moment: Moment) -> Self {
+        Self { arrived: self.arrived.max(moment), now: self.now.max(moment), ..*self }
+    }
+
     /// What the law and the rules allow for a customer with this standing, now.
     #[must_use]
     pub fn terms<'s>(&self, standing: &'s Standing) -> Terms<'s>

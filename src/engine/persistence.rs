@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use super::operation::{Applied, Context, Effects, Operation};
 use super::operations::{Answered, is_readable};
 use super::{Customer, Engine, EngineError};
-use crate::domain::id::Vocabulary;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::ledger::CopySink;
@@ -55,10 +54,14 @@ impl Bound {
 }
 
 impl Engine {
-    /// Stores the names, so that no customer is stored under ids that the next process would read as other names.
-    pub(super) fn store_names(&self, names: &Vocabulary) {
-        // A failure is logged and shown in health; the next flush repeats it.
-        drop(self.storage.backend().store_names(names));
+    /// Puts rules in force, as far as the backend is concerned.
+    pub(super) fn begin_rules(&self, rules: &RuleSet) -> Result<(), StoreError> {
+        let stored = self.storage.backend().store_names(&rules.vocabulary);
+        if !self.storage.backend().is_shared() {
+            // A failure is logged and shown in health; the next flush repeats it.
+            return Ok(());
+        }
+        stored.and_then(|()| self.storage.backend().begin_rules(&rules.hash))
     }
 
     /// Waits until every contact so far is in the contact log and survives a killed process.
@@ -153,7 +156,7 @@ impl Engine {
             // A purge must reach the disk too; data past its retention is found on disk by its own check.
             if customer.epoch() != before {
                 // Nobody waits for it: the next flush stores it.
-                _ = self.submit(id, slot, before, Effects::changed());
+                _ = self.submit(id, slot, (before, context.now), Effects::changed());
             }
             // A customer who is being erased must stay marked as such until the ledger has the erasure.
             !slot.customer.standing.is_gone() || !self.revocations.is_being_erased(id)

@@ -124,11 +124,25 @@ impl Engine {
         let _one_at_a_time = self.rules.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let at = self.clock.steady(now);
         let current = self.rules.current();
-        let Loaded { rule_set, diagnostics, sources, .. } = read(&current.set.vocabulary).succeeding(&current.set, at);
+        // Another engine may have stored names since.
+        let stored = self.storage.backend().is_shared().then(|| self.storage.backend().names());
+        let (names, unread) = match stored {
+            None => (None, false),
+            Some(Ok(names)) => (Some(names), false),
+            Some(Err(_)) => (None, true),
+        };
+        let loaded = read(names.as_ref().unwrap_or(&current.set.vocabulary)).succeeding(&current.set, at);
+        let Loaded { mut rule_set, diagnostics, sources, .. } = loaded;
+        if let Some(set) = rule_set.as_ref().filter(|set| set.hash != current.set.hash) {
+            let begun = if unread { Err("the stored names cannot be read".into()) } else { self.try_rules(set) };
+            if let Err(error) = begun {
+                tracing::error!(error, "the rules cannot be put in force; those before stay");
+                rule_set = None;
+            }
+        }
         let kept = || (Arc::clone(&current.set), current.number, current.since);
         let ((set, number, since), outcome) = match rule_set {
             Some(set) if set.hash != current.set.hash => {
-                self.store_names(&set.vocabulary);
                 ((Arc::new(set), current.number.saturating_add(1), at), Outcome::Changed)
             }
             Some(_) => (kept(), Outcome::Unchanged),
@@ -139,6 +153,10 @@ impl Engine {
         self.meter.reading(outcome);
         self.rules.readings.send_replace(Arc::clone(&next));
         next
+    }
+
+    fn try_rules(&self, rules: &RuleSet) -> Result<(), String> {
+        self.begin_rules(rules).map_err(|error| error.to_string())
     }
 
     /// The rules in force after each read of the files; a receiver may skip all but the latest.

@@ -12,7 +12,7 @@ use crate::domain::time::Moment;
 use crate::failpoint;
 use crate::ledger::LedgerError;
 use crate::storage::{self, CommitError, Logged, Pending, StateChange, Transaction};
-use crate::store::Slot;
+use crate::store::{Persisted as _, Slot};
 use crate::sync;
 
 impl Engine {
@@ -126,6 +126,7 @@ impl Engine {
         loop {
             let run = |slot: &mut Slot<Customer>| {
                 let before = slot.customer.epoch();
+                let context = &context.not_before(slot.customer.held().newest);
                 let Applied { draft, effects } = operation.run(&mut slot.customer, context);
                 if !effects.consent.is_empty() && self.revocations.is_being_erased(id) {
                     // The erasure would remove the records that it does not know of.
@@ -135,9 +136,9 @@ impl Engine {
                 let records = !effects.consent.is_empty();
                 let recording = records.then(|| self.revocations.recording(id, &effects.consent));
                 let published = effects.publish.clone();
-                let pending = self.submit(id, slot, before, effects);
+                let pending = self.submit(id, slot, (before, context.now), effects);
                 let load = slot.customer.load();
-                Some(Ran { draft, pending, published, recording, load })
+                Some(Ran { draft, pending, published, recording, load, at: context.now })
             };
             match self.enter_if(id, operation.needs_state(), run).await? {
                 Some(ran) => return Ok(ran),
@@ -161,12 +162,19 @@ impl Engine {
         let _release = ran.recording.is_some().then_some(Release { engine: self, operation });
         match std::mem::replace(&mut ran.pending, Pending::Done).done().await {
             Ok(storage::Recorded { records, position }) if ran.recording.is_some() => {
-                let done = Committed { records: &records, position, context: *context };
+                let done = Committed { records: &records, position, context: context.not_before(ran.at) };
                 let id = operation.customer();
                 let take_effect = |slot: &mut Slot<Customer>| {
-                    let erased_at = self.storage.ledger().erased_at(id);
-                    // What an erasure has removed since does not come back.
-                    if !self.revocations.is_being_erased(id) && erased_at.is_none_or(|erased| erased < position) {
+                    if self.storage.backend().is_shared() && slot.customer.load() != ran.load {
+                        // The copy was loaded since: what is in effect is in it, and an erasure, too.
+                        operation.take_effect(&mut slot.customer.clone(), &mut ran.draft, &done);
+                        return;
+                    }
+                    // What an erasure has removed since does not come back. The next transaction on a shared backend
+                    // finds the erasure of another engine by the version.
+                    let erased_at =
+                        || if ran.load == 0 { self.storage.ledger().erased_at(id) } else { None };
+                    if !self.revocations.is_being_erased(id) && erased_at().is_none_or(|erased| erased < position) {
                         operation.take_effect(&mut slot.customer, &mut ran.draft, &done);
                         slot.customer.settled = None;
                     }
@@ -192,6 +200,10 @@ impl Engine {
                 if let Some(recording) = ran.recording.take() {
                     recording.keep_restrictions();
                 }
+                if ran.load != 0 {
+                    // The copy has a version that nothing stored may have. The restrictions apply to the next one.
+                    self.discard(operation, ran);
+                }
                 Err(EngineError::LedgerUnavailable(error.to_string()))
             }
         }
@@ -208,11 +220,15 @@ impl Engine {
         let undo = |slot: &mut Slot<Customer>| {
             let before = slot.customer.epoch();
             let Undone { effects, forget } = operation.undo(&mut slot.customer, draft);
-            // The answer waits for the run that follows, and so for this.
-            _ = self.submit(operation.customer(), slot, before, effects);
-            forget
+            (self.submit(operation.customer(), slot, (before, self.clock.latest()), effects), forget)
         };
-        if let Some(record) = self.enter(operation.customer(), undo).await.flatten() {
+        let Some((pending, forget)) = self.enter(operation.customer(), undo).await else { return };
+        if self.is_shared() {
+            // Elsewhere, the answer waits for the run that follows, and so for this. If another engine was first, the
+            // contact stays: limits err on the strict side.
+            drop(pending.done().await);
+        }
+        if let Some(record) = forget {
             self.decisions.remove(record.id.key());
         }
     }
@@ -255,7 +271,13 @@ impl Engine {
     }
 
     /// Hands the effects of a run that began in an epoch to the backend, in the customer's critical section.
-    pub(super) fn submit(&self, id: &str, slot: &mut Slot<Customer>, epoch: u64, effects: Effects) -> Pending<'_> {
+    pub(super) fn submit(
+        &self,
+        id: &str,
+        slot: &mut Slot<Customer>,
+        (epoch, at): (u64, Moment),
+        effects: Effects,
+    ) -> Pending<'_> {
         let Effects { log, consent, mut state, keeps_settled, durability, publish, sample, outcome } = effects;
         let revokes = slot.customer.epoch() != epoch;
         let logged = publish.map(|record| Logged::Decision(record.to_log(sample))).or(outcome.map(Logged::Outcome));
@@ -270,6 +292,7 @@ impl Engine {
         self.storage.backend().commit(Transaction {
             id,
             customer,
+            at,
             cached,
             state,
             log,
@@ -301,8 +324,10 @@ struct Ran<'e, D> {
     published: Option<Arc<DecisionRecord>>,
     /// Its consent records, if it has any, until they are durable.
     recording: Option<Recording<'e>>,
-    /// The load of the customer that it changed.
+    /// The load of the customer that it changed; 0 where one engine has the backend to itself.
     load: u64,
+    /// When it happened to the customer.
+    at: Moment,
 }
 
 /// Releases what a run holds when its commit ends, for whatever reason.

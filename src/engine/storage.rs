@@ -12,7 +12,7 @@ use crate::domain::view::Contacts;
 use crate::ledger::Ledger;
 use crate::storage::{Backend, CachedCustomers, Embedded, Stored};
 use crate::store::codec::StoredRequest;
-use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError, Version};
+use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The backend, and what is known of its state.
@@ -55,7 +55,8 @@ impl Engine {
     pub fn with_store(mut self, store: CustomerStore, memory_limit: Option<MemoryLimit>) -> Self {
         self.storage.backend = Arc::new(Embedded::new(Arc::clone(self.storage.backend.ledger()), Some(store)));
         self.bound.memory = memory_limit;
-        self.store_names(&self.rules.current().set.vocabulary);
+        // A failure is logged and shown in health; the next flush repeats it.
+        drop(self.begin_rules(&self.rules.current().set));
         self
     }
 
@@ -83,6 +84,12 @@ impl Engine {
     pub(super) fn contacts(&self) -> Contacts {
         let lost = Some(self.storage.lost.load(Ordering::Acquire)).filter(|lost| *lost != 0).map(Moment);
         Contacts { logged: self.storage.backend.logs_contacts(), lost }
+    }
+
+    /// Whether other engines use the same backend.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.storage.backend.is_shared()
     }
 
     /// The customer store of this machine, if there is one.
@@ -114,33 +121,45 @@ impl Engine {
     }
 
     /// The customer, from what is stored.
-    pub(super) fn assemble(&self, id: &str, held: Stored) -> LoadedCustomer<Customer> {
-        let mut customer = match held.erased_at {
+    pub(super) fn assemble(&self, id: &str, stored: Stored) -> LoadedCustomer<Customer> {
+        let is_shared = self.storage.backend.is_shared();
+        let mut customer = match stored.erased_at {
+            // The position is the same for every engine.
+            Some(position) if is_shared => Customer::erased(position),
             Some(_) => Customer::erased(self.revocations.erasures()),
             None => Customer::default(),
         };
-        match &held.records {
+        if is_shared {
+            let load = self.storage.loads.fetch_add(1, Ordering::Relaxed) + 1;
+            let transient = customer.transient_mut();
+            (transient.held, transient.load) = (stored.held, load);
+            if transient.held.trouble.is_some() {
+                // Nothing that runs on this copy is accepted; the next access loads the customer again.
+                self.restrict_again(id, &mut customer);
+                return LoadedCustomer { customer, stored: false };
+            }
+        }
+        match &stored.records {
             Ok(records) => {
                 let vocabulary = &self.rules.current().set.vocabulary;
                 records.iter().for_each(|(position, record)| {
                     let purpose = vocabulary.find::<PurposeId>(&record.purpose);
                     customer.standing.apply(purpose, record, *position);
                 });
+                // Records of another engine come before those that this one makes.
+                let last = records.iter().map(|(_, record)| record.sequence).max();
+                self.decisions.ids().continue_after(last.unwrap_or(0));
             }
             Err(_) => {
                 customer.transient_mut().unread = true;
                 self.trust_ledger(false);
             }
         }
-        if held.version != Version::default() || self.storage.backend.is_shared() {
-            let load = self.storage.loads.fetch_add(1, Ordering::Relaxed) + 1;
-            customer.transient_mut().version = (held.version, load);
-        }
         self.restrict_again(id, &mut customer);
         if customer.standing.is_gone() {
             return LoadedCustomer { customer, stored: false };
         }
-        let stored = match held.customer {
+        let stored = match stored.customer {
             Ok(None) => false,
             Ok(Some(stored)) => {
                 if stored.denials > customer.epoch() {

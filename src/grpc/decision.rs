@@ -12,9 +12,13 @@ use super::caller::Binding;
 use super::proto::decision_service_server::DecisionService;
 use super::read::{self, Wrong};
 use super::status::{refusal, status, wrong_field};
-use super::{Shared, convert, gpc, proto};
+use super::{Shared, convert, gpc, proto, timestamp};
 use crate::domain::action::Outcome;
+use crate::domain::time::{Moment, Period};
 use crate::engine::{Decide, DecisionRecord, EngineError, OutcomeInput, Question, Sent, ShowDecision, Watch};
+
+/// After which time a question may be repeated that could not be decided.
+const RETRY: Period = Period(1_000);
 
 /// DecisionService over an engine.
 #[derive(Debug, Clone)]
@@ -26,6 +30,7 @@ impl DecisionService for DecisionApi {
         let signal = gpc::is_set(request.metadata());
         let binding = Binding::of(&request);
         binding.both(&request.get_ref().customer_id, &request.get_ref().channel)?;
+        let silent = request.get_ref().fallback == i32::from(proto::Fallback::Silence);
         let (mut question, wrong) = read::question(request.into_inner());
         wrong.none_or(|| Decide::new(question.clone(), self.0.engine.rules()).err())?;
         question.signals_objection = signal && question.validate_only;
@@ -33,8 +38,11 @@ impl DecisionService for DecisionApi {
             gpc::record(&self.0, &binding, std::iter::once(question.customer.as_str())).await;
         }
         let Shared { engine, clock, .. } = &self.0;
-        let record = engine.decide_async(question, clock.now()).await.map_err(|error| status(&error))?;
-        Ok(Response::new(convert::decision(&record)))
+        match engine.decide_async(question, clock.now()).await {
+            Ok(record) => Ok(Response::new(convert::decision(&record))),
+            Err(EngineError::NotStored(_) | EngineError::NotReadable(_)) if silent => Ok(Response::new(unavailable(clock.now()))),
+            Err(error) => Err(status(&error)),
+        }
     }
 
     async fn record_outcomes(
@@ -115,6 +123,17 @@ impl DecisionService for DecisionApi {
         let next = async |mut watcher: Watcher| Some((Ok(watcher.next().await?), watcher));
         Ok(Response::new(Box::pin(unfold(watcher, next))))
     }
+}
+
+/// The silence in the place of a decision that cannot be made because the customer cannot be read or stored.
+fn unavailable(now: Moment) -> proto::DecideResponse {
+    let silence = proto::Silence {
+        reason: proto::SilenceReason::Unavailable.into(),
+        detail: "the customer cannot be read or stored now".into(),
+        retry_after: Some(timestamp(now + RETRY)),
+        ..proto::Silence::default()
+    };
+    proto::DecideResponse { silence: Some(silence), ..proto::DecideResponse::default() }
 }
 
 fn outcome(record: proto::OutcomeRecord) -> Sent<OutcomeInput> {

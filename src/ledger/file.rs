@@ -15,6 +15,7 @@ use super::data_folder::{CHECKPOINT, LOG, VERIFYING_KEY};
 use super::disk::{Disk, RealDisk, is_full};
 use super::file_key::FileKeys;
 use super::folder::{create_folders, lock};
+use super::keyring;
 use super::frame::{self, FrameRead, Header};
 use super::frame_index::SharedIndex;
 use super::open_error::OpenError;
@@ -93,6 +94,7 @@ impl FileLedger {
         let folders = settings.folders();
         let ledger = folders.data.ledger();
         folders.data.check_complete()?;
+        keyring::check_unused(&folders.keys)?;
         create_folders(&*disk, &ledger)?;
         create_folders(&*disk, &folders.data.log())?;
         create_folders(&*disk, &folders.keys)?;

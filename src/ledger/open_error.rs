@@ -46,6 +46,9 @@ pub enum OpenError {
     /// The data folder is being restored, or a restore was interrupted.
     #[error("`{0}` is incomplete: a restore into it is in progress, or was interrupted")]
     HalfRestored(PathBuf),
+    /// The keys are those of a database: a ledger in files would be another history under the same keys.
+    #[error("the keys in `{0}` are those of a database, not of a data folder")]
+    InDatabase(PathBuf),
     /// There are records, but not the keys to read them.
     #[error("`{0}` is missing, but the ledger needs it")]
     KeysMissing(PathBuf),

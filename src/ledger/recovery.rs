@@ -107,7 +107,7 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Recove
 
 /// The secrets, the signing key, and whether the signing key is new. Secrets are created only if there is no ledger yet
 /// (`new`).
-fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey, bool), OpenError> {
+pub fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, SigningKey, bool), OpenError> {
     create_folders(disk, folder)?;
     let secrets = match Secrets::read(disk, folder)? {
         Some(secrets) => secrets,

@@ -81,6 +81,12 @@ impl Secrets {
         mac.finalize().into_bytes().into()
     }
 
+    /// Tells these secrets from others. The wrapping keys are not part of it: they are replaced.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let digest = Sha256::new().chain_update(b"tactful secrets v1 ").chain_update(*self.pepper);
+        digest.chain_update(*self.erasure).finalize().into()
+    }
+
     /// The key from which the salts of erasures are derived.
     pub fn erasure(&self) -> &SecretKey {
         &self.erasure

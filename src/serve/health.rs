@@ -79,12 +79,13 @@ impl PartsHealth {
         let mut reported = self.reported.lock().await;
         let step = self.clock.0.step();
         self.engine.meter().clock_step(step.unwrap_or_default());
-        let stored = !self.engine.store().is_some_and(CustomerStore::is_failing);
+        let reached = self.engine.storage_trouble().is_none();
+        let stored = reached && !self.engine.store().is_some_and(CustomerStore::is_failing);
         let contacts_known = self.engine.limits_assumed_used().is_none();
         let parts = [
             (RULES_HEALTH, !self.rules.borrow().refused()),
             (CUSTOMERS_HEALTH, stored && contacts_known),
-            (LEDGER_HEALTH, self.engine.trusted()),
+            (LEDGER_HEALTH, reached && self.engine.trusted()),
             (CLOCK_HEALTH, step.is_none()),
         ];
         for ((service, is_well), reported) in parts.into_iter().zip(reported.iter_mut()) {

@@ -25,7 +25,7 @@ impl Unfinished {
         write_behind: Option<WriteBehind>,
         (engine, ledger): (&Engine, Option<&ReopeningLedger>),
     ) -> Self {
-        if let Some(ledger) = ledger.filter(|_| engine.unrecorded() > 0) {
+        if engine.unrecorded() > 0 && (ledger.is_some() || engine.is_shared()) {
             // An error leaves them unrecorded.
             drop(recover(engine, ledger));
         }

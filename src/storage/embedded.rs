@@ -13,7 +13,7 @@ use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::ledger::{CopySink, Erasure, Ledger, LedgerError, Pseudonym};
 use crate::store::{
-    CustomerFlush, CustomerStore, Dirty, FlushBatch, LogEntry, LoggedChange, StoreError, Version, WriterState,
+    CustomerFlush, CustomerStore, Dirty, FlushBatch, Held, LogEntry, LoggedChange, StoreError, WriterState,
 };
 use crate::sync::block_on;
 
@@ -227,5 +227,5 @@ impl Backend for Embedded {
 fn read(ledger: &dyn Ledger, store: Option<&CustomerStore>, id: &str) -> Stored {
     let (erased_at, records) = (ledger.erased_at(id), ledger.records(id));
     let customer = store.map_or(Ok(None), |store| store.read(id, erased_at));
-    Stored { erased_at, records, customer, version: Version::default() }
+    Stored { erased_at, records, customer, held: Held::NOTHING }
 }

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Backend, Cache, CommitError, Page, Pending, Recorded, StateChange, Stored, Transaction};
+use super::{
+    Backend, Cache, CommitError, Page, Pending, Recorded, StateChange, Stored, Transaction, next_moment,
+};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::ledger::{Erasure, Ledger, LedgerError, MemoryLedger};
-use crate::store::{StoreError, Version, codec};
+use crate::store::{Held, StoreError, Version, codec};
 
 /// Customers and consent in memory, with versions.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ struct Rows {
 #[derive(Debug, Default, Clone)]
 struct Row {
     version: Version,
+    newest: Moment,
     body: Option<Vec<u8>>,
 }
 
@@ -121,12 +124,13 @@ impl Backend for MemoryBackend {
         let row = rows.customers.get(customer).cloned().unwrap_or_default();
         let stored = row.body.map(|body| codec::decode(&body).ok_or(StoreError::Damaged)).transpose();
         let (erased_at, records) = (self.ledger.erased_at(customer), self.ledger.records(customer));
-        Stored { erased_at, records, customer: stored, version: row.version }
+        let held = Held { version: row.version, newest: row.newest, ..Held::NOTHING };
+        Stored { erased_at, records, customer: stored, held }
     }
 
     fn commit<'b>(&'b self, transaction: Transaction<'_>) -> Pending<'b> {
-        let Transaction { id, customer, state, consent, .. } = transaction;
-        let (mut rows, base) = (self.rows(), customer.version());
+        let Transaction { id, customer, at, state, consent, .. } = transaction;
+        let (mut rows, Held { version: base, newest, .. }) = (self.rows(), customer.held().clone());
         if state == StateChange::None && consent.is_empty() {
             // An answer that changes nothing must not rest on a stale copy either.
             let stale = rows.newest(id) != base;
@@ -138,8 +142,9 @@ impl Backend for MemoryBackend {
             Ok(body) => body,
             Err(error) => return Pending::refused(CommitError::Store(error.to_string())),
         };
-        customer.set_version(version);
-        let row = Row { version, body };
+        let newest = newest.max(next_moment(at, &consent));
+        customer.hold(Held { version, newest, ..Held::NOTHING });
+        let row = Row { version, newest, body };
         let (reply, answer) = oneshot::channel();
         let write = Write { id: id.to_owned(), base, row, consent, reply };
         if self.held.load(Ordering::Acquire) {
@@ -157,7 +162,7 @@ impl Backend for MemoryBackend {
         let version = Version { write: rows.writes, mark: 0 };
         let erasure = self.ledger.erase(customer, now)?;
         // The row stays, so that a transaction on a copy from before finds another version.
-        rows.customers.insert(customer.to_owned(), Row { version, body: None });
+        rows.customers.insert(customer.to_owned(), Row { version, newest: now, body: None });
         Ok(erasure)
     }
 

@@ -5,11 +5,12 @@
 //! ([`CommitError::Conflict`]); the engine then loads the customer again and repeats the operation. A backend of one
 //! engine need not compare: the engine's copy is always the newest.
 //!
-//! `embedded` keeps customers and consent in files of this machine; `memory` keeps them in memory, for tests, and is the
-//! shortest backend to read. `tests/behaviour/contract.rs` says what each backend must do, and checks it.
+//! `embedded` keeps customers and consent in files of this machine; `postgres` in a database that several
+//! nodes share; `memory` keeps them in memory, for tests, and is the shortest backend to read. `tests/behaviour/contract.rs` says what each backend must do, and checks it.
 
 mod embedded;
 mod memory;
+mod postgres;
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,10 +24,11 @@ use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::ledger::{Appending, CopySink, Erasure, Ledger, LedgerError};
 use crate::store::codec::StoredCustomer;
-use crate::store::{Cached, CustomerStore, FlushOp, LoggedChange, Persisted, StoreError, Version};
+use crate::store::{Cached, CustomerStore, FlushOp, Held, LoggedChange, Persisted, StoreError};
 
 pub use embedded::Embedded;
 pub use memory::MemoryBackend;
+pub use postgres::{DatabaseError, Migrated, Postgres, SCHEMA, migrate};
 
 /// Where an engine keeps what must outlive it.
 pub trait Backend: fmt::Debug + Send + Sync {
@@ -70,6 +72,19 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// When they are not stored; the next flush repeats it.
     fn store_names(&self, names: &Vocabulary) -> Result<(), StoreError>;
 
+    /// Rules with this hash are in force from now on. Their names are stored.
+    ///
+    /// # Errors
+    /// When a backend that several engines share does not take it: they must not be used then.
+    fn begin_rules(&self, _hash: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Why nothing can be stored or read now.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// The stored names, under the ids that customers were stored with.
     ///
     /// # Errors
@@ -111,6 +126,12 @@ pub trait Backend: fmt::Debug + Send + Sync {
     }
 }
 
+/// The earliest moment of a change that follows one at `at`: consents of one customer have moments of their own, by which
+/// they are ordered, whatever the clocks of the machines say.
+fn next_moment(at: Moment, consent: &[ConsentRecord]) -> Moment {
+    if consent.is_empty() { at } else { Moment(at.0.saturating_add(1)) }
+}
+
 /// Stored customers, and the key that follows them.
 pub type Page = (Vec<StoredCustomer>, Option<Vec<u8>>);
 
@@ -141,8 +162,8 @@ pub struct Stored {
     pub records: Result<Vec<(u64, ConsentRecord)>, LedgerError>,
     /// All else, if there is any.
     pub customer: Result<Option<StoredCustomer>, StoreError>,
-    /// The version of what was read; the default of a backend that compares none.
-    pub version: Version,
+    /// What belongs to the copy; nothing where no versions are compared.
+    pub held: Held,
 }
 
 /// One change to one customer. All of it becomes durable, or nothing.
@@ -151,6 +172,8 @@ pub struct Transaction<'a> {
     pub id: &'a str,
     /// The customer after the change. A backend that compares versions gives the copy its next one.
     pub customer: &'a mut dyn Persisted,
+    /// The moment of the change.
+    pub at: Moment,
     /// How the copy differs from what is stored.
     pub cached: &'a mut Cached,
     /// How the stored state changed.

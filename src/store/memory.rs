@@ -4,6 +4,7 @@
 //! customer that is not in memory is in the store in its latest state.
 
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dashmap::DashMap;
@@ -11,6 +12,8 @@ use dashmap::mapref::entry::Entry;
 use ecow::EcoString;
 
 use super::StoreError;
+use crate::domain::time::Moment;
+use crate::ledger::CustomerKey;
 use crate::sync::Section;
 
 /// The number of shards of the map. A sweep locks one shard at a time, so a decision waits for at most a thousandth of
@@ -80,6 +83,25 @@ pub struct Version {
     pub mark: u64,
 }
 
+/// What a backend that several engines share keeps with a copy of a customer.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// The version of the copy.
+    pub version: Version,
+    /// No change after this copy may be of an earlier moment.
+    pub newest: Moment,
+    /// The customer's key, if there is one.
+    pub key: Option<Arc<CustomerKey>>,
+    /// Why the customer could not be read, so that no transaction on the copy is accepted.
+    pub trouble: Option<Arc<str>>,
+}
+
+impl Held {
+    /// Nothing is stored, or no versions are compared.
+    pub const NOTHING: Self =
+        Self { version: Version { write: 0, mark: 0 }, newest: Moment(0), key: None, trouble: None };
+}
+
 /// Says whether a customer may have been changed and evicted since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
@@ -113,10 +135,10 @@ pub trait Persisted {
     /// # Errors
     /// When the customer cannot be encoded.
     fn encode(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The version of the copy; the default where no versions are compared.
-    fn version(&self) -> Version;
-    /// Gives the copy a version.
-    fn set_version(&mut self, version: Version);
+    /// What a shared backend keeps with the copy.
+    fn held(&self) -> &Held;
+    /// Changes what a shared backend keeps with the copy.
+    fn hold(&mut self, held: Held);
 }
 
 impl<C: Persisted> Default for Customers<C> {
@@ -319,11 +341,11 @@ mod tests {
             if self.0 { Err(postcard::Error::NotYetImplemented.into()) } else { Ok(Some(vec![1])) }
         }
 
-        fn version(&self) -> Version {
-            Version::default()
+        fn held(&self) -> &Held {
+            &Held::NOTHING
         }
 
-        fn set_version(&mut self, _version: Version) {}
+        fn hold(&mut self, _held: Held) {}
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
 pub use copy::{CustomerCount, unpack};
 pub use customer_store::{CustomerFlush, CustomerStore, StoreCounts, WriterState};
 pub use head::forget_store;
-pub use memory::{Cached, Customers, Dirty, FlushOp, LoadedCustomer, Persisted, Slot, Ticket, Version};
+pub use memory::{Cached, Customers, Dirty, FlushOp, Held, LoadedCustomer, Persisted, Slot, Ticket, Version};
 pub use metadata::Loss;
 pub use opening::OpenedStore;
 pub use recovery::StoreRecovery;

@@ -1,4 +1,5 @@
-//! What every backend must do, as an engine over it shows: each test runs on the memory backend and on the embedded one.
+//! What every backend must do, as an engine over it shows: each test runs on the memory backend, on the embedded one,
+//! and on PostgreSQL where this machine has it.
 //!
 //! A new backend implements `Place` and adds a line to `contract!`. What only a backend can show that several engines
 //! share is in `shared`.
@@ -24,7 +25,7 @@ use super::keeping::{Home, RULES, later};
 use super::support::{StubbornLedger, ask, attributes, chosen, consent, event, monday};
 
 /// Where a backend is: what a test may do to it.
-trait Place {
+pub(super) trait Place {
     /// Opens the backend; after a kill, with what was durable before.
     fn open(&self) -> Arc<dyn Backend>;
     /// Consent records do not become durable until the result is dropped.
@@ -36,11 +37,11 @@ trait Place {
 }
 
 /// Lets go of what it holds when it is dropped.
-trait Holds {}
+pub(super) trait Holds {}
 
 impl<T> Holds for T {}
 
-type Held<'p> = Box<dyn Holds + 'p>;
+pub(super) type Held<'p> = Box<dyn Holds + 'p>;
 
 #[derive(Default)]
 struct InMemory(Arc<MemoryBackend>);
@@ -331,6 +332,9 @@ macro_rules! contract {
         mod embedded {
             $(#[test] fn $test() { super::$test(&super::InFiles::default()); })*
         }
+        mod postgres {
+            $(#[test] fn $test() { super::super::postgres::on_postgres(super::$test); })*
+        }
     };
 }
 
@@ -354,41 +358,36 @@ mod shared {
     use super::*;
 
     /// Two engines that both have anna in memory.
-    fn two(place: &InMemory) -> [Engine; 2] {
+    fn two(place: &dyn Place) -> [Engine; 2] {
         let engines = [open(place), open(place)];
         give(&engines[0], later(0));
         engines.iter().for_each(|engine| assert_eq!(denial(engine, later(1)), None));
         engines
     }
 
-    #[test]
-    fn a_limit_holds_over_both() {
-        let [one, other] = two(&InMemory::default());
+    fn a_limit_holds_over_both(place: &dyn Place) {
+        let [one, other] = two(place);
         assert_eq!(said(&one, "web", later(2)), ["hello"]);
         assert_eq!(said(&other, "web", later(3)), [""; 0], "the other engine's copy is stale, and it must notice");
     }
 
-    #[test]
-    fn a_silence_rests_on_no_stale_copy() {
-        let [one, other] = two(&InMemory::default());
+    fn a_silence_rests_on_no_stale_copy(place: &dyn Place) {
+        let [one, other] = two(place);
         let name = [("customer.name", Value::Text("Anna".into()))];
         assert_eq!(said(&other, "phone", later(1)), [""; 0]);
         one.set_attributes(attributes("anna", &name), later(2)).unwrap();
         assert_eq!(said(&other, "phone", later(3)), ["bye"]);
     }
 
-    #[test]
-    fn a_contact_counts_once_when_its_decision_runs_again() {
-        let [one, other] = two(&InMemory::default());
+    fn a_contact_counts_once_when_its_decision_runs_again(place: &dyn Place) {
+        let [one, other] = two(place);
         one.record_events(vec![event("anna", "visit", &[("page", "a")])], later(2)).unwrap();
         assert_eq!(said(&other, "web", later(3)), ["hello"]);
         assert_eq!([contacts(&one, later(4)), contacts(&other, later(4))], [1, 1]);
     }
 
-    #[test]
-    fn a_restriction_is_not_lost_by_a_conflict() {
-        let place = InMemory::default();
-        let [one, other] = two(&place);
+    fn a_restriction_is_not_lost_by_a_conflict(place: &dyn Place) {
+        let [one, other] = two(place);
         one.record_events(vec![event("anna", "visit", &[("page", "a")])], later(1)).unwrap();
         let withdraw = RecordConsent::new(consent("anna", "advice", Withdrawn), other.rules(), later(1)).unwrap();
         let held = place.hold();
@@ -403,10 +402,8 @@ mod shared {
         assert_eq!(one.consent_records("anna").unwrap().len(), 2);
     }
 
-    #[test]
-    fn a_denial_undoes_the_contact_of_an_answer_under_way() {
-        let place = InMemory::default();
-        let [one, _] = two(&place);
+    fn a_denial_undoes_the_contact_of_an_answer_under_way(place: &dyn Place) {
+        let [one, _] = two(place);
         let name = [("customer.name", Value::Text("Anna".into()))];
         one.set_attributes(attributes("anna", &name), later(1)).unwrap();
         let (question, rules) = (ask("anna", "phone", &[]), one.rules());
@@ -421,7 +418,26 @@ mod shared {
         let decided = tactful::sync::block_on(deciding).unwrap().unwrap();
         assert!(tactful::sync::block_on(withdrawing).unwrap().is_ok());
         assert_eq!((chosen(&decided), contacts(&one, later(3))), (vec![], 0));
-        assert_eq!(contacts(&open(&place), later(3)), 0);
+        assert_eq!(contacts(&open(place), later(3)), 0);
+    }
+
+    macro_rules! on_each {
+        ($($test:ident)*) => {
+            mod memory {
+                $(#[test] fn $test() { super::$test(&super::InMemory::default()); })*
+            }
+            mod postgres {
+                $(#[test] fn $test() { super::super::super::postgres::on_postgres(super::$test); })*
+            }
+        };
+    }
+
+    on_each! {
+        a_limit_holds_over_both
+        a_silence_rests_on_no_stale_copy
+        a_contact_counts_once_when_its_decision_runs_again
+        a_restriction_is_not_lost_by_a_conflict
+        a_denial_undoes_the_contact_of_an_answer_under_way
     }
 }
 
@@ -456,7 +472,7 @@ mod faulty {
                     Pending::Done
                 }
                 Fault::AcceptsStaleVersions => {
-                    transaction.customer.set_version(self.0.read(transaction.id).version);
+                    transaction.customer.hold(self.0.read(transaction.id).held);
                     self.0.commit(transaction)
                 }
                 Fault::ForgetsTheLog if !transaction.log.is_empty() => Pending::Done,

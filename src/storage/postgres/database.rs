@@ -1,0 +1,159 @@
+//! The address of a database, and connections to it.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config, Error, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::DatabaseError;
+
+/// The schema that is used unless the address names a search path.
+const SCHEMA: &str = "tactful";
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(2);
+/// After which silence of the network a connection counts as lost.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Where a database is, and who connects to it.
+#[derive(Clone)]
+pub struct Database {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The configuration hides the password.
+        self.config.fmt(f)
+    }
+}
+
+impl Database {
+    /// The database at an address such as `postgres://user@host/name`. A database on another machine is reached by TLS
+    /// unless the address says `sslmode=disable`.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn parse(address: &str) -> Result<Self, DatabaseError> {
+        let wrong = |why: String| DatabaseError::Address(why);
+        let mut config = Config::from_str(address).map_err(|error| wrong(chain(&error)))?;
+        let is_local = |host: &Host| match host {
+            Host::Tcp(name) => {
+                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        };
+        if config.get_ssl_mode() == SslMode::Prefer && !config.get_hosts().iter().all(is_local) {
+            config.ssl_mode(SslMode::Require);
+        }
+        let tls = if config.get_ssl_mode() == SslMode::Require {
+            let (connect, _) = MakeRustlsConnect::with_native_certs()
+                .map_err(|_| wrong("TLS needs certificates of authorities, and this machine has none".into()))?;
+            Some(connect)
+        } else {
+            config.ssl_mode(SslMode::Disable);
+            None
+        };
+        let options = config.get_options().unwrap_or_default().to_owned();
+        if !options.contains("search_path") {
+            config.options(format!("{options} -c search_path={SCHEMA}"));
+        }
+        config.application_name("tactful").target_session_attrs(TargetSessionAttrs::ReadWrite);
+        config.connect_timeout(CONNECT).keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
+        Ok(Self { config, tls })
+    }
+
+    /// A connection, driven by a task of the current runtime.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+        }
+    }
+
+    /// A connection with everything prepared. Commits on it wait for the disk if it is synchronous.
+    ///
+    /// # Errors
+    /// When there is none to be had, or the schema is not there.
+    pub async fn session(&self, synchronous: bool) -> Result<Session, Error> {
+        let client = self.connect().await?;
+        // Nobody cancels a commit that waits for a standby: it would be committed all the same.
+        client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '1s'").await?;
+        if !synchronous {
+            client.batch_execute("SET synchronous_commit = off").await?;
+        }
+        let swap = include_str!("sql/swap.sql");
+        Ok(Session {
+            swap: client.prepare(&format!("{swap}{}", include_str!("sql/swapped.sql"))).await?,
+            record: client.prepare(&format!("{swap}{}", include_str!("sql/recorded.sql"))).await?,
+            check: client.prepare(include_str!("sql/check.sql")).await?,
+            rows: client.prepare(include_str!("sql/rows.sql")).await?,
+            frames: client.prepare(include_str!("sql/frames.sql")).await?,
+            client,
+        })
+    }
+}
+
+/// A connection with its statements.
+pub struct Session {
+    pub client: Client,
+    pub swap: Statement,
+    pub record: Statement,
+    pub check: Statement,
+    pub rows: Statement,
+    pub frames: Statement,
+}
+
+/// What an error of the database asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The same statement again: it met another.
+    Repeat,
+    /// One of its values cannot be stored.
+    Value,
+    /// There is no room on the disk of the database.
+    Full,
+    /// Another connection, and then the same statement again.
+    Connection,
+}
+
+impl Trouble {
+    /// What an error asks for.
+    pub fn of(error: &Error) -> Self {
+        let Some(code) = error.code() else { return Self::Connection };
+        match code.code() {
+            "40001" | "40P01" => Self::Repeat,
+            "53100" => Self::Full,
+            code if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Self::Value,
+            _ => Self::Connection,
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let told = next.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = next.source();
+    }
+    text.replace('\n', " ")
+}

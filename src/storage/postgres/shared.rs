@@ -1,0 +1,175 @@
+//! What the threads of a node share: what waits, how the database is, and how to ask it something.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::database::{Database, Session, chain};
+use super::queue::{Lane, Queue};
+use crate::clock::FollowedTime;
+use crate::domain::time::Moment;
+use crate::ledger::Keyring;
+use crate::storage::Stored;
+
+/// How long a call waits for the database.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+/// How long commands and tasks of the node wait, which read much.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks the database something.
+pub type Job = Box<dyn FnOnce(Arc<Session>) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send>;
+
+/// A customer to be read.
+pub struct Load {
+    pub id: String,
+    pub reply: Box<dyn FnOnce(Stored) + Send>,
+    pub due: Instant,
+}
+
+pub struct Shared {
+    pub database: Database,
+    pub keys: Keyring,
+    pub time: Arc<FollowedTime>,
+    pub state: State,
+    queue: Mutex<Queue>,
+    loads: Mutex<VecDeque<Load>>,
+    pub changes: Notify,
+    pub consents: Notify,
+    pub reads: Notify,
+    pub jobs: UnboundedSender<(Job, Instant)>,
+}
+
+/// How the database is, as far as the node knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Why nothing can be asked for now.
+    trouble: Mutex<Option<Arc<str>>>,
+    pub closed: AtomicBool,
+    /// The size of the ledger.
+    pub size: AtomicU64,
+    /// The revision of the rules in force here; 0 before the first.
+    pub rules: AtomicI64,
+    /// Whether the names of the rules in force here are stored.
+    pub named: AtomicBool,
+    pub counts: Counts,
+}
+
+/// Counters since the node started.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Statements that swapped rows, and the rows.
+    pub statements: AtomicU64,
+    pub rows: AtomicU64,
+    /// Answers that changed nothing and were checked.
+    pub checks: AtomicU64,
+    /// Transactions on a copy that was not the newest.
+    pub conflicts: AtomicU64,
+    /// Swaps whose outcome was unknown, so that they were sent again.
+    pub unknown: AtomicU64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.database.fmt(f)
+    }
+}
+
+impl Shared {
+    pub fn new(
+        (database, keys): (Database, Keyring),
+        time: Arc<FollowedTime>,
+        jobs: UnboundedSender<(Job, Instant)>,
+    ) -> Self {
+        let (changes, consents, reads) = (Notify::new(), Notify::new(), Notify::new());
+        let (queue, loads, state) = (Mutex::default(), Mutex::default(), State::default());
+        Self { database, keys, time, state, queue, loads, changes, consents, reads, jobs }
+    }
+
+    pub fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn loads(&self) -> MutexGuard<'_, VecDeque<Load>> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a customer be read.
+    pub fn load(&self, customer: &str, reply: Box<dyn FnOnce(Stored) + Send>) {
+        self.loads().push_back(Load { id: customer.to_owned(), reply, due: Instant::now() + PATIENCE });
+        self.reads.notify_one();
+    }
+
+    pub fn notify(&self, lane: Lane) {
+        match lane {
+            Lane::Changes => self.changes.notify_one(),
+            Lane::Consents => self.consents.notify_one(),
+        }
+    }
+
+    /// Why nothing can be asked for now.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets why nothing can be asked for.
+    pub fn set_trouble(&self, trouble: Option<&str>) {
+        let mut held = self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (held.is_some(), trouble) {
+            (false, Some(why)) => tracing::error!(why, "the database cannot be used: calls are refused"),
+            (true, None) => tracing::info!("the database can be used again"),
+            _ => {}
+        }
+        *held = trouble.map(Arc::from);
+    }
+
+    /// Asks the database something and waits on this thread.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn ask<T, F, W>(&self, work: W) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
+        W: FnOnce(Arc<Session>) -> F + Send + 'static,
+    {
+        if let Some(trouble) = self.trouble() {
+            return Err(trouble.to_string());
+        }
+        let (send, receive) = sync_channel(1);
+        let job: Job = Box::new(move |session| {
+            Box::pin(async move {
+                let result = work(session).await;
+                let is_closed = result.as_ref().is_err_and(tokio_postgres::Error::is_closed);
+                // Who asked may have gone.
+                drop(send.send(result.map_err(|error| chain(&error))));
+                !is_closed
+            })
+        });
+        let ended = || "the thread that talks to the database has ended".to_owned();
+        self.jobs.send((job, Instant::now() + LONG_PATIENCE)).map_err(|_| ended())?;
+        match receive.recv_timeout(LONG_PATIENCE) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err("the database does not answer".to_owned()),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(self.trouble().map_or_else(|| "the connection to the database was lost".into(), |why| why.to_string()))
+            }
+        }
+    }
+
+    /// Notes the time of the database.
+    pub fn follow(&self, milliseconds: i64) {
+        self.time.follow(Moment(milliseconds));
+    }
+
+    /// Adds to a counter.
+    pub fn count(&self, counter: impl Fn(&Counts) -> &AtomicU64, by: usize) {
+        counter(&self.state.counts).fetch_add(by as u64, Ordering::Relaxed);
+    }
+}

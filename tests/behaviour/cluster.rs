@@ -1,0 +1,270 @@
+//! Several servers on one database, as processes: what holds over all of them, whatever stops, breaks or is slow.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
+use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
+use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
+use tactful::grpc::proto::value::Kind;
+use tactful::grpc::proto::{self, ConsentStatus, SilenceReason};
+use tactful::storage::migrate;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use super::keeping::RULES;
+use super::postgres::Server;
+
+/// A server process.
+pub(super) struct Node {
+    child: Child,
+    pub(super) channel: Channel,
+}
+
+impl Node {
+    pub(super) fn start(home: &Path, address: &str, name: &str) -> Self {
+        let rules = home.join("rules");
+        if !rules.exists() {
+            fs::create_dir(&rules).unwrap();
+            fs::write(rules.join("rules.yaml"), RULES).unwrap();
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--once", "--threads", "1", "--store", address]);
+        command.arg("--rules").arg(&rules).arg("--data").arg(home.join(name)).arg("--keys").arg(home.join("keys"));
+        let log = fs::File::create(home.join(format!("{name}.log"))).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let listening = lines.into_iter().find_map(|line| Some(line.strip_prefix("listening")?.to_owned()));
+        let listening = listening.unwrap_or_else(|| {
+            panic!("{name} ended: {}", fs::read_to_string(home.join(format!("{name}.log"))).unwrap_or_default())
+        });
+        let place = listening.split_whitespace().next().unwrap().to_owned();
+        let channel = Endpoint::from_shared(format!("http://{place}")).unwrap().connect_lazy();
+        Self { child, channel }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    pub(super) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(super) fn resume(&self) {
+        self.signal("-CONT");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Nodes on a database of their own schema.
+pub(super) struct Cluster {
+    pub(super) home: tempfile::TempDir,
+    pub(super) address: String,
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Cluster {
+    pub(super) fn on(server: &Server, count: usize) -> Self {
+        let (home, address) = (tempfile::tempdir().unwrap(), server.schema());
+        migrate(&address, &home.path().join("keys")).unwrap();
+        let start = |index| Node::start(home.path(), &address, &format!("node-{index}"));
+        let nodes = (0..count).map(start).collect();
+        Self { home, address, nodes }
+    }
+
+    pub(super) fn restart(&mut self, index: usize) {
+        // The old process is gone before the next begins.
+        let _old = self.nodes.remove(index);
+        drop(_old);
+        self.nodes.insert(index, Node::start(self.home.path(), &self.address, &format!("node-{index}")));
+    }
+
+    fn channel(&self, index: usize) -> Channel {
+        self.nodes[index].channel.clone()
+    }
+}
+
+pub(super) async fn ask(channel: Channel, customer: &str, on: &str) -> Result<proto::DecideResponse, Status> {
+    let (customer_id, channel_name) = (customer.into(), on.into());
+    let request = proto::DecideRequest { customer_id, channel: channel_name, ..Default::default() };
+    Ok(DecisionServiceClient::new(channel).decide(request).await?.into_inner())
+}
+
+/// Whether something was said.
+pub(super) fn spoke(answer: &proto::DecideResponse) -> bool {
+    !answer.actions.is_empty()
+}
+
+pub(super) async fn tell(channel: Channel, customer: &str, status: ConsentStatus) -> Result<String, Status> {
+    let changes = vec![proto::ConsentChange { purpose: "advice".into(), status: status.into(), ..Default::default() }];
+    let request = proto::RecordConsentRequest { customer_id: customer.into(), changes, ..Default::default() };
+    let answer = ConsentServiceClient::new(channel).record_consent(request).await?.into_inner();
+    assert!(answer.results[0].accepted, "{answer:?}");
+    Ok(answer.results[0].record_id.clone())
+}
+
+pub(super) async fn name(channel: Channel, customer: &str) -> Result<(), Status> {
+    let attributes =
+        HashMap::from([("customer.name".to_owned(), proto::Value { kind: Some(Kind::Text("Anna".into())) })]);
+    let request = proto::SetAttributesRequest { customer_id: customer.into(), attributes, time_zone: String::new() };
+    JourneyServiceClient::new(channel).set_attributes(request).await.map(drop)
+}
+
+pub(super) async fn records(channel: Channel, customer: &str) -> Result<Vec<String>, Status> {
+    let request =
+        proto::ListConsentRecordsRequest { customer_id: customer.into(), page_size: 500, ..Default::default() };
+    Ok(ConsentServiceClient::new(channel).list_consent_records(request).await?.into_inner().records_json_ld)
+}
+
+/// Asks until there is an answer: a node needs some time to find its database again.
+async fn until_answered<T, F: Future<Output = Result<T, Status>>>(ask: impl Fn() -> F) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(status) => assert!(matches!(status.code(), Code::Unavailable | Code::Unknown), "{status:?}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_holds_over_three_nodes_asked_at_once() {
+    let Some(server) = Server::shared() else { return };
+    let cluster = Cluster::on(server, 3);
+    for round in 0..20 {
+        let customer = format!("c{round}");
+        let asked = (0..9).map(|index| ask(cluster.channel(index % 3), &customer, "web"));
+        let answers = futures_util::future::join_all(asked).await;
+        let spoken = answers.into_iter().filter(|answer| spoke(answer.as_ref().unwrap())).count();
+        assert_eq!(spoken, 1, "{customer}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawal_acknowledged_by_one_node_binds_at_the_others() {
+    let Some(server) = Server::shared() else { return };
+    let cluster = Cluster::on(server, 3);
+    let [one, other, third] = [0, 1, 2].map(|index| cluster.channel(index));
+    for round in 0..20 {
+        tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
+        name(other.clone(), "anna").await.unwrap();
+        for channel in [&one, &other, &third] {
+            assert!(spoke(&ask(channel.clone(), "anna", "phone").await.unwrap()), "round {round}");
+        }
+        // The others have the customer in memory, and were asked nothing since.
+        tell(one.clone(), "anna", ConsentStatus::Withdrawn).await.unwrap();
+        for channel in [&other, &third, &one] {
+            assert!(!spoke(&ask(channel.clone(), "anna", "phone").await.unwrap()), "round {round}");
+        }
+    }
+    assert_eq!(records(third, "anna").await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn a_repeated_request_counts_once_at_another_node() {
+    let Some(server) = Server::shared() else { return };
+    let cluster = Cluster::on(server, 2);
+    let request = || proto::DecideRequest {
+        customer_id: "anna".into(),
+        channel: "web".into(),
+        request_id: "r1".into(),
+        ..Default::default()
+    };
+    for index in [0, 1, 0, 1] {
+        let answer = DecisionServiceClient::new(cluster.channel(index)).decide(request()).await.unwrap().into_inner();
+        assert!(spoke(&answer), "at node {index}");
+    }
+    assert!(!spoke(&ask(cluster.channel(1), "anna", "web").await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_killed_node_loses_nothing_that_it_acknowledged() {
+    let Some(server) = Server::shared() else { return };
+    let mut cluster = Cluster::on(server, 2);
+    let mut kept = Vec::new();
+    for round in 0..5 {
+        let (channel, mut acknowledged) = (cluster.channel(0), Vec::new());
+        for index in 0..10 {
+            let customer = format!("c{round}-{index}");
+            let record = tell(channel.clone(), &customer, ConsentStatus::Given).await.unwrap();
+            assert!(spoke(&ask(channel.clone(), &customer, "web").await.unwrap()));
+            acknowledged.push((customer, record));
+        }
+        cluster.restart(0);
+        kept.extend(acknowledged);
+    }
+    for (customer, record) in &kept {
+        for index in [0, 1] {
+            let found = records(cluster.channel(index), customer).await.unwrap();
+            assert!(found.len() == 1 && found[0].contains(record), "{customer}: {found:?}");
+            assert!(!spoke(&ask(cluster.channel(index), customer, "web").await.unwrap()), "{customer} was contacted");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_stood_still_answers_by_what_happened_meanwhile() {
+    let Some(server) = Server::shared() else { return };
+    let cluster = Cluster::on(server, 2);
+    let [one, other] = [0, 1].map(|index| cluster.channel(index));
+    for _ in 0..5 {
+        tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
+        name(one.clone(), "anna").await.unwrap();
+        assert!(spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
+        cluster.nodes[0].pause();
+        let waiting = tokio::spawn(ask(one.clone(), "anna", "phone"));
+        tell(other.clone(), "anna", ConsentStatus::Withdrawn).await.unwrap();
+        cluster.nodes[0].resume();
+        // The question reached a process that did nothing before the withdrawal was acknowledged.
+        assert!(!spoke(&waiting.await.unwrap().unwrap()));
+        assert!(!spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn without_the_database_calls_are_refused_and_with_it_they_go_on() {
+    let Some(server) = Server::start() else { return };
+    let cluster = Cluster::on(&server, 2);
+    let [one, other] = [0, 1].map(|index| cluster.channel(index));
+    tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
+    name(one.clone(), "anna").await.unwrap();
+    assert!(spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
+    server.control(true);
+    for channel in [&one, &other] {
+        assert_eq!(ask(channel.clone(), "anna", "phone").await.unwrap_err().code(), Code::Unavailable);
+        let request = proto::DecideRequest {
+            customer_id: "anna".into(),
+            channel: "phone".into(),
+            fallback: proto::Fallback::Silence.into(),
+            ..Default::default()
+        };
+        let answer = DecisionServiceClient::new(channel.clone()).decide(request).await.unwrap().into_inner();
+        assert_eq!(answer.silence.unwrap().reason(), SilenceReason::Unavailable);
+    }
+    let refused = tell(one.clone(), "anna", ConsentStatus::Withdrawn).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    server.control(false);
+    // It binds at the node that got it, also before it is recorded.
+    assert!(!spoke(&until_answered(|| ask(one.clone(), "anna", "phone")).await));
+    let found = loop {
+        let found = until_answered(|| records(other.clone(), "anna")).await;
+        if found.len() > 1 {
+            break found;
+        }
+    };
+    assert_eq!(found.len(), 2);
+    assert!(!spoke(&until_answered(|| ask(other.clone(), "anna", "phone")).await));
+    until_answered(|| tell(other.clone(), "anna", ConsentStatus::Given)).await;
+    until_answered(|| name(other.clone(), "anna")).await;
+    assert!(spoke(&until_answered(|| ask(one.clone(), "anna", "phone")).await));
+}
