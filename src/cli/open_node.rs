@@ -81,8 +81,12 @@ pub(super) fn no_database(error: &DatabaseError) -> Failure {
         DatabaseError::Schema { found } if *found > SCHEMA => "start the version of this program that made it",
         DatabaseError::Schema { .. } => "run `tactful store migrate`",
         DatabaseError::OtherKeys(_) => "copy the keys folder of the other nodes, and name it with --keys",
-        DatabaseError::Keys(OpenError::KeysMissing(_)) => "copy the keys folder of the other nodes, and name it with --keys",
-        DatabaseError::Keys(OpenError::InUse(_)) => "name another folder with --keys: these keys have signed another ledger",
+        DatabaseError::Keys(OpenError::KeysMissing(_)) => {
+            "copy the keys folder of the other nodes, and name it with --keys"
+        }
+        DatabaseError::Keys(OpenError::InUse(_)) => {
+            "name another folder with --keys: these keys have signed another ledger"
+        }
         DatabaseError::Keys(_) | DatabaseError::Thread(_) => "docs/cluster.md says what a node needs",
     };
     Failure::new(error.to_string()).help(help)
@@ -92,7 +96,9 @@ pub(super) fn no_database(error: &DatabaseError) -> Failure {
 fn no_node(error: &NodeError, customers: &Path) -> String {
     match error {
         NodeError::Ledger(OpenError::Backup(_)) => "put it into a data folder with `tactful restore`".to_owned(),
-        NodeError::Ledger(OpenError::InDatabase(_)) => "name the database with --store, or other keys with --keys".to_owned(),
+        NodeError::Ledger(OpenError::InDatabase(_)) => {
+            "name the database with --store, or other keys with --keys".to_owned()
+        }
         NodeError::Ledger(OpenError::HalfRestored(_)) => "wait for `tactful restore`, or run it again".to_owned(),
         NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
             "choose another folder with --data".to_owned()

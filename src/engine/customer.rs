@@ -47,14 +47,8 @@ pub(super) struct Transient {
 }
 
 impl Transient {
-    const NONE: Self = Self {
-        epoch: 0,
-        requests: Vec::new(),
-        consent_keys: Vec::new(),
-        held: Held::NOTHING,
-        load: 0,
-        unread: false,
-    };
+    const NONE: Self =
+        Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), held: Held::NOTHING, load: 0, unread: false };
 
     fn is_empty(&self) -> bool {
         self.load == 0 && self.says_nothing()

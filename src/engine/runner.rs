@@ -172,8 +172,7 @@ impl Engine {
                     }
                     // What an erasure has removed since does not come back. The next transaction on a shared backend
                     // finds the erasure of another engine by the version.
-                    let erased_at =
-                        || if ran.load == 0 { self.storage.ledger().erased_at(id) } else { None };
+                    let erased_at = || if ran.load == 0 { self.storage.ledger().erased_at(id) } else { None };
                     if !self.revocations.is_being_erased(id) && erased_at().is_none_or(|erased| erased < position) {
                         operation.take_effect(&mut slot.customer, &mut ran.draft, &done);
                         slot.customer.settled = None;

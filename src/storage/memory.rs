@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{
-    Backend, Cache, CommitError, Page, Pending, Recorded, StateChange, Stored, Transaction, next_moment,
-};
+use super::{Backend, Cache, CommitError, Page, Pending, Recorded, StateChange, Stored, Transaction, next_moment};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;

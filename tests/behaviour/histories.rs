@@ -73,7 +73,11 @@ struct Report {
     lost: usize,
 }
 
-async fn client(channels: Vec<tonic::transport::Channel>, (history, mut dice): (u64, Dice), clock: Arc<AtomicU64>) -> Vec<Entry> {
+async fn client(
+    channels: Vec<tonic::transport::Channel>,
+    (history, mut dice): (u64, Dice),
+    clock: Arc<AtomicU64>,
+) -> Vec<Entry> {
     let mut seen = Vec::new();
     for _ in 0..CALLS {
         let customer = format!("h{history}-{}", dice.roll(CUSTOMERS));
@@ -106,13 +110,16 @@ async fn client(channels: Vec<tonic::transport::Channel>, (history, mut dice): (
 /// come after that.
 fn is_wrong(answer: &Entry, seen: &[Entry]) -> bool {
     let own = || seen.iter().filter(|entry| entry.customer == answer.customer);
-    let withdrawn = own().filter(|entry| entry.call == Call::Withdraw && entry.result.is_some() && entry.ended < answer.began);
+    let withdrawn =
+        own().filter(|entry| entry.call == Call::Withdraw && entry.result.is_some() && entry.ended < answer.began);
     let Some(last) = withdrawn.max_by_key(|entry| entry.began) else {
         // Without any yes that had begun, none can have been given.
         return !own().any(|entry| entry.call == Call::Give && entry.began < answer.ended);
     };
     // A yes that was refused may be in effect all the same, whenever it began.
-    !own().any(|entry| entry.call == Call::Give && entry.began < answer.ended && (entry.ended > last.began || entry.result.is_none()))
+    !own().any(|entry| {
+        entry.call == Call::Give && entry.began < answer.ended && (entry.ended > last.began || entry.result.is_none())
+    })
 }
 
 async fn play(server: &Server, cluster: &mut Cluster, (history, seed): (u64, u64), report: &mut Report) -> Vec<String> {
@@ -149,7 +156,8 @@ async fn play(server: &Server, cluster: &mut Cluster, (history, seed): (u64, u64
             cluster.nodes[node].resume();
         }
         Fault::Cut => {
-            let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tactful'";
+            let cut =
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tactful'";
             let address = cluster.address.clone();
             tokio::task::spawn_blocking(move || run(&address, cut)).await.unwrap();
         }
@@ -169,7 +177,8 @@ async fn judge(cluster: &Cluster, (history, fault): (u64, Fault), seen: &[Entry]
     let mut wrong = Vec::new();
     report.answers += seen.iter().filter(|entry| entry.result.is_some()).count();
     report.refused += seen.iter().filter(|entry| entry.result.is_none()).count();
-    let spoken = |call| seen.iter().filter(move |entry| entry.call == call && entry.result.as_ref().is_some_and(|said| said.0));
+    let spoken =
+        |call| seen.iter().filter(move |entry| entry.call == call && entry.result.as_ref().is_some_and(|said| said.0));
     report.said += spoken(Call::Offer).count() + spoken(Call::Personal).count();
     for answer in spoken(Call::Personal).filter(|answer| is_wrong(answer, seen)) {
         wrong.push(format!("history {history}, {fault:?}: said on a withdrawn purpose: {answer:?}"));
@@ -217,6 +226,8 @@ async fn histories_hold_under_faults() {
     let sizes = run(&cluster.address, "SELECT size - (SELECT count(*) FROM frame) FROM ledger_head");
     assert_eq!(sizes, ["0"]);
     let Report { histories, answers, refused, said, lost } = report;
-    println!("{histories:?}: {answers} answers, {said} of them spoke, {refused} refused, {lost} contacts lost by crashes");
+    println!(
+        "{histories:?}: {answers} answers, {said} of them spoke, {refused} refused, {lost} contacts lost by crashes"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -48,7 +48,7 @@ pub fn record(shared: &Arc<Shared>, customer: &str, records: &[ConsentRecord]) -
             Ok(recorded) => return Ok(recorded.position),
             Err(CommitError::Conflict) => {}
             Err(CommitError::Ledger(error)) => return Err(error),
-            Err(CommitError::Store(why)) => return Err(unavailable(why)),
+            Err(error) => return Err(unavailable(error.to_string())),
         }
     }
     Err(unavailable("the customer is changed all the time".into()))

@@ -99,8 +99,8 @@ impl Batch {
         let Frames { persons, kinds, keys, randoms, leaves, payloads } = frames;
         let records: [&(dyn ToSql + Sync); 6] = [persons, kinds, keys, randoms, leaves, payloads];
         let rows = match persons.is_empty() {
-            true => session.client.query(&session.swap, &swap).await?,
-            false => session.client.query(&session.record, &[swap.as_slice(), &records].concat()).await?,
+            true => session.swap.query(&session.client, &swap).await?,
+            false => session.record.query(&session.client, &[swap.as_slice(), &records].concat()).await?,
         };
         let (mut results, mut swapped) = (Vec::with_capacity(rows.len()), 0);
         for (row, last) in rows.iter().zip(&self.last) {

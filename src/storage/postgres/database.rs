@@ -3,8 +3,10 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, Error, NoTls, Statement};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::DatabaseError;
@@ -85,37 +87,65 @@ impl Database {
         }
     }
 
-    /// A connection with everything prepared. Commits on it wait for the disk if it is synchronous.
+    /// A connection whose commits wait for the disk if it is synchronous.
     ///
     /// # Errors
-    /// When there is none to be had, or the schema is not there.
-    pub async fn session(&self, synchronous: bool) -> Result<Session, Error> {
+    /// When there is none to be had.
+    pub async fn session(&self, synchronous: bool) -> Result<Client, Error> {
         let client = self.connect().await?;
         // Nobody cancels a commit that waits for a standby: it would be committed all the same.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '1s'").await?;
         if !synchronous {
             client.batch_execute("SET synchronous_commit = off").await?;
         }
-        let swap = include_str!("sql/swap.sql");
-        Ok(Session {
-            swap: client.prepare(&format!("{swap}{}", include_str!("sql/swapped.sql"))).await?,
-            record: client.prepare(&format!("{swap}{}", include_str!("sql/recorded.sql"))).await?,
-            check: client.prepare(include_str!("sql/check.sql")).await?,
-            rows: client.prepare(include_str!("sql/rows.sql")).await?,
-            frames: client.prepare(include_str!("sql/frames.sql")).await?,
-            client,
-        })
+        Ok(client)
     }
 }
 
-/// A connection with its statements.
+/// A connection with the statements that were prepared on it so far.
 pub struct Session {
     pub client: Client,
-    pub swap: Statement,
-    pub record: Statement,
-    pub check: Statement,
-    pub rows: Statement,
-    pub frames: Statement,
+    pub swap: Prepared,
+    pub record: Prepared,
+    pub check: Prepared,
+    pub rows: Prepared,
+    pub frames: Prepared,
+}
+
+impl Session {
+    pub fn new(client: Client) -> Self {
+        const SWAPPED: &str = concat!(include_str!("sql/swap.sql"), include_str!("sql/swapped.sql"));
+        const RECORDED: &str = concat!(include_str!("sql/swap.sql"), include_str!("sql/recorded.sql"));
+        Self {
+            client,
+            swap: Prepared::of(SWAPPED),
+            record: Prepared::of(RECORDED),
+            check: Prepared::of(include_str!("sql/check.sql")),
+            rows: Prepared::of(include_str!("sql/rows.sql")),
+            frames: Prepared::of(include_str!("sql/frames.sql")),
+        }
+    }
+}
+
+/// A statement that is prepared when it is first used: preparing needs the locks that running needs.
+pub struct Prepared {
+    text: &'static str,
+    statement: OnceCell<Statement>,
+}
+
+impl Prepared {
+    fn of(text: &'static str) -> Self {
+        Self { text, statement: OnceCell::new() }
+    }
+
+    /// Runs the statement.
+    ///
+    /// # Errors
+    /// When it cannot be prepared, or fails.
+    pub async fn query(&self, client: &Client, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let statement = self.statement.get_or_try_init(|| client.prepare(self.text)).await?;
+        client.query(statement, parameters).await
+    }
 }
 
 /// What an error of the database asks for.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::types::ToSql;
 
 use super::lanes::{Link, run_lane, run_reads};
 use super::person;
@@ -88,7 +89,8 @@ async fn look_once(shared: &Shared, link: &mut Link, seen: &mut Seen) -> Result<
     let statement = "SELECT size, erasures, (extract(epoch FROM clock_timestamp()) * 1000)::int8, \
         (SELECT max(revision) FROM rules WHERE hash = (SELECT hash FROM rules WHERE revision = $1)) FROM ledger_head";
     let rules = shared.state.rules.load(Ordering::Acquire);
-    let asked = session.client.query_one(statement, &[&rules]);
+    let parameters: [&(dyn ToSql + Sync); 1] = [&rules];
+    let asked = session.client.query_one(statement, &parameters);
     let row = match tokio::time::timeout(super::shared::PATIENCE, asked).await {
         Ok(Ok(row)) => row,
         Ok(Err(error)) => {

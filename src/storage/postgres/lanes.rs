@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use compact_str::CompactString;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::Error;
 
 use super::batch::Batch;
 use super::database::{Session, Trouble, chain};
 use super::person;
 use super::queue::{Check, Lane, Swap};
-use super::shared::{Load, Shared};
+use super::shared::{GetsStored, PATIENCE, Shared, Wanted};
 use crate::ledger::LedgerError;
 use crate::storage::{CommitError, Recorded};
 use crate::store::Version;
@@ -40,18 +40,18 @@ impl Link {
         if let Some(session) = self.session.as_ref().filter(|session| !session.client.is_closed()) {
             return Ok(Arc::clone(session));
         }
-        match self.shared.database.session(self.synchronous).await {
-            Ok(session) => {
-                let session = Arc::new(session);
+        let connected = timeout(PATIENCE, self.shared.database.session(self.synchronous)).await;
+        let why = match connected {
+            Ok(Ok(client)) => {
+                let session = Arc::new(Session::new(client));
                 self.session = Some(Arc::clone(&session));
-                Ok(session)
+                return Ok(session);
             }
-            Err(error) => {
-                let why = chain(&error);
-                self.shared.set_trouble(Some(&why));
-                Err(why)
-            }
-        }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the database does not answer in time".to_owned(),
+        };
+        self.shared.set_trouble(Some(&why));
+        Err(why)
     }
 
     /// Drops the connection: the next use makes another one.
@@ -170,10 +170,10 @@ pub async fn run_reads(shared: Arc<Shared>) {
     let mut link = Link::new(&shared, true);
     loop {
         let checks = shared.queue().take_checks(MOST);
-        let loads: Vec<Load> = {
+        let (loads, replies): (Vec<Wanted>, Vec<GetsStored>) = {
             let mut waiting = shared.loads();
             let count = waiting.len().min(MOST);
-            waiting.drain(..count).collect()
+            waiting.drain(..count).unzip()
         };
         if checks.is_empty() && loads.is_empty() {
             if shared.state.closed.load(Ordering::Acquire) {
@@ -191,11 +191,11 @@ pub async fn run_reads(shared: Arc<Shared>) {
                     shared.count(|counts| &counts.conflicts, usize::from(!holds));
                     drop(check.reply.send(if holds { Ok(Recorded::default()) } else { Err(CommitError::Conflict) }));
                 }
-                loads.into_iter().zip(stored).for_each(|(load, stored)| (load.reply)(stored));
+                replies.into_iter().zip(stored).for_each(|(reply, stored)| reply(stored));
             }
             Err(why) => {
                 checks.into_iter().for_each(|check| drop(check.reply.send(Err(CommitError::Store(why.clone())))));
-                loads.into_iter().for_each(|load| (load.reply)(person::unreadable(&why)));
+                replies.into_iter().for_each(|reply| reply(person::unreadable(&why)));
             }
         }
     }
@@ -203,7 +203,7 @@ pub async fn run_reads(shared: Arc<Shared>) {
 
 type Found = (Vec<Version>, Vec<crate::storage::Stored>);
 
-async fn read(shared: &Shared, link: &mut Link, (checks, loads): (&[Check], &[Load])) -> Result<Found, String> {
+async fn read(shared: &Shared, link: &mut Link, (checks, loads): (&[Check], &[Wanted])) -> Result<Found, String> {
     let due = checks.iter().map(|check| check.due).chain(loads.iter().map(|load| load.due)).max();
     let due = due.unwrap_or_else(Instant::now);
     // Once more on another connection: this one may have been closed while nothing was asked.
@@ -239,7 +239,7 @@ async fn versions(shared: &Shared, session: &Session, checks: &[Check]) -> Resul
         return Ok(Vec::new());
     }
     let ids: Vec<Vec<u8>> = checks.iter().map(|check| shared.keys.pseudonym(&check.id).0.to_vec()).collect();
-    let rows = session.client.query(&session.check, &[&ids]).await?;
+    let rows = session.check.query(&session.client, &[&ids]).await?;
     if let Some(time) = rows.last().map(|row| row.try_get(2)).transpose()? {
         shared.follow(time);
     }

@@ -84,10 +84,12 @@ impl PostgresLedger {
 
     fn publish(&self, files: Vec<LogFile>, size: u64, note: String) -> Result<(), LedgerError> {
         let (paths, bytes): (Vec<String>, Vec<Vec<u8>>) = files.into_iter().map(|file| (file.path, file.bytes)).unzip();
-        let full: Vec<String> = paths.iter().filter(|path| !path.contains(".p/")).map(|path| format!("{path}.p/")).collect();
+        let full: Vec<String> =
+            paths.iter().filter(|path| !path.contains(".p/")).map(|path| format!("{path}.p/")).collect();
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         let published = self.shared.ask(move |session| async move {
-            let tiles = "INSERT INTO tile (path, bytes) SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING";
+            let tiles =
+                "INSERT INTO tile (path, bytes) SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING";
             session.client.execute(tiles, &[&paths, &bytes]).await?;
             // A full tile replaces its partial ones.
             let partial = "DELETE FROM tile USING unnest($1::text[]) AS f(start) WHERE starts_with(path, f.start)";

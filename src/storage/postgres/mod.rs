@@ -37,7 +37,7 @@ use crate::store::{Held, StoreError, Version};
 use database::Database;
 use ledger::PostgresLedger;
 use queue::{Body, Swap, Waiter};
-use shared::{PATIENCE, Shared};
+use shared::{GetsStored, PATIENCE, Shared};
 
 pub use error::{DatabaseError, SCHEMA};
 pub use schema::{Migrated, migrate};
@@ -73,7 +73,7 @@ impl Postgres {
         Arc::clone(&self.shared.time)
     }
 
-    fn load_with(&self, customer: &str, reply: Box<dyn FnOnce(Stored) + Send>) {
+    fn load_with(&self, customer: &str, reply: GetsStored) {
         match self.shared.trouble() {
             Some(trouble) => reply(person::unreadable(&trouble)),
             None => self.shared.load(customer, reply),

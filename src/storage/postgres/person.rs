@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio_postgres::{Error, Row};
 
 use super::database::Session;
-use super::shared::{Load, Shared};
+use super::shared::{Shared, Wanted};
 use crate::domain::time::Moment;
 use crate::ledger::{CustomerKey, KeyName, LedgerError, SealedRecord, proof::Leaf};
 use crate::storage::Stored;
@@ -48,32 +48,32 @@ pub fn unreadable(why: &str) -> Stored {
 ///
 /// # Errors
 /// When the database does not give them.
-pub async fn rows(shared: &Shared, session: &Session, loads: &[Load]) -> Result<Vec<Row>, Error> {
+pub async fn rows(shared: &Shared, session: &Session, loads: &[Wanted]) -> Result<Vec<Row>, Error> {
     if loads.is_empty() {
         return Ok(Vec::new());
     }
     let tokens: Vec<Vec<u8>> = loads.iter().map(|load| shared.keys.token(&load.id).to_vec()).collect();
-    session.client.query(&session.rows, &[&ids(shared, loads), &tokens]).await
+    session.rows.query(&session.client, &[&ids(shared, loads), &tokens]).await
 }
 
 /// The records of persons.
 ///
 /// # Errors
 /// When the database does not give them.
-pub async fn frames(shared: &Shared, session: &Session, loads: &[Load]) -> Result<Vec<Row>, Error> {
+pub async fn frames(shared: &Shared, session: &Session, loads: &[Wanted]) -> Result<Vec<Row>, Error> {
     if loads.is_empty() {
         return Ok(Vec::new());
     }
-    session.client.query(&session.frames, &[&ids(shared, loads)]).await
+    session.frames.query(&session.client, &[&ids(shared, loads)]).await
 }
 
-fn ids(shared: &Shared, loads: &[Load]) -> Vec<Vec<u8>> {
+fn ids(shared: &Shared, loads: &[Wanted]) -> Vec<Vec<u8>> {
     loads.iter().map(|load| shared.keys.pseudonym(&load.id).0.to_vec()).collect()
 }
 
 /// Persons as they are stored, from their rows and records.
-pub fn assemble(shared: &Shared, loads: &[Load], rows: &[Row], frames: &[Row]) -> Vec<Stored> {
-    let read = |(load, row): (&Load, &Row)| {
+pub fn assemble(shared: &Shared, loads: &[Wanted], rows: &[Row], frames: &[Row]) -> Vec<Stored> {
+    let read = |(load, row): (&Wanted, &Row)| {
         stored(shared, &load.id, row, frames).unwrap_or_else(|error| unreadable(&error.to_string()))
     };
     loads.iter().zip(rows).map(read).collect()
@@ -83,22 +83,23 @@ fn stored(shared: &Shared, id: &str, row: &Row, frames: &[Row]) -> Result<Stored
     let position: Option<i64> = row.try_get(7)?;
     let (version, newest): (_, Option<i64>) = (version(row)?, row.try_get(2)?);
     let (rules, known): (Option<i64>, _) = (row.try_get(3)?, shared.state.rules.load(Ordering::Acquire));
-    if rules.is_some_and(|rules| rules > known) {
+    if known > 0 && rules.is_some_and(|rules| rules > known) {
         return Ok(unreadable("a node with newer rules has changed this customer: load the same rules here"));
     }
     let (name, wrapped): (Option<&[u8]>, Option<&[u8]>) = (row.try_get(4)?, row.try_get(5)?);
     let key = match (name.and_then(|name| name.try_into().ok()), wrapped) {
         (Some(name), Some(wrapped)) => match shared.keys.unwrap_key(KeyName(name), wrapped) {
             Some(key) => Some(Arc::new(key)),
-            None => return Ok(unreadable("the keys folder does not have the key that a customer's key is wrapped with")),
+            None => {
+                return Ok(unreadable("the keys folder does not have the key that a customer's key is wrapped with"));
+            }
         },
         _ => None,
     };
     let body: Option<&[u8]> = row.try_get(6)?;
     let place = shared.keys.pseudonym(id).0;
-    let customer = body.map(|body| {
-        key.as_ref().and_then(|key| open(shared, key, &place, body)).ok_or(StoreError::Damaged)
-    });
+    let customer =
+        body.map(|body| key.as_ref().and_then(|key| open(shared, key, &place, body)).ok_or(StoreError::Damaged));
     let mut records = Ok(Vec::new());
     for frame in frames {
         let (Some(key), Ok(list)) = (&key, &mut records) else { break };

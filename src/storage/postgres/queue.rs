@@ -207,11 +207,6 @@ impl Queue {
         self.list_next(id)
     }
 
-    /// Whether nothing waits, and nothing is on its way.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.checks.is_empty()
-    }
-
     fn list_next(&mut self, id: &str) -> Option<Lane> {
         let line = self.lines.get(id)?;
         if line.sent.is_some() {

@@ -27,11 +27,16 @@ const LONG_PATIENCE: Duration = Duration::from_secs(60);
 pub type Job = Box<dyn FnOnce(Arc<Session>) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send>;
 
 /// A customer to be read.
-pub struct Load {
+#[derive(Debug)]
+pub struct Wanted {
     pub id: String,
-    pub reply: Box<dyn FnOnce(Stored) + Send>,
     pub due: Instant,
 }
+
+/// Gets what was read.
+pub type GetsStored = Box<dyn FnOnce(Stored) + Send>;
+
+type Loads = VecDeque<(Wanted, GetsStored)>;
 
 pub struct Shared {
     pub database: Database,
@@ -39,7 +44,7 @@ pub struct Shared {
     pub time: Arc<FollowedTime>,
     pub state: State,
     queue: Mutex<Queue>,
-    loads: Mutex<VecDeque<Load>>,
+    loads: Mutex<Loads>,
     pub changes: Notify,
     pub consents: Notify,
     pub reads: Notify,
@@ -96,13 +101,13 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn loads(&self) -> MutexGuard<'_, VecDeque<Load>> {
+    pub fn loads(&self) -> MutexGuard<'_, Loads> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a customer be read.
-    pub fn load(&self, customer: &str, reply: Box<dyn FnOnce(Stored) + Send>) {
-        self.loads().push_back(Load { id: customer.to_owned(), reply, due: Instant::now() + PATIENCE });
+    pub fn load(&self, customer: &str, reply: GetsStored) {
+        self.loads().push_back((Wanted { id: customer.to_owned(), due: Instant::now() + PATIENCE }, reply));
         self.reads.notify_one();
     }
 
@@ -157,9 +162,9 @@ impl Shared {
         match receive.recv_timeout(LONG_PATIENCE) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err("the database does not answer".to_owned()),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(self.trouble().map_or_else(|| "the connection to the database was lost".into(), |why| why.to_string()))
-            }
+            Err(RecvTimeoutError::Disconnected) => Err(self
+                .trouble()
+                .map_or_else(|| "the connection to the database was lost".into(), |why| why.to_string())),
         }
     }
 
