@@ -76,7 +76,10 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) fn on(server: &Server, count: usize) -> Self {
         let (home, address) = (tempfile::tempdir().unwrap(), server.schema());
-        migrate(&address, &home.path().join("keys")).unwrap();
+        // On a thread of its own: it waits, and this one answers calls.
+        std::thread::scope(|scope| {
+            scope.spawn(|| migrate(&address, &home.path().join("keys")).unwrap()).join().unwrap()
+        });
         let start = |index| Node::start(home.path(), &address, &format!("node-{index}"));
         let nodes = (0..count).map(start).collect();
         Self { home, address, nodes }
@@ -156,18 +159,21 @@ async fn a_withdrawal_acknowledged_by_one_node_binds_at_the_others() {
     let cluster = Cluster::on(server, 3);
     let [one, other, third] = [0, 1, 2].map(|index| cluster.channel(index));
     for round in 0..20 {
-        tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
-        name(other.clone(), "anna").await.unwrap();
+        // Each has a customer of its own: contacts raise the pressure.
+        let anna = format!("anna-{round}");
+        let anna = anna.as_str();
+        tell(one.clone(), anna, ConsentStatus::Given).await.unwrap();
+        name(other.clone(), anna).await.unwrap();
         for channel in [&one, &other, &third] {
-            assert!(spoke(&ask(channel.clone(), "anna", "phone").await.unwrap()), "round {round}");
+            assert!(spoke(&ask(channel.clone(), anna, "phone").await.unwrap()), "round {round}");
         }
         // The others have the customer in memory, and were asked nothing since.
-        tell(one.clone(), "anna", ConsentStatus::Withdrawn).await.unwrap();
+        tell(one.clone(), anna, ConsentStatus::Withdrawn).await.unwrap();
         for channel in [&other, &third, &one] {
-            assert!(!spoke(&ask(channel.clone(), "anna", "phone").await.unwrap()), "round {round}");
+            assert!(!spoke(&ask(channel.clone(), anna, "phone").await.unwrap()), "round {round}");
         }
+        assert_eq!(records(third.clone(), anna).await.unwrap().len(), 2);
     }
-    assert_eq!(records(third, "anna").await.unwrap().len(), 40);
 }
 
 #[tokio::test]

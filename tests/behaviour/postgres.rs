@@ -113,6 +113,11 @@ impl Server {
 
 /// Runs statements at an address.
 pub(super) fn run(address: &str, statements: &str) -> Vec<String> {
+    // On a thread of its own: the caller's may answer calls.
+    std::thread::scope(|scope| scope.spawn(|| run_here(address, statements)).join().unwrap())
+}
+
+fn run_here(address: &str, statements: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) = tokio_postgres::connect(address, NoTls).await.unwrap();
