@@ -40,7 +40,9 @@ impl DecisionService for DecisionApi {
         let Shared { engine, clock, .. } = &self.0;
         match engine.decide_async(question, clock.now()).await {
             Ok(record) => Ok(Response::new(convert::decision(&record))),
-            Err(EngineError::NotStored(_) | EngineError::NotReadable(_)) if silent => Ok(Response::new(unavailable(clock.now()))),
+            Err(EngineError::NotStored(_) | EngineError::NotReadable(_)) if silent => {
+                Ok(Response::new(unavailable(clock.now())))
+            }
             Err(error) => Err(status(&error)),
         }
     }
