@@ -159,7 +159,7 @@ impl Engine {
     #[must_use]
     pub fn ended_thread(&self) -> Option<&'static str> {
         let log = || self.storage.backend().decision_log()?.ended_thread();
-        self.storage.ledger().ended_thread().or_else(log)
+        self.storage.ledger().ended_thread().or_else(log).or_else(|| self.storage.backend().ended_thread())
     }
 
     /// How many consent records the ledger holds.

@@ -10,7 +10,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::time::Moment;
 use crate::domain::view::Contacts;
 use crate::ledger::Ledger;
-use crate::storage::{Backend, CachedCustomers, Embedded, Stored};
+use crate::storage::{Backend, CachedCustomers, DatabaseCounts, Embedded, Stored};
 use crate::store::codec::StoredRequest;
 use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -90,6 +90,12 @@ impl Engine {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.storage.backend.is_shared()
+    }
+
+    /// What was asked of the database, if there is one.
+    #[must_use]
+    pub fn database_counts(&self) -> Option<&DatabaseCounts> {
+        self.storage.backend.database_counts()
     }
 
     /// The customer store of this machine, if there is one.

@@ -126,6 +126,7 @@ impl Collector for Metrics {
         decisions(page, engine)?;
         page.gauge("customers", "Customers with stored data.", engine.customer_count() as u64)?;
         store(page, engine)?;
+        database(page, engine)?;
         decision_log(page, engine)?;
         said(page, engine)?;
         let help = "Facts that were not stored, because no purpose covered them.";
@@ -245,6 +246,23 @@ fn store(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
     page.gauge("store_trouble", "1 while customers cannot be stored.", u64::from(store.is_failing()))?;
     let help = "1 while every limit counts as used up, because contacts may be lost.";
     page.gauge("limits_assumed_used", help, u64::from(engine.limits_assumed_used().is_some()))
+}
+
+/// The metrics of the database that several nodes share, if there is one.
+fn database(page: &mut Page<'_>, engine: &Engine) -> fmt::Result {
+    let Some(counts) = engine.database_counts() else { return Ok(()) };
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let trouble = u64::from(engine.storage_trouble().is_some());
+    page.gauge("database_trouble", "1 while the database cannot be used.", trouble)?;
+    page.counter("database_statements", "Statements that stored customers.", read(&counts.statements))?;
+    page.counter("database_rows", "Customers stored by them.", read(&counts.rows))?;
+    page.counter("database_checks", "Answers that changed nothing and were checked.", read(&counts.checks))?;
+    page.counter(
+        "database_conflicts",
+        "Changes and checks on a copy that was not the newest.",
+        read(&counts.conflicts),
+    )?;
+    page.counter("database_unknown", "Changes whose outcome was unknown at first.", read(&counts.unknown))
 }
 
 /// The metrics of the decision log, if there is one.

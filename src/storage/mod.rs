@@ -5,8 +5,9 @@
 //! ([`CommitError::Conflict`]); the engine then loads the customer again and repeats the operation. A backend of one
 //! engine need not compare: the engine's copy is always the newest.
 //!
-//! `embedded` keeps customers and consent in files of this machine; `postgres` in a database that several
-//! nodes share; `memory` keeps them in memory, for tests, and is the shortest backend to read. `tests/behaviour/contract.rs` says what each backend must do, and checks it.
+//! `embedded` keeps customers and consent in files of this machine; `postgres` in a database that several nodes share;
+//! `memory` keeps them in memory, for tests, and is the shortest backend to read. `tests/behaviour/contract.rs` says what
+//! each backend must do, and checks it.
 
 mod embedded;
 mod memory;
@@ -15,6 +16,7 @@ mod postgres;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -85,6 +87,16 @@ pub trait Backend: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The name of a thread of the backend that has ended although it must not.
+    fn ended_thread(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What was asked of a database that several engines share.
+    fn database_counts(&self) -> Option<&DatabaseCounts> {
+        None
+    }
+
     /// The stored names, under the ids that customers were stored with.
     ///
     /// # Errors
@@ -124,6 +136,21 @@ pub trait Backend: fmt::Debug + Send + Sync {
     fn files(&self) -> Option<&CustomerStore> {
         None
     }
+}
+
+/// What a node asked of its database since it started.
+#[derive(Debug, Default)]
+pub struct DatabaseCounts {
+    /// Statements that swapped rows.
+    pub statements: AtomicU64,
+    /// Rows that were swapped.
+    pub rows: AtomicU64,
+    /// Answers that changed nothing and were checked.
+    pub checks: AtomicU64,
+    /// Transactions on a copy that was not the newest.
+    pub conflicts: AtomicU64,
+    /// Swaps whose outcome was unknown.
+    pub unknown: AtomicU64,
 }
 
 /// The earliest moment of a change that follows one at `at`: consents of one customer have moments of their own, by which

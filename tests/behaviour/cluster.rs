@@ -10,7 +10,7 @@ use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
 use tactful::grpc::proto::value::Kind;
-use tactful::grpc::proto::{self, ConsentStatus, SilenceReason};
+use tactful::grpc::proto::{self, ConsentStatus};
 use tactful::storage::migrate;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -25,7 +25,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn start(home: &Path, address: &str, name: &str) -> Self {
+    pub(super) fn start(home: &Path, address: &str, (name, environment): (&str, &[(&str, String)])) -> Self {
         let rules = home.join("rules");
         if !rules.exists() {
             fs::create_dir(&rules).unwrap();
@@ -35,6 +35,7 @@ impl Node {
         command.args(["serve", "--listen", "127.0.0.1:0", "--once", "--threads", "1", "--store", address]);
         command.arg("--rules").arg(&rules).arg("--data").arg(home.join(name)).arg("--keys").arg(home.join("keys"));
         let log = fs::File::create(home.join(format!("{name}.log"))).unwrap();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let listening = lines.into_iter().find_map(|line| Some(line.strip_prefix("listening")?.to_owned()));
@@ -80,7 +81,7 @@ impl Cluster {
         std::thread::scope(|scope| {
             scope.spawn(|| migrate(&address, &home.path().join("keys")).unwrap()).join().unwrap()
         });
-        let start = |index| Node::start(home.path(), &address, &format!("node-{index}"));
+        let start = |index| Node::start(home.path(), &address, (&format!("node-{index}"), &[]));
         let nodes = (0..count).map(start).collect();
         Self { home, address, nodes }
     }
@@ -89,10 +90,19 @@ impl Cluster {
         // The old process is gone before the next begins.
         let _old = self.nodes.remove(index);
         drop(_old);
-        self.nodes.insert(index, Node::start(self.home.path(), &self.address, &format!("node-{index}")));
+        let node = Node::start(self.home.path(), &self.address, (&format!("node-{index}"), &[]));
+        self.nodes.insert(index, node);
     }
 
-    fn channel(&self, index: usize) -> Channel {
+    /// Starts another node, which reaches the database by another host.
+    pub(super) fn join(&mut self, host: &str) {
+        let (before, rest) = self.address.split_once('@').unwrap();
+        let address = format!("{before}@{host}/{}", rest.split_once('/').unwrap().1);
+        let name = format!("node-{}", self.nodes.len());
+        self.nodes.push(Node::start(self.home.path(), &address, (&name, &[])));
+    }
+
+    pub(super) fn channel(&self, index: usize) -> Channel {
         self.nodes[index].channel.clone()
     }
 }
@@ -130,7 +140,7 @@ pub(super) async fn records(channel: Channel, customer: &str) -> Result<Vec<Stri
 }
 
 /// Asks until there is an answer: a node needs some time to find its database again.
-async fn until_answered<T, F: Future<Output = Result<T, Status>>>(ask: impl Fn() -> F) -> T {
+pub(super) async fn until_answered<T, F: Future<Output = Result<T, Status>>>(ask: impl Fn() -> F) -> T {
     loop {
         match ask().await {
             Ok(answer) => return answer,
@@ -235,42 +245,4 @@ async fn a_node_that_stood_still_answers_by_what_happened_meanwhile() {
         assert!(!spoke(&waiting.await.unwrap().unwrap()));
         assert!(!spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
     }
-}
-
-#[tokio::test]
-async fn without_the_database_calls_are_refused_and_with_it_they_go_on() {
-    let Some(server) = Server::start() else { return };
-    let cluster = Cluster::on(&server, 2);
-    let [one, other] = [0, 1].map(|index| cluster.channel(index));
-    tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
-    name(one.clone(), "anna").await.unwrap();
-    assert!(spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
-    server.control(true);
-    for channel in [&one, &other] {
-        assert_eq!(ask(channel.clone(), "anna", "phone").await.unwrap_err().code(), Code::Unavailable);
-        let request = proto::DecideRequest {
-            customer_id: "anna".into(),
-            channel: "phone".into(),
-            fallback: proto::Fallback::Silence.into(),
-            ..Default::default()
-        };
-        let answer = DecisionServiceClient::new(channel.clone()).decide(request).await.unwrap().into_inner();
-        assert_eq!(answer.silence.unwrap().reason(), SilenceReason::Unavailable);
-    }
-    let refused = tell(one.clone(), "anna", ConsentStatus::Withdrawn).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unavailable);
-    server.control(false);
-    // It binds at the node that got it, also before it is recorded.
-    assert!(!spoke(&until_answered(|| ask(one.clone(), "anna", "phone")).await));
-    let found = loop {
-        let found = until_answered(|| records(other.clone(), "anna")).await;
-        if found.len() > 1 {
-            break found;
-        }
-    };
-    assert_eq!(found.len(), 2);
-    assert!(!spoke(&until_answered(|| ask(other.clone(), "anna", "phone")).await));
-    until_answered(|| tell(other.clone(), "anna", ConsentStatus::Given)).await;
-    until_answered(|| name(other.clone(), "anna")).await;
-    assert!(spoke(&until_answered(|| ask(one.clone(), "anna", "phone")).await));
 }

@@ -134,13 +134,13 @@ impl Place for InFiles {
 }
 
 /// An engine over a backend.
-fn engine_over(backend: Arc<dyn Backend>, rules: &str, now: Moment) -> Engine {
+pub(super) fn engine_over(backend: Arc<dyn Backend>, rules: &str, now: Moment) -> Engine {
     let sources = Sources::new(vec![SourceFile { path: "rules.yaml".into(), text: rules.into() }]);
     let rules = Arc::new(load(sources, &backend.names().unwrap()).rule_set.unwrap());
     Engine::over(rules, backend, Limits { decisions: 4 << 20 }, now)
 }
 
-fn open(place: &dyn Place) -> Engine {
+pub(super) fn open(place: &dyn Place) -> Engine {
     engine_over(place.open(), RULES, monday())
 }
 
@@ -173,7 +173,7 @@ fn tell(engine: &Engine, request: ConsentRequest, now: Moment) {
     assert!(engine.record_consent(request, now).unwrap().results[0].accepted);
 }
 
-fn give(engine: &Engine, now: Moment) {
+pub(super) fn give(engine: &Engine, now: Moment) {
     tell(engine, consent("anna", "advice", Given), now);
 }
 

@@ -162,8 +162,8 @@ async fn play(server: &Server, cluster: &mut Cluster, (history, seed): (u64, u64
             tokio::task::spawn_blocking(move || run(&address, cut)).await.unwrap();
         }
         Fault::Crash => {
-            server.control(true);
-            server.control(false);
+            server.crash();
+            server.recover();
         }
     }
     let mut seen = Vec::new();

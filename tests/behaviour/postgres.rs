@@ -3,36 +3,46 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use tactful::domain::consent::ConsentStatus::Withdrawn;
 use tactful::engine::Engine;
+use tactful::serve::metrics::exposition;
 use tactful::storage::{Backend, Postgres, migrate};
 use tokio_postgres::NoTls;
 
 use super::contract::{Held, Place};
+use super::support::{consent, folder};
 
 /// A server, which ends when the process does: its shell waits for the end of its input.
 pub(super) struct Server {
     _shell: Mutex<Child>,
-    pub(super) port: u16,
-    pub(super) folder: PathBuf,
+    folder: PathBuf,
     programs: PathBuf,
 }
 
-/// Runs a script as somebody whom PostgreSQL accepts: it refuses to run as root.
+/// Consents and contacts wait for the disk as they do in production; the socket is in a folder of the test's own, so that
+/// no other process can take the server's place while it is down.
+const SETTINGS: &str = "-c listen_addresses= -c wal_writer_delay=10ms -c shared_buffers=64MB -c max_connections=200";
+
+/// Runs a script as a user whom PostgreSQL accepts: it refuses to run as root. What ends the test's process group does not
+/// end the script.
 fn unprivileged(script: &str) -> Command {
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = if is_root { Command::new("runuser") } else { Command::new("sh") };
-    if is_root {
-        let known = |name: &&str| Command::new("id").arg(name).output().unwrap().status.success();
-        let user = ["postgres", "nobody"].into_iter().find(known).expect("a user who is not root");
-        command.args(["-u", user, "--", "sh"]);
+    let number = |arguments: [&str; 2]| {
+        let output = Command::new("id").args(arguments).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
+    };
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).current_dir("/tmp").process_group(0);
+    if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
+        let ids = |user| Some((number(["-u", user])?, number(["-g", user])?));
+        let (user, group) = ["postgres", "nobody"].into_iter().find_map(ids).expect("a user who is not root");
+        command.uid(user).gid(group);
     }
-    command.args(["-c", script]).current_dir("/tmp");
     command
 }
 
@@ -48,67 +58,79 @@ fn programs() -> Option<PathBuf> {
 impl Server {
     /// Starts a server of its own.
     pub(super) fn start() -> Option<Self> {
-        let programs = programs()?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let bin = programs.display();
-        let made = unprivileged("mktemp -d /tmp/tactful-postgres.XXXXXX").output().unwrap();
-        let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
-        let at = folder.display();
-        let settings = format!(
-            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c wal_writer_delay=10ms \
-             -c shared_buffers=64MB -c max_connections=200 -c restart_after_crash=on"
-        );
-        // Whatever ends this process ends the server and removes its files.
-        let script = format!(
-            "trap '' INT; {bin}/initdb -D {at}/data -U tactful -A trust --no-sync >{at}/initdb 2>&1 && \
-             {bin}/pg_ctl -D {at}/data -w -l {at}/log -o \"{settings}\" start >/dev/null; echo started; cat >/dev/null; \
-             {bin}/pg_ctl -D {at}/data -w -m immediate stop >/dev/null 2>&1; rm -rf {at}"
-        );
-        let mut shell = unprivileged(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.as_mut().unwrap()), &mut line).unwrap();
-        assert_eq!(line, "started\n");
-        let server = Self { _shell: Mutex::new(shell), port, folder, programs };
-        let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
-        assert!(server.answers(), "{log}");
-        Some(server)
-    }
-
-    /// The server that tests share; none if this machine has none.
-    pub(super) fn shared() -> Option<&'static Self> {
-        static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-        let server = SERVER.get_or_init(Self::start).as_ref();
+        let server = Self::start_where_installed();
         if server.is_none() {
             drop(writeln!(std::io::stderr(), "skipped: no PostgreSQL here (TACTFUL_POSTGRES names its programs)"));
         }
         server
     }
 
-    fn answers(&self) -> bool {
-        std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    fn start_where_installed() -> Option<Self> {
+        let programs = programs()?;
+        let bin = programs.display();
+        let made = unprivileged("mktemp -d /tmp/tactful-postgres.XXXXXX").output().unwrap();
+        let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
+        let at = folder.display();
+        // However this process ends, its end stops the server and removes its files.
+        let script = format!(
+            "{bin}/initdb -D {at}/data -U tactful -A trust --no-sync >{at}/initdb 2>&1 && {}; echo started; cat >/dev/null; \
+             {bin}/pg_ctl -D {at}/data -w -m immediate stop >/dev/null 2>&1; rm -rf {at}",
+            start_script(&programs, &folder)
+        );
+        let mut shell = unprivileged(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.as_mut().unwrap()), &mut line).unwrap();
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(line == "started\n" && folder.join(SOCKET).exists(), "no server: {log}");
+        Some(Self { _shell: Mutex::new(shell), folder, programs })
     }
 
-    /// Stops the server at once, or starts it again.
-    pub(super) fn control(&self, stop: bool) {
+    /// The server that tests share; none if this machine has none.
+    pub(super) fn shared() -> Option<&'static Self> {
+        static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+        SERVER.get_or_init(Self::start).as_ref()
+    }
+
+    /// Stops the server as a crash would.
+    pub(super) fn crash(&self) {
         let (bin, at) = (self.programs.display(), self.folder.display());
-        let script = if stop {
-            format!("{bin}/pg_ctl -D {at}/data -w -m immediate stop >/dev/null 2>&1")
-        } else {
-            let settings = format!(
-                "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= -c wal_writer_delay=10ms",
-                self.port
-            );
-            format!("{bin}/pg_ctl -D {at}/data -w -l {at}/log -o \"{settings}\" start >/dev/null 2>&1")
-        };
-        assert!(unprivileged(&script).status().unwrap().success(), "{script}");
+        self.run(&format!("{bin}/pg_ctl -D {at}/data -w -m immediate stop >/dev/null 2>&1"));
+    }
+
+    /// Starts the server that was stopped.
+    pub(super) fn recover(&self) {
+        self.run(&start_script(&self.programs, &self.folder));
+    }
+
+    fn run(&self, script: &str) {
+        assert!(
+            unprivileged(script).status().unwrap().success(),
+            "{script}: {}",
+            fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        );
+    }
+
+    /// The socket that the server listens on.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.join(SOCKET)
     }
 
     /// The address of a new schema.
     pub(super) fn schema(&self) -> String {
         static SCHEMAS: AtomicU64 = AtomicU64::new(0);
         let name = format!("t{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
-        format!("postgres://tactful@127.0.0.1:{}/postgres?options=-csearch_path%3D{name}", self.port)
+        let host = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://tactful@{host}/postgres?options=-csearch_path%3D{name}")
     }
+}
+
+/// The name of the socket in the server's folder.
+const SOCKET: &str = ".s.PGSQL.5432";
+
+fn start_script(programs: &Path, folder: &Path) -> String {
+    let (bin, at) = (programs.display(), folder.display());
+    let settings = format!("{SETTINGS} -c unix_socket_directories={at}");
+    format!("{bin}/pg_ctl -D {at}/data -w -l {at}/log -o \"{settings}\" start >/dev/null 2>&1")
 }
 
 /// Runs statements at an address.
@@ -211,4 +233,70 @@ impl Place for InPostgres {
     fn kill(&self, engine: Engine) {
         drop(engine);
     }
+}
+
+#[test]
+fn the_metrics_of_the_database_are_documented() {
+    let Some(place) = InPostgres::new() else { return };
+    let engine = Arc::new(super::contract::open(&place));
+    let page = exposition(&engine, None);
+    let names = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+    let found: Vec<_> = names.filter(|name| name.starts_with("tactful_database")).collect();
+    let text = fs::read_to_string(folder("docs/cluster.md")).unwrap();
+    let told = text.lines().filter_map(|line| line.strip_prefix("| `tactful_")?.split('`').next());
+    let told: Vec<_> = told.map(|name| format!("tactful_{}", name.trim_end_matches("_total"))).collect();
+    assert_eq!(told, found);
+}
+
+#[test]
+fn consents_wait_for_the_disk_whatever_the_role_is_set_to() {
+    let Some(place) = InPostgres::new() else { return };
+    let role = format!("relaxed{}", std::process::id());
+    run(&place.address, &format!("CREATE ROLE {role} SUPERUSER LOGIN; ALTER ROLE {role} SET synchronous_commit = off"));
+    let address = place.address.replace("tactful@", &format!("{role}@"));
+    let backend = Arc::new(Postgres::open(&address, &place.keys(), place.home.path()).unwrap());
+    let engine = super::contract::engine_over(backend, super::keeping::RULES, super::support::monday());
+    super::contract::give(&engine, super::keeping::later(0));
+    // The trigger notes how the transaction that stores a record commits.
+    let note = "CREATE TABLE how (setting text); CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+        INSERT INTO how VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$; \
+        CREATE TRIGGER note BEFORE INSERT ON frame FOR EACH ROW EXECUTE FUNCTION note()";
+    run(&place.address, note);
+    engine.record_consent(consent("anna", "advice", Withdrawn), super::keeping::later(1)).unwrap();
+    assert_eq!(run(&place.address, "SELECT setting FROM how"), ["on"]);
+}
+
+#[test]
+fn a_schema_of_a_later_version_is_refused_and_not_changed() {
+    let Some(place) = InPostgres::new() else { return };
+    let tactful = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+        command.args(arguments).args(["--store", &place.address, "--keys"]).arg(place.keys());
+        command.current_dir(place.home.path()).output().unwrap()
+    };
+    let migrated = tactful(&["store", "migrate"]);
+    assert_eq!(String::from_utf8_lossy(&migrated.stdout), "schema     version 1 already\n");
+    run(&place.address, "UPDATE store SET schema = 99");
+    for arguments in [["store", "migrate"], ["serve", "--once"]] {
+        let refused = tactful(&arguments);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("schema of the database is version 99"), "{told}");
+        assert!(told.contains("start the version of this program that made it"), "{told}");
+    }
+    assert_eq!(run(&place.address, "SELECT schema FROM store"), ["99"]);
+}
+
+#[test]
+fn a_role_needs_only_its_own_schema() {
+    let Some(server) = Server::shared() else { return };
+    let (owner, role) = (server.schema(), format!("plain{}", std::process::id()));
+    run(&owner, &format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role}"));
+    let (before, _) = owner.split_once("?options").unwrap();
+    let address = format!("{}?options=-csearch_path%3D{role}", before.replace("tactful@", &format!("{role}@")));
+    let home = tempfile::tempdir().unwrap();
+    migrate(&address, &home.path().join("keys")).unwrap();
+    let backend = Arc::new(Postgres::open(&address, &home.path().join("keys"), home.path()).unwrap());
+    let engine = super::contract::engine_over(backend, super::keeping::RULES, super::support::monday());
+    super::contract::give(&engine, super::keeping::later(0));
+    assert_eq!(engine.consent_records("anna").unwrap().len(), 1);
 }

@@ -10,8 +10,9 @@ use super::queue::{Body, Swap, Waiter};
 use super::shared::{PATIENCE, Shared};
 use crate::domain::consent::ConsentRecord;
 use crate::ledger::LedgerError;
-use crate::storage::{CommitError, Recorded};
+use crate::storage::CommitError;
 use crate::store::{Held, Version};
+use crate::sync::block_on;
 
 /// How often records are offered to a row that others change.
 const ATTEMPTS: usize = 50;
@@ -44,7 +45,8 @@ pub fn record(shared: &Arc<Shared>, customer: &str, records: &[ConsentRecord]) -
         let swap = Swap { base, minted, newest, key, is_new_key, body, consent, waiters, due };
         shared.queue().submit(customer, swap);
         shared.consents.notify_one();
-        match wait(answer) {
+        let ended = || Err(CommitError::Store("the thread that talks to the database has ended".into()));
+        match block_on(answer).unwrap_or_else(|_| ended()) {
             Ok(recorded) => return Ok(recorded.position),
             Err(CommitError::Conflict) => {}
             Err(CommitError::Ledger(error)) => return Err(error),
@@ -52,16 +54,4 @@ pub fn record(shared: &Arc<Shared>, customer: &str, records: &[ConsentRecord]) -
         }
     }
     Err(unavailable("the customer is changed all the time".into()))
-}
-
-/// Waits for an answer on this thread.
-fn wait(mut answer: oneshot::Receiver<Result<Recorded, CommitError>>) -> Result<Recorded, CommitError> {
-    let ended = || Err(CommitError::Store("the thread that talks to the database has ended".into()));
-    loop {
-        match answer.try_recv() {
-            Ok(answer) => return answer,
-            Err(oneshot::error::TryRecvError::Empty) => std::thread::sleep(std::time::Duration::from_millis(1)),
-            Err(oneshot::error::TryRecvError::Closed) => return ended(),
-        }
-    }
 }

@@ -18,6 +18,10 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// After which silence of the network a connection counts as lost.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Commits wait for the disk, whatever the role or the server says; a setting that waits for more stays.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+
 /// Where a database is, and who connects to it.
 #[derive(Clone)]
 pub struct Database {
@@ -95,9 +99,7 @@ impl Database {
         let client = self.connect().await?;
         // Nobody cancels a commit that waits for a standby: it would be committed all the same.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '1s'").await?;
-        if !synchronous {
-            client.batch_execute("SET synchronous_commit = off").await?;
-        }
+        client.batch_execute(if synchronous { DURABLE } else { "SET synchronous_commit = off" }).await?;
         Ok(client)
     }
 }

@@ -1,19 +1,16 @@
 //! The thread that talks to the database, and what is asked outside of the lanes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::types::ToSql;
 
 use super::lanes::{Link, run_lane, run_reads};
 use super::person;
 use super::queue::Lane;
-use super::seen::Seen;
 use super::shared::{Job, Shared};
 use crate::ledger::KeyName;
 use crate::storage::Page;
@@ -28,33 +25,28 @@ const LAST: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the system cannot start a thread.
-pub fn start(
-    shared: Arc<Shared>,
-    jobs: UnboundedReceiver<(Job, Instant)>,
-    data: PathBuf,
-) -> std::io::Result<JoinHandle<()>> {
+pub fn start(shared: Arc<Shared>, jobs: UnboundedReceiver<(Job, Instant)>) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
         runtime.block_on(async move {
-            let lanes = [Lane::Changes, Lane::Consents].map(|lane| tokio::spawn(run_lane(Arc::clone(&shared), lane)));
-            let reads = tokio::spawn(run_reads(Arc::clone(&shared)));
-            let jobs = tokio::spawn(run_jobs(Arc::clone(&shared), jobs));
-            let look = tokio::spawn(look(Arc::clone(&shared), Seen::read(&data)));
-            let end = async {
-                for task in lanes {
-                    drop(task.await);
-                }
-                drop(reads.await);
-            };
-            while !shared.state.closed.load(Ordering::Acquire) {
-                tokio::time::sleep(LOOK / 10).await;
+            let (mut lanes, mut beside) = (JoinSet::new(), JoinSet::new());
+            for lane in [Lane::Changes, Lane::Consents] {
+                lanes.spawn(run_lane(Arc::clone(&shared), lane));
+            }
+            lanes.spawn(run_reads(Arc::clone(&shared)));
+            beside.spawn(run_jobs(Arc::clone(&shared), jobs));
+            beside.spawn(look(Arc::clone(&shared)));
+            tokio::select! {
+                () = shared.closing.notified() => {}
+                // One that ends by itself has panicked: this thread ends, and the server stops.
+                _ = lanes.join_next() => return,
+                _ = beside.join_next() => return,
             }
             for notify in [&shared.changes, &shared.consents, &shared.reads] {
                 notify.notify_one();
             }
+            let end = async { while lanes.join_next().await.is_some() {} };
             drop(tokio::time::timeout(LAST, end).await);
-            jobs.abort();
-            look.abort();
         });
     };
     thread::Builder::new().name("database".into()).spawn(run)
@@ -72,11 +64,11 @@ async fn run_jobs(shared: Arc<Shared>, mut jobs: UnboundedReceiver<(Job, Instant
     }
 }
 
-/// Looks at the database now and then: whether it answers, is no older copy, and how far its ledger is.
-async fn look(shared: Arc<Shared>, mut seen: Seen) {
+/// Looks at the database now and then.
+async fn look(shared: Arc<Shared>) {
     let mut link = Link::new(&shared, true);
     loop {
-        match look_once(&shared, &mut link, &mut seen).await {
+        match look_once(&shared, &mut link).await {
             Ok(()) => shared.set_trouble(None),
             Err(why) => shared.set_trouble(Some(&why)),
         }
@@ -84,34 +76,13 @@ async fn look(shared: Arc<Shared>, mut seen: Seen) {
     }
 }
 
-async fn look_once(shared: &Shared, link: &mut Link, seen: &mut Seen) -> Result<(), String> {
+async fn look_once(shared: &Shared, link: &mut Link) -> Result<(), String> {
     let session = link.session().await?;
-    let statement = "SELECT size, erasures, (extract(epoch FROM clock_timestamp()) * 1000)::int8, \
-        (SELECT max(revision) FROM rules WHERE hash = (SELECT hash FROM rules WHERE revision = $1)) FROM ledger_head";
-    let rules = shared.state.rules.load(Ordering::Acquire);
-    let parameters: [&(dyn ToSql + Sync); 1] = [&rules];
-    let asked = session.client.query_one(statement, &parameters);
-    let row = match tokio::time::timeout(super::shared::PATIENCE, asked).await {
-        Ok(Ok(row)) => row,
-        Ok(Err(error)) => {
-            link.drop_session();
-            return Err(super::database::chain(&error));
-        }
-        Err(_) => {
-            link.drop_session();
-            return Err("the database does not answer in time".to_owned());
-        }
-    };
-    let found = (row.get::<_, i64>(0).cast_unsigned(), row.get::<_, i64>(1).cast_unsigned());
-    shared.follow(row.get(2));
-    if let Some(newest) = row.get::<_, Option<i64>>(3) {
-        // The rules in force here may have been put in force again.
-        shared.state.rules.fetch_max(newest, Ordering::AcqRel);
+    let looked = shared.look(&session.client).await;
+    if looked.is_err() {
+        link.drop_session();
     }
-    seen.check(found)?;
-    shared.state.size.store(found.0, Ordering::Release);
-    seen.note(found);
-    Ok(())
+    looked
 }
 
 /// Stored customers in the order of their ids.

@@ -6,22 +6,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::Error;
+use tokio_postgres::{Client, Error};
 
 use super::batch::Batch;
 use super::database::{Session, Trouble, chain};
 use super::person;
 use super::queue::{Check, Lane, Swap};
-use super::shared::{GetsStored, PATIENCE, Shared, Wanted};
+use super::shared::{GetsStored, PATIENCE, SLOW, Shared, Wanted};
 use crate::ledger::LedgerError;
 use crate::storage::{CommitError, Recorded};
 use crate::store::Version;
 
 /// The most customers in one statement.
 const MOST: usize = 500;
+/// How long a statement waits before it is sent again on another connection.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection that is made when it is needed.
 pub struct Link {
@@ -40,18 +43,21 @@ impl Link {
         if let Some(session) = self.session.as_ref().filter(|session| !session.client.is_closed()) {
             return Ok(Arc::clone(session));
         }
-        let connected = timeout(PATIENCE, self.shared.database.session(self.synchronous)).await;
-        let why = match connected {
-            Ok(Ok(client)) => {
-                let session = Arc::new(Session::new(client));
-                self.session = Some(Arc::clone(&session));
-                return Ok(session);
+        let connected = timeout(PATIENCE, self.connect()).await.unwrap_or_else(|_| Err(SLOW.to_owned()));
+        match connected {
+            Ok(client) => Ok(Arc::clone(self.session.insert(Arc::new(Session::new(client))))),
+            Err(why) => {
+                self.shared.set_trouble(Some(&why));
+                Err(why)
             }
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "the database does not answer in time".to_owned(),
-        };
-        self.shared.set_trouble(Some(&why));
-        Err(why)
+        }
+    }
+
+    /// A connection to a database that this node may use: it may be another one than before.
+    async fn connect(&self) -> Result<Client, String> {
+        let client = self.shared.database.session(self.synchronous).await.map_err(|error| chain(&error))?;
+        self.shared.look(&client).await?;
+        Ok(client)
     }
 
     /// Drops the connection: the next use makes another one.
@@ -121,7 +127,7 @@ async fn commit(shared: &Shared, link: &mut Link, swaps: &[(CompactString, Swap)
     let now = Instant::now();
     let due = swaps.iter().map(|(_, swap)| swap.due).max().unwrap_or(now);
     if due <= now {
-        return Err(unavailable("the database does not answer in time"));
+        return Err(unavailable(SLOW));
     }
     let batch = Batch::seal(shared, swaps).map_err(|error| CommitError::Store(error.to_string()))?;
     let (mut again, mut why) = (false, String::new());
@@ -131,7 +137,7 @@ async fn commit(shared: &Shared, link: &mut Link, swaps: &[(CompactString, Swap)
             Err(why) if !again => return Err(unavailable(&why)),
             Err(found) => {
                 why = found;
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
@@ -152,6 +158,7 @@ async fn commit(shared: &Shared, link: &mut Link, swaps: &[(CompactString, Swap)
                     link.drop_session();
                     shared.count(|counts| &counts.unknown, swaps.len());
                     (again, why) = (true, chain(&error));
+                    tokio::time::sleep(PAUSE).await;
                 }
             },
             Err(_) => {
@@ -161,7 +168,7 @@ async fn commit(shared: &Shared, link: &mut Link, swaps: &[(CompactString, Swap)
             }
         }
     }
-    let why = if why.is_empty() { "the database does not answer in time".to_owned() } else { why };
+    let why = if why.is_empty() { SLOW.to_owned() } else { why };
     Err(unavailable(&format!("{why}; whether it was stored is not known")))
 }
 
@@ -227,7 +234,7 @@ async fn read(shared: &Shared, link: &mut Link, (checks, loads): (&[Check], &[Wa
             Ok(Err(_)) => link.drop_session(),
             Err(_) => {
                 link.drop_session();
-                return Err("the database does not answer in time".to_owned());
+                return Err(SLOW.to_owned());
             }
         }
     }

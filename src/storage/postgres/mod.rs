@@ -26,8 +26,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{
-    Backend, Cache, CommitError, Durability, Loading, Page, Pending, Recorded, StateChange, Stored, Transaction,
-    next_moment,
+    Backend, Cache, CommitError, DatabaseCounts, Durability, Loading, Page, Pending, Recorded, StateChange, Stored,
+    Transaction, next_moment,
 };
 use crate::clock::FollowedTime;
 use crate::domain::id::Vocabulary;
@@ -37,6 +37,7 @@ use crate::store::{Held, StoreError, Version};
 use database::Database;
 use ledger::PostgresLedger;
 use queue::{Body, Swap, Waiter};
+use seen::Seen;
 use shared::{GetsStored, PATIENCE, Shared};
 
 pub use error::{DatabaseError, SCHEMA};
@@ -59,12 +60,12 @@ impl Postgres {
     pub fn open(address: &str, keys: &Path, data: &Path) -> Result<Self, DatabaseError> {
         let (database, keyring) = (Database::parse(address)?, Keyring::open(keys, false)?);
         let (jobs, todo) = tokio::sync::mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new((database, keyring), Arc::new(FollowedTime::default()), jobs));
-        let thread = jobs::start(Arc::clone(&shared), todo, data.to_owned())?;
+        let seen = Seen::open(data).map_err(DatabaseError::Unusable)?;
+        let shared = Arc::new(Shared::new((database, keyring), seen, jobs));
+        schema::check(&shared, keys)?;
+        let thread = jobs::start(Arc::clone(&shared), todo)?;
         let ledger: Arc<dyn Ledger> = Arc::new(PostgresLedger::new(Arc::clone(&shared)));
-        let opened = Self { shared, ledger, thread: Some(thread) };
-        schema::check(&opened.shared, keys, data)?;
-        Ok(opened)
+        Ok(Self { shared, ledger, thread: Some(thread) })
     }
 
     /// The time of the database.
@@ -126,9 +127,7 @@ impl Drop for Postgres {
     /// Waits until what was begun has ended.
     fn drop(&mut self) {
         self.shared.state.closed.store(true, Ordering::Release);
-        for notify in [&self.shared.changes, &self.shared.consents, &self.shared.reads] {
-            notify.notify_one();
-        }
+        self.shared.closing.notify_one();
         // A thread that panicked has nothing left to do.
         drop(self.thread.take().map(JoinHandle::join));
     }
@@ -206,5 +205,13 @@ impl Backend for Postgres {
 
     fn trouble(&self) -> Option<String> {
         self.shared.trouble().map(|trouble| trouble.to_string())
+    }
+
+    fn ended_thread(&self) -> Option<&'static str> {
+        self.thread.as_ref().filter(|thread| thread.is_finished()).map(|_| "database")
+    }
+
+    fn database_counts(&self) -> Option<&DatabaseCounts> {
+        Some(&self.shared.state.counts)
     }
 }

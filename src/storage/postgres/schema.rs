@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use super::database::{Database, chain};
 use super::error::{DatabaseError, SCHEMA};
-use super::seen::Seen;
 use super::shared::Shared;
 use crate::domain::id::Vocabulary;
 use crate::ledger::Keyring;
@@ -82,15 +81,14 @@ fn check_server(version: &str) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// With the reason.
-pub fn check(shared: &Arc<Shared>, keys: &Path, data: &Path) -> Result<(), DatabaseError> {
+pub fn check(shared: &Shared, keys: &Path) -> Result<(), DatabaseError> {
     // Before the schema is known, no session can be prepared.
-    let database = shared.database.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let unusable = |error: tokio_postgres::Error| DatabaseError::Unusable(chain(&error));
-    let (version, schema, fingerprint, found) = runtime.block_on(async {
-        let client = database.connect().await.map_err(unusable)?;
+    runtime.block_on(async {
+        let client = shared.database.connect().await.map_err(unusable)?;
         let row = client.query_one("SHOW server_version_num", &[]).await.map_err(unusable)?;
-        let version: String = row.get(0);
+        check_server(row.get(0))?;
         let exists = client.query_one("SELECT to_regclass('store') IS NOT NULL", &[]).await.map_err(unusable)?;
         if !exists.get::<_, bool>(0) {
             return Err(DatabaseError::Schema { found: 0 });
@@ -100,20 +98,11 @@ pub fn check(shared: &Arc<Shared>, keys: &Path, data: &Path) -> Result<(), Datab
         if schema != SCHEMA {
             return Err(DatabaseError::Schema { found: schema });
         }
-        let head = client.query_one("SELECT size, erasures FROM ledger_head", &[]).await.map_err(unusable)?;
-        let head = (head.get::<_, i64>(0).cast_unsigned(), head.get::<_, i64>(1).cast_unsigned());
-        Ok((version, schema, row.get::<_, Vec<u8>>(1), head))
-    })?;
-    check_server(&version)?;
-    debug_assert_eq!(schema, SCHEMA);
-    if fingerprint != shared.keys.fingerprint() {
-        return Err(DatabaseError::OtherKeys(keys.display().to_string()));
-    }
-    Seen::read(data).check(found).map_err(DatabaseError::Unusable)?;
-    shared.state.size.store(found.0, Ordering::Release);
-    // What was in trouble before the schema was known.
-    shared.set_trouble(None);
-    Ok(())
+        if row.get::<_, Vec<u8>>(1) != shared.keys.fingerprint() {
+            return Err(DatabaseError::OtherKeys(keys.display().to_string()));
+        }
+        shared.look(&client).await.map_err(DatabaseError::Unusable)
+    })
 }
 
 /// The stored names.

@@ -10,16 +10,21 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
 
 use super::database::{Database, Session, chain};
 use super::queue::{Lane, Queue};
+use super::seen::{Position, Seen};
 use crate::clock::FollowedTime;
 use crate::domain::time::Moment;
 use crate::ledger::Keyring;
-use crate::storage::Stored;
+use crate::storage::{DatabaseCounts, Stored};
 
 /// How long a call waits for the database.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+/// Why a call is given up.
+pub const SLOW: &str = "the database does not answer in time";
 /// How long commands and tasks of the node wait, which read much.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,11 +48,13 @@ pub struct Shared {
     pub keys: Keyring,
     pub time: Arc<FollowedTime>,
     pub state: State,
+    seen: Mutex<Seen>,
     queue: Mutex<Queue>,
     loads: Mutex<Loads>,
     pub changes: Notify,
     pub consents: Notify,
     pub reads: Notify,
+    pub closing: Notify,
     pub jobs: UnboundedSender<(Job, Instant)>,
 }
 
@@ -63,21 +70,7 @@ pub struct State {
     pub rules: AtomicI64,
     /// Whether the names of the rules in force here are stored.
     pub named: AtomicBool,
-    pub counts: Counts,
-}
-
-/// Counters since the node started.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Statements that swapped rows, and the rows.
-    pub statements: AtomicU64,
-    pub rows: AtomicU64,
-    /// Answers that changed nothing and were checked.
-    pub checks: AtomicU64,
-    /// Transactions on a copy that was not the newest.
-    pub conflicts: AtomicU64,
-    /// Swaps whose outcome was unknown, so that they were sent again.
-    pub unknown: AtomicU64,
+    pub counts: DatabaseCounts,
 }
 
 impl std::fmt::Debug for Shared {
@@ -87,14 +80,15 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub fn new(
-        (database, keys): (Database, Keyring),
-        time: Arc<FollowedTime>,
-        jobs: UnboundedSender<(Job, Instant)>,
-    ) -> Self {
-        let (changes, consents, reads) = (Notify::new(), Notify::new(), Notify::new());
+    pub fn new((database, keys): (Database, Keyring), seen: Seen, jobs: UnboundedSender<(Job, Instant)>) -> Self {
+        let (time, seen) = (Arc::new(FollowedTime::default()), Mutex::new(seen));
+        let [changes, consents, reads, closing] = [(); 4].map(|()| Notify::new());
         let (queue, loads, state) = (Mutex::default(), Mutex::default(), State::default());
-        Self { database, keys, time, state, queue, loads, changes, consents, reads, jobs }
+        Self { database, keys, time, state, seen, queue, loads, changes, consents, reads, closing, jobs }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -168,13 +162,50 @@ impl Shared {
         }
     }
 
+    /// Looks at the database: whether it is no older copy of what this node has seen, how far its ledger is, what time it is.
+    ///
+    /// # Errors
+    /// When it does not answer, or must not be used.
+    pub async fn look(&self, client: &Client) -> Result<(), String> {
+        let statement = format!(
+            "SELECT {}, coalesce((SELECT encode(leaf, 'hex') FROM frame WHERE position = $2), ''), \
+            (extract(epoch FROM clock_timestamp()) * 1000)::int8, \
+            (SELECT max(revision) FROM rules WHERE hash = (SELECT hash FROM rules WHERE revision = $1)) \
+            FROM ledger_head AS h",
+            Position::COLUMNS
+        );
+        let (size, time, newest) = loop {
+            let rules = self.state.rules.load(Ordering::Acquire);
+            let records = self.seen().records();
+            let parameters: [&(dyn ToSql + Sync); 2] = [&rules, &records.cast_signed()];
+            let asked = tokio::time::timeout(PATIENCE, client.query_one(&statement, &parameters)).await;
+            let row = asked.map_err(|_| SLOW)?.map_err(|error| chain(&error))?;
+            let read = || Ok((Position::read(&row)?, row.try_get(5)?, row.try_get(6)?, row.try_get(7)?));
+            let (position, then, time, newest) = read().map_err(|error: Error| chain(&error))?;
+            let mut seen = self.seen();
+            // If another task has looked since, the leaf is not the one to compare.
+            if seen.records() == records {
+                let size = position.records;
+                seen.check(position, then)?;
+                break (size, time, newest);
+            }
+        };
+        self.follow(time);
+        if let Some(newest) = newest {
+            // The rules in force here may have been put in force again.
+            self.state.rules.fetch_max(newest, Ordering::AcqRel);
+        }
+        self.state.size.fetch_max(size, Ordering::AcqRel);
+        Ok(())
+    }
+
     /// Notes the time of the database.
     pub fn follow(&self, milliseconds: i64) {
         self.time.follow(Moment(milliseconds));
     }
 
     /// Adds to a counter.
-    pub fn count(&self, counter: impl Fn(&Counts) -> &AtomicU64, by: usize) {
+    pub fn count(&self, counter: impl Fn(&DatabaseCounts) -> &AtomicU64, by: usize) {
         counter(&self.state.counts).fetch_add(by as u64, Ordering::Relaxed);
     }
 }
