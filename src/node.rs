@@ -175,6 +175,12 @@ impl Node {
         self.reopening.clone()
     }
 
+    /// The database that other nodes use, too, if the node uses one.
+    #[must_use]
+    pub fn database(&self) -> Option<Arc<Postgres>> {
+        self.database.clone()
+    }
+
     /// The database's time, if the node uses one.
     #[must_use]
     pub fn time(&self) -> Option<Arc<FollowedTime>> {

@@ -95,6 +95,15 @@ fn too_much(what: &str) -> io::Error {
 }
 
 impl RuleFiles {
+    /// The readable files: each by its path below the folder, and its text.
+    #[must_use]
+    pub fn below_folder(&self) -> Vec<(String, String)> {
+        let unreadable = |path: &str| self.failures.iter().any(|failure| failure.path == path);
+        let below = |path: &str| path.strip_prefix(&self.root).unwrap_or(path).trim_start_matches('/').to_owned();
+        let files = self.files.iter().filter(|file| !unreadable(&file.path));
+        files.map(|file| (below(&file.path), file.text.clone())).collect()
+    }
+
     /// The files as sources, and the diagnostics of unreadable ones.
     #[must_use]
     pub fn sources(self) -> (Sources, Vec<Diagnostic>) {

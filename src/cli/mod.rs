@@ -31,6 +31,7 @@ pub mod render;
 mod replay;
 mod report;
 mod restore;
+mod rules;
 mod schema;
 mod serve;
 mod simulate;
@@ -81,6 +82,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Store(store::Store),
+    Rules(rules::Rules),
     Token(token::Token),
     Clock(clock::Clock),
     Audit(audit::Audit),
@@ -188,6 +190,7 @@ impl Command {
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Store(command) => command.run(),
+            Self::Rules(command) => command.run(),
             Self::Token(command) => command.run(),
             Self::Clock(command) => command.run(),
             Self::Audit(command) => command.run(),

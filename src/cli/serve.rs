@@ -4,6 +4,7 @@ mod door;
 mod stop_signal;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -35,12 +36,16 @@ use crate::serve::reload::{Reloader, RuleFolder};
 use crate::serve::transport::Transport;
 use crate::serve::write_behind::WriteBehind;
 use crate::serve::{Parts, ServeError, serve};
+use crate::storage::Postgres;
 use crate::telemetry::{self, LevelFilter, LogFormat};
 
 /// If the clock is further ahead of the newest record at the start, it may be wrong: nothing is deleted for a while.
 const AHEAD: Period = Period::DAY;
 /// How long nothing is deleted then, in which an operator can notice.
 const HOLD: Period = Period(60 * 60_000);
+
+/// How often a node looks for newer published rules.
+const FOLLOW: Duration = Duration::from_secs(1);
 
 /// Start the server
 #[derive(Debug, Args)]
@@ -61,6 +66,9 @@ pub(super) struct Serve {
     /// everything is kept in the data folder
     #[arg(long, value_name = "URL", env = "TACTFUL_STORE", hide_env_values = true)]
     store: Option<String>,
+    /// Take the rules from the database, where `tactful rules publish` puts them, and not from a folder
+    #[arg(long, env = "TACTFUL_PUBLISHED_RULES", requires = "store")]
+    published_rules: bool,
     /// File with a checkpoint that the ledger must contain, kept in another place
     #[arg(long, env = "TACTFUL_EXPECT_HEAD", value_name = "FILE")]
     expect_head: Option<PathBuf>,
@@ -136,6 +144,22 @@ impl From<Level> for LevelFilter {
     }
 }
 
+/// Takes newer published rules, until dropped; their folder is watched like any other.
+async fn follow_rules(database: Arc<Postgres>, folder: PathBuf) -> Infallible {
+    let mut failed = false;
+    loop {
+        tokio::time::sleep(FOLLOW).await;
+        let (database, folder) = (Arc::clone(&database), folder.clone());
+        let taken = tokio::task::spawn_blocking(move || database.take_rules(&folder)).await;
+        let error =
+            taken.map_err(|error| error.to_string()).and_then(|taken| taken.map_err(|error| error.to_string())).err();
+        if let Some(error) = error.as_ref().filter(|_| !failed) {
+            tracing::warn!(error, "published rules cannot be taken; those before stay");
+        }
+        failed = error.is_some();
+    }
+}
+
 impl Serve {
     /// Refuses settings that do not fit together.
     pub(super) fn check(&self) -> Result<(), Failure> {
@@ -171,16 +195,29 @@ impl Serve {
             Some(address) => open_database(&self.ledger, address)?,
             None => open_node(&self.ledger, self.expect_head.as_ref(), log)?,
         };
-        let rules = self.load_rules(&node.vocabulary)?;
+        let published = self.take_rules(&node)?;
+        let rules = self.load_rules(&node.vocabulary, published.as_ref())?;
         // Calls are answered by separate threads; this one accepts connections and runs the background tasks.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("no threads to serve with: {error}")))?;
         runtime.block_on(self.serve(rules, node))
     }
 
+    /// Takes the published rules into the data folder, if they are asked for. Returns where they are.
+    fn take_rules(&self, node: &Node) -> Result<Option<PathBuf>, Failure> {
+        let Some(database) = node.database().filter(|_| self.published_rules) else { return Ok(None) };
+        let taken = database.take_rules(&self.published_folder()).map_err(|error| Failure::new(error.to_string()))?;
+        let none = || Failure::new("no rules are published").help("`tactful rules publish RULES` publishes them");
+        taken.ok_or_else(none).map(Some)
+    }
+
+    fn published_folder(&self) -> PathBuf {
+        self.ledger.data.join("published")
+    }
+
     /// Loads the first rules. Rules that a reload would refuse are refused here too.
-    fn load_rules(&self, vocabulary: &Vocabulary) -> Result<FirstRules, Failure> {
-        let path = &self.rules;
+    fn load_rules(&self, vocabulary: &Vocabulary, published: Option<&PathBuf>) -> Result<FirstRules, Failure> {
+        let path = published.unwrap_or(&self.rules);
         if !path.exists() {
             return Err(no_rules(path));
         }
@@ -217,6 +254,9 @@ impl Serve {
         let operators = door.admin.as_ref().and_then(|admin| admin.local_addr().ok());
         let console = operators.unwrap_or(address);
         self.greet(&rules.set, &node, Addresses { calls: address, console, metrics: metrics_address });
+        if let Some(database) = node.database().filter(|_| self.published_rules && !self.once) {
+            tokio::spawn(follow_rules(database, self.published_folder()));
+        }
         let clock = match node.time() {
             Some(time) => Clock(time),
             None => Clock(Arc::new(GuardedTime::starting_after(node.newest))),

@@ -30,7 +30,9 @@ use crate::store::{Cached, CustomerStore, FlushOp, Held, LoggedChange, Persisted
 
 pub use embedded::Embedded;
 pub use memory::MemoryBackend;
-pub use postgres::{DatabaseError, Migrated, Postgres, SCHEMA, migrate};
+pub use postgres::{
+    DatabaseError, Migrated, Postgres, PublishedFile, PublishedRules, Revision, SCHEMA, migrate, write_published,
+};
 
 /// Where an engine keeps what must outlive it.
 pub trait Backend: fmt::Debug + Send + Sync {

@@ -16,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::keeping::RULES;
-use super::postgres::Server;
+use super::postgres_server::Server;
 
 /// A server process.
 pub(super) struct Node {
@@ -25,15 +25,19 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn start(home: &Path, address: &str, (name, environment): (&str, &[(&str, String)])) -> Self {
+    pub(super) fn start(home: &Path, address: &str, named: (&str, &[(&str, String)])) -> Self {
         let rules = home.join("rules");
         if !rules.exists() {
             fs::create_dir(&rules).unwrap();
             fs::write(rules.join("rules.yaml"), RULES).unwrap();
         }
+        Self::start_with(home, address, named, &["--once", "--rules", rules.to_str().unwrap()])
+    }
+
+    fn start_with(home: &Path, address: &str, (name, environment): (&str, &[(&str, String)]), flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--once", "--threads", "1", "--store", address]);
-        command.arg("--rules").arg(&rules).arg("--data").arg(home.join(name)).arg("--keys").arg(home.join("keys"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--store", address]);
+        command.args(flags).arg("--data").arg(home.join(name)).arg("--keys").arg(home.join("keys"));
         let log = fs::File::create(home.join(format!("{name}.log"))).unwrap();
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -245,4 +249,62 @@ async fn a_node_that_stood_still_answers_by_what_happened_meanwhile() {
         assert!(!spoke(&waiting.await.unwrap().unwrap()));
         assert!(!spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
     }
+}
+
+/// Runs a command on the cluster's database.
+fn tactful(cluster: &Cluster, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tactful"));
+    command.args(arguments).env("TACTFUL_STORE", &cluster.address).current_dir(cluster.home.path());
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[tokio::test]
+async fn rules_are_published_to_nodes_that_follow_them_and_rolled_back() {
+    let Some(server) = Server::shared() else { return };
+    let mut cluster = Cluster::on(server, 0);
+    let (first, second) = (cluster.home.path().join("first"), cluster.home.path().join("second"));
+    for (folder, rules) in [(&first, RULES.to_owned()), (&second, RULES.replace("id: hello", "id: welcome"))] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("rules.yaml"), rules).unwrap();
+    }
+    let (code, told) = tactful(&cluster, &["rules", "publish", "first"]);
+    assert!(code == Some(0) && told.starts_with("published  revision 1, "), "{told}");
+    assert!(tactful(&cluster, &["rules", "publish", "first"]).1.starts_with("published  revision 1 already"));
+    for name in ["node-0", "node-1"] {
+        let node = Node::start_with(cluster.home.path(), &cluster.address, (name, &[]), &["--published-rules"]);
+        cluster.nodes.push(node);
+    }
+    let says = async |customer: String| {
+        let mut said = Vec::new();
+        for index in [0, 1] {
+            let answer = until_answered(|| ask(cluster.channel(index), &format!("{customer}-{index}"), "web")).await;
+            said.extend(answer.actions.into_iter().map(|action| action.action_id));
+        }
+        said
+    };
+    assert_eq!(says("c".into()).await, ["hello", "hello"]);
+    assert!(tactful(&cluster, &["rules", "publish", "second"]).1.starts_with("published  revision 2, "));
+    let until = async |expected: &str| {
+        for round in 0.. {
+            let said = says(format!("{expected}-{round}")).await;
+            if said == [expected, expected] {
+                break;
+            }
+        }
+    };
+    until("welcome").await;
+    assert!(tactful(&cluster, &["rules", "rollback"]).1.starts_with("published  revision 3, the files of 1, "));
+    until("hello").await;
+    let (_, shown) = tactful(&cluster, &["rules", "show"]);
+    assert_eq!(shown.lines().filter(|line| line.ends_with("1 file")).count(), 3, "{shown}");
+    assert_eq!(shown.lines().count(), 3, "{shown}");
+    assert!(tactful(&cluster, &["rules", "show", "2", "--out", "copy"]).1.starts_with("written    1 file into copy"));
+    assert_eq!(
+        fs::read(cluster.home.path().join("copy/rules.yaml")).unwrap(),
+        fs::read(second.join("rules.yaml")).unwrap()
+    );
+    fs::write(first.join("rules.yaml"), "actions: [").unwrap();
+    assert_eq!(tactful(&cluster, &["rules", "publish", "first"]).0, Some(1));
+    assert_eq!(tactful(&cluster, &["rules", "show"]).1, shown);
 }

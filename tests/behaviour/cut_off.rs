@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::cluster::{Cluster, Node, ask, name, records, spoke, tell, until_answered};
-use super::postgres::{Server, run};
+use super::postgres_server::{Server, run};
 use super::proofs::receipt_of_others;
 use super::proxy::{Mode, Proxy};
 

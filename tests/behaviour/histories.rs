@@ -11,7 +11,7 @@ use tactful::grpc::proto::ConsentStatus;
 use tonic::{Code, Status};
 
 use super::cluster::{Cluster, ask, name, records, spoke, tell};
-use super::postgres::{Server, run};
+use super::postgres_server::{Server, run};
 
 /// How many customers a history has, how many clients, and how many calls each makes.
 const CUSTOMERS: u64 = 2;

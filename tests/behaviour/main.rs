@@ -54,6 +54,7 @@ mod notices;
 mod operations;
 mod outcomes;
 mod postgres;
+mod postgres_server;
 mod printed;
 mod privacy;
 mod proofs;

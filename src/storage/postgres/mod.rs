@@ -11,12 +11,13 @@ mod jobs;
 mod lanes;
 mod ledger;
 mod person;
+mod published;
 mod queue;
 mod schema;
 mod seen;
 mod shared;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
@@ -41,6 +42,7 @@ use seen::Seen;
 use shared::{GetsStored, PATIENCE, Shared};
 
 pub use error::{DatabaseError, SCHEMA};
+pub use published::{PublishedFile, PublishedRules, Revision, write_files as write_published};
 pub use schema::{Migrated, migrate};
 
 /// A database that several nodes share.
@@ -72,6 +74,15 @@ impl Postgres {
     #[must_use]
     pub fn time(&self) -> Arc<FollowedTime> {
         Arc::clone(&self.shared.time)
+    }
+
+    /// Puts the newest published rules into a folder, unless they are there. Returns where they are; `None` if none are
+    /// published.
+    ///
+    /// # Errors
+    /// When the database does not give them, or the disk does not take them: those before stay.
+    pub fn take_rules(&self, folder: &Path) -> Result<Option<PathBuf>, StoreError> {
+        published::take(&self.shared, folder)
     }
 
     fn load_with(&self, customer: &str, reply: GetsStored) {
