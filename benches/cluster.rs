@@ -7,6 +7,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
@@ -42,7 +44,7 @@ use tokio::runtime::Runtime;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const NOW: Moment = Moment(1_772_442_000_000);
-const CUSTOMERS: usize = 3_000;
+const CUSTOMERS: usize = 20_000;
 const RULES: &str = r#"
 purposes: {service: {basis: contract}}
 channels: {web: {direction: inbound, interruption: 0, reserve_for: 1 hour}}
@@ -153,13 +155,14 @@ impl Bench {
     fn decide(&self, nodes: &[Arc<Engine>], (in_flight, count, customers): (usize, usize, usize)) -> Vec<u64> {
         let next = Arc::new(AtomicUsize::new(0));
         let callers = (0..in_flight).map(|caller| {
-            let (node, next) = (Arc::clone(&nodes[caller % nodes.len()]), Arc::clone(&next));
+            let (nodes, next) = (nodes.to_vec(), Arc::clone(&next));
             self.runtime.spawn(async move {
                 let mut took = Vec::new();
                 while next.fetch_add(1, Ordering::Relaxed) < count {
                     // A caller has customers of its own.
                     let number =
                         if customers == 1 { 0 } else { caller + in_flight * (took.len() % (customers / in_flight)) };
+                    let node = &nodes[if customers == 1 { caller } else { number } % nodes.len()];
                     let began = Instant::now();
                     let decided = node.decide_async(question(number), NOW).await;
                     decided.unwrap();

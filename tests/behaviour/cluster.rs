@@ -278,7 +278,8 @@ async fn rules_are_published_to_nodes_that_follow_them_and_rolled_back() {
     let says = async |customer: String| {
         let mut said = Vec::new();
         for index in [0, 1] {
-            let answer = until_answered(|| ask(cluster.channel(index), &format!("{customer}-{index}"), "web")).await;
+            let name = format!("{customer}-{index}");
+            let answer = until_answered(|| ask(cluster.channel(index), &name, "web")).await;
             said.extend(answer.actions.into_iter().map(|action| action.action_id));
         }
         said

@@ -22,6 +22,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
+/// Rows are found by their keys, also by a plan that was made while the table was empty, and no statement is planned twice.
+const PLANS: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
+
 /// Where a database is, and who connects to it.
 #[derive(Clone)]
 pub struct Database {
@@ -99,6 +102,7 @@ impl Database {
         let client = self.connect().await?;
         // Nobody cancels a commit that waits for a standby: it would be committed all the same.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '1s'").await?;
+        client.batch_execute(PLANS).await?;
         client.batch_execute(if synchronous { DURABLE } else { "SET synchronous_commit = off" }).await?;
         Ok(client)
     }
