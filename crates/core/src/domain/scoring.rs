@@ -89,6 +89,13 @@ impl Score {
         costs.into_iter().fold(0.0, |sum, cost| sum + cost)
     }
 
+    /// The same score with other points of pressure and hurt.
+    #[must_use]
+    pub fn with(&self, pressure: f64, hurt: f64) -> Self {
+        let [relevance, worth, factor, base, interruption, personal, ..] = self.values;
+        Self::of([relevance, worth, factor, base, interruption, personal, pressure, hurt], self.personal)
+    }
+
     /// The product of everything for the action, in points.
     fn gain(&self) -> f64 {
         let [relevance, worth, personal_factor, ..] = self.values;

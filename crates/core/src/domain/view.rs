@@ -5,6 +5,7 @@
 
 mod during;
 mod event;
+mod fading;
 mod steady;
 
 use std::cell::{Cell, OnceCell};
@@ -23,7 +24,8 @@ use crate::domain::value::{Operand, Truth, Value};
 
 pub use during::During;
 pub use event::EventView;
-use steady::{Steady, always, count, fade, last, total};
+use fading::Fadings;
+use steady::{Steady, always, count, last};
 
 /// One customer at the beginning of a decision or a change.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,8 @@ pub struct Scene<'a> {
     interruption: OnceCell<f64>,
     pressure: OnceCell<f64>,
     hurt: OnceCell<f64>,
+    pressing: OnceCell<Fadings>,
+    hurting: OnceCell<Fadings>,
     /// Before this moment, each fact that was read so far has the value that it has now, if nothing is recorded.
     facts_until: Cell<Moment>,
     /// The next moment at which a gate that was looked at is known to change.
@@ -123,6 +127,8 @@ impl<'a> Scene<'a> {
             interruption: OnceCell::new(),
             pressure: OnceCell::new(),
             hurt: OnceCell::new(),
+            pressing: OnceCell::new(),
+            hurting: OnceCell::new(),
             facts_until: Cell::new(Moment::DISTANT_FUTURE),
             next: Cell::new(Moment::DISTANT_FUTURE),
             pooled: rules.policy.limits.iter().map(|_| OnceCell::new()).collect(),
@@ -132,7 +138,9 @@ impl<'a> Scene<'a> {
     /// The same customer at another moment until which nothing is recorded, no grant ends and no stage times out.
     #[must_use]
     pub fn at(&self, now: Moment) -> Self {
-        Self::where_lawful(self.lawful, self.rules, self.subject, self.situation, now)
+        let (pressing, hurting) = (self.pressing().clone().into(), self.hurting().clone().into());
+        let then = Self::where_lawful(self.lawful, self.rules, self.subject, self.situation, now);
+        Self { pressing, hurting, ..then }
     }
 
     /// Whether each fact that was read so far has one value until a later moment, that included.
@@ -211,37 +219,6 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
-    pub fn pressure(&self) -> f64 {
-        *self.pressure.get_or_init(|| {
-            let policy = &self.rules.policy.pressure;
-            let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(self.now));
-            let heaviest = policy.per_contact.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
-            let weigh = |channel: Option<ChannelId>| match channel {
-                Some(channel) => policy.per_contact.get(channel).copied().unwrap_or(0.0),
-                None => heaviest,
-            };
-            total(counted.map(|contact| weigh(contact.channel) * fade(self.now.since(contact.at), policy.half_life)))
-        })
-    }
-
-    /// Hurt: Σ points × 2^(−age / half-life) over bad experiences that nothing has repaired since.
-    pub fn hurt(&self) -> f64 {
-        *self.hurt.get_or_init(|| {
-            let policy = &self.rules.policy.hurt;
-            let events = self.readable_events().filter_map(|event| {
-                let kind = self.rules.declared.events.get(event.kind)?;
-                let counts = kind.hurt > 0.0 && event.at > self.oldest_kept(event.kind) && !self.repaired(&event);
-                counts.then_some((event.at, kind.hurt))
-            });
-            let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
-                let (_, points) = policy.per_outcome.iter().find(|(outcome, _)| *outcome == entry.outcome)?;
-                Some((entry.at, *points))
-            });
-            total(events.chain(outcomes).map(|(when, points)| points * fade(self.now.since(when), policy.half_life)))
-        })
-    }
-
     /// Events of a type up to this moment are deleted, or will be when the customer is settled.
     fn oldest_kept(&self, kind: EventTypeId) -> Moment {
         self.now - self.keep(kind)
@@ -260,21 +237,6 @@ impl<'a> Scene<'a> {
             ContactState::Counted => None,
         });
         lapses.min().unwrap_or(Moment::DISTANT_FUTURE)
-    }
-
-    /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
-    /// repair it.
-    fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
-        hurt.repaired
-            || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
-                self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
-            })
-    }
-
-    /// Events that some purpose may still use, newest first.
-    fn readable_events(&self) -> impl Iterator<Item = StoredEvent<'a>> {
-        let lawful = self.lawful;
-        self.subject.state.events().newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
     }
 }
 

@@ -101,6 +101,11 @@ impl<'a> Events<'a> {
         self.heads.is_empty()
     }
 
+    /// Whether the closure is true for the type of an event. The types are read alone.
+    pub fn has(self, is_meant: impl Fn(EventTypeId) -> bool) -> bool {
+        self.heads.iter().any(|head| kind(u64::from_le_bytes(*head)).is_some_and(&is_meant))
+    }
+
     /// The events, newest first.
     #[inline]
     pub fn newest_first(self) -> impl Iterator<Item = StoredEvent<'a>> + Clone {
@@ -181,12 +186,17 @@ impl<'a> Events<'a> {
 }
 
 #[inline]
+fn kind(head: u64) -> Option<EventTypeId> {
+    Some(EventTypeId::at(usize::try_from(head >> LENGTH_BITS).ok()? & ((1 << TYPE_BITS) - 1)))
+}
+
+#[inline]
 fn read(head: u64, mut block: Reader<'_>) -> Option<StoredEvent<'_>> {
-    let kind = usize::try_from(head >> LENGTH_BITS).ok()? & ((1 << TYPE_BITS) - 1);
+    let kind = kind(head)?;
     let at = Moment(head.cast_signed() >> AT);
     let repaired = (head >> REPAIRED) & 1 == 1;
     let purposes = PurposeSet(block.number()?);
-    Some(StoredEvent { kind: EventTypeId::at(kind), at, purposes, fields: PackedFacts::new(block.0), repaired })
+    Some(StoredEvent { kind, at, purposes, fields: PackedFacts::new(block.0), repaired })
 }
 
 /// A head as version 1 of the customer store packed it, without the bit that says that an event is repaired.

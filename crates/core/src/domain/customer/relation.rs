@@ -137,6 +137,9 @@ impl Relation {
 
     /// Forgets the oldest contacts that do not count, so that those that are left are few.
     pub fn forget_lapsed(&mut self, now: Moment) {
+        if self.contacts.len() <= MOST_LAPSED {
+            return;
+        }
         let mut spare = self.contacts.iter().filter(|contact| !contact.counts(now)).count().saturating_sub(MOST_LAPSED);
         self.contacts.retain(|contact| {
             let goes = spare > 0 && !contact.counts(now);

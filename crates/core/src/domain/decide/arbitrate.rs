@@ -34,7 +34,7 @@ struct Relevance {
 
 /// The score of an action that passed every gate, with `extra` points of relevance.
 pub(crate) fn score(engaged: &Engaged<'_>, view: &View<'_>, channel: ChannelId, extra: f64) -> Score {
-    weigh(engaged, view, channel, relevance(engaged.action, view, extra))
+    weigh(engaged, relevance(engaged.action, view, extra), channel, view, view.scene)
 }
 
 /// The score of a consent ask, whose gain is among the `extra` points; `None` without a gain and without points.
@@ -53,7 +53,7 @@ pub(crate) fn range(
     during: &During<'_, '_, '_>,
     channel: ChannelId,
     extra: [f64; 2],
-) -> (Score, Score) {
+) -> [Score; 2] {
     let [mut least, mut most] = extra.map(|extra| Relevance { points: action.relevance.base + extra, personal: 0.0 });
     for points in &action.relevance.add {
         let found = points.when.prospect(during);
@@ -68,9 +68,21 @@ pub(crate) fn range(
     }
     let clamp = |relevance: Relevance| Relevance { points: relevance.points.clamp(0.0, 100.0), ..relevance };
     let [most_personal, least_personal] = [sensitivity[1], sensitivity[0]];
-    let low = weigh(&Engaged { action, sensitivity: most_personal }, during.first, channel, clamp(least));
-    let high = weigh(&Engaged { action, sensitivity: least_personal }, during.last, channel, clamp(most));
-    (low, high)
+    let [first, last] = during.scenes;
+    let low = Engaged { action, sensitivity: most_personal };
+    let low = weigh(&low, clamp(least), channel, during.first, first);
+    let high = Engaged { action, sensitivity: least_personal };
+    let high = match during.last {
+        Some(view) => weigh(&high, clamp(most), channel, view, last),
+        None => weigh(&high, clamp(most), channel, during.first, last),
+    };
+    [low, high]
+}
+
+/// The score of an action at another moment, if all facts stay.
+pub(crate) fn again(action: &Action, score: &Score, scene: &Scene<'_>) -> Score {
+    let (weights, hurt) = (scene.rules.policy.arbitration, if action.kind.helps() { 0.0 } else { scene.hurt() });
+    score.with(weights.pressure * scene.pressure(), weights.hurt * hurt)
 }
 
 /// The sensitivity of the reason that is given for points.
@@ -91,11 +103,17 @@ fn relevance(action: &Action, view: &impl Facts, extra: f64) -> Relevance {
     Relevance { points: sum.points.clamp(0.0, 100.0), ..sum }
 }
 
-/// Raises the sensitivity to that of the conditions that hold and of the text.
-fn weigh(engaged: &Engaged<'_>, view: &View<'_>, channel: ChannelId, relevance: Relevance) -> Score {
+/// Raises the sensitivity to that of the conditions that hold and of the text, by these facts; the costs are those of
+/// the scene.
+fn weigh(
+    engaged: &Engaged<'_>,
+    relevance: Relevance,
+    channel: ChannelId,
+    facts: &impl Facts,
+    scene: &Scene<'_>,
+) -> Score {
     let Engaged { action, sensitivity } = *engaged;
-    let scene = view.scene;
-    let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(view));
+    let said = action.treatments.get(channel).map_or(0.0, |treatment| treatment.text.shown_sensitivity(facts));
     let inputs = Inputs {
         relevance: relevance.points,
         worth: action.worth,

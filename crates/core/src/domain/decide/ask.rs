@@ -15,7 +15,7 @@ use crate::domain::consent::{Denial, Stage, binding, must_not_be_asked};
 use crate::domain::id::PurposeId;
 use crate::domain::model::Action;
 use crate::domain::scoring::Score;
-use crate::domain::view::{During, Scene, View};
+use crate::domain::view::{During, Scene};
 
 /// Whether the ask may be made at all; it is scored after all other actions.
 pub(crate) fn pending<'r>(engaged: &Engaged<'r>, scene: &Scene<'_>) -> Judgement<'r> {
@@ -73,8 +73,7 @@ pub(crate) fn score_asks<'r>(
     for judgement in judgements {
         let (action, Why::Asking(sensitivity)) = (judgement.action, judgement.why) else { continue };
         let Some(purpose) = action.asks else { continue };
-        let view = views.of(purpose);
-        let [_, best_then] = best_then(purpose, case.request, view, view);
+        let [_, best_then] = best_then(case.request, &During::at(views.of(purpose)));
         let gain = best_then - best_now;
         let (view, channel) = (views.of(action.purpose), case.request.channel);
         let extra = gain.max(0.0) + Boost::of(boost, action);
@@ -88,17 +87,20 @@ pub(crate) fn score_asks<'r>(
     }
 }
 
-/// The best score that is possible if the purpose were given, from the first moment to the last: at least, and at most.
-/// Actions with the highest upper bound come first; the search ends when no upper bound exceeds the best score found.
-pub(crate) fn best_then(purpose: PurposeId, request: &Request<'_>, first: &View<'_>, last: &View<'_>) -> [f64; 2] {
-    let rules = first.scene.rules;
+/// The best score that is possible if the purpose that reads were given, from the first moment to the last: at least, and
+/// at most. Actions with the highest upper bound come first; the search ends when no upper bound exceeds the best score
+/// found.
+pub(crate) fn best_then(request: &Request<'_>, during: &During<'_, '_, '_>) -> [f64; 2] {
+    let During { first, last, .. } = *during;
+    let (rules, purpose) = (first.scene.rules, first.purpose);
     let lineup = rules.index.of(purpose).and_then(|index| index.lineups.get(request.channel));
-    let common = arbitrate::common_costs(last.scene);
+    let common = arbitrate::common_costs(during.scenes[1]);
     let supposing;
-    let mut during = During { first, last, open: Some(engagement::could_be_told) };
+    let mut during = During { open: Some(engagement::could_be_told), ..*during };
     if rules.consents_read.contains(purpose) {
-        supposing = (first.scene.view(purpose).granting(purpose), last.scene.view(purpose).granting(purpose));
-        during = During { first: &supposing.0, last: &supposing.1, ..during };
+        let last = last.map(|last| last.scene.view(purpose).granting(purpose));
+        supposing = (first.scene.view(purpose).granting(purpose), last);
+        during = During { first: &supposing.0, last: supposing.1.as_ref(), ..during };
     }
     let mut best = [0.0_f64; 2];
     for (action, promise) in lineup.into_iter().flat_map(|lineup| &lineup.by_promise) {
@@ -118,13 +120,13 @@ pub(crate) fn best_then(purpose: PurposeId, request: &Request<'_>, first: &View<
 /// it surely has one.
 fn possible_score(action: &Action, request: &Request<'_>, during: &During<'_, '_, '_>) -> Option<(bool, Score, Score)> {
     let mut gates = Gates::default();
-    let sensitivity = pass(action, request, during, &mut gates)?;
+    let sensitivity = pass(action, request, during, &mut gates, false)?;
     let never_known = |fact| !engagement::is_personal(fact, during.first.scene);
     let text = &action.treatments.get(request.channel)?.text;
     if text.missing_where(during.first, never_known).is_some() {
         return None;
     }
     let known = During { open: None, ..*during };
-    let (low, high) = arbitrate::range(action, sensitivity, &known, request.channel, [0.0; 2]);
+    let [low, high] = arbitrate::range(action, sensitivity, &known, request.channel, [0.0; 2]);
     Some((!gates.any(|_| true), low, high))
 }

@@ -115,24 +115,33 @@ impl<'s> Search<'s> {
         may: impl Fn(&mut Interval<'_, '_, '_>, T) -> bool,
     ) -> Option<Moment> {
         let (scene, to) = (self.asked.case.scene, end - Period(1));
-        if to < scene.now {
+        let mut items: SmallVec<[T; 8]> = items.into_iter().collect();
+        if to < scene.now || items.is_empty() {
             return None;
         }
-        let look = |first: &mut Views<'_>, last: &mut Views<'_>, item| {
-            may(&mut Interval { asked: &self.asked, first, last }, item)
+        let asked = &self.asked;
+        // While the facts of the decision stay, they need not be read again.
+        let mut look = |scenes: [&Scene<'_>; 2], first: Option<&mut Views<'_>>, last: &mut Views<'_>, item| {
+            let stays = || scene.stays_until(scenes[1].now);
+            let known = stays().then(|| may(&mut Interval { asked, scenes, first: views, last: None }, item));
+            match (known.filter(|_| stays()), first) {
+                (Some(may), _) => may,
+                (None, Some(first)) => may(&mut Interval { asked, scenes, first, last: Some(last) }, item),
+                (None, None) => may(&mut Interval { asked, scenes, first: views, last: Some(last) }, item),
+            }
         };
         let whole = scene.at(to);
-        let mut whole = Views::new(&whole);
-        let items: SmallVec<[T; 8]> = items.into_iter().filter(|item| look(views, &mut whole, *item)).collect();
+        let mut last = Views::new(&whole);
+        items.retain(|item| look([scene, &whole], None, &mut last, *item));
         if items.is_empty() {
             return None;
         }
         first_moment(scene.now, to, &mut |from, to| {
             self.left.set(self.left.get().saturating_sub(1));
-            let (first, last) = (scene.at(from), scene.at(to));
-            let (mut first, mut last) = (Views::new(&first), Views::new(&last));
-            let may = self.left.get() == 0 || items.iter().any(|item| look(&mut first, &mut last, *item));
-            may.then(|| first.scene().next_change())
+            let (from, to) = (scene.at(from), scene.at(to));
+            let (mut first, mut last) = (Views::new(&from), Views::new(&to));
+            let may = |item: &T| look([&from, &to], Some(&mut first), &mut last, *item);
+            (self.left.get() == 0 || items.iter().any(may)).then(|| from.next_change())
         })
     }
 
@@ -192,36 +201,42 @@ impl<'s> Search<'s> {
     fn candidates(&self, views: &mut Views<'_>, end: Moment, chosen: &[&'s Action]) -> Candidates<'s> {
         let Asked { case: Case { scene, request }, weighed, .. } = self.asked;
         let actions = &scene.rules.actions;
-        let last = scene.at(end - Period(1));
-        let mut last = Views::new(&last);
-        let mut interval = Interval { asked: &self.asked, first: views, last: &mut last };
-        // An ask may fall below what it kept from being evaluated.
-        let alone = chosen.iter().all(|action| action.asks.is_none());
-        let stays = request.explain == Explain::Chosen && alone && scene.stays_until(end - Period(1));
         let worst = weighed.chosen.last().filter(|_| chosen.len() >= request.max_actions);
-        let worst = worst
-            .and_then(|index| weighed.judgements.get(*index))
-            .and_then(|judgement| if stays { judgement.score } else { Some(interval.outlook(judgement.action).low) });
-        let is_below =
-            |best: f64| worst.as_ref().is_some_and(|worst| best < worst.total + worst.get(Term::Pressure) - ROUNDING);
+        let worst = worst.and_then(|index| weighed.judgements.get(*index));
+        let is_below = |best: f64, worst: &Option<Score>| {
+            worst.as_ref().is_some_and(|worst| best < worst.total + worst.get(Term::Pressure) - ROUNDING)
+        };
         let is_chosen = |id: ActionId| chosen.iter().any(|action| action.id == id);
+        let stays = scene.stays_until(end - Period(1));
         let starts = scene.rules.index.starts_between(scene.now, end).filter_map(|id| actions.get(id));
-        let starts = starts.filter(|action| engagement::denial(action.purpose, scene).is_some());
-        let mut candidates: Candidates<'_> = starts.collect();
-        if stays {
-            // The index leaves the actions that it left for the decision.
-            let judged = weighed.judgements.iter().filter(|judgement| !is_chosen(judgement.action.id));
+        // What begins is among the others, unless its purpose is denied or it was only counted.
+        let is_missing = |action: &&Action| {
+            stays && request.explain == Explain::Funnel || engagement::denial(action.purpose, scene).is_some()
+        };
+        let mut candidates: Candidates<'_> = starts.filter(is_missing).collect();
+        // An ask may fall below what it kept from being evaluated.
+        if stays && chosen.iter().all(|action| action.asks.is_none()) {
+            // What a condition ruled out stays so, and the index leaves the actions that it left for the decision.
+            let worst = worst.and_then(|worst| worst.score);
             let best = |score: &Score| score.total + score.get(Term::Pressure) + score.get(Term::Hurt);
-            let stays_below = |judgement: &&Judgement<'_>| {
-                judgement.action.asks.is_none() && judgement.score.as_ref().is_some_and(|score| is_below(best(score)))
+            let is_out = |judgement: &&Judgement<'_>| {
+                let Judgement { action, gate, score, .. } = judgement;
+                let is_ruled_out = *gate != Gate::Dates && *gate < Gate::Limit;
+                let stays_below = score.as_ref().is_some_and(|score| is_below(best(score), &worst));
+                is_ruled_out || is_chosen(action.id) || action.asks.is_none() && stays_below
             };
-            candidates.extend(judged.filter(|judgement| !stays_below(judgement)).map(|judgement| judgement.action));
+            let others = weighed.judgements.iter().filter(|judgement| !is_out(judgement));
+            candidates.extend(others.map(|judgement| judgement.action));
             return candidates;
         }
+        let whole = scene.at(end - Period(1));
+        let (scenes, mut last) = ([scene, &whole], Views::new(&whole));
+        let mut interval = Interval { asked: &self.asked, scenes, first: views, last: Some(&mut last) };
+        let worst = worst.map(|worst| interval.outlook(worst.action).low);
         for index in lawful(scene, request) {
             let mut kept = None;
             for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
-                if is_below(survivor.promise.points - scene.interruption()) {
+                if is_below(survivor.promise.points - scene.interruption(), &worst) {
                     break;
                 }
                 // Of equal upper bounds, the first by name that reaches it stays above the others.
@@ -261,7 +276,7 @@ fn may_enter(interval: &mut Interval<'_, '_, '_>, action: &Action, chosen: &[&Ac
     let above = |better: &&Action| is_above(interval, better, (action, &outlook));
     let above: SmallVec<[&Action; 4]> = chosen.iter().copied().filter(above).collect();
     let request = interval.asked.case.request;
-    let limited = || contact::limit(action, interval.last.scene(), request.channel, &above).is_some();
+    let limited = || contact::limit(action, interval.scenes[1], request.channel, &above).is_some();
     let excluded = above.iter().any(|better| exclude(better, action));
     above.len() < request.max_actions && !excluded && (above.is_empty() || !limited())
 }

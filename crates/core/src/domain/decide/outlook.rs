@@ -19,7 +19,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::model::{Action, Template};
 use crate::domain::scoring::{Score, Term};
 use crate::domain::value::Possible;
-use crate::domain::view::During;
+use crate::domain::view::{During, Scene};
 
 /// What can become of an action.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,35 +89,49 @@ impl<'i> Asked<'i> {
 /// One question, at every moment from the first to the last.
 pub(crate) struct Interval<'i, 'f, 'l> {
     pub asked: &'i Asked<'i>,
+    /// The first moment, and the last one.
+    pub scenes: [&'i Scene<'i>; 2],
+    /// The facts at the first moment.
     pub first: &'i mut Views<'f>,
-    pub last: &'i mut Views<'l>,
+    /// The facts at the last moment, if they may be others.
+    pub last: Option<&'i mut Views<'l>>,
 }
 
 impl<'f, 'l> Interval<'_, 'f, 'l> {
     /// The facts that a purpose may read.
     pub fn during(&mut self, purpose: PurposeId) -> During<'_, 'f, 'l> {
-        During { first: self.first.of(purpose), last: self.last.of(purpose), open: None }
+        let last = self.last.as_mut().map(|last| &*last.of(purpose));
+        During { scenes: self.scenes, first: self.first.of(purpose), last, open: None }
+    }
+
+    /// The score of an action at the decision, if all facts stay as they were then. What an ask gains may change.
+    fn known(&self, action: &Action) -> Option<Score> {
+        let mut judgements = self.asked.weighed.judgements.iter();
+        let stays = self.last.is_none() && action.asks.is_none();
+        judgements.find(|judgement| stays && judgement.action.id == action.id)?.score
     }
 
     /// What can become of an action.
     pub fn outlook(&mut self, action: &Action) -> Outlook {
         let (mut outlook, mut extra) = (Outlook::default(), [0.0; 2]);
         let (request, gates) = (self.asked.case.request, &mut outlook.gates);
-        if engagement::denial(action.purpose, self.first.scene()).is_some() {
+        if engagement::denial(action.purpose, self.scenes[0]).is_some() {
             if gates.admit(Gate::Dates, offered(action, request, &self.during(action.purpose))) {
                 gates.add(Gate::Consent);
             }
             return outlook;
         }
-        if ask::is_closed(action, self.first.scene()) {
+        if ask::is_closed(action, self.scenes[0]) {
             gates.add(Gate::Ask);
             return outlook;
         }
-        let Some(sensitivity) = pass(action, request, &self.during(action.purpose), gates) else { return outlook };
+        let known = self.known(action);
+        let during = self.during(action.purpose);
+        let Some(sensitivity) = pass(action, request, &during, gates, known.is_some()) else { return outlook };
         if let Some(asked) = action.asks {
             let is_open =
                 |scene| matches!(ask::pending(&Engaged { action, sensitivity: 0.0 }, scene).why, Why::Asking(_));
-            let (first, last) = (is_open(self.first.scene()), is_open(self.last.scene()));
+            let [first, last] = self.scenes.map(is_open);
             if !gates.admit(Gate::Ask, Possible { holds: last, fails: !first, unknown: false }) {
                 return outlook;
             }
@@ -127,12 +141,15 @@ impl<'f, 'l> Interval<'_, 'f, 'l> {
             }
         }
         let during = self.during(action.purpose);
-        let text = action.treatments.get(request.channel).and_then(|treatment| treatment.text.missing(during.first));
-        if text.is_some() {
+        let treatment = action.treatments.get(request.channel);
+        if known.is_none() && treatment.is_some_and(|treatment| treatment.text.missing(during.first).is_some()) {
             gates.add(Gate::Text);
             return outlook;
         }
-        let (low, high) = arbitrate::range(action, sensitivity, &during, request.channel, extra);
+        let [low, high] = match known {
+            Some(score) => during.scenes.map(|scene| arbitrate::again(action, &score, scene)),
+            None => arbitrate::range(action, sensitivity, &during, request.channel, extra),
+        };
         let threshold = threshold(during.first.scene);
         if low.total <= threshold {
             gates.add(Gate::BelowThreshold);
@@ -153,12 +170,15 @@ impl<'f, 'l> Interval<'_, 'f, 'l> {
                 now[0] = now[0].max(outlook.low.total);
             }
         }
-        let then = ask::best_then(asked, self.asked.case.request, self.first.of(asked), self.last.of(asked));
+        let then = ask::best_then(self.asked.case.request, &self.during(asked));
         [(then[0] - now[1]).max(0.0), (then[1] - now[0]).max(0.0)]
     }
 
     /// Whether an action is said in the same words as in an answer, if it is said.
     pub fn says_same(&mut self, action: &Action, answer: &Chosen) -> bool {
+        if self.last.is_none() {
+            return true;
+        }
         let (channel, now) = (self.asked.case.request.channel, self.asked.case.scene.now);
         let during = self.during(action.purpose);
         let treatment = action.treatments.get(channel);

@@ -34,10 +34,9 @@ impl Gates {
 
 /// Whether an action is asked for, on this channel and within its dates.
 pub(crate) fn offered(action: &Action, request: &Request<'_>, during: &During<'_, '_, '_>) -> Possible {
-    action.from.into_iter().chain(action.until).for_each(|at| during.first.scene.changes_at(at));
+    action.from.into_iter().chain(action.until).for_each(|at| during.scenes[0].changes_at(at));
     let begun = |why: &Why<'_>| !matches!(why, Why::NotYet(_));
-    let first = engagement::out_of_question(action, Case { scene: during.first.scene, request });
-    let last = engagement::out_of_question(action, Case { scene: during.last.scene, request });
+    let [first, last] = during.scenes.map(|scene| engagement::out_of_question(action, Case { scene, request }));
     match (first, last) {
         (None, None) => Possible::TRUE,
         (Some(first), Some(last)) if begun(&first.why) == begun(&last.why) => Possible::TRUE.not(),
@@ -46,18 +45,19 @@ pub(crate) fn offered(action: &Action, request: &Request<'_>, during: &During<'_
 }
 
 /// Takes an action through the gates up to the contact policy; the least and the highest sensitivity of its conditions,
-/// unless it surely drops out.
+/// unless it surely drops out. If it is known that they `hold`, they are not evaluated.
 pub(crate) fn pass(
     action: &Action,
     request: &Request<'_>,
     during: &During<'_, '_, '_>,
     gates: &mut Gates,
+    hold: bool,
 ) -> Option<[f64; 2]> {
     let mut sensitivity = [0.0_f64; 2];
     if !gates.admit(Gate::Dates, offered(action, request, during)) {
         return None;
     }
-    for (gate, conditions) in engagement::policy(action) {
+    for (gate, conditions) in engagement::policy(action).into_iter().filter(|_| !hold) {
         for condition in conditions {
             let found = condition.prospect(during);
             let steady = || Truth::from(found.truth.holds).into();
@@ -68,7 +68,7 @@ pub(crate) fn pass(
             sensitivity = [sensitivity[0].max(found.least), sensitivity[1].max(found.most)];
         }
     }
-    let (first, last) = (during.first.scene, during.last.scene);
+    let [first, last] = during.scenes;
     let stopped = |scene| contact::limit(action, scene, request.channel, &[]).is_some();
     if stopped(first) && !gates.admit(Gate::Limit, Possible { holds: !stopped(last), fails: true, unknown: false }) {
         return None;

@@ -49,9 +49,11 @@ pub fn next_change(state: &CustomerState, terms: Terms<'_>) -> Moment {
     let said = counted.into_iter().chain(outcomes.first().map(|entry| entry.at));
     let said_goes = said.map(|at| at + memory(terms)).min().unwrap_or(Moment::DISTANT_FUTURE);
     let repairs = |kind| terms.rules.declared.events.get(kind).is_some_and(|kind| !kind.repairs.is_empty());
-    let repairing = state.events().newest_first().filter(|event| repairs(event.kind));
-    let repair_goes = repairing.map(|event| event.at + keep(event.kind, terms)).min();
-    journey::next_timeout(state, terms.rules).min(said_goes).min(repair_goes.unwrap_or(said_goes))
+    let repair_goes = state.events().has(repairs).then(|| {
+        let repairing = state.events().newest_first().filter(|event| repairs(event.kind));
+        repairing.map(|event| event.at + keep(event.kind, terms)).min()
+    });
+    journey::next_timeout(state, terms.rules).min(said_goes).min(repair_goes.flatten().unwrap_or(said_goes))
 }
 
 /// The purposes for which facts may be stored, and until when this set stays the same if nothing is recorded. Facts of

@@ -1,18 +1,20 @@
 //! The facts that may be read for one purpose in an interval of time: what they are at its first and at its last moment,
 //! and what lies between.
 
-use super::View;
+use super::{Scene, View};
 use crate::domain::expr::{Course, Fact, FactId, Facts, Node, Values, hull};
-use crate::domain::time::Local;
+use crate::domain::time::{Local, Moment};
 use crate::domain::value::Operand;
 
 /// One customer seen for one purpose from the first to the last moment of an interval, in which nothing is recorded, no
 /// grant ends and no stage times out.
 pub struct During<'v, 'f, 'l> {
-    /// At the first moment.
+    /// The first moment, and the last one.
+    pub scenes: [&'v Scene<'v>; 2],
+    /// The facts at the first moment.
     pub first: &'v View<'f>,
-    /// At the last moment.
-    pub last: &'v View<'l>,
+    /// The facts at the last moment, if they may be others.
+    pub last: Option<&'v View<'l>>,
     /// Says of which expressions an unknown result counts as true or false; of none, if it is not there.
     pub open: Option<fn(&Node, &View<'_>) -> bool>,
 }
@@ -23,24 +25,21 @@ impl Course for During<'_, '_, '_> {
     }
 
     fn stays(&self) -> bool {
-        self.open.is_none() && self.first.scene.stays_until(self.last.scene.now)
+        self.open.is_none() && self.last.is_none_or(|last| self.first.scene.stays_until(last.scene.now))
     }
 
     fn values(&self, fact: FactId) -> Values<'_> {
-        let (first, last) = (self.first.scene, self.last.scene);
         let value = Values::One(self.first.read(fact));
-        if self.keeps(fact) {
-            return value;
-        }
-        let at_ends = || hull(value, Values::One(self.last.read(fact)));
-        match first.rules.facts.get(fact).map(|entry| &entry.fact) {
+        let Some(last) = self.last.filter(|_| !self.keeps(fact)) else { return value };
+        let at_ends = || hull(value, Values::One(last.read(fact)));
+        match last.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
             Some(Fact::EventCount { filter: Some(filter), .. } | Fact::EventLast { filter: Some(filter), .. }) => {
                 let mut keeps = true;
                 filter.visit_facts(&mut |fact| keeps = keeps && self.keeps(fact));
                 if keeps { at_ends() } else { Values::Any }
             }
             Some(fact @ (Fact::LocalHour | Fact::LocalMonth | Fact::LocalWeekday | Fact::LocalDate)) => {
-                local(fact, first.local(), last.local(), at_ends)
+                local(fact, self.first.scene.local(), last.scene.local(), at_ends)
             }
             _ => at_ends(),
         }
@@ -51,12 +50,20 @@ impl Course for During<'_, '_, '_> {
     }
 }
 
+impl<'v, 'a> During<'v, 'a, 'a> {
+    /// A single moment.
+    #[must_use]
+    pub fn at(view: &'v View<'a>) -> Self {
+        Self { scenes: [view.scene; 2], first: view, last: None, open: None }
+    }
+}
+
 impl During<'_, '_, '_> {
     /// Whether a fact has one value. Others go one way, apart from local clocks and from what a filter counts by them:
     /// ages rise, counts and what fades fall.
     fn keeps(&self, fact: FactId) -> bool {
-        let last = self.last.scene.now;
-        last < self.first.steady(fact).1 || last == self.first.scene.now
+        let stays = |last: Moment| last < self.first.steady(fact).1 || last == self.first.scene.now;
+        self.last.is_none_or(|last| stays(last.scene.now))
     }
 
     /// Whether a fact reads the same at every moment, as text.

@@ -1,4 +1,4 @@
-//! Values with the moment until which they stay, and sums of points that fade.
+//! Values with the moment until which they stay.
 
 use crate::domain::time::{Moment, Period};
 use crate::domain::value::Operand;
@@ -21,16 +21,4 @@ pub(super) fn count(times: impl Iterator<Item = Moment>, now: Moment, window: Pe
 /// Without an event, the last one is in the distant past.
 pub(super) fn last(at: Option<Moment>) -> Operand<'static> {
     Operand::Moment(at.unwrap_or(Moment::DISTANT_PAST))
-}
-
-/// The sum, with 0 instead of −0 for no terms.
-pub(super) fn total(points: impl Iterator<Item = f64>) -> f64 {
-    points.fold(0.0, |sum, points| sum + points)
-}
-
-/// A weight decayed over a time.
-pub(super) fn fade(age: Period, half_life: Period) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a lifetime are far below 2^52")]
-    let halves = age.0.max(0) as f64 / half_life.0.max(1) as f64;
-    (-halves).exp2()
 }
