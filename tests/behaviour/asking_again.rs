@@ -165,6 +165,29 @@ fn an_answer_ends_when_a_better_action_comes_back() {
     }
 }
 
+/// Nothing of what an answer rests on changes before a better action begins; and then a fact decides that nobody read for
+/// the answer. Whatever is explained, the moment is the same.
+#[test]
+fn a_fact_that_is_read_only_for_the_future_ends_an_answer() {
+    let weak = offer("weak", "service", "");
+    let strong = |rest: &str| offer("strong", "service", rest).replace("base: 50", "base: 80");
+    let begins = ", from: 2026-03-02T10:00:00Z";
+    let ends = [
+        (begins.to_owned(), hours(1)),
+        (format!("{begins}, applicable: [local.hour >= 12]"), hours(3)),
+        (format!("{begins}, applicable: [now > timestamp(\"2026-03-02T12:30:00Z\")]"), Moment(monday().0 + 12_600_001)),
+        (format!("{begins}, until: 2026-03-02T11:30:00Z, applicable: [local.hour >= 12]"), days(1)),
+    ];
+    for (rest, end) in ends {
+        let engine = with(&format!("{weak}{}", strong(&rest)));
+        for explain in [Explain::Chosen, Explain::Funnel, Explain::Full] {
+            let question = Question { validate_only: true, explain, ..ask("c", "web", &[]) };
+            let now = engine.decide(question, monday()).unwrap();
+            assert_eq!((chosen(&now), now.decision.valid_until), (vec!["weak"], end), "{rest}, {explain:?}");
+        }
+    }
+}
+
 #[test]
 fn conditions_and_texts_that_read_the_clock_end_an_answer() {
     let by_hour = offer("hour", "service", "").replace("text: T}", "text: \"It is {local.hour}\"}");
@@ -202,6 +225,29 @@ fn a_silence_ends_when_something_is_said_after_the_time_to_ask_again() {
     let silent = on(&engine, "sms", "2026-03-10T03:00:00Z");
     assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-10T12:00:00Z")));
     assert_eq!(chosen(&on(&engine, "sms", "2026-03-10T12:00:00Z")), ["note"]);
+}
+
+/// A stage that ends each hour hides no moment behind it, whether a rule reads it or not.
+#[test]
+fn a_stage_that_ends_each_hour_hides_no_moment() {
+    let round = "journeys:\n  round:\n    purpose: service\n    start: {event: begun}\n    stages: {a: {moves: [{to: a, after: 1 hour}]}}\n\
+                 events:\n  begun: {purposes: [service], keep: 1 year}\n";
+    let quiet = "{from: \"21:00\", to: \"08:00\", otherwise: wait}";
+    let channels = format!("channels:\n  sms: {{direction: outbound, interruption: 0, quiet_hours: {quiet}}}\n");
+    for read in ["", ", applicable: ['journey.round.in_stage_for < duration(\"2h\")']"] {
+        let note =
+            NOTE.replace("KIND", "service").replace("{sms: {text: T}}}", &format!("{{sms: {{text: T}}}}{read}}}"));
+        let rules = format!(
+            "purposes:\n  service: {{basis: contract}}\n{round}{channels}actions:\n{note}policy:\n  pressure: {{half_life: 7 days, \
+             per_contact: {{sms: 0}}}}\n  hurt: {{half_life: 30 days}}\n  time_zone: UTC\n"
+        );
+        let engine = engine(&rules_of(&rules));
+        let begun = moment("2026-03-10T20:30:00Z");
+        happens(&engine, "begun", begun, begun);
+        let silent = on(&engine, "sms", "2026-03-10T21:00:00Z");
+        assert_eq!(retry_after(&silent), Some(moment("2026-03-11T08:00:00Z")), "{read}");
+        assert_eq!(chosen(&on(&engine, "sms", "2026-03-11T08:00:00Z")), ["note"]);
+    }
 }
 
 /// A grant ends in quiet hours that drop; the hurt has faded before they are over.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tactful::domain::time::zone;
+use tactful::domain::time::{Period, zone};
 
 use crate::engine::Player;
 use crate::generate::history::Teller;
@@ -141,6 +141,7 @@ fn one_set(seed: u64) -> Figures {
     }
     let (zones, written) = (zones(&story), merged(&story.rule_sets[0]));
     let drops = |channel: &str| written["channels"][channel]["quiet_hours"]["otherwise"] == "drop";
+    let within = written["policy"]["retry_within"].as_str().map_or(7 * DAY, |text| Period::parse(text).unwrap().0);
     let mut figures = Figures::default();
     for customer in teller.customers() {
         let asked = story.steps.iter().rev().find_map(|step| match &step.what {
@@ -152,7 +153,9 @@ fn one_set(seed: u64) -> Figures {
         let Some(promises) = walk(&player, (customer, &question, drops(&question.channel)), end, &zones) else {
             continue;
         };
-        judge(&promises, &mut figures, &|at| format!("seed {seed}, {customer}: {question:?} at {}", moment(at)));
+        judge(&promises, within, &mut figures, &|at| {
+            format!("seed {seed}, {customer}: {question:?} at {}", moment(at))
+        });
     }
     figures
 }
@@ -234,8 +237,8 @@ fn told(mut answer: Answer) -> Answer {
     Answer { chosen: answer.chosen, silence, ..Answer::default() }
 }
 
-/// Holds every promise against what came after it.
-fn judge(promises: &[Promise], figures: &mut Figures, about: &dyn Fn(i64) -> String) {
+/// Holds every promise against what came after it. No moment to ask again is named that is not within this time.
+fn judge(promises: &[Promise], within: i64, figures: &mut Figures, about: &dyn Fn(i64) -> String) {
     let end = promises.last().map_or(0, |last| last.at);
     let (mut other, mut said) = (vec![None; promises.len()], vec![None; promises.len()]);
     for place in (0..promises.len().saturating_sub(1)).rev() {
@@ -275,6 +278,8 @@ fn judge(promises: &[Promise], figures: &mut Figures, about: &dyn Fn(i64) -> Str
                 format!("early {}: retry {:?}, said at {}", about(at), retry_after.map(moment), moment(first))
             });
         }
+        let said = said.filter(|said| said - at < within);
+        let first = said.unwrap_or(i64::MAX);
         let shows = said.is_some() || retry_after.is_some_and(|retry| retry < end);
         if shows {
             figures.exact[1] += 1;

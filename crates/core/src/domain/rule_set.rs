@@ -34,6 +34,8 @@ pub struct RuleSet {
     pub facts: FactTable,
     /// The purposes that some `consent.given` asks about.
     pub consents_read: PurposeSet,
+    /// The journeys that some rule reads.
+    pub journeys_read: Vec<JourneyId>,
     /// The index of actions that may fit.
     pub index: Index,
     /// How far back a rule may ask.

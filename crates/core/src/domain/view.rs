@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::domain::action::{ActionOutcome, Outcome};
 use crate::domain::consent::{Denial, Stage, Standing, Verdict, lawful};
-use crate::domain::customer::{ContactState, CustomerState, StoredEvent};
+use crate::domain::customer::{Contact, CustomerState, StoredEvent};
 use crate::domain::expr::{Fact, FactId, Facts, NO_STAGE, Node, evaluate};
 use crate::domain::id::{AttributeId, ChannelId, ContextId, EventTypeId, JourneyId, PurposeId, PurposeSet};
 use crate::domain::model::ACTIVITY;
@@ -24,7 +24,7 @@ use crate::domain::value::{Operand, Truth, Value};
 
 pub use during::During;
 pub use event::EventView;
-use fading::Fadings;
+use fading::{Fading, Fadings, left};
 use steady::{Steady, always, count, last};
 
 /// One customer at the beginning of a decision or a change.
@@ -219,6 +219,67 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Contact pressure: Σ weight × 2^(−age / half-life) over every contact that counts.
+    pub fn pressure(&self) -> f64 {
+        *self.pressure.get_or_init(|| left(self.pressing(), self.now, self.rules.policy.pressure.half_life))
+    }
+
+    /// Hurt: Σ points × 2^(−age / half-life) over bad experiences that nothing has repaired since.
+    pub fn hurt(&self) -> f64 {
+        *self.hurt.get_or_init(|| left(self.hurting(), self.now, self.rules.policy.hurt.half_life))
+    }
+
+    /// The contacts that press now, each with the weight of its channel.
+    fn pressing(&self) -> &Fadings {
+        self.pressing.get_or_init(|| {
+            let weights = &self.rules.policy.pressure.per_contact;
+            let heaviest = || weights.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
+            let of = |channel: ChannelId| weights.get(channel).copied().unwrap_or(0.0);
+            let counted = self.subject.state.relation().contacts.iter().filter(|contact| contact.counts(self.now));
+            let points = |channel: Option<ChannelId>| channel.map_or_else(heaviest, of);
+            let fading = counted.map(|contact| Fading {
+                at: contact.at,
+                until: contact.lapses(),
+                points: points(contact.channel),
+            });
+            fading.collect()
+        })
+    }
+
+    /// The bad experiences that hurt now.
+    fn hurting(&self) -> &Fadings {
+        self.hurting.get_or_init(|| {
+            let hurts = |kind| self.rules.declared.events.get(kind).is_some_and(|kind| kind.hurt > 0.0);
+            let some = self.subject.state.events().has(hurts);
+            let events = self.readable_events().take_while(|_| some).filter_map(|event| {
+                let kind = self.rules.declared.events.get(event.kind)?;
+                let fading = Fading { at: event.at, until: event.at + kind.keep, points: kind.hurt };
+                (kind.hurt > 0.0 && self.now < fading.until && !self.repaired(&event)).then_some(fading)
+            });
+            let outcomes = self.subject.state.relation().outcomes.iter().filter_map(|entry| {
+                let (_, points) =
+                    self.rules.policy.hurt.per_outcome.iter().find(|(known, _)| *known == entry.outcome)?;
+                Some(Fading { at: entry.at, until: Moment::DISTANT_FUTURE, points: *points })
+            });
+            events.chain(outcomes).collect()
+        })
+    }
+
+    /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
+    /// repair it.
+    fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
+        hurt.repaired
+            || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
+                self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))
+            })
+    }
+
+    /// Events that some purpose may still use, newest first.
+    fn readable_events(&self) -> impl Iterator<Item = StoredEvent<'a>> {
+        let lawful = self.lawful;
+        self.subject.state.events().newest_first().filter(move |event| !event.purposes.intersection(lawful).is_empty())
+    }
+
     /// Events of a type up to this moment are deleted, or will be when the customer is settled.
     fn oldest_kept(&self, kind: EventTypeId) -> Moment {
         self.now - self.keep(kind)
@@ -232,11 +293,7 @@ impl<'a> Scene<'a> {
     fn lapse(&self, of: ActionOutcome) -> Moment {
         let contacts = self.subject.state.relation().contacts.iter().filter(|contact| contact.action == of.action);
         let lapses = contacts.filter(|contact| of.outcome == Outcome::Presented && contact.counts(self.now));
-        let lapses = lapses.filter_map(|contact| match contact.state {
-            ContactState::Reserved { until } => Some(until),
-            ContactState::Counted => None,
-        });
-        lapses.min().unwrap_or(Moment::DISTANT_FUTURE)
+        lapses.map(Contact::lapses).min().unwrap_or(Moment::DISTANT_FUTURE)
     }
 }
 

@@ -67,6 +67,7 @@ pub fn load(sources: Sources, vocabulary: &Vocabulary) -> Loaded {
         contact_horizon: contact_horizon(&facts, &actions, &policy),
         index: Index::new(&actions, policy.arbitration, &facts, &vocabulary),
         consents_read: facts.consents_read(),
+        journeys_read: facts.journeys_read(),
         places: Arc::clone(sources.places()),
         notices: Arc::clone(sources.notices()),
         vocabulary,

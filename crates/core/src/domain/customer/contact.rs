@@ -114,9 +114,15 @@ impl Contact {
     /// Whether limits and pressure count it at a moment.
     #[must_use]
     pub fn counts(&self, now: Moment) -> bool {
+        now < self.lapses()
+    }
+
+    /// When it stops counting, if nothing confirms it.
+    #[must_use]
+    pub fn lapses(&self) -> Moment {
         match self.state {
-            ContactState::Counted => true,
-            ContactState::Reserved { until } => now < until,
+            ContactState::Counted => Moment::DISTANT_FUTURE,
+            ContactState::Reserved { until } => until,
         }
     }
 }

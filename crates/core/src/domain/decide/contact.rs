@@ -7,7 +7,6 @@ use smallvec::SmallVec;
 use super::gate::Gate;
 use super::judgement::{Judgement, Why};
 use crate::domain::action::Outcome;
-use crate::domain::customer::ContactState;
 use crate::domain::id::ChannelId;
 use crate::domain::model::{Action, Limit, LimitRule, LimitScope, Otherwise, QuietHours};
 use crate::domain::time::{Moment, Period, first_moment};
@@ -117,10 +116,7 @@ fn occurrences<'s>(
     let counted = relation.contacts.iter().filter(move |contact| presented && contact.counts(now));
     let contacts = counted
         .filter(|contact| scope.covers(contact.action, contact.kind, contact.group, contact.channel))
-        .map(|contact| match contact.state {
-            ContactState::Reserved { until } => (contact.at, until),
-            ContactState::Counted => (contact.at, Moment::DISTANT_FUTURE),
-        });
+        .map(|contact| (contact.at, contact.lapses()));
     let named = relation.outcomes.iter().filter(move |entry| !presented && entry.outcome == outcome);
     let outcomes = named
         .filter(|entry| scope.covers(entry.action, entry.kind, entry.group, entry.channel))

@@ -31,7 +31,7 @@ const LONGEST: Period = Period::DAY;
 /// How many intervals are looked at for one answer; after that, what may change counts as changed.
 const MOST_INTERVALS: u32 = 512;
 /// How many grants and stages may end before the moments that an answer names.
-pub(crate) const MOST_CHANGES: u8 = 8;
+pub(crate) const MOST_CHANGES: u8 = 32;
 /// Of how many actions that could be the reason of a silence it is seen how long they are.
 const HOLDERS: usize = 8;
 
@@ -68,7 +68,9 @@ pub(crate) fn of<'r>(
     let scene = case.scene;
     let Subject { state, standing, ledger_trusted, .. } = scene.subject;
     let terms = Terms { rules: scene.rules, standing, ledger_trusted, now: scene.now };
-    let change = scene.lawful_until.min(next_change(state, terms));
+    // A stage that no rule reads may end unseen.
+    let is_read = |journey| scene.rules.journeys_read.contains(&journey);
+    let change = scene.lawful_until.min(next_change(state, terms, is_read));
     let day = scene.now + LONGEST;
     let search = Search { asked: Asked::new(case, weighed), left: Cell::new(MOST_INTERVALS) };
     let [other, said] = match &decision.silence {

@@ -100,7 +100,7 @@ pub(crate) struct Interval<'i, 'f, 'l> {
 impl<'f, 'l> Interval<'_, 'f, 'l> {
     /// The facts that a purpose may read.
     pub fn during(&mut self, purpose: PurposeId) -> During<'_, 'f, 'l> {
-        let last = self.last.as_mut().map(|last| &*last.of(purpose));
+        let last = self.last.as_mut().map(|last| last.of(purpose));
         During { scenes: self.scenes, first: self.first.of(purpose), last, open: None }
     }
 

@@ -176,6 +176,16 @@ impl FactTable {
         self.iter().filter_map(|(_, entry)| read(&entry.fact)).collect()
     }
 
+    /// The journeys that some rule reads.
+    #[must_use]
+    pub fn journeys_read(&self) -> Vec<JourneyId> {
+        let read = |fact: &Fact| match fact {
+            Fact::Stage(id) | Fact::Entered(id) | Fact::InStageFor(id) => Some(*id),
+            _ => None,
+        };
+        self.iter().filter_map(|(_, entry)| read(&entry.fact)).collect()
+    }
+
     /// Adds a fact, or finds the equal one: facts with equal keys are equal.
     pub fn intern(&mut self, key: String, entry: FactEntry) -> FactId {
         let next = FactId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));

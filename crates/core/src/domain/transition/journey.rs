@@ -185,9 +185,10 @@ pub fn next_past(state: &CustomerState) -> Moment {
     goes.min().unwrap_or(Moment::DISTANT_FUTURE)
 }
 
-/// The moment of the next move by time alone.
-pub fn next_timeout(state: &CustomerState, rules: &RuleSet) -> Moment {
-    let timeouts = state.relation().journeys.iter().filter_map(|held| timeout(rules.journeys.get(held.journey)?, held));
+/// The moment of the next move by time alone in one of the journeys that matter.
+pub fn next_timeout(state: &CustomerState, rules: &RuleSet, matters: impl Fn(JourneyId) -> bool) -> Moment {
+    let journeys = state.relation().journeys.iter().filter(|held| matters(held.journey));
+    let timeouts = journeys.filter_map(|held| timeout(rules.journeys.get(held.journey)?, held));
     timeouts.map(|(_, due)| due).min().unwrap_or(Moment::DISTANT_FUTURE)
 }
 

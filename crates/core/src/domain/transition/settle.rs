@@ -8,7 +8,7 @@ use std::cell::Cell;
 use super::{Terms, journey};
 use crate::domain::consent::{Stage, Verdict, lawful};
 use crate::domain::customer::{CustomerState, Relation, StoredEvent};
-use crate::domain::id::{EventTypeId, PurposeSet};
+use crate::domain::id::{EventTypeId, JourneyId, PurposeSet};
 use crate::domain::rule_set::{GRACE, RuleSet};
 use crate::domain::time::{Moment, Period};
 
@@ -34,13 +34,13 @@ pub fn settle(state: &mut CustomerState, terms: Terms<'_>) -> Settled {
     if !terms.standing.is_restricted() {
         journey::pass_time(state, terms);
     }
-    let until = next_change(state, terms).min(kept_until).min(oldest_goes(state, terms));
+    let until = next_change(state, terms, |_| true).min(kept_until).min(oldest_goes(state, terms));
     Settled { purged, until }
 }
 
-/// The next moment at which a stage times out, or something is forgotten that a view of the future cannot leave out by
+/// The next moment at which a stage of a journey that matters times out, or something is forgotten that a view of the future cannot leave out by
 /// itself: what is said and what was answered, and events that repair others. A grant may end before.
-pub fn next_change(state: &CustomerState, terms: Terms<'_>) -> Moment {
+pub fn next_change(state: &CustomerState, terms: Terms<'_>, matters: impl Fn(JourneyId) -> bool) -> Moment {
     if terms.standing.is_restricted() {
         return Moment::DISTANT_FUTURE;
     }
@@ -53,7 +53,7 @@ pub fn next_change(state: &CustomerState, terms: Terms<'_>) -> Moment {
         let repairing = state.events().newest_first().filter(|event| repairs(event.kind));
         repairing.map(|event| event.at + keep(event.kind, terms)).min()
     });
-    journey::next_timeout(state, terms.rules).min(said_goes).min(repair_goes.flatten().unwrap_or(said_goes))
+    journey::next_timeout(state, terms.rules, matters).min(said_goes).min(repair_goes.flatten().unwrap_or(said_goes))
 }
 
 /// The purposes for which facts may be stored, and until when this set stays the same if nothing is recorded. Facts of
