@@ -227,6 +227,22 @@ fn a_silence_ends_when_something_is_said_after_the_time_to_ask_again() {
     assert_eq!(chosen(&on(&engine, "sms", "2026-03-10T12:00:00Z")), ["note"]);
 }
 
+/// Behind a first change that is near enough, another one is too late: the reference model found it (seed 3827).
+#[test]
+fn retry_after_names_nothing_too_late_behind_a_change_in_time() {
+    let trip = "journeys:\n  trip:\n    purpose: service\n    start: {event: bad}\n    stages:\n      a: {moves: [{to: b, after: 19 \
+                hours}]}\n      b: {moves: [{to: c, after: 2 hours}]}\n      c: {end: true}\n";
+    for (within, wanted) in [("20 hours", None), ("22 hours", Some(hours(21)))] {
+        let rules = offer("late", "service", ", applicable: ['journey.trip.stage == \"c\"']")
+            .replace("kind: offer", "kind: service");
+        let policy = format!("{POLICY}  retry_within: {within}\n");
+        let engine = engine(&rules_of(&format!("{HEAD}{trip}actions:\n{rules}{policy}")));
+        happens(&engine, "bad", monday(), monday());
+        let silent = rehearse(&engine, &[], monday());
+        assert_eq!((retry_after(&silent), silent.decision.valid_until), (wanted, hours(21)), "{within}");
+    }
+}
+
 /// A stage that ends each hour hides no moment behind it, whether a rule reads it or not.
 #[test]
 fn a_stage_that_ends_each_hour_hides_no_moment() {

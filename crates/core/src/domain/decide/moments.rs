@@ -82,11 +82,10 @@ pub(crate) fn of<'r>(
         let found = other.into_iter().chain(said).min();
         return Moments { valid_until: found.unwrap_or(day).min(day), retry_after: said };
     }
+    let in_time = Some(change).filter(|change| *change < before);
     if changes == 0 {
-        return Moments {
-            valid_until: other.unwrap_or(change).min(day),
-            retry_after: decision.silence.as_ref().map(|_| change),
-        };
+        let retry_after = decision.silence.as_ref().and(in_time);
+        return Moments { valid_until: other.unwrap_or(change).min(day), retry_after };
     }
     let mut state = state.clone();
     settle(&mut state, Terms { now: change, ..terms });
@@ -94,7 +93,7 @@ pub(crate) fn of<'r>(
     let subject = Subject { state: &state, ..scene.subject };
     let then = again(subject, &request, change);
     let retry_after = match &then.silence {
-        None => Some(change),
+        None => in_time,
         Some(silence) => silence.retry_after,
     };
     let same = if then.is_same(decision) { then.valid_until } else { change };
