@@ -56,13 +56,15 @@ fn main() {
     let all = engine(&rules, count);
     let filled = start.elapsed();
     let packed = per_customer(before, count);
+    day(&all, count);
+    let with_day = per_customer(before, count);
     let decided = decide(&few, &all, count);
     let before = (ALLOCATOR.allocated(), resident());
     let naive_count = (count / 4).max(1);
     let kept = naive(&rules, naive_count);
     let naive = per_customer(before, naive_count);
     drop(kept);
-    report((count, naive_count), filled.as_secs_f64(), (packed, naive), decided);
+    report((count, naive_count), filled.as_secs_f64(), (packed, with_day, naive), decided);
 }
 
 /// Bytes a customer: asked of the allocator, and resident.
@@ -81,11 +83,13 @@ fn resident() -> usize {
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
 
-fn report((count, naive_count): (usize, usize), filled: f64, (packed, naive): (Bytes, Bytes), decided: [Times; 3]) {
+fn report((count, naive_count): (usize, usize), filled: f64, bytes: (Bytes, Bytes, Bytes), decided: [Times; 3]) {
+    let (packed, with_day, naive) = bytes;
     println!("{count} customers ({naive_count} naive ones), filled in {filled:.0} s");
     println!("{:<28} {:>14} {:>14}", "bytes a customer", "allocated", "resident");
     println!("{:<28} {:>14.0} {:>14.0}", "naive", naive.0, naive.1);
     println!("{:<28} {:>14.0} {:>14.0}", "packed", packed.0, packed.1);
+    println!("{:<28} {:>14.0} {:>14.0}", "after 3 requests, 2 outcomes", with_day.0, with_day.1);
     println!("{:<28} {:>13.1}× {:>13.1}×", "naive / packed", naive.0 / packed.0, naive.1 / packed.1);
     let [few, all, ratio] = decided;
     println!("{:<28} {:>14} {:>14}", "one decision, 1,000 actions", "p50", "p99");
@@ -94,7 +98,7 @@ fn report((count, naive_count): (usize, usize), filled: f64, (packed, naive): (B
     println!("{:<28} {:>13.2}× {:>13.2}×", "many / few, in the middle", ratio[0], ratio[1]);
     let json = serde_json::json!({
         "customers": count,
-        "bytes": {"naive": {"allocated": naive.0, "resident": naive.1}, "packed": {"allocated": packed.0, "resident": packed.1}},
+        "bytes": {"naive": {"allocated": naive.0, "resident": naive.1}, "packed": {"allocated": packed.0, "resident": packed.1}, "with_day": {"allocated": with_day.0, "resident": with_day.1}},
         "decide_us": {"few": {"p50": few[0], "p99": few[1]}, "many": {"p50": all[0], "p99": all[1]}},
         "many_to_few": {"p50": ratio[0], "p99": ratio[1]},
     });
@@ -280,6 +284,33 @@ fn engine(rules: &Arc<RuleSet>, count: usize) -> Engine {
     }
     assert_eq!(engine.customer_count(), count);
     engine
+}
+
+/// A usual day of each customer: three requests with ids, and two outcomes of their steps with ids.
+fn day(engine: &Engine, count: usize) {
+    for index in 0..count {
+        for number in 0..3 {
+            let question = Question {
+                customer: name(index).into(),
+                channel: "web".into(),
+                request_id: format!("{index}-{number}").into(),
+                context: [("topic".into(), Value::Text("speed".into()))].into_iter().collect(),
+                ..Question::default()
+            };
+            let record = engine.decide(question, NOW).unwrap();
+            let Some(chosen) = record.decision.actions.first().filter(|_| number < 2) else { continue };
+            let outcome = OutcomeInput {
+                outcome_id: format!("{index}-{number}"),
+                decision_id: record.id().to_owned(),
+                customer: String::new(),
+                action: record.rules.vocabulary.name(chosen.action).to_owned(),
+                channel: String::new(),
+                outcome: Outcome::Clicked,
+                occurred: None,
+            };
+            assert!(engine.record_outcomes(vec![outcome], NOW).unwrap()[0].accepted);
+        }
+    }
 }
 
 fn naive(rules: &RuleSet, count: usize) -> naive::Customers {

@@ -85,7 +85,15 @@ fn engine(folder: &Path, logs: bool) -> Engine {
     let settings = LedgerSettings::of(&folder.join("data"));
     let ledger = FileLedger::open(&settings).unwrap().ledger;
     let opened = CustomerStore::open(&settings.data, ledger.vault(&settings).unwrap(), &[]).unwrap();
-    let open = || DecisionLog::open(&settings.data_folder(), ledger.file_keys(), LogSettings::default(), &[]).unwrap();
+    let open = || {
+        DecisionLog::open(
+            &settings.data_folder(),
+            ledger.file_keys(),
+            LogSettings::default(),
+            (&[], &|_| Ok(Vec::new())),
+        )
+        .unwrap()
+    };
     let log = logs.then(|| open().log);
     let rules = rule_files::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")), &opened.vocabulary);
     let rules = Arc::new(rules.rule_set.unwrap());
@@ -175,7 +183,8 @@ fn large(folder: &Path, entries: u64) {
     let settings = LedgerSettings::of(&folder.join("data"));
     let ledger = FileLedger::open(&settings).unwrap().ledger;
     let keep = LogSettings { bytes: u64::MAX, ..LogSettings::default() };
-    let log = DecisionLog::open(&settings.data_folder(), ledger.file_keys(), keep, &[]).unwrap().log;
+    let log =
+        DecisionLog::open(&settings.data_folder(), ledger.file_keys(), keep, (&[], &|_| Ok(Vec::new()))).unwrap().log;
     let (start, processor) = (Instant::now(), nanoseconds(ClockId::ProcessCPUTime));
     for number in 0..entries {
         log.decided(Arc::new(Made(name(number as usize % 1_000_000), number)));
@@ -217,7 +226,7 @@ fn large(folder: &Path, entries: u64) {
     percentiles("a page of a customer's decisions", &mut took);
     drop(log);
     let start = Instant::now();
-    let log = DecisionLog::open(&settings.data_folder(), ledger.file_keys(), keep, &[]).unwrap();
+    let log = DecisionLog::open(&settings.data_folder(), ledger.file_keys(), keep, (&[], &|_| Ok(Vec::new()))).unwrap();
     println!("{:<40} {:>8.2} s, {:?}", "opened in", start.elapsed().as_secs_f64(), log.damaged);
 }
 

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use crate::clock::FollowedTime;
-use crate::decision_log::{DecisionLog, LogError, LogSettings, OpenedLog};
+use crate::decision_log::{DecisionLog, Denied, LogError, LogSettings, OpenedLog};
 use crate::domain::id::{PurposeId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::engine::{Engine, Limits, MemoryLimit};
 use crate::ledger::{
-    ClosedLedger, FileLedger, Ledger, LedgerSettings, OpenError, OpenedLedger, RecordSummary, ReopeningLedger, Repair,
+    ClosedLedger, FileLedger, Ledger, LedgerError, LedgerSettings, OpenError, OpenedLedger, RecordSummary,
+    ReopeningLedger, Repair,
 };
 use crate::storage::{Backend as _, DatabaseError, Embedded, Postgres};
 use crate::store::{CustomerStore, Loss, OpenedStore, StoreError, StoreRecovery};
@@ -87,8 +88,12 @@ impl Node {
         let (keys, erased) = (ledger.vault(&settings)?, ledger.erased());
         let OpenedStore { store, mut vocabulary, recovery, flushed } =
             CustomerStore::open(&settings.data, keys, &erased)?;
-        let OpenedLog { log, damaged: mut log_repairs, erased } =
-            DecisionLog::open(&settings.data_folder(), ledger.file_keys(), log, &erased)?;
+        let denied = |noted| denials(&ledger, noted);
+        let OpenedLog { log, damaged: mut log_repairs, erased, denied } =
+            DecisionLog::open(&settings.data_folder(), ledger.file_keys(), log, (&erased, &denied))?;
+        if denied > 0 {
+            log_repairs.push(format!("{denied} entries had values from before a denial, which were overwritten"));
+        }
         if erased > 0 {
             log_repairs.push(format!("{erased} entries of erased customers had come back, and were erased again"));
         }
@@ -202,4 +207,11 @@ impl Node {
         engine.trust_ledger(self.trouble.is_none());
         engine
     }
+}
+
+/// The denials behind a position of the ledger.
+fn denials(ledger: &FileLedger, noted: u64) -> Result<Vec<Denied>, LedgerError> {
+    let records = ledger.records_at(noted.saturating_add(1)..=ledger.size())?;
+    let denials = records.into_iter().filter(|(_, record)| !record.status.permits());
+    Ok(denials.map(|(position, record)| (record.customer.as_str().into(), position)).collect())
 }

@@ -109,6 +109,7 @@ fn no_node(error: &NodeError, customers: &Path) -> String {
         NodeError::Log(LogError::Disk(_) | LogError::NotOverwritten) => {
             "move the folder `decisions` of the data folder away: past decisions are then not known".to_owned()
         }
+        NodeError::Log(LogError::Ledger(_)) => "check it with `tactful ledger verify`".to_owned(),
         NodeError::Ledger(_) | NodeError::Store(_) => store_way_out(customers),
         NodeError::Purposes => {
             "choose another folder with --data; a data folder holds at most 64 purposes, for good".to_owned()

@@ -107,7 +107,7 @@ fn share(count: u64, rate: Option<&proto::Rate>) -> String {
 }
 
 fn human(report: &proto::Report) -> String {
-    let proto::Report { rows, silences, stopped, decisions, sampled, overwritten } = report;
+    let proto::Report { rows, silences, stopped, decisions, sampled, overwritten, sample_of } = report;
     let mut said =
         list(&["action", "channel", "week", "said", "presented", "clicked", "accepted", "rejected", "complained"]);
     for row in rows {
@@ -131,6 +131,10 @@ fn human(report: &proto::Report) -> String {
     }
     let count = usize::try_from(*sampled).unwrap_or(usize::MAX);
     text.push_str(&format!("\nWhere actions stopped, in a sample of {}", counted(count, "decision")));
+    match *sample_of {
+        0 => text.push_str(" (none is taken now)"),
+        every => text.push_str(&format!(" (one in {every} is taken now)")),
+    }
     if *overwritten > 0 {
         text.push_str(&format!(", of which {overwritten} are not readable any more after a denial"));
     }

@@ -1,6 +1,5 @@
 //! The open log: its files, the queue, and the thread that writes.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,13 +10,14 @@ use std::thread::{self, JoinHandle};
 use compact_str::CompactString;
 use tokio::sync::watch;
 
-use super::entry::{LoggedOutcome, of_person};
+use super::entry::LoggedOutcome;
 use super::queue::{Message, Overwrite, Queue};
-use super::segment::{self, Overwriting, Segment, Target};
+use super::repetition::{self, KnownDenials};
+use super::segment::{self, Segment};
 use super::shared::{LogCounts, Round, Shared};
 use super::tally::Tally;
 use super::writer::Writer;
-use super::{LogError, LogSettings, Loggable, index};
+use super::{LogError, LogSettings, Loggable};
 use crate::descriptors;
 use crate::domain::time::Moment;
 use crate::io_at::AtPath as _;
@@ -44,10 +44,13 @@ pub struct OpenedLog {
     pub damaged: Vec<String>,
     /// How many entries of erased customers had come back, and were overwritten again.
     pub erased: usize,
+    /// How many entries had values from before a denial, because a kill had cut short their overwriting.
+    pub denied: usize,
 }
 
 impl DecisionLog {
-    /// Opens the log of a data folder or creates it, and starts its thread. Damage never stops it.
+    /// Opens the log of a data folder or creates it, and starts its thread. Damage never stops it. What erasures and
+    /// denials concern is overwritten first, as far as a kill or an older copy of the files has left it.
     ///
     /// # Errors
     /// When a later version wrote a file, the disk fails, or the system cannot start a thread.
@@ -55,15 +58,19 @@ impl DecisionLog {
         data: &DataFolder,
         keys: FileKeys,
         settings: LogSettings,
-        erased: &[ErasedPerson],
+        (erased, denied): (&[ErasedPerson], KnownDenials<'_>),
     ) -> Result<OpenedLog, LogError> {
         let folder = data.decisions();
         RealDisk.create_folder(&folder).at(&folder)?;
         let (segments, damaged) = open_all(&folder, &keys)?;
-        let erased = erase_again(&segments, erased)?;
+        let erased = repetition::erase(&segments, erased)?;
+        let pseudonyms = keys.pseudonyms();
+        let denied_up_to = repetition::noted(&folder);
+        let denied =
+            if segments.is_empty() { 0 } else { repetition::deny(&segments, &pseudonyms, denied(denied_up_to)?)? };
         let bytes = segments.iter().map(|segment| segment.length).sum();
         let shared = Arc::new(Shared {
-            pseudonyms: keys.pseudonyms(),
+            pseudonyms,
             keys,
             settings,
             segments: RwLock::new(segments),
@@ -72,13 +79,15 @@ impl DecisionLog {
             ended: watch::Sender::new(Round::default()),
             stopping: AtomicBool::new(false),
             counts: LogCounts { bytes: AtomicU64::new(bytes), ..LogCounts::default() },
+            overwriting: AtomicU64::new(0),
+            denied_up_to: AtomicU64::new(denied_up_to),
             tally: Mutex::default(),
             folder,
         });
         let writer = Writer::new(Arc::clone(&shared));
         let thread = thread::Builder::new().name(THREAD.into()).spawn(move || writer.run());
         let thread = thread.at(&shared.folder)?;
-        Ok(OpenedLog { log: Self { shared, thread: Some(thread) }, damaged, erased })
+        Ok(OpenedLog { log: Self { shared, thread: Some(thread) }, damaged, erased, denied })
     }
 
     /// Logs a decision. Called in the customer's critical section: it never waits.
@@ -127,6 +136,29 @@ impl DecisionLog {
         waited.unwrap_or(false)
     }
 
+    /// Waits until everything is overwritten that must be, unless the disk fails. Returns at once if nothing is under way.
+    pub fn wait_overwritten(&self) {
+        if self.is_overwriting() {
+            block_on(self.done());
+        }
+    }
+
+    fn is_overwriting(&self) -> bool {
+        self.shared.overwriting.load(Ordering::Acquire) > 0
+    }
+
+    /// Notes that every denial up to a position of the ledger was handed to the log. If all is overwritten, the next start
+    /// looks at later denials only.
+    pub fn note_denied(&self, position: u64) {
+        if position > self.shared.denied_up_to.load(Ordering::Acquire)
+            && !self.is_overwriting()
+            // An error costs the next start some time.
+            && repetition::note(&self.shared.folder, position).is_ok()
+        {
+            self.shared.denied_up_to.store(position, Ordering::Release);
+        }
+    }
+
     /// Counters since the log was opened.
     #[must_use]
     pub fn counts(&self) -> &LogCounts {
@@ -158,6 +190,9 @@ impl DecisionLog {
     }
 
     fn push(&self, customer: &str, message: Message) {
+        if let Message::Overwrite(..) = message {
+            self.shared.overwriting.fetch_add(1, Ordering::AcqRel);
+        }
         if !self.shared.queue.push(customer, message) {
             self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -194,34 +229,4 @@ fn open_all(folder: &Path, keys: &FileKeys) -> Result<(Vec<Segment>, Vec<String>
         damaged.extend(trouble);
     }
     Ok((segments, damaged))
-}
-
-/// Overwrites the entries of erased customers from before their erasure, which an older copy of the files brings back.
-fn erase_again(segments: &[Segment], erased: &[ErasedPerson]) -> Result<usize, LogError> {
-    let erased: HashMap<u64, &ErasedPerson> =
-        erased.iter().map(|person| (index::part(&person.person), person)).collect();
-    let mut count = 0;
-    for segment in segments.iter().filter(|_| !erased.is_empty()) {
-        let mut back = Vec::new();
-        segment.index.every_person(|part| back.extend(erased.get(&part).map(|_| part))).at(&segment.path)?;
-        back.sort_unstable();
-        back.dedup();
-        let mut file = None;
-        for part in back {
-            let Some(ErasedPerson { person, position }) = erased.get(&part) else { continue };
-            for offset in segment.index.find(part).at(&segment.path)? {
-                let Some(target) = segment.at(offset, Target::of).at(&segment.path)? else { continue };
-                if of_person(&target.content, person) && target.content.position() < Some(*position) {
-                    let file = match &mut file {
-                        Some(file) => file,
-                        none => none.insert(Overwriting::open(&segment.path)?),
-                    };
-                    file.entry(offset, &target.blank)?;
-                    count += 1;
-                }
-            }
-        }
-        file.map_or(Ok(()), Overwriting::sync)?;
-    }
-    Ok(count)
 }

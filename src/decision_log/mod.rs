@@ -10,6 +10,7 @@
 //!
 //! - `entry` has the entries and their bytes, `segment` the files, `index` the index of one file;
 //! - `queue` holds what is to be written, `writer` is the thread, `log` the open log, `reading` finds entries again;
+//! - `repetition` overwrites again, at a start, what a kill or an older copy has left;
 //! - `tally` counts for metrics, and `copy` copies the log to a backup.
 
 mod copy;
@@ -18,6 +19,7 @@ mod index;
 mod log;
 mod queue;
 mod reading;
+mod repetition;
 mod segment;
 mod shared;
 mod tally;
@@ -28,12 +30,14 @@ use std::path::PathBuf;
 
 use crate::domain::time::Period;
 use crate::io_at::IoAt;
+use crate::ledger::LedgerError;
 
 pub use entry::{
     ActionValues, Content, DecisionValues, Found, LoggedDecision, LoggedOutcome, LoggedValue, SilenceValues,
 };
 pub use log::{DecisionLog, OpenedLog};
 pub use reading::{Page, Progress, ReadDecision, Wanted};
+pub use repetition::{Denied, KnownDenials};
 pub use segment::Place;
 pub use shared::LogCounts;
 pub use tally::Tally;
@@ -82,6 +86,9 @@ pub enum LogError {
         /// The newest version that this program reads.
         known: u8,
     },
+    /// What was denied cannot be read from the ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// Entries could not be overwritten.
     #[error("the decision log could not overwrite what it holds of the customer")]
     NotOverwritten,

@@ -9,7 +9,8 @@
 //! ```
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::LogError;
@@ -17,6 +18,7 @@ use super::entry::{Content, Damage, Found, erased, read_all};
 use super::index::{Index, Span};
 use crate::descriptors;
 use crate::domain::time::Moment;
+use crate::failpoint;
 use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::disk::{Disk as _, DiskFile, RealDisk};
 use crate::ledger::{DataFolder, FileKey, FileKeys, KEY_PLACES, destroy_file_key};
@@ -236,18 +238,25 @@ fn read_header(head: &[u8]) -> Header {
     }
 }
 
-/// Overwrites entries of one file.
+/// Overwrites parts of one file.
 #[derive(Debug)]
-pub struct Overwriting(File, PathBuf);
+pub struct Overwriting {
+    file: File,
+    path: PathBuf,
+    /// What was written since the last sync.
+    written: Vec<(u64, Vec<u8>)>,
+    /// Whether a write or the last sync failed.
+    failed: bool,
+}
 
 impl Overwriting {
-    /// Opens a file to overwrite entries in it.
+    /// Opens a file to overwrite parts of it.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn open(path: &Path) -> Result<Self, IoAt> {
         let file = descriptors::open(|| OpenOptions::new().write(true).open(path)).at(path)?;
-        Ok(Self(file, path.to_owned()))
+        Ok(Self { file, path: path.to_owned(), written: Vec::new(), failed: false })
     }
 
     /// Overwrites the values of an entry.
@@ -255,27 +264,33 @@ impl Overwriting {
     /// # Errors
     /// When the disk fails.
     pub fn values(&mut self, (at, length): (u64, usize)) -> Result<(), IoAt> {
-        self.put(at, &vec![0; length])
+        self.entry(at, vec![0; length])
     }
 
     /// Overwrites a whole entry.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn entry(&mut self, offset: u64, blank: &[u8]) -> Result<(), IoAt> {
-        self.put(offset, blank)
+    pub fn entry(&mut self, offset: u64, bytes: Vec<u8>) -> Result<(), IoAt> {
+        let put = self.file.write_all_at(&bytes, offset).at(&self.path);
+        self.failed |= put.is_err();
+        self.written.push((offset, bytes));
+        put
     }
 
-    fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), IoAt> {
-        self.0.seek(SeekFrom::Start(at)).and_then(|_| self.0.write_all(bytes)).at(&self.1)
-    }
-
-    /// Makes it durable.
+    /// Makes it durable. What a failure has left is written again first: a system may give up what it could not sync.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub fn sync(self) -> Result<(), IoAt> {
-        self.0.sync_data().at(&self.1)
+    /// When the disk fails. Then it is to be repeated.
+    pub fn sync(&mut self) -> Result<(), IoAt> {
+        let again = if self.failed { self.written.as_slice() } else { &[] };
+        let written = again.iter().try_for_each(|(offset, bytes)| self.file.write_all_at(bytes, *offset));
+        let synced = written.and_then(|()| failpoint::fails(&self.path, "sync")).and_then(|()| self.file.sync_data());
+        self.failed = synced.is_err();
+        if !self.failed {
+            self.written.clear();
+        }
+        synced.at(&self.path)
     }
 }
 

@@ -27,6 +27,10 @@ pub struct Shared {
     pub ended: watch::Sender<Round>,
     pub stopping: AtomicBool,
     pub counts: LogCounts,
+    /// How many overwrites are not durable yet.
+    pub overwriting: AtomicU64,
+    /// Up to which position of the ledger the values from before denials are known to be overwritten.
+    pub denied_up_to: AtomicU64,
     pub tally: Mutex<Tally>,
 }
 

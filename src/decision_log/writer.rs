@@ -1,5 +1,6 @@
 //! The thread that writes entries, overwrites what must not be read any more, and removes old files.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
@@ -10,14 +11,15 @@ use compact_str::CompactString;
 use super::entry::{Content, DecisionValues, of_person, write};
 use super::index;
 use super::queue::{Message, Overwrite};
-use super::segment::{HEADER, Overwriting, Place, Segment, Target};
+use super::segment::{self, HEADER, Overwriting, Place, Segment, Target};
 use super::shared::{Round, Shared};
 use super::tally::Tally;
 use crate::clock::Stopwatch;
 use crate::domain::time::{Moment, Period};
-use crate::io_at::IoAt;
+use crate::failpoint;
+use crate::io_at::{AtPath as _, IoAt};
 use crate::ledger::FileKey;
-use crate::ledger::disk::DiskFile;
+use crate::ledger::disk::{Disk as _, DiskFile, RealDisk};
 
 /// How long entries wait to be written together.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -30,6 +32,8 @@ const SHARE: u64 = 8;
 const MOST_AGE: Period = Period::DAY;
 /// Entries are written when this many bytes of them wait.
 const BATCH: usize = 1 << 20;
+/// How often it is tried to make everything durable before the thread ends.
+const LAST_ATTEMPTS: usize = 5;
 
 /// The thread's state.
 pub struct Writer {
@@ -40,9 +44,12 @@ pub struct Writer {
     waiting: Vec<(u64, Content)>,
     /// What is to be overwritten.
     overwrites: Vec<ToOverwrite>,
+    /// What was overwritten, and is not durable: how many overwrites, in which files.
+    undurable: (u64, Vec<(u64, Overwriting)>),
+    /// Complete files that are not durable.
+    closing: Vec<Current>,
     /// The newest moment that was logged.
     newest: Moment,
-    unsynced: bool,
     synced: Stopwatch,
 }
 
@@ -53,6 +60,38 @@ struct Current {
     file: Box<dyn DiskFile>,
     key: FileKey,
     length: u64,
+    /// Up to where it is durable.
+    synced: u64,
+    /// Whether the last sync failed.
+    failed: bool,
+}
+
+impl Current {
+    /// Makes it durable. What a sync that failed has left is written again first: a system may give it up.
+    fn sync(&mut self, folder: &Path) -> Result<(), IoAt> {
+        if self.synced == self.length {
+            return Ok(());
+        }
+        let path = segment::path(folder, self.number);
+        let done = if self.failed { self.write_again(&path) } else { self.sync_once(&path) };
+        self.failed = done.is_err();
+        if !self.failed {
+            self.synced = self.length;
+        }
+        done
+    }
+
+    fn sync_once(&mut self, path: &Path) -> Result<(), IoAt> {
+        failpoint::fails(path, "sync").and_then(|()| self.file.sync()).at(path)
+    }
+
+    fn write_again(&self, path: &Path) -> Result<(), IoAt> {
+        let length = usize::try_from(self.length - self.synced).unwrap_or(usize::MAX);
+        let bytes = RealDisk.read_part(path, self.synced, length).at(path)?;
+        let mut file = Overwriting::open(path)?;
+        file.entry(self.synced, bytes)?;
+        file.sync()
+    }
 }
 
 /// Something to overwrite in all entries before a place.
@@ -70,8 +109,9 @@ impl Writer {
             bytes: Vec::new(),
             waiting: Vec::new(),
             overwrites: Vec::new(),
+            undurable: (0, Vec::new()),
+            closing: Vec::new(),
             newest: Moment(0),
-            unsynced: false,
             synced: Stopwatch::start(),
         }
     }
@@ -85,15 +125,40 @@ impl Writer {
             self.shared.queue.drain(&mut messages);
             let busy = !messages.is_empty();
             self.round(&mut messages);
-            self.shared.ended.send_replace(Round { number, failed: self.overwrites.len() });
+            self.shared.ended.send_replace(Round { number, failed: self.failed() });
             if stopping {
-                self.close();
-                return;
+                return self.finish();
             }
             // While more arrives than fits into a pause, there is none.
             if !busy || self.shared.queue.is_short() {
                 thread::park_timeout(PAUSE);
             }
+        }
+    }
+
+    /// How many overwrites failed, and are repeated.
+    fn failed(&self) -> usize {
+        self.overwrites.len() + self.undurable.1.len()
+    }
+
+    /// Makes everything durable before the thread ends. What fails is tried again for a second.
+    fn finish(&mut self) {
+        self.close();
+        for _ in 1..LAST_ATTEMPTS {
+            if self.closing.is_empty() && self.failed() == 0 {
+                return;
+            }
+            thread::sleep(PAUSE);
+            self.overwrite();
+            self.complete();
+        }
+        let (files, overwrites) = (self.closing.len(), self.failed());
+        if files > 0 || overwrites > 0 {
+            tracing::error!(
+                files,
+                overwrites,
+                "the decision log is not durable: a power cut now may lose its newest entries"
+            );
         }
     }
 
@@ -127,7 +192,7 @@ impl Writer {
         }
         self.flush();
         self.overwrite();
-        if self.unsynced && (self.synced.elapsed() >= SYNC_INTERVAL) {
+        if self.synced.elapsed() >= SYNC_INTERVAL {
             self.sync();
         }
         if let Some(now) = retained {
@@ -171,7 +236,7 @@ impl Writer {
             let (number, begun, length) = (segment.number, segment.begun, HEADER);
             self.shared.segments_mut().push(segment);
             self.shared.counts.bytes.fetch_add(HEADER, Ordering::Relaxed);
-            self.current = Some(Current { number, begun, file, key, length });
+            self.current = Some(Current { number, begun, file, key, length, synced: length, failed: false });
         }
         self.current.as_ref().map(|current| (current.length, current.key.clone()))
     }
@@ -194,8 +259,7 @@ impl Writer {
         }
         self.shared.counts.written.fetch_add(waiting.len() as u64, Ordering::Relaxed);
         self.shared.counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.unsynced = true;
-        self.report(None);
+        self.recover();
         // Their room is used again.
         (self.bytes, self.waiting) = (bytes, waiting);
         self.bytes.clear();
@@ -207,40 +271,79 @@ impl Writer {
     }
 
     fn sync(&mut self) {
-        if let Some(Err(error)) = self.current.as_mut().map(|current| current.file.sync()) {
+        let had_failed = self.has_failed();
+        if let Some(Err(error)) = self.current.as_mut().map(|current| current.sync(&self.shared.folder)) {
             self.report(Some(error.to_string()));
         }
-        (self.unsynced, self.synced) = (false, Stopwatch::start());
+        self.complete();
+        self.synced = Stopwatch::start();
+        if had_failed {
+            self.recover();
+        }
+    }
+
+    /// Whether some file could not be made durable.
+    fn has_failed(&self) -> bool {
+        !self.closing.is_empty() || self.current.as_ref().is_some_and(|current| current.failed)
+    }
+
+    /// Reports that the disk takes entries, unless something still fails.
+    fn recover(&self) {
+        if !self.has_failed() && self.failed() == 0 {
+            self.report(None);
+        }
     }
 
     /// Completes the file that is being written.
     fn close(&mut self) {
         self.flush();
-        self.sync();
-        if self.current.take().is_some()
-            && let Some(Segment { index, length, path, .. }) = self.shared.segments_mut().last_mut()
-        {
-            // Without it, the next start reads the entries.
-            drop(index.close(&path.with_extension("index"), *length));
+        self.closing.extend(self.current.take());
+        self.complete();
+    }
+
+    /// Makes complete files durable, and writes their indexes.
+    fn complete(&mut self) {
+        for mut file in std::mem::take(&mut self.closing) {
+            let synced = file.sync(&self.shared.folder);
+            let mut segments = self.shared.segments_mut();
+            // If it is not there, it became too old.
+            let Some(segment) = segments.iter_mut().find(|segment| segment.number == file.number) else { continue };
+            // Without an index, the next start reads the entries.
+            drop(segment.index.close(&segment.path.with_extension("index"), segment.length));
+            drop(segments);
+            if let Err(error) = synced {
+                self.report(Some(error.to_string()));
+                self.closing.push(file);
+            }
         }
     }
 
     fn overwrite(&mut self) {
-        let mut files: Vec<(u64, Overwriting)> = Vec::new();
+        let had_failed = self.failed() > 0;
+        let (mut count, mut files) = std::mem::take(&mut self.undurable);
         let todo = std::mem::take(&mut self.overwrites);
-        let mut failed = Vec::new();
         for overwrite in todo {
             if let Err(error) = self.overwrite_one(&overwrite, &mut files) {
                 self.report(Some(error.to_string()));
-                failed.push(overwrite);
+                self.overwrites.push(overwrite);
+            } else {
+                count += 1;
             }
         }
-        for (_, file) in files {
+        for (number, mut file) in files {
             if let Err(error) = file.sync() {
                 self.report(Some(error.to_string()));
+                self.undurable.1.push((number, file));
             }
         }
-        self.overwrites = failed;
+        if self.undurable.1.is_empty() {
+            self.shared.overwriting.fetch_sub(count, Ordering::AcqRel);
+        } else {
+            self.undurable.0 = count;
+        }
+        if had_failed {
+            self.recover();
+        }
     }
 
     fn overwrite_one(&self, overwrite: &ToOverwrite, files: &mut Vec<(u64, Overwriting)>) -> Result<(), IoAt> {
@@ -276,7 +379,7 @@ impl Writer {
                 };
                 let Some((_, file)) = file else { continue };
                 if whole {
-                    file.entry(offset, &target.blank)?
+                    file.entry(offset, target.blank)?
                 } else {
                     file.values(target.values)?
                 }
@@ -326,6 +429,6 @@ impl Writer {
 impl Drop for Writer {
     /// Nobody waits for a thread that has ended.
     fn drop(&mut self) {
-        self.shared.ended.send_replace(Round { number: u64::MAX, failed: self.overwrites.len() });
+        self.shared.ended.send_replace(Round { number: u64::MAX, failed: self.failed() });
     }
 }

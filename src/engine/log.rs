@@ -31,6 +31,8 @@ pub struct DecisionRecord {
     pub at: Moment,
     /// The customer's revocation epoch at that time.
     pub(super) epoch: u64,
+    /// Whether it is the answer to a request whose first answer a killed process has lost.
+    pub replaced: bool,
     /// How many callers have it as their answer.
     pub(super) callers: Callers,
     /// The explanation, if one was asked for.

@@ -171,6 +171,7 @@ impl DecisionRecord {
             earlier_rules: Some(hash_text(entry.rules)).filter(|hash| *hash != rules.hash),
             at,
             epoch: entry.epoch,
+            replaced: false,
             callers: Callers::default(),
             explained: None,
         })

@@ -36,6 +36,8 @@ pub struct Report {
     pub sampled: u64,
     /// How many decisions of the sample could not be counted, because a denial overwrote them.
     pub overwritten: u64,
+    /// One decision in this many is taken into the sample now; 0 means none.
+    pub sample_of: u32,
 }
 
 /// What was said of one action on one channel in one week, and what became of it.
@@ -197,6 +199,7 @@ impl Tally {
             decisions: self.decisions,
             sampled: self.sampled,
             overwritten: self.overwritten,
+            sample_of: 0,
         }
     }
 }
@@ -211,7 +214,8 @@ impl Engine {
         let none = || EngineError::LogUnavailable("there is none".into());
         let log = self.storage.backend().decision_log().ok_or_else(none)?;
         crate::sync::block_on(log.done());
-        count(log, &self.rules().set, span, progress)
+        let report = count(log, &self.rules().set, span, progress)?;
+        Ok(Report { sample_of: log.sample(), ..report })
     }
 }
 

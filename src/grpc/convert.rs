@@ -113,6 +113,7 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
             candidates: explanation.candidates.iter().map(|loser| candidate(loser, rules)).collect(),
         }),
         history_truncated: record.decision.history_truncated,
+        replaced: record.replaced,
     }
 }
 

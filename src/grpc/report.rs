@@ -49,7 +49,7 @@ pub fn report(shared: &Shared, request: proto::GetReportRequest) -> Result<Respo
 }
 
 fn wire(report: Report) -> proto::Report {
-    let Report { rows, silences, stopped, decisions, sampled, overwritten } = report;
+    let Report { rows, silences, stopped, decisions, sampled, overwritten, sample_of } = report;
     let silences = silences.into_iter().map(|row| proto::SilenceCount {
         reason: row.reason,
         channel: row.channel,
@@ -68,6 +68,7 @@ fn wire(report: Report) -> proto::Report {
         decisions,
         sampled,
         overwritten,
+        sample_of,
     }
 }
 

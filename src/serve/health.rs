@@ -1,6 +1,7 @@
 //! The health of the server and of its parts: read when it is asked for, and looked at once a second for those who watch.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -27,6 +28,9 @@ pub const LEDGER_HEALTH: &str = "tactful.ledger";
 /// The health service that reports whether the machine's clock is believed.
 pub const CLOCK_HEALTH: &str = "tactful.clock";
 
+/// The health service that reports whether the decision log can be written.
+pub const DECISION_LOG_HEALTH: &str = "tactful.decision_log";
+
 /// How often those who watch are told of a change of the customer store, the ledger and the clock.
 const LOOK_AT_PARTS: Duration = Duration::from_secs(1);
 
@@ -38,7 +42,7 @@ pub struct PartsHealth {
     reporter: HealthReporter,
     rules: Receiver<Arc<ActiveRules>>,
     /// What was reported: who watches is told of changes only.
-    reported: Arc<Mutex<[Option<bool>; 4]>>,
+    reported: Arc<Mutex<[Option<bool>; 5]>>,
 }
 
 impl PartsHealth {
@@ -82,11 +86,14 @@ impl PartsHealth {
         let reached = self.engine.storage_trouble().is_none();
         let stored = reached && !self.engine.store().is_some_and(CustomerStore::is_failing);
         let contacts_known = self.engine.limits_assumed_used().is_none();
+        let log = self.engine.decision_log_counts();
+        let logged = log.is_none_or(|(counts, _)| !counts.failing.load(Ordering::Acquire));
         let parts = [
             (RULES_HEALTH, !self.rules.borrow().refused()),
             (CUSTOMERS_HEALTH, stored && contacts_known),
             (LEDGER_HEALTH, reached && self.engine.trusted()),
             (CLOCK_HEALTH, step.is_none()),
+            (DECISION_LOG_HEALTH, logged),
         ];
         for ((service, is_well), reported) in parts.into_iter().zip(reported.iter_mut()) {
             if reported.replace(is_well) == Some(is_well) {

@@ -64,7 +64,7 @@ use transport::{Listening, Transport};
 use web::cors::Origins;
 use write_behind::WriteBehind;
 
-pub use health::{CLOCK_HEALTH, CUSTOMERS_HEALTH, LEDGER_HEALTH, RULES_HEALTH};
+pub use health::{CLOCK_HEALTH, CUSTOMERS_HEALTH, DECISION_LOG_HEALTH, LEDGER_HEALTH, RULES_HEALTH};
 pub use unfinished::Unfinished;
 
 /// How often customers in memory are settled that are not in use.

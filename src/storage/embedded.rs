@@ -112,6 +112,9 @@ impl Embedded {
                 Some(op.map(|op| CustomerFlush { id, erased_at, op }))
             });
             let dirty = dirty.collect::<Result<Vec<_>, _>>();
+            // A customer whose data was purged is stored after the log's values from before are gone: a kill in between
+            // leaves the purge to the next process.
+            self.log.iter().for_each(DecisionLog::wait_overwritten);
             let written = dirty.and_then(|dirty| store.write(writer, &dirty, cache.names, drained));
             if written.is_err() {
                 store.report(&written);
@@ -188,6 +191,11 @@ impl Backend for Embedded {
 
     fn flush(&self, cache: Cache<'_>, everything: bool) -> Result<usize, StoreError> {
         let Some(store) = self.files() else { return Ok(0) };
+        // Read first: each of these records was handed to the log before.
+        let denied_up_to = self.ledger.size();
+        if let Some(log) = &self.log {
+            log.note_denied(denied_up_to);
+        }
         let mut writer = store.writer();
         writer.now = writer.now.max(cache.now);
         let flushed = self.flush_once(store, &mut writer, (cache, everything))?;

@@ -350,7 +350,7 @@ async fn health_and_both_reflections_answer() {
     use tonic_reflection::pb::{v1, v1alpha};
     let server = server().await;
     let mut health = tonic_health::pb::health_client::HealthClient::new(server.channel.clone());
-    for service in ["", "tactful.v1.DecisionService", "tactful.v1.ConsentService"] {
+    for service in ["", "tactful.v1.DecisionService", "tactful.v1.ConsentService", "tactful.decision_log"] {
         let request = tonic_health::pb::HealthCheckRequest { service: service.into() };
         assert_eq!(health.check(request).await.unwrap().get_ref().status, 1, "{service}");
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tactful::backup::{BackupWriter, restore};
 use tactful::decision_log::{
@@ -20,7 +21,7 @@ use tactful::ledger::{DataFolder, FileLedger, LedgerSettings};
 use tactful::node::{Node, NodeError};
 use tactful::rules::load;
 
-use super::keeping::{Home, RULES, anna, later, stop};
+use super::keeping::{Home, RULES, anna, kill, later, stop};
 use super::support::{ask, attributes, chosen, consent, copy, files, monday};
 use super::takeover::outcome;
 
@@ -72,7 +73,7 @@ fn read(settings: &LedgerSettings) -> (Vec<ReadDecision>, Vec<String>) {
 }
 
 fn open(settings: &LedgerSettings, ledger: &FileLedger) -> Result<OpenedLog, LogError> {
-    DecisionLog::open(&settings.data_folder(), ledger.file_keys(), LogSettings::default(), &[])
+    DecisionLog::open(&settings.data_folder(), ledger.file_keys(), LogSettings::default(), (&[], &|_| Ok(Vec::new())))
 }
 
 /// The files of the log, without the indexes.
@@ -166,6 +167,86 @@ fn after_a_withdrawal_no_reader_of_files_and_keys_gets_an_older_value() {
     assert_eq!((chosen(&shown), shown.at, shown.rule_set()), (vec!["bye"], monday(), before.rule_set()));
     assert!(!format!("{:?} {:?}", shown.decision, shown.question.context).contains(NAME));
     assert_eq!(engine.decision(&new.id(), later(4)).unwrap().decision, new.decision, "later answers stay");
+}
+
+/// A kill after the withdrawal is durable, and before the log has overwritten the values: the files of the log are those of
+/// before. The next start overwrites them; what was decided since the withdrawal stays.
+#[test]
+fn a_kill_between_a_withdrawal_and_its_overwriting_leaves_no_older_value() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    let (before, ben) = (hears_bye(&engine, monday()), engine.decide(ask("ben", "web", &[]), monday()).unwrap());
+    stop(engine);
+    let (log, older) = (home.settings().data_folder().decisions(), Home::new());
+    copy(&log, older.0.path());
+    let engine = home.open(later(1));
+    withdraw(&engine, later(1));
+    let after = engine.decide(ask("anna", "web", &[]), later(2)).unwrap();
+    stop(engine);
+    copy(older.0.path(), &log);
+    let values = |id: &str| {
+        let (found, damaged) = read(&home.settings());
+        assert!(damaged.is_empty(), "{damaged:?}");
+        found.into_iter().find(|found| uuid(found) == id).unwrap().values
+    };
+    assert!(values(&before.id()).is_some(), "as the kill leaves it");
+    let engine = home.open(later(3));
+    kill(engine);
+    assert_eq!(values(&before.id()), None);
+    assert!(values(&ben.id()).is_some() && values(&after.id()).is_some());
+}
+
+/// While the disk refuses a sync, health says so; what it refused is written and synced again.
+#[test]
+fn a_sync_that_failed_is_repeated_and_a_denial_waits_for_it() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    let before = hears_bye(&engine, monday());
+    let fault = home.settings().data_folder().decisions().join("fail-sync");
+    let wait = |failing: bool| {
+        while engine.decision_log_counts().unwrap().0.failing.load(Ordering::Acquire) != failing {
+            futures_executor::block_on(engine.wait_logged());
+        }
+    };
+    fs::write(&fault, "").unwrap();
+    wait(true);
+    let denied = engine.record_consent(consent("anna", "advice", ConsentStatus::Withdrawn), later(1)).unwrap();
+    assert!(denied.results[0].accepted, "the ledger has it");
+    let noted = fs::read(fault.with_file_name("denied.position")).unwrap_or_default();
+    engine.write_behind().unwrap();
+    assert_eq!(fs::read(fault.with_file_name("denied.position")).unwrap_or_default(), noted, "the denial is not done");
+    fs::remove_file(&fault).unwrap();
+    wait(false);
+    engine.write_behind().unwrap();
+    assert_ne!(fs::read(fault.with_file_name("denied.position")).unwrap(), noted, "now it is");
+    stop(engine);
+    let (found, damaged) = read(&home.settings());
+    assert!(damaged.is_empty(), "{damaged:?}");
+    assert_eq!(found.iter().find(|found| uuid(found) == before.id()).unwrap().values, None);
+}
+
+/// The log lost the decision with the killed process; the contact log knows that the request was answered.
+#[test]
+fn a_decision_that_was_lost_with_a_process_is_made_again_and_says_replaced() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    stop(engine);
+    let engine = home.open(later(1));
+    let question = Question { request_id: "r-1".into(), ..ask("anna", "phone", &[]) };
+    let first = engine.decide(question.clone(), later(1)).unwrap();
+    assert!(!first.replaced);
+    kill(engine);
+    fs::remove_file(log_files(&home.settings()).pop().unwrap()).unwrap();
+    let engine = home.open(later(2));
+    let again = engine.decide(question.clone(), later(2)).unwrap();
+    assert!(again.replaced && again.id() != first.id());
+    let contacts = engine.export("anna", later(2)).unwrap().state.relation().contacts.clone();
+    assert_eq!(contacts.iter().filter(|held| held.counts(later(2))).count(), 2, "hello, and this once");
+    let repeated = engine.decide(question, later(3)).unwrap();
+    assert_eq!(repeated.id(), again.id());
 }
 
 fn uuid(found: &ReadDecision) -> String {

@@ -165,10 +165,11 @@ fn the_command_prints_a_table_csv_and_json() {
     drop(child.wait());
     let count = format!("{} decisions", decided.len());
     assert!(table.starts_with(&count) && table.contains("in a sample of"), "{table}");
+    assert!(table.contains("(one in 100 is taken now)"), "{table}");
     assert!(csv.starts_with("action,channel,week,said,presented,presented_rate,"), "{csv}");
     assert!(csv.lines().all(|line| line.split(',').count() == 24), "{csv}");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["decisions"], decided.len().to_string());
+    assert_eq!((&json["decisions"], &json["sampleOf"]), (&decided.len().to_string().into(), &100.into()));
     assert!(
         json["rows"].as_array().unwrap().iter().any(|row| row.get("week").is_none()),
         "a row of an action never said"

@@ -201,6 +201,7 @@ impl Decide {
             earlier_rules: None,
             at: now,
             epoch,
+            replaced: false,
             callers: Callers::default(),
             explained,
         }
@@ -217,7 +218,8 @@ impl Decide {
         let key = id.key();
         let replaced = self.request.and_then(|request| replace_answer(customer, request));
         let epoch = customer.epoch();
-        let record = Arc::new(self.record(customer, id, context, epoch));
+        let record = self.record(customer, id, context, epoch);
+        let record = Arc::new(DecisionRecord { replaced: replaced.is_some(), ..record });
         let sampled = context.sample > 0 && key.0.is_multiple_of(u64::from(context.sample));
         let sample = sampled.then(|| Box::new(self.snapshot(customer, context)));
         if !record.decision.actions.is_empty() {

@@ -12,6 +12,7 @@ const PARTS: Record<string, string> = {
   "tactful.rules": "The rule files on disk are those in force",
   "tactful.ledger": "Consent can be relied on",
   "tactful.customers": "Customers can be stored",
+  "tactful.decision_log": "The decision log can be written",
   "tactful.clock": "The machine’s clock is believed",
 };
 const EVERY = 5_000;
