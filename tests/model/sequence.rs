@@ -18,7 +18,7 @@ use tactful::domain::action::Outcome;
 use tactful::domain::consent::ConsentStatus;
 use tactful::engine::{Engine, EventInput, Limits, OutcomeInput, Question};
 
-use super::{NOW, SlowLedger, rules_of, say, schedules};
+use super::{NOW, SlowLedger, explore, rules_of, say};
 
 const CALLERS: usize = 16;
 const LIMIT: u8 = 2;
@@ -243,8 +243,7 @@ fn check(withdrawals: bool) {
         let (calls, held) = (ended.lock().unwrap().clone(), held(&engine));
         assert!(explained(&calls, held), "no order of the calls explains {held:?}: {calls:#?}");
     };
-    shuttle::check_random(model.clone(), schedules() / 2);
-    shuttle::check_pct(model, schedules() / 2, 3);
+    explore(model);
 }
 
 #[test]
