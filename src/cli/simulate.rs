@@ -7,7 +7,7 @@ use clap::Args;
 use super::connection::{Connection, Server, refused};
 use super::decide::Level;
 use super::fact::{FORMS, Fact, Place, wire};
-use super::{Failure, Verdict, answer, json, labelled, load, report, say};
+use super::{Failure, Verdict, answer, json, labelled, no_rules, report, say};
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
 use crate::grpc::convert::timestamp;
@@ -16,7 +16,7 @@ use crate::grpc::proto::rule_service_client::RuleServiceClient;
 use crate::grpc::proto::{
     DecideRequest, DecideResponse, GetDecisionRequest, RuleFile, SimulateDecisionRequest, SimulateDecisionResponse,
 };
-use crate::rules::Loaded;
+use crate::rule_files;
 
 /// Show what draft rules would answer, without changing anything
 #[derive(Debug, Args)]
@@ -62,12 +62,16 @@ pub(super) struct Simulate {
 
 impl Simulate {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let loaded = load(&self.rules, &Vocabulary::default())?;
+        if !self.rules.exists() {
+            return Err(no_rules(&self.rules));
+        }
+        let found = rule_files::look(&self.rules);
+        let files = found.below_folder().into_iter().map(|(path, text)| RuleFile { path, text }).collect();
+        let loaded = found.load(&Vocabulary::default());
         if loaded.rule_set.is_none() {
             report(&loaded);
             return Ok(Verdict::Wrong);
         }
-        let files = files(&loaded);
         let (before, draft) = self.server.run(async |server| self.ask(files, server).await)?;
         if self.json {
             json::print("SimulateDecisionResponse", &draft)?;
@@ -108,7 +112,8 @@ impl Simulate {
             Some(id) => {
                 let request = GetDecisionRequest { decision_id: id.clone() };
                 let found = DecisionServiceClient::new(server.clone()).get_decision(request).await;
-                found.map_err(|status| refused(&status))?.into_inner().request.unwrap_or_default()
+                let found = found.map_err(|status| refused(&status))?.into_inner();
+                found.request.ok_or_else(|| Failure::new(format!("the question of decision `{id}` is not kept")))?
             }
             None => DecideRequest {
                 customer_id: self.customer.clone().unwrap_or_default(),
@@ -125,14 +130,6 @@ impl Simulate {
             ..asked
         })
     }
-}
-
-/// The files and the notices as the server takes them.
-fn files(loaded: &Loaded) -> Vec<RuleFile> {
-    let sources = &loaded.sources;
-    let files = sources.iter().map(|(_, file)| (sources.relative(file), &file.text));
-    let notices = sources.notices().iter().map(|notice| (notice.path.as_str(), &notice.text));
-    files.chain(notices).map(|(path, text)| RuleFile { path: path.to_owned(), text: text.clone() }).collect()
 }
 
 /// What was said, in one line.
