@@ -22,7 +22,7 @@ pub(super) struct Server {
 /// no other process can take the server's place while it is down.
 const SETTINGS: &str = "-c listen_addresses= -c wal_writer_delay=10ms -c shared_buffers=64MB -c max_connections=200";
 
-/// Runs a script as a user whom PostgreSQL accepts: it refuses to run as root. What ends the test's process group does not
+/// Runs a script as another user than root, which PostgreSQL refuses. What ends the test's process group does not
 /// end the script.
 fn unprivileged(script: &str) -> Command {
     let number = |arguments: [&str; 2]| {

@@ -100,7 +100,7 @@ struct Page<'e> {
     html: String,
 }
 
-/// What an export is to say, and to whom.
+/// What an export holds, and its language.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'w> {
     /// Only what the customer provided, for purposes of consent or contract.

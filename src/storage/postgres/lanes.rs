@@ -103,7 +103,7 @@ pub async fn run_lane(shared: Arc<Shared>, lane: Lane) {
 
 fn end(shared: &Shared, id: &CompactString, swap: Swap, result: &Result<u64, CommitError>) {
     let result = match result {
-        // Whoever asks to record consent keeps its restrictions in effect.
+        // The call that records consent keeps its restrictions in effect.
         Err(CommitError::Ledger(LedgerError::Unavailable(why))) if swap.consent.is_empty() => {
             Err(CommitError::Store(why.clone()))
         }

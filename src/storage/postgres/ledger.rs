@@ -1,7 +1,7 @@
 //! The consent ledger in the database: records, erasures, and the published log.
 //!
 //! The head and the frames are one truth for all nodes, so any node may sign: the tree over the frames up to a size, and so
-//! the checkpoint, is the same whoever computes it, and no two histories can be signed.
+//! the checkpoint, is the same on every node, and no two histories can be signed.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
