@@ -2,7 +2,6 @@
 // gone.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { folder, launch, RULES, run, startServer } from "./support.mjs";
@@ -21,13 +20,6 @@ async function startShop(keys, port, tactful) {
 before(async () => {
   const work = folder();
   const keys = join(work, "keys");
-  const rules = join(work, "rules");
-  cpSync(RULES, rules, { recursive: true });
-  const purposes = join(rules, "company/purposes.yaml");
-  const text = readFileSync(purposes, "utf8");
-  const changed = text.replace("direct_marketing: true}", "direct_marketing: true, gpc: objects}");
-  assert.notEqual(changed, text);
-  writeFileSync(purposes, changed);
   await new Promise((done) => spawn(process.execPath, [SHOP, "keys", "--keys", keys]).on("exit", done));
   const tokens = join(work, "tokens.toml");
   const made = await run("token", "new", "--tokens", tokens, "--name", "test", "--scope", "read", "--scope", "rules");
@@ -40,7 +32,7 @@ before(async () => {
     probe.child.kill();
   });
   address = `http://127.0.0.1:${port}`;
-  server = await startServer("--rules", rules, "--skip-tests", "--tokens", tokens, "--jwks", join(keys, "jwks.json"), "--issuer", "web-shop", "--audience", "tactful", "--allow-origin", address);
+  server = await startServer("--rules", RULES, "--skip-tests", "--tokens", tokens, "--jwks", join(keys, "jwks.json"), "--issuer", "web-shop", "--audience", "tactful", "--allow-origin", address);
   shop = await startShop(keys, port, server.address);
   browser = await launch();
 });
