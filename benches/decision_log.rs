@@ -31,7 +31,7 @@ use tactful::domain::decide::Explain;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
-use tactful::engine::{ConsentChange, ConsentRequest, Engine, Limits, MemoryLimit, Question};
+use tactful::engine::{ConsentChange, ConsentRequest, DecisionId, Engine, Limits, MemoryLimit, Question};
 use tactful::ledger::{FileLedger, LedgerSettings};
 use tactful::node::Node;
 use tactful::rule_files;
@@ -201,9 +201,9 @@ fn large(folder: &Path, entries: u64) {
     println!("{:<40} {:>8.2} MiB", "the index in memory", log.index_memory() as f64 / f64::from(1 << 20));
     let mut took: Vec<f64> = (0..5_000_u64)
         .map(|number| {
-            let wanted = id(number.wrapping_mul(0x2545_F491_4F6C_DD1D) % entries);
+            let wanted = DecisionId::of_bytes(id(number.wrapping_mul(0x2545_F491_4F6C_DD1D) % entries));
             let start = Instant::now();
-            assert!(log.decision(wanted).unwrap().is_some());
+            assert!(log.decision(wanted.at(), wanted.key().0).unwrap().is_some());
             start.elapsed().as_secs_f64() * 1e6
         })
         .collect();

@@ -26,7 +26,7 @@ use crate::domain::id::{ContextId, Vocabulary};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Period;
 use crate::domain::value::Value;
-use crate::engine::{Limits, MemoryLimit};
+use crate::engine::{IdsKept, Limits, MemoryLimit};
 use crate::ledger::DataFolder;
 use crate::node::Node;
 use crate::rule_files::RuleFiles;
@@ -92,6 +92,14 @@ pub(super) struct Serve {
     /// How much memory the newest decisions take; older ones are read from the decision log
     #[arg(long, default_value = "64MiB", value_name = "SIZE", env = "TACTFUL_KEEP_DECISIONS")]
     keep_decisions: Size,
+    /// For how many hours a repeated `request_id` or `idempotency_key` gets the first answer again
+    #[arg(long, default_value_t = 24, value_name = "HOURS", env = "TACTFUL_REMEMBER_IDS_HOURS",
+        value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    remember_ids_hours: u32,
+    /// How many ids of each kind are remembered for one customer, so that a repetition counts once
+    #[arg(long, default_value_t = IdsKept::default().most, value_name = "NUMBER", env = "TACTFUL_REMEMBERED_IDS",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    remembered_ids: u16,
     /// For how many days the decision log keeps decisions and outcomes
     #[arg(long, default_value_t = 90, value_name = "DAYS", env = "TACTFUL_DECISION_LOG_DAYS",
         value_parser = clap::value_parser!(u32).range(1..=36_500))]
@@ -265,7 +273,9 @@ impl Serve {
         let limits = Limits { decisions: usize::try_from(self.keep_decisions.0).unwrap_or(usize::MAX) };
         let memory = self.max_memory.map(|Size(bytes)| MemoryLimit::of_process(bytes));
         let (ledger, newest) = (node.reopening(), node.newest);
-        let engine = Arc::new(node.engine(rules.set, limits, memory, now));
+        let ids_kept =
+            IdsKept { period: Period(i64::from(self.remember_ids_hours) * 3_600_000), most: self.remembered_ids };
+        let engine = Arc::new(node.engine(rules.set, limits, memory, now).keeping_ids(ids_kept));
         engine.reload(|_| rules.loaded, now);
         if let Some(ahead) = newest.map(|newest| now.since(newest)).filter(|ahead| *ahead > AHEAD) {
             say(&format!("clock      {ahead} after the last record: nothing is deleted for an hour"));

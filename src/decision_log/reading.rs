@@ -62,19 +62,17 @@ impl ReadDecision {
 }
 
 impl DecisionLog {
-    /// The decision with an id, which begins with its time.
+    /// The decision of a moment with a key.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn decision(&self, id: [u8; 16]) -> Result<Option<ReadDecision>, IoAt> {
-        let [a, b, c, d, e, f, ..] = id;
-        let at = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    pub fn decision(&self, at: Moment, key: u64) -> Result<Option<ReadDecision>, IoAt> {
         for segment in self.shared.segments().iter().rev() {
-            for block in segment.blocks_of(at) {
+            for block in segment.blocks_of(at.0) {
                 let bytes = segment.part(block).at(&segment.path)?;
                 let mut wanted = None;
                 let damage = read_all(&bytes, block.0, |found| match &found.content {
-                    Content::Decision(entry) if entry.id == id => {
+                    Content::Decision(entry) if found.content.key() == Some(key) => {
                         wanted = Some(ReadDecision::of(&found, segment, entry));
                     }
                     _ => {}

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::operation::Context;
-use super::operations::{Answered, Remembered};
+use super::operations::Remembered;
 use super::persistence;
 use crate::domain::consent::Standing;
-use crate::domain::customer::CustomerState;
+use crate::domain::customer::{CustomerState, KnownRequest};
 use crate::domain::time::Moment;
 use crate::domain::transition::{Settled, Terms, settle};
 use crate::store::{Held, Persisted, StoreError, Version};
@@ -34,8 +34,6 @@ pub(super) struct Transient {
     /// The revocation epoch, increased by every denial; decisions of an earlier epoch are not shown any more. The upper
     /// half counts erasures, so that a customer who comes back does not get the answers of the erased one.
     pub epoch: u64,
-    /// Recent decisions by request id, so that a repeated request is answered the same and counts once.
-    pub requests: Vec<Answered>,
     /// Recent consent requests by idempotency key.
     pub consent_keys: Vec<Remembered>,
     /// Where several engines share a backend: what it keeps with this copy.
@@ -47,8 +45,7 @@ pub(super) struct Transient {
 }
 
 impl Transient {
-    const NONE: Self =
-        Self { epoch: 0, requests: Vec::new(), consent_keys: Vec::new(), held: Held::NOTHING, load: 0, unread: false };
+    const NONE: Self = Self { epoch: 0, consent_keys: Vec::new(), held: Held::NOTHING, load: 0, unread: false };
 
     fn is_empty(&self) -> bool {
         self.load == 0 && self.says_nothing()
@@ -56,9 +53,9 @@ impl Transient {
 
     /// Whether the customer could be loaded again without a difference.
     fn says_nothing(&self) -> bool {
-        let Self { epoch, requests, consent_keys, held, load: _, unread } = self;
+        let Self { epoch, consent_keys, held, load: _, unread } = self;
         let unstored = held.version == Version::default();
-        *epoch == 0 && requests.is_empty() && consent_keys.is_empty() && unstored && !unread
+        *epoch == 0 && consent_keys.is_empty() && unstored && !unread
     }
 }
 
@@ -75,7 +72,16 @@ impl Customer {
     pub(super) fn deny(&mut self) {
         let transient = self.transient_mut();
         transient.epoch = transient.epoch.wrapping_add(1);
-        transient.requests.clear();
+        self.state.forget_requests(|_| true);
+    }
+
+    /// Forgets the requests that were answered too long ago to be repeated.
+    pub(super) fn forget_requests(&mut self, context: &Context<'_>) {
+        let is_old = |known: KnownRequest| known.is_older(context.ids_kept.period, context.now);
+        // They are in the order in which they were answered.
+        if self.state.requests().next().is_some_and(is_old) {
+            self.state.forget_requests(is_old);
+        }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -93,6 +99,7 @@ impl Customer {
         if context.now < context.purges_from {
             return context.purges_from;
         }
+        self.forget_requests(context);
         let Self { state, standing, .. } = self;
         let Settled { purged, until } = settle(state, context.terms(standing));
         if purged {

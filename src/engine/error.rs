@@ -1,6 +1,6 @@
 //! What can be wrong with a call, grouped by what the caller can do about it.
 
-use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::KnownRequest;
 
 /// One wrong field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ pub enum EngineError {
     #[error("{}", summary(.0))]
     Invalid(Vec<FieldViolation>),
     /// The request id was used for another request.
-    #[error("request id `{0}` was used for another request in the last 10 minutes")]
+    #[error("request id `{0}` was used for another request")]
     RequestIdReused(String),
     /// The idempotency key was used for another body.
     #[error("idempotency key `{0}` was used with another body")]
@@ -42,7 +42,7 @@ pub enum EngineError {
     InProgress(String),
     /// The answer to a repeated request is not in memory; the engine looks for it in the decision log.
     #[error("the answer to this request is not in memory")]
-    NotInMemory(DecisionKey),
+    NotInMemory(KnownRequest),
     /// The customer's consent records changed while they were compared with a late change.
     #[error("the customer's consent records changed meanwhile; ask again")]
     RecordsChanged,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::operations::{Decide, Question, REMEMBERED, ShowDecision, is_readable};
+use super::operations::{Decide, Question, ShowDecision, is_readable};
 use super::{DecisionId, DecisionRecord, Engine, EngineError};
 use crate::decision_log::{DecisionLog, LogCounts, LoggedDecision, Place, ReadDecision, Tally, Wanted};
+use crate::domain::customer::KnownRequest;
 use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::{ActionId, ChannelId};
 use crate::domain::rule_set::RuleSet;
@@ -54,7 +55,9 @@ impl Engine {
         let held = self.decisions.get(wanted.key()).filter(|record| record.id == wanted);
         let record = match held.filter(|record| is_readable(record, self.clock.steady(now))) {
             Some(record) => record,
-            None => self.logged(wanted).await?.ok_or_else(unknown)?,
+            None => {
+                self.logged(wanted.at(), wanted.key()).await?.filter(|found| found.id == wanted).ok_or_else(unknown)?
+            }
         };
         self.execute(&ShowDecision::new(record, self.rules()), now).await?.ok_or_else(unknown)
     }
@@ -67,7 +70,7 @@ impl Engine {
     ) -> Result<Arc<DecisionRecord>, EngineError> {
         let decide = decide.recalling(self.storage.backend().decision_log().is_some());
         match self.execute(&decide, now).await.flatten() {
-            Err(EngineError::NotInMemory(key)) => match self.recalled(decide.question(), key, now).await? {
+            Err(EngineError::NotInMemory(known)) => match self.recalled(decide.question(), known, now).await? {
                 Some(record) => Ok(record),
                 None => self.execute(&decide.recalling(false), now).await.flatten(),
             },
@@ -79,31 +82,25 @@ impl Engine {
     async fn recalled(
         &self,
         question: &Question,
-        key: DecisionKey,
+        known: KnownRequest,
         now: Moment,
     ) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-        self.wait_logged().await;
-        let from = Some(self.clock.steady(now) - REMEMBERED);
-        let query = DecisionQuery {
-            customer: question.customer.to_string(),
-            from,
-            most: usize::MAX,
-            ..DecisionQuery::default()
-        };
-        let (found, _) = self.listed(query, Filter { action: None, channel: None }).await?;
-        let found = found.into_iter().filter_map(|read| self.of_log(read)).find(|record| record.id.key() == key);
-        let Some(record) = found else { return Ok(None) };
-        if record.question != *question {
-            return Err(EngineError::RequestIdReused(question.request_id.to_string()));
-        }
+        let found = self.logged(known.at(), known.decision()).await?;
+        // An answer whose values were overwritten is not shown.
+        let same = |found: &Arc<DecisionRecord>| found.question.request_id == question.request_id;
+        let Some(record) = found.filter(same) else { return Ok(None) };
         let shown = self.execute(&ShowDecision::new(Arc::clone(&record), self.rules()), now).await?;
         Ok(shown.filter(|shown| Arc::ptr_eq(shown, &record)))
     }
 
-    /// A decision of the log.
-    pub(super) async fn logged(&self, id: DecisionId) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-        let find = move |backend: &dyn Backend| backend.decision_log().map(|log| log.decision(id.bytes()));
-        let found = self.off_thread(find).await.transpose().map_err(unreadable)?.flatten();
+    /// A decision of the log, by its moment and its key. One that was made a moment ago is waited for.
+    async fn logged(&self, at: Moment, key: DecisionKey) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
+        let find = move |backend: &dyn Backend| backend.decision_log().map(|log| log.decision(at, key.0));
+        let mut found = self.off_thread(find).await.transpose().map_err(unreadable)?.flatten();
+        if found.is_none() {
+            self.wait_logged().await;
+            found = self.off_thread(find).await.transpose().map_err(unreadable)?.flatten();
+        }
         Ok(found.and_then(|read| self.of_log(read)))
     }
 

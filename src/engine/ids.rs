@@ -32,6 +32,13 @@ impl DecisionId {
         DecisionKey(self.0.as_u64_pair().1)
     }
 
+    /// When it was made.
+    #[must_use]
+    pub fn at(self) -> Moment {
+        let [a, b, c, d, e, f, ..] = self.bytes();
+        Moment(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
     /// Its 16 bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; 16] {

@@ -33,6 +33,8 @@ pub struct DecisionRecord {
     pub(super) epoch: u64,
     /// Whether it is the answer to a request whose first answer a killed process has lost.
     pub replaced: bool,
+    /// Whether an older request id had to be forgotten for its own: a repetition of that one would count again.
+    pub ids_truncated: bool,
     /// How many callers have it as their answer.
     pub(super) callers: Callers,
     /// The explanation, if one was asked for.
@@ -234,20 +236,33 @@ impl RecentDecisions {
 
 impl Ring {
     /// Adds a decision, and returns the oldest, which do not fit any more.
+    ///
+    /// One that is there already is measured again. A decision under way stays, so that a request that is repeated meanwhile
+    /// finds it.
     fn push(&mut self, record: Arc<DecisionRecord>, bytes: usize, most: usize) -> Dropped {
+        let mut dropped = Dropped::new();
+        dropped.extend(self.remove(record.id.key()));
+        self.add(record, bytes);
+        let mut left = self.records.len();
+        while self.bytes > most && left > 1 {
+            left -= 1;
+            self.first += 1;
+            let Some((oldest, bytes)) = self.records.pop_front().flatten() else { continue };
+            self.bytes -= bytes;
+            if oldest.is_under_way() {
+                self.add(oldest, bytes);
+                continue;
+            }
+            self.places.remove(&oldest.id.key());
+            dropped.push(oldest);
+        }
+        dropped
+    }
+
+    fn add(&mut self, record: Arc<DecisionRecord>, bytes: usize) {
         self.places.insert(record.id.key(), self.first + self.records.len() as u64);
         self.records.push_back(Some((record, bytes)));
         self.bytes += bytes;
-        let mut dropped = Dropped::new();
-        while self.bytes > most && self.records.len() > 1 {
-            self.first += 1;
-            if let Some((oldest, bytes)) = self.records.pop_front().flatten() {
-                self.bytes -= bytes;
-                self.places.remove(&oldest.id.key());
-                dropped.push(oldest);
-            }
-        }
-        dropped
     }
 
     fn remove(&mut self, key: DecisionKey) -> Option<Arc<DecisionRecord>> {
@@ -266,6 +281,11 @@ fn lock(shard: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
 const BESIDE: usize = 256;
 
 impl DecisionRecord {
+    /// Whether it answers a request that may be repeated, and is not answered yet.
+    fn is_under_way(self: &Arc<Self>) -> bool {
+        !self.question.request_id.is_empty() && !self.callers.has_answered() && Arc::strong_count(self) > 1
+    }
+
     /// About how many bytes of memory it takes.
     fn bytes(&self) -> usize {
         let Self { question, decision, .. } = self;

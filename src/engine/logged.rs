@@ -172,6 +172,7 @@ impl DecisionRecord {
             at,
             epoch: entry.epoch,
             replaced: false,
+            ids_truncated: false,
             callers: Callers::default(),
             explained: None,
         })

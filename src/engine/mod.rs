@@ -28,7 +28,7 @@ mod storage;
 use std::sync::Arc;
 
 use crate::domain::rule_set::RuleSet;
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 use crate::ledger::{Ledger, RecordSummary};
 use crate::storage::{Backend, Embedded};
 use crate::store::Customers;
@@ -41,10 +41,10 @@ pub use ids::{DecisionId, Ids};
 pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use operations::{
-    Answered, AttributeChange, ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, CustomerExport,
-    CustomerView, Decide, ErasedCustomer, EventInput, GetCustomer, GpcObjection, ItemCode, ItemResult, JourneyView,
-    LimitView, MOST_ACTIONS, OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Remembered, Sent,
-    SetAttributes, ShowDecision, SignedHead, Snapshot, StandingView, Standings,
+    AttributeChange, ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, CustomerExport, CustomerView, Decide,
+    ErasedCustomer, EventInput, GetCustomer, GpcObjection, ItemCode, ItemResult, JourneyView, LimitView, MOST_ACTIONS,
+    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Remembered, Sent, SetAttributes, ShowDecision,
+    SignedHead, Snapshot, StandingView, Standings,
 };
 pub use persistence::MemoryLimit;
 pub use report::{REPORTED, Rate, Report, ReportRow, SilenceRow, StoppedRow};
@@ -64,6 +64,22 @@ pub struct Limits {
     pub decisions: usize,
 }
 
+/// For how long, and how many, ids that were given by callers are remembered for one customer, so that a repetition counts
+/// once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdsKept {
+    /// Ids of requests and of consent requests are forgotten after this; all others stay until newer ones push them out.
+    pub period: Period,
+    /// How many of each kind.
+    pub most: u16,
+}
+
+impl Default for IdsKept {
+    fn default() -> Self {
+        Self { period: Period::DAY, most: 4_096 }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { decisions: 64 << 20 }
@@ -80,6 +96,7 @@ pub struct Engine {
     clock: SteadyClock,
     revocations: Revocations,
     bound: Bound,
+    ids_kept: IdsKept,
     meter: Meter,
 }
 
@@ -101,6 +118,7 @@ impl Engine {
             clock: SteadyClock::default(),
             revocations: Revocations::default(),
             bound: Bound::default(),
+            ids_kept: IdsKept::default(),
             meter: Meter::default(),
         };
         if let Err(error) = engine.begin_rules(&engine.rules.current().set) {
@@ -108,6 +126,13 @@ impl Engine {
             tracing::error!(%error, "the rules cannot be put in force");
         }
         engine
+    }
+
+    /// The engine with other bounds of the ids that it remembers.
+    #[must_use]
+    pub fn keeping_ids(mut self, ids_kept: IdsKept) -> Self {
+        self.ids_kept = ids_kept;
+        self
     }
 
     /// Why customers cannot be stored or read now.

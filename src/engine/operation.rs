@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Customer, DecisionRecord, Ids, Snapshot};
+use super::decisions::Decisions;
+use super::{Customer, DecisionRecord, Ids, IdsKept, Snapshot};
 use crate::decision_log::LoggedOutcome;
 use crate::domain::consent::{ConsentRecord, Standing};
 use crate::domain::rule_set::RuleSet;
@@ -83,7 +84,11 @@ pub struct Context<'a> {
     pub purges_from: Moment,
     /// One decision in this many is explained after its answer, for reports; 0 means none.
     pub sample: u32,
+    /// Which ids of callers are remembered.
+    pub ids_kept: IdsKept,
     pub(super) ids: &'a Ids,
+    /// The newest decisions.
+    pub(super) recent: &'a Decisions,
 }
 
 impl<'a> Context<'a> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::operation::{Applied, Context, Effects, Operation};
-use super::operations::{Answered, is_readable};
+use super::operations::is_readable;
 use super::{Customer, Engine, EngineError};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -150,7 +150,6 @@ impl Engine {
             customer.settle(&context);
             customer.settled = None;
             customer.change_transient(|transient| {
-                transient.requests.retain(|answered| answered.until > context.now);
                 transient.consent_keys.retain(|remembered| remembered.until > context.now);
             });
             // A purge must reach the disk too; data past its retention is found on disk by its own check.
@@ -227,8 +226,7 @@ pub(super) fn encode(customer: &Customer, id: &str) -> Result<Option<Vec<u8>>, S
     if customer.standing.is_gone() || (customer.state.is_empty() && customer.epoch() == 0) {
         return Ok(None);
     }
-    let requests = customer.transient().requests.iter().map(Answered::stored).collect();
-    codec::encode(id, customer.epoch(), requests, &customer.state).map(Some)
+    codec::encode(id, customer.epoch(), &customer.state).map(Some)
 }
 
 /// The resident bytes of the process, where the system reports them.

@@ -56,6 +56,9 @@ impl Engine {
             }
             failpoint::reach("logged");
             if let Some(record) = &ran.published {
+                if record.ids_truncated {
+                    self.meter.truncate_ids();
+                }
                 self.decisions.send(record);
             }
             return Ok(operation.finish(ran.draft));
@@ -136,6 +139,9 @@ impl Engine {
                 let records = !effects.consent.is_empty();
                 let recording = records.then(|| self.revocations.recording(id, &effects.consent));
                 let published = effects.publish.clone();
+                // Here, so that the same request finds it from now on.
+                let repeatable = published.iter().filter(|record| !record.question.request_id.is_empty());
+                repeatable.for_each(|record| self.decisions.keep(record));
                 let pending = self.submit(id, slot, (before, context.now), effects);
                 let load = slot.customer.load();
                 Some(Ran { draft, pending, published, recording, load, at: context.now })
@@ -311,8 +317,8 @@ impl Engine {
         let (now, ledger_trusted) = (self.clock.steady(arrived), self.trusted());
         let sample = self.storage.backend().decision_log().map_or(0, DecisionLog::sample);
         let (purges_from, contacts) = (self.clock.purges_from(), self.contacts());
-        let ids = self.decisions.ids();
-        Context { rules, arrived, now, ledger_trusted, contacts, purges_from, sample, ids }
+        let (ids_kept, ids, recent) = (self.ids_kept, self.decisions.ids(), &self.decisions);
+        Context { rules, arrived, now, ledger_trusted, contacts, purges_from, sample, ids_kept, ids, recent }
     }
 }
 

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use super::Customer;
-use super::operations::Answered;
 use super::{Engine, MemoryLimit};
-use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::PurposeId;
 use crate::domain::time::Moment;
 use crate::domain::view::Contacts;
 use crate::ledger::Ledger;
 use crate::storage::{Backend, CachedCustomers, DatabaseCounts, Embedded, Stored};
-use crate::store::codec::StoredRequest;
 use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -171,10 +168,6 @@ impl Engine {
                 if stored.denials > customer.epoch() {
                     customer.transient_mut().epoch = stored.denials;
                 }
-                for request in &stored.requests {
-                    let answered = self.answered_before(request);
-                    customer.transient_mut().requests.push(answered);
-                }
                 customer.state = stored.state;
                 true
             }
@@ -197,12 +190,6 @@ impl Engine {
                 customer.standing.apply(vocabulary.find::<PurposeId>(&record.purpose), record, 0);
             }
         }
-    }
-
-    fn answered_before(&self, stored: &StoredRequest) -> Answered {
-        let key = DecisionKey(stored.decision);
-        let record = self.decisions.get(key).as_ref().map(Arc::downgrade).unwrap_or_default();
-        Answered { request: stored.request, key, record, until: Moment(stored.until) }
     }
 }
 

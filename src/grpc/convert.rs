@@ -114,6 +114,7 @@ pub fn decision(record: &DecisionRecord) -> proto::DecideResponse {
         }),
         history_truncated: record.decision.history_truncated,
         replaced: record.replaced,
+        ids_truncated: record.ids_truncated,
     }
 }
 

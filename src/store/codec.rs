@@ -1,7 +1,7 @@
-//! The stored form of a customer: writes version 4 of the format, and reads versions 1 to 4.
+//! The stored form of a customer: writes version 5 of the format, and reads versions 1 to 5.
 //!
 //! Names are ids of the vocabulary in the metadata keyspace. The structs here, and the bytes in which the domain packs
-//! attributes and events, define the disk format: a change to either is a new version, and files of the previous
+//! attributes, events and ids, define the disk format: a change to either is a new version, and files of the previous
 //! version stay in `tests/fixtures/customers`.
 
 use postcard::experimental::max_size::MaxSize;
@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::customer::contact::DecisionKey;
+use crate::domain::customer::state::MOST_REQUESTS;
 use crate::domain::customer::{
-    Contact, ContactState, CustomerState, JourneyState, OutcomeEntry, OutcomeSet, PastStage, Relation,
+    Contact, ContactState, CustomerState, JourneyState, KnownRequest, OutcomeEntry, OutcomeSet, PastStage, Relation,
 };
 use crate::domain::id::{ActionId, ChannelId, GroupId, JourneyId, PurposeId, PurposeSet, StageId};
-use crate::domain::time::{Moment, zone};
+use crate::domain::time::{Moment, Period, zone};
 
 /// The version that is written.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
-/// An answered request, so that a repetition gets the same decision.
+/// An answered request, as versions 1 to 4 stored it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
 pub struct StoredRequest {
     /// The hash of the request id.
@@ -37,9 +38,7 @@ pub struct StoredCustomer {
     pub customer: String,
     /// The number of denials so far: the customer's revocation epoch.
     pub denials: u64,
-    /// Recent requests, newest first.
-    pub requests: Vec<StoredRequest>,
-    /// Attributes, events, journeys, contacts and outcomes.
+    /// Attributes, events, ids, journeys, contacts and outcomes.
     pub state: CustomerState,
 }
 
@@ -48,8 +47,9 @@ pub struct StoredCustomer {
 struct EncodedCustomer<'a, C> {
     customer: &'a str,
     denials: u64,
+    /// Of versions 1 to 4, newest first; later ones pack them.
     requests: Vec<StoredRequest>,
-    /// Attributes, events and the ids that were seen.
+    /// Attributes, events, the requests that were answered and the ids that were seen.
     #[serde(with = "serde_bytes")]
     packed: &'a [u8],
     journeys: Vec<StoredJourney>,
@@ -61,7 +61,7 @@ struct EncodedCustomer<'a, C> {
     lost: Option<i64>,
 }
 
-/// Version 4: what version 3 has, and the steps of the last minutes.
+/// Versions 4 and 5: what version 3 has, and the steps of the last minutes. Version 5 packs the requests that were answered.
 #[derive(Serialize, Deserialize)]
 struct EncodedCustomerV4<'a> {
     #[serde(borrow)]
@@ -126,17 +126,12 @@ pub struct StoredOutcome {
 ///
 /// # Errors
 /// When the customer cannot be encoded.
-pub fn encode(
-    customer: &str,
-    denials: u64,
-    requests: Vec<StoredRequest>,
-    state: &CustomerState,
-) -> Result<Vec<u8>, StoreError> {
+pub fn encode(customer: &str, denials: u64, state: &CustomerState) -> Result<Vec<u8>, StoreError> {
     let relation = state.relation();
     let encoded = EncodedCustomer {
         customer,
         denials,
-        requests,
+        requests: Vec::new(),
         packed: state.packed(),
         journeys: relation.journeys.iter().map(stored_journey).collect(),
         contacts: relation.contacts.iter().map(StoredContact::of).collect(),
@@ -168,7 +163,7 @@ fn decode_version(version: u8, bytes: &[u8]) -> Option<StoredCustomer> {
     match version {
         1 | 2 => restored::<StoredContactV2>(version, postcard::from_bytes(bytes).ok()?, &[]),
         3 => restored::<StoredContact>(version, postcard::from_bytes(bytes).ok()?, &[]),
-        VERSION => {
+        4 | VERSION => {
             let EncodedCustomerV4 { customer, past_stages } = postcard::from_bytes(bytes).ok()?;
             restored(version, customer, &past_stages)
         }
@@ -192,12 +187,14 @@ fn restored<C: Into<StoredContact>>(
         lost: encoded.lost.map(Moment),
         past_stages: past_stages.iter().map(restored_past).collect(),
     };
-    let state = match version {
+    let mut state = match version {
         VERSION => CustomerState::restored(encoded.packed, relation)?,
         before => CustomerState::restored_from(before, encoded.packed, relation)?,
     };
-    let (customer, denials, requests) = (encoded.customer.to_owned(), encoded.denials, encoded.requests);
-    Some(StoredCustomer { customer, denials, requests, state })
+    for request in encoded.requests.iter().rev() {
+        state.remember_request(request.known(), MOST_REQUESTS);
+    }
+    Some(StoredCustomer { customer: encoded.customer.to_owned(), denials: encoded.denials, state })
 }
 
 impl StoredCustomer {
@@ -206,7 +203,18 @@ impl StoredCustomer {
     /// # Errors
     /// When the customer cannot be encoded.
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        encode(&self.customer, self.denials, self.requests.clone(), &self.state)
+        encode(&self.customer, self.denials, &self.state)
+    }
+}
+
+impl StoredRequest {
+    /// For how long versions 1 to 4 remembered a request.
+    const REMEMBERED: Period = Period(10 * 60_000);
+
+    /// The request in its present form. What it asked is not known.
+    #[must_use]
+    pub fn known(&self) -> KnownRequest {
+        KnownRequest::new(self.request, None, DecisionKey(self.decision), Moment(self.until) - Self::REMEMBERED)
     }
 }
 

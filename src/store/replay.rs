@@ -3,21 +3,24 @@
 use super::codec::{StoredContact, StoredCustomer};
 use super::contact_log::LoggedChange;
 use crate::domain::customer::contact::DecisionKey;
-use crate::domain::customer::{Contact, ContactState, IdKind, KnownId, OutcomeEntry};
+use crate::domain::customer::state::MOST_REQUESTS;
+use crate::domain::customer::{Contact, ContactState, IdKind, KnownId, KnownRequest, OutcomeEntry};
 use crate::domain::id::ActionId;
 
 /// Applies one logged change. Idempotent: the stored customer may already have it.
 pub fn apply(stored: &mut StoredCustomer, change: &LoggedChange) {
     match change {
         LoggedChange::SeenId(id) => {
-            stored.state.remember(KnownId::without_body(IdKind::Outcome, *id));
+            stored.state.remember(KnownId::without_body(IdKind::Outcome, *id), usize::MAX);
         }
         LoggedChange::KnownId(bytes) => {
-            stored.state.remember(KnownId::from_bytes(*bytes));
+            stored.state.remember(KnownId::from_bytes(*bytes), usize::MAX);
         }
         LoggedChange::Request(request) => {
-            stored.requests.retain(|known| known.request != request.request);
-            stored.requests.insert(0, *request);
+            stored.state.remember_request(request.known(), MOST_REQUESTS);
+        }
+        LoggedChange::KnownRequest(bytes) => {
+            stored.state.remember_request(KnownRequest::from_bytes(*bytes), MOST_REQUESTS);
         }
         LoggedChange::Withdrawn { decision, action } => stored.state.change_relation(|relation| {
             relation.withdraw(DecisionKey(*decision), action.map(ActionId));

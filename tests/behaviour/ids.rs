@@ -1,11 +1,17 @@
-//! Repeated ids of events and outcomes: each kind on its own, thousands of a customer, and never for something else.
+//! Repeated ids of events, outcomes and requests: each kind on its own, thousands of a customer, and never for something
+//! else.
+
+use std::sync::Arc;
 
 use tactful::domain::action::Outcome;
-use tactful::engine::{Engine, EventInput, ItemCode, ItemResult, OutcomeInput};
+use tactful::domain::time::{Moment, Period};
+use tactful::engine::{
+    DecisionRecord, Engine, EngineError, EventInput, IdsKept, ItemCode, ItemResult, OutcomeInput, Question,
+};
 
 use super::keeping::{Home, kill, later, stop};
-use super::support::{event, monday};
-use super::takeover::{open, outcome};
+use super::support::{ask, chosen, engine, event, monday, rules_of};
+use super::takeover::{open, outcome, rules};
 
 fn visit(engine: &Engine, id: &str, page: &str) -> ItemResult {
     let event = EventInput { event_id: id.into(), ..event("anna", "visit", &[("page", page)]) };
@@ -85,4 +91,78 @@ fn past_the_bound_the_result_and_a_metric_say_so() {
     assert_eq!(engine.meter().truncated_ids(), 1);
     assert_eq!(visit(&engine, "1", "prices").code, ItemCode::Repeated);
     assert_eq!(visit(&engine, "0", "prices").code, ItemCode::Ok, "the oldest is forgotten");
+}
+
+fn requested(engine: &Engine, id: &str, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+    engine.decide(Question { request_id: id.into(), ..ask("anna", "web", &[]) }, now)
+}
+
+fn contacts(engine: &Engine, now: Moment) -> usize {
+    engine.export("anna", now).unwrap().state.relation().contacts.len()
+}
+
+/// A request counts once for a day, said or silent, whatever ends the process; then its id is free again.
+#[test]
+fn a_request_counts_once_for_a_day_over_restarts() {
+    const DAY: i64 = 24 * 60;
+    let home = Home::new();
+    let engine = open(&home, monday());
+    let said = requested(&engine, "said", monday()).unwrap();
+    assert_eq!(chosen(&said), ["hello"]);
+    let silent = requested(&engine, "silent", later(1)).unwrap();
+    assert!(silent.decision.silence.is_some());
+    stop(engine);
+    for (at, end) in [(2, stop as fn(Engine)), (90, kill), (DAY - 1, stop)] {
+        let engine = open(&home, later(at));
+        for first in [&said, &silent] {
+            let id = first.question.request_id.as_str();
+            let again = requested(&engine, id, later(at)).unwrap();
+            assert_eq!((again.id(), &again.decision), (first.id(), &first.decision), "{id} after {at} minutes");
+            let other = Question { max_actions: 2, ..first.question.clone() };
+            let refused = engine.decide(other, later(at));
+            assert!(matches!(refused, Err(EngineError::RequestIdReused(_))), "{id} after {at} minutes");
+        }
+        assert_eq!(contacts(&engine, later(at)), 1);
+        end(engine);
+    }
+    let engine = open(&home, later(DAY));
+    assert_ne!(requested(&engine, "said", later(DAY)).unwrap().id(), said.id());
+    let engine = engine.keeping_ids(IdsKept { period: Period(60_000), ..IdsKept::default() });
+    let other = Question { max_actions: 2, ..silent.question.clone() };
+    assert!(engine.decide(other, later(DAY)).is_ok(), "forgotten, by the setting");
+}
+
+#[test]
+fn the_newest_requests_of_a_customer_are_known() {
+    let home = Home::new();
+    let engine = open(&home, monday());
+    let requests = |engine: &Engine| {
+        let first = requested(engine, "0", monday()).unwrap();
+        let others: Vec<_> = (1..40).map(|number| requested(engine, &number.to_string(), monday()).unwrap()).collect();
+        assert!(others.iter().all(|record| !record.ids_truncated));
+        first
+    };
+    let first = requests(&engine);
+    assert_eq!(requested(&engine, "0", later(9)).unwrap().id(), first.id(), "more than 32 are known");
+    let engine = engine.keeping_ids(IdsKept { most: 40, ..IdsKept::default() });
+    assert!(requested(&engine, "40", later(9)).unwrap().ids_truncated);
+    assert_eq!(engine.meter().truncated_ids(), 1);
+    assert_ne!(requested(&engine, "0", later(9)).unwrap().id(), first.id(), "the oldest is forgotten");
+}
+
+/// Without the log, and when memory has gone on to other decisions, the answer is made again in the place of the first.
+#[test]
+fn a_request_whose_answer_is_kept_nowhere_is_answered_again_and_counts_once() {
+    let engine = engine(&rules_of(&rules()));
+    let first = requested(&engine, "r", monday()).unwrap();
+    assert_eq!(requested(&engine, "r", later(1)).unwrap().id(), first.id());
+    // Memory keeps sixteen megabytes of others.
+    for number in 0..20_000 {
+        engine.decide(ask(&format!("other-{number}"), "web", &[]), later(1)).unwrap();
+    }
+    let again = requested(&engine, "r", later(2)).unwrap();
+    assert!(again.replaced && again.id() != first.id());
+    assert_eq!((chosen(&again), contacts(&engine, later(2))), (vec!["hello"], 1));
+    let other = Question { max_actions: 2, ..first.question.clone() };
+    assert!(matches!(engine.decide(other, later(2)), Err(EngineError::RequestIdReused(_))));
 }

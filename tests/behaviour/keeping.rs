@@ -10,7 +10,7 @@ use tactful::domain::consent::ConsentStatus;
 use tactful::domain::sources::{SourceFile, Sources};
 use tactful::domain::time::{Moment, Period};
 use tactful::domain::value::Value;
-use tactful::engine::{AttributeChange, Engine, EventInput, Limits, MemoryLimit, OutcomeInput, Question};
+use tactful::engine::{AttributeChange, Engine, EventInput, IdsKept, Limits, MemoryLimit, OutcomeInput, Question};
 use tactful::ledger::{FileLedger, LedgerSettings};
 use tactful::node::{Node, NodeError};
 use tactful::rules::load;
@@ -447,6 +447,7 @@ fn an_id_that_is_used_again_later_takes_nothing_back() {
     let rules = RULES.replace("{at_most: 1, per: 30 days}", "{at_most: 2, per: 30 days}");
     let question = || Question { request_id: "home".into(), ..ask("anna", "web", &[]) };
     let engine = home.try_open(&rules, monday()).unwrap().0;
+    let engine = engine.keeping_ids(IdsKept { period: Period(10 * 60_000), ..IdsKept::default() });
     for minute in [0, 11] {
         assert_eq!(chosen(&engine.decide(question(), later(minute)).unwrap()), ["hello"]);
         engine.write_due().unwrap();

@@ -206,13 +206,45 @@ fn customers_of_version_3_are_taken_over_whenever_the_start_is_killed() {
     assert_eq!(contacts(&engine, "ben"), expected[1], "and ben lies beside her in version 3");
 }
 
+/// Customers of version 4 keep the requests that were answered, flushed and in the contact log.
+#[test]
+fn customers_of_version_4_are_taken_over_whenever_the_start_is_killed() {
+    let ids = fs::read_to_string(folder("tests/fixtures/customers/version-4").join("decisions")).unwrap();
+    let id = |name: &str| ids.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    let expected = [id("anna-mail "), id("ben-news ")];
+    let known = |home: &Home, now: Moment| {
+        let engine = open(home, now);
+        let again = [("anna", "mail-1"), ("ben", "mail-2")].map(|(customer, request)| {
+            let question = Question { request_id: request.into(), ..ask(customer, "email", &[]) };
+            engine.decide(question, now).unwrap().id()
+        });
+        let contacts = ["anna", "ben"].map(|customer| contacts(&engine, customer));
+        kill(engine);
+        (again, contacts)
+    };
+    let whole = taken_over(4);
+    let (again, contacts) = known(&whole, later(1));
+    assert_eq!(again, expected);
+    assert_eq!(contacts.clone().map(|contacts| contacts.len()), [2, 3]);
+    let marked = taken_over(4);
+    mark(&marked, 5);
+    assert_eq!(known(&marked, later(1)), (again, contacts));
+    // And after they were written in version 5.
+    let engine = open(&whole, later(2));
+    let visit = event("anna", "visit", &[("page", "prices")]);
+    assert!(engine.record_events(vec![visit], later(2)).unwrap()[0].accepted);
+    engine.write_due().unwrap();
+    kill(engine);
+    assert_eq!(known(&whole, later(3)).0, expected);
+}
+
 #[test]
 fn customers_of_a_later_version_are_refused_by_name() {
     let home = taken_over(2);
     mark(&home, 9);
     let refused = home.try_open(&rules(), later(1)).unwrap_err();
-    assert!(matches!(refused, StoreError::NewerFormat { found: 9, known: 4, .. }), "{refused}");
-    assert!(refused.to_string().contains("were written by a later version (format 9; this one reads up to 4)"));
+    assert!(matches!(refused, StoreError::NewerFormat { found: 9, known: 5, .. }), "{refused}");
+    assert!(refused.to_string().contains("were written by a later version (format 9; this one reads up to 5)"));
 }
 
 /// Records from before have neither, and the text that their leaves commit to is the same as then.

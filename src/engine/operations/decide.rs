@@ -1,13 +1,14 @@
 //! Decide: a question from names to answer, decided and reserved in one critical section.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use super::consent::suppose_objection;
-use super::resolve::{ContextFacts, Resolver, hash_id};
+use super::resolve::{ContextFacts, Resolver, hash, hash_id, hash_value};
 use crate::domain::consent::Stage;
+use crate::domain::customer::KnownRequest;
 use crate::domain::customer::contact::{DecisionKey, OPEN_FOR};
 use crate::domain::decide::{Explain, Explanation, Gate, Request, decide, gates};
 use crate::domain::id::{ActionId, ChannelId, GroupId};
@@ -20,7 +21,7 @@ use crate::engine::log::{Callers, DecisionRecord, Explained};
 use crate::engine::operation::{Applied, Context, Durability, Effects, Operation, StateChange, Undone};
 use crate::engine::{ActiveRules, Customer, DecisionId, EngineError};
 use crate::store::LoggedChange;
-use crate::store::codec::{StoredContact, StoredRequest};
+use crate::store::codec::StoredContact;
 
 /// A channel's question, with names.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +30,7 @@ pub struct Question {
     pub customer: CompactString,
     /// The channel's id.
     pub channel: CompactString,
-    /// The id of the request: the same id within ten minutes gets the same answer and counts once.
+    /// The id of the request: the same id within a day, or what the settings say, gets the same answer and counts once.
     pub request_id: CompactString,
     /// The facts of the moment, by name.
     pub context: SmallVec<[(CompactString, Value); 2]>,
@@ -45,25 +46,15 @@ pub struct Question {
     pub signals_objection: bool,
 }
 
-/// A request that was answered, kept for ten minutes.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    /// A hash of the request's id.
-    pub request: u64,
-    /// The decision's key.
-    pub key: DecisionKey,
-    /// The answer, as long as it is in memory.
-    pub record: Weak<DecisionRecord>,
-    /// When it is forgotten.
-    pub until: Moment,
+/// The hashes of a request's id and of what it asks.
+#[derive(Debug, Clone, Copy)]
+struct RequestHashes {
+    id: u64,
+    body: u64,
 }
 
-/// How long a request id is remembered.
-pub(in crate::engine) const REMEMBERED: Period = Period(10 * 60_000);
 /// How long a decision stays readable by id.
 const READABLE: Period = Period::DAY;
-/// How many request ids are remembered for one customer.
-const MOST_REMEMBERED: usize = 32;
 /// The most actions one answer may hold.
 pub const MOST_ACTIONS: u32 = 20;
 
@@ -80,7 +71,7 @@ struct Resolved {
 #[derive(Debug)]
 pub struct Decide {
     question: Question,
-    request: Option<u64>,
+    request: Option<RequestHashes>,
     resolved: Resolved,
     rules: Arc<ActiveRules>,
     /// For a simulation: the rules in force, which say what data may be read, and the moment to decide at. The rules to
@@ -135,7 +126,8 @@ impl Decide {
     /// When the question does not fit the rules.
     pub fn new(question: Question, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
         let resolved = resolve(&question, &rules.set)?;
-        let request = hash_id("request", &question.request_id);
+        let id = hash_id("request", &question.request_id);
+        let request = id.map(|id| RequestHashes { id, body: body(&question) });
         Ok(Self { question, request, resolved, rules, simulated: None, recalls: false })
     }
 
@@ -150,10 +142,25 @@ impl Decide {
         &self.question
     }
 
-    /// The decision that this request got before, if it is not in memory any more.
-    fn forgotten(&self, customer: &Customer) -> Option<DecisionKey> {
-        let request = self.request.filter(|_| self.recalls)?;
-        customer.transient().requests.iter().find(|answered| answered.request == request).map(|answered| answered.key)
+    /// The answer that this request got before.
+    ///
+    /// # Errors
+    /// When its id was used for another question, or the answer is not in memory any more and may be found elsewhere.
+    fn answered(&self, customer: &Customer, context: &Context<'_>) -> Result<Before, EngineError> {
+        let Some((request, known)) =
+            self.request.and_then(|request| Some((request, customer.state.request(request.id)?)))
+        else {
+            return Ok(Before::New);
+        };
+        let held = context.recent.get(known.decision()).filter(|record| record.epoch == customer.epoch());
+        // Of a request from before, only its decision says what it asked.
+        let same = known.asked(request.body).or(held.as_ref().map(|record| record.question == self.question));
+        match held {
+            _ if same == Some(false) => Err(EngineError::RequestIdReused(self.question.request_id.to_string())),
+            Some(record) => Ok(Before::Held(record)),
+            None if self.recalls => Err(EngineError::NotInMemory(known)),
+            None => Ok(Before::Lost(known.decision())),
+        }
     }
 
     /// A question under other rules or at another time, which changes nothing. It reads only the customer data that the
@@ -202,6 +209,7 @@ impl Decide {
             at: now,
             epoch,
             replaced: false,
+            ids_truncated: false,
             callers: Callers::default(),
             explained,
         }
@@ -213,13 +221,25 @@ impl Decide {
     }
 
     /// Decides and reserves.
-    fn answer(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Arc<DecisionRecord>> {
+    /// An answer of this request that is not known any more is replaced, so that the request counts once.
+    fn answer(
+        &self,
+        customer: &mut Customer,
+        replaced: Option<DecisionKey>,
+        context: &Context<'_>,
+    ) -> Applied<Arc<DecisionRecord>> {
         let id = context.ids.decision(context.now);
         let key = id.key();
-        let replaced = self.request.and_then(|request| replace_answer(customer, request));
+        if let Some(before) = replaced {
+            customer.state.change_relation(|relation| relation.withdraw(before, None));
+        }
         let epoch = customer.epoch();
         let record = self.record(customer, id, context, epoch);
-        let record = Arc::new(DecisionRecord { replaced: replaced.is_some(), ..record });
+        let request =
+            self.request.map(|RequestHashes { id, body }| KnownRequest::new(id, Some(body), key, context.now));
+        let ids_truncated =
+            request.is_some_and(|request| customer.state.remember_request(request, context.ids_kept.most.into()));
+        let record = Arc::new(DecisionRecord { replaced: replaced.is_some(), ids_truncated, ..record });
         let sampled = context.sample > 0 && key.0.is_multiple_of(u64::from(context.sample));
         let sample = sampled.then(|| Box::new(self.snapshot(customer, context)));
         if !record.decision.actions.is_empty() {
@@ -228,22 +248,20 @@ impl Decide {
             reserve(state, key, actions, self.resolved.channel, terms);
             customer.settled_until = customer.settled_until.min(context.now + OPEN_FOR);
         }
-        if let Some(request) = self.request {
-            let requests = &mut customer.transient_mut().requests;
-            requests.truncate(MOST_REMEMBERED - 1);
-            let (record, until) = (Arc::downgrade(&record), context.now + REMEMBERED);
-            requests.insert(0, Answered { request, key, record, until });
-        }
         let mut effects =
             Effects { keeps_settled: true, publish: Some(Arc::clone(&record)), sample, ..Effects::default() };
         effects.log.extend(replaced.map(|key| LoggedChange::Withdrawn { decision: key.0, action: None }));
         if !record.decision.actions.is_empty() {
             effects.log.extend(logged(customer, key));
         }
+        // While contacts cannot be logged, only those that no limit counts are made: nothing waits for the log. A silence
+        // counts nothing, and need not wait for its request's entry.
+        if !effects.log.is_empty() && context.contacts.logged {
+            effects.durability = Durability::Process;
+        }
+        effects.log.extend(request.map(|request| LoggedChange::KnownRequest(request.bytes())));
         if !effects.log.is_empty() {
-            // While contacts cannot be logged, only those that no limit counts are made: nothing waits for the log.
-            let durability = if context.contacts.logged { Durability::Process } else { Durability::Memory };
-            (effects.state, effects.durability) = (StateChange::Logged, durability);
+            effects.state = StateChange::Logged;
         }
         Applied::with(record, effects)
     }
@@ -269,23 +287,23 @@ impl Operation for Decide {
             customer.settled_until = customer.settle(context);
             customer.settled = Some(self.rules.number);
         }
-        customer.change_transient(|transient| transient.requests.retain(|answered| answered.until > context.now));
-        match answered(customer, &self.question, self.request) {
+        if self.request.is_some() {
+            customer.forget_requests(context);
+        }
+        match self.answered(customer, context) {
             Err(error) => Applied::unchanged(Err(error)),
-            Ok(Some(record)) if !context.contacts.logged => {
+            Ok(Before::Held(record)) if !context.contacts.logged => {
                 let known = if record.callers.has_answered() { Ok(record) } else { Err(EngineError::NotLogged) };
                 Applied::unchanged(known)
             }
-            Ok(Some(record)) => {
+            Ok(Before::Held(record)) => {
                 record.callers.join();
                 let effects = Effects { keeps_settled: true, durability: Durability::Process, ..Effects::default() };
                 Applied::with(Ok(record), effects)
             }
-            Ok(None) => {
-                if let Some(key) = self.forgotten(customer) {
-                    return Applied::unchanged(Err(EngineError::NotInMemory(key)));
-                }
-                let Applied { draft, effects } = self.answer(customer, context);
+            Ok(before) => {
+                let replaced = if let Before::Lost(key) = before { Some(key) } else { None };
+                let Applied { draft, effects } = self.answer(customer, replaced, context);
                 Applied::with(Ok(draft), effects)
             }
         }
@@ -308,7 +326,7 @@ impl Operation for Decide {
         }
         let key = record.id.key();
         customer.state.change_relation(|relation| relation.withdraw(key, None));
-        customer.change_transient(|transient| transient.requests.retain(|answered| answered.key != key));
+        customer.state.forget_requests(|known| known.decision() == key);
         let mut effects = Effects::changed();
         effects.log.push(LoggedChange::Withdrawn { decision: key.0, action: None });
         Undone { effects, forget: Some(Arc::clone(record)) }
@@ -334,48 +352,33 @@ fn narrow(customer: &mut Customer, context: &Context<'_>, simulated: &RuleSet) {
     customer.state.retain_attributes(|id, purposes| kept(id).then_some(purposes));
 }
 
-/// The entries of the contact log for a decision: its contacts, and the request that it answered.
+/// The entries of the contact log for the contacts of a decision.
 fn logged(customer: &Customer, key: DecisionKey) -> impl Iterator<Item = LoggedChange> {
     let contacts = customer.state.relation().contacts.iter().filter(move |contact| contact.decision == key);
-    let contacts = contacts.map(|contact| LoggedChange::Contact(StoredContact::of(contact)));
-    let requests = customer.transient().requests.iter().filter(move |answered| answered.key == key);
-    contacts.chain(requests.map(|answered| LoggedChange::Request(answered.stored())))
+    contacts.map(|contact| LoggedChange::Contact(StoredContact::of(contact)))
 }
 
-impl Answered {
-    /// The request as it is stored.
-    pub(in crate::engine) fn stored(&self) -> StoredRequest {
-        StoredRequest { request: self.request, decision: self.key.0, until: self.until.0 }
-    }
+/// What is known of the answer to a request.
+enum Before {
+    /// The request is new.
+    New,
+    /// The answer is in memory.
+    Held(Arc<DecisionRecord>),
+    /// It was answered by this decision, which is not known any more.
+    Lost(DecisionKey),
+}
+
+/// A hash of what a request asks.
+fn body(question: &Question) -> u64 {
+    let Question { channel, context, max_actions, groups, explain, .. } = question;
+    let mut facts: Vec<(&str, u64)> = context.iter().map(|(name, value)| (name.as_str(), hash_value(value))).collect();
+    facts.sort_unstable();
+    hash(&(channel, facts, max_actions, groups, *explain as u8))
 }
 
 /// Whether a decision is still readable by its id.
 pub(in crate::engine) fn is_readable(record: &DecisionRecord, now: Moment) -> bool {
     now.since(record.at) < READABLE
-}
-
-/// The answer that this request got before; a later denial has deleted it.
-fn answered(
-    customer: &Customer,
-    question: &Question,
-    request: Option<u64>,
-) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-    let found = customer.transient().requests.iter().find(|answered| Some(answered.request) == request);
-    match found.and_then(|answered| answered.record.upgrade()) {
-        Some(record) if record.question != *question => {
-            Err(EngineError::RequestIdReused(question.request_id.to_string()))
-        }
-        found => Ok(found),
-    }
-}
-
-/// The decision of an earlier process whose answer is not known any more: the new answer replaces it, so that the
-/// request counts once.
-fn replace_answer(customer: &mut Customer, request: u64) -> Option<DecisionKey> {
-    let before = customer.transient().requests.iter().position(|answered| answered.request == request)?;
-    let answered = customer.transient_mut().requests.remove(before);
-    customer.state.change_relation(|relation| relation.withdraw(answered.key, None));
-    Some(answered.key)
 }
 
 fn resolve(question: &Question, rules: &RuleSet) -> Result<Resolved, EngineError> {

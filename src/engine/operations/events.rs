@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::item::{ItemCode, ItemResult, Sent};
-use super::resolve::{Resolver, hash, hash_id};
+use super::resolve::{Resolver, hash, hash_id, hash_value};
 use crate::domain::customer::{IdKind, KnownId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -75,19 +75,9 @@ fn body(event: &EventInput) -> u64 {
     hash(&(&event.kind, &event.channel, fields))
 }
 
-fn hash_value(value: &Value) -> u64 {
-    match value.normal().as_ref() {
-        Value::Text(text) => hash(&(0, text)),
-        Value::Number(number) => hash(&(1, number.to_bits())),
-        Value::Flag(flag) => hash(&(2, flag)),
-        Value::Moment(at) => hash(&(3, at)),
-        Value::Duration(period) => hash(&(4, period)),
-        Value::List(items) => hash(&(5, items)),
-    }
-}
-
 impl Operation for RecordEvent {
-    type Draft = Result<Recorded, ItemResult>;
+    /// What was recorded, and whether an older id had to be forgotten for its own.
+    type Draft = Result<(Recorded, bool), ItemResult>;
     /// The answer, and how many facts no purpose covered.
     type Answer = (ItemResult, usize);
 
@@ -109,26 +99,31 @@ impl Operation for RecordEvent {
         }
         customer.settle(context);
         let (state, terms) = customer.with_terms(context);
+        let id = event.id;
         match record_event(state, event, terms) {
             Recorded::NoLawfulPurpose if !context.ledger_trusted => {
                 Applied::unchanged(Err(ItemResult::refused(ItemCode::Unavailable, "ledger_unavailable")))
             }
-            recorded => Applied::changed(Ok(recorded)),
+            recorded => {
+                let id = id.filter(|_| matches!(recorded, Recorded::Kept { .. }));
+                let ids_truncated = id.is_some_and(|id| state.remember(id, context.ids_kept.most.into()));
+                Applied::changed(Ok((recorded, ids_truncated)))
+            }
         }
     }
 
     fn finish(&self, recorded: Self::Draft) -> Self::Answer {
         match recorded {
-            Ok(Recorded::Kept { dropped, ids_truncated }) => {
+            Ok((Recorded::Kept { dropped }, ids_truncated)) => {
                 let fields = &self.rules.set.declared.fields;
                 let names = dropped.iter().filter_map(|id| fields.get(*id)).map(|field| field.name.clone());
                 let dropped_fields = names.collect();
                 (ItemResult { dropped_fields, ids_truncated, ..ItemResult::applied() }, dropped.len())
             }
-            Ok(Recorded::Repeated) => (ItemResult::repeated(), 0),
-            Ok(Recorded::Reused) => (ItemResult::because(ItemCode::Reused), 0),
-            Ok(Recorded::TooOld) => (ItemResult::because(ItemCode::TooOld), 0),
-            Ok(Recorded::NoLawfulPurpose) => (ItemResult::because(ItemCode::NoLawfulPurpose), 1),
+            Ok((Recorded::Repeated, _)) => (ItemResult::repeated(), 0),
+            Ok((Recorded::Reused, _)) => (ItemResult::because(ItemCode::Reused), 0),
+            Ok((Recorded::TooOld, _)) => (ItemResult::because(ItemCode::TooOld), 0),
+            Ok((Recorded::NoLawfulPurpose, _)) => (ItemResult::because(ItemCode::NoLawfulPurpose), 1),
             Err(refused) => (refused, 0),
         }
     }

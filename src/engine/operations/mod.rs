@@ -15,8 +15,8 @@ pub use consent::{
     ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, KnownRecords, RecordConsent, Remembered,
     StandingView, Standings, may_repeat,
 };
-pub use decide::{Answered, Decide, MOST_ACTIONS, Question, Snapshot};
-pub(super) use decide::{REMEMBERED, is_readable};
+pub(super) use decide::is_readable;
+pub use decide::{Decide, MOST_ACTIONS, Question, Snapshot};
 pub use erase::{CustomerExport, ErasedCustomer, SignedHead};
 pub use events::{EventInput, RecordEvent};
 pub(super) use item::bounded;

@@ -125,7 +125,7 @@ impl Operation for RecordOutcome {
         }
         match record_outcome(state, new, terms) {
             RecordedOutcome::Applied(contact, entry) => {
-                let ids_truncated = new.id.is_some_and(|id| state.remember(id));
+                let ids_truncated = new.id.is_some_and(|id| state.remember(id, context.ids_kept.most.into()));
                 let position = customer.standing.position();
                 let outcome = Some(logged(&new, contact.as_ref(), position));
                 let contact = contact.map(|contact| LoggedChange::Contact(StoredContact::of(&contact)));

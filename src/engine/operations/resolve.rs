@@ -274,3 +274,15 @@ pub(super) fn hash(value: &impl std::hash::Hash) -> u64 {
     use std::hash::BuildHasher;
     foldhash::quality::FixedState::with_seed(0x7461_6374_6675_6c00).hash_one(value)
 }
+
+/// A hash of a value.
+pub(super) fn hash_value(value: &Value) -> u64 {
+    match value.normal().as_ref() {
+        Value::Text(text) => hash(&(0, text)),
+        Value::Number(number) => hash(&(1, number.to_bits())),
+        Value::Flag(flag) => hash(&(2, flag)),
+        Value::Moment(at) => hash(&(3, at)),
+        Value::Duration(period) => hash(&(4, period)),
+        Value::List(items) => hash(&(5, items)),
+    }
+}

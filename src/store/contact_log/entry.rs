@@ -23,7 +23,7 @@ pub enum LoggedChange {
     Outcome(StoredOutcome),
     /// The id of an outcome, as programs before customers version 4 wrote it. Read, not written.
     SeenId(u64),
-    /// A request was answered.
+    /// A request was answered, as programs before customers version 5 wrote it. Read, not written.
     Request(StoredRequest),
     /// Contacts of a decision were withdrawn and no longer count.
     Withdrawn {
@@ -36,6 +36,8 @@ pub enum LoggedChange {
     Contact(StoredContact),
     /// The id of an outcome, which must not count a second time.
     KnownId([u8; 6]),
+    /// A request was answered, and must not count a second time.
+    KnownRequest([u8; 24]),
 }
 
 /// The content of a log when it was opened.

@@ -1,6 +1,6 @@
 //! The state of one customer.
 //!
-//! Attributes, events and seen ids are packed into one byte buffer: a customer with twenty events and ten attributes
+//! Attributes, events, answered requests and seen ids are packed into one byte buffer: a customer with twenty events and ten attributes
 //! takes half a kilobyte. They are read in place; every change rewrites the buffer.
 
 use std::fmt;
@@ -8,12 +8,11 @@ use std::fmt;
 use super::event::{Events, PackedEvent, Packing, StoredEvent, from_version_1};
 use super::fact::{Held, PackedFacts};
 use super::known_id::{IdKind, KnownId, Seen};
+use super::known_request::KnownRequest;
 use super::relation::Relation;
 use crate::domain::id::{AttributeId, FieldId, PurposeSet};
 use crate::domain::value::Value;
 
-/// How many ids of a kind are remembered for one customer, so that a repetition counts once.
-pub const MOST_SEEN: usize = 4_096;
 /// How many events are kept for one customer.
 pub const MOST_EVENTS: usize = 256;
 /// How many bytes the fields of a customer's events may take.
@@ -21,6 +20,8 @@ pub const MOST_EVENT_BYTES: usize = 1 << 20;
 
 /// An id as it is packed.
 type SeenId = [u8; 6];
+/// A request as it is packed.
+type Request = [u8; 24];
 
 /// Everything stored about one customer except consent.
 #[derive(Clone, Default, PartialEq)]
@@ -34,6 +35,7 @@ pub struct CustomerState {
 struct Parts<'a> {
     attributes: &'a [u8],
     events: Events<'a>,
+    requests: &'a [Request],
     seen: &'a [SeenId],
 }
 
@@ -52,10 +54,10 @@ impl CustomerState {
         Some(Self { packed: packed.pack(), relation: (!relation.is_empty()).then(|| Box::new(relation)) })
     }
 
-    /// The state as versions 1 to 3 of the customer store packed it; `None` if the bytes are not valid.
+    /// The state as versions 1 to 4 of the customer store packed it; `None` if the bytes are not valid.
     #[must_use]
     pub fn restored_from(version: u8, packed: &[u8], relation: Relation) -> Option<Self> {
-        let parts = if packed.is_empty() { Parts::default() } else { Parts::read(packed)? };
+        let parts = if packed.is_empty() { Parts::default() } else { Parts::read_before_5(packed)? };
         let heads = parts.events.heads.iter().map(|head| if version == 1 { from_version_1(*head) } else { *head });
         let heads: Vec<[u8; 8]> = heads.collect();
         let events = Events { heads: &heads, ..parts.events };
@@ -64,14 +66,16 @@ impl CustomerState {
             let id = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]);
             [IdKind::Event, IdKind::Outcome].map(|kind| KnownId::without_body(kind, id).bytes())
         };
-        let seen: Vec<SeenId> = parts.seen.iter().flat_map(both).collect();
+        let known = || parts.seen.iter().copied();
+        let seen: Vec<SeenId> =
+            if version < 4 { parts.seen.iter().flat_map(both).collect() } else { known().collect() };
         Some(Self {
             packed: Parts { events, seen: &seen, ..parts }.pack(),
             relation: (!relation.is_empty()).then(|| Box::new(relation)),
         })
     }
 
-    /// Attributes, events and seen ids as they are packed and stored: a change of the packing is a new format of the
+    /// Attributes, events, answered requests and seen ids as they are packed and stored: a change of the packing is a new format of the
     /// store.
     #[must_use]
     #[inline]
@@ -184,14 +188,15 @@ impl CustomerState {
         known.max_by_key(|seen| *seen as u8).unwrap_or(Seen::New)
     }
 
-    /// Remembers an id, unless it is known. Returns whether the oldest of its kind had to be forgotten for it.
-    pub fn remember(&mut self, id: KnownId) -> bool {
+    /// Remembers an id, unless it is known, as one of at most `most` of its kind. Returns whether the oldest of them had to
+    /// be forgotten for it.
+    pub fn remember(&mut self, id: KnownId, most: usize) -> bool {
         if self.seen(id) != Seen::New {
             return false;
         }
         let parts = self.parts();
         let is_of_kind = |known: &SeenId| KnownId::from_bytes(*known).is_of_kind_of(id);
-        let full = parts.seen.iter().filter(|known| is_of_kind(known)).count() >= MOST_SEEN;
+        let full = parts.seen.iter().filter(|known| is_of_kind(known)).count() >= most;
         let oldest = parts.seen.iter().position(is_of_kind).filter(|_| full);
         let kept = parts.seen.iter().enumerate().filter(|(place, _)| Some(*place) != oldest).map(|(_, known)| *known);
         let seen: Vec<SeenId> = kept.chain([id.bytes()]).collect();
@@ -202,6 +207,39 @@ impl CustomerState {
     /// The ids that are remembered, oldest first.
     pub fn known_ids(&self) -> impl Iterator<Item = KnownId> {
         self.parts().seen.iter().map(|known| KnownId::from_bytes(*known))
+    }
+
+    /// The requests that are remembered, oldest first.
+    pub fn requests(&self) -> impl DoubleEndedIterator<Item = KnownRequest> {
+        self.parts().requests.iter().map(|known| KnownRequest::from_bytes(*known))
+    }
+
+    /// The request with this hash of its id.
+    #[must_use]
+    pub fn request(&self, id: u64) -> Option<KnownRequest> {
+        self.requests().rev().find(|known| known.is(id))
+    }
+
+    /// Remembers a request in the place of one with the same id, as one of at most `most`. Returns whether the oldest had
+    /// to be forgotten for it.
+    pub fn remember_request(&mut self, request: KnownRequest, most: usize) -> bool {
+        let parts = self.parts();
+        let others = || self.requests().filter(|known| !known.is_same(request));
+        let too_many = (others().count() + 1).saturating_sub(most.clamp(1, MOST_REQUESTS));
+        let kept = others().skip(too_many).map(KnownRequest::bytes);
+        let requests: Vec<Request> = kept.chain([request.bytes()]).collect();
+        self.packed = Parts { requests: &requests, ..parts }.pack();
+        too_many > 0
+    }
+
+    /// Forgets the requests that the closure selects.
+    pub fn forget_requests(&mut self, gone: impl Fn(KnownRequest) -> bool) {
+        let parts = self.parts();
+        let kept = |known: &Request| !gone(KnownRequest::from_bytes(*known));
+        if !parts.requests.iter().all(kept) {
+            let requests: Vec<Request> = parts.requests.iter().copied().filter(kept).collect();
+            self.packed = Parts { requests: &requests, ..parts }.pack();
+        }
     }
 
     /// Whether there is nothing to store.
@@ -220,8 +258,10 @@ impl CustomerState {
 /// growing buffer frees fits other buffers, which avoids fragmentation.
 const STEP: usize = 64;
 
-/// The lengths of attributes and blocks, and the number of events.
-const HEADER: usize = 4 + 4 + 2;
+/// The lengths of attributes and blocks, and the numbers of events and of requests.
+const HEADER: usize = 4 + 4 + 2 + 2;
+/// How many requests can be remembered for one customer.
+pub const MOST_REQUESTS: usize = u16::MAX as usize;
 
 impl<'a> Parts<'a> {
     #[inline]
@@ -229,31 +269,49 @@ impl<'a> Parts<'a> {
         let (attributes, rest) = packed.split_first_chunk()?;
         let (blocks, rest) = rest.split_first_chunk()?;
         let (events, rest) = rest.split_first_chunk()?;
-        let (attributes, rest) = rest.split_at_checked(u32::from_le_bytes(*attributes) as usize)?;
-        let (heads, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*events)) * 8)?;
-        let (blocks, rest) = rest.split_at_checked(u32::from_le_bytes(*blocks) as usize)?;
+        let (requests, rest) = rest.split_first_chunk()?;
+        let lengths = (u32::from_le_bytes(*attributes), u32::from_le_bytes(*blocks));
+        Self::split(rest, lengths, (u16::from_le_bytes(*events), u16::from_le_bytes(*requests)))
+    }
+
+    /// What versions 1 to 4 of the customer store packed, which had no requests.
+    fn read_before_5(packed: &'a [u8]) -> Option<Self> {
+        let (attributes, rest) = packed.split_first_chunk()?;
+        let (blocks, rest) = rest.split_first_chunk()?;
+        let (events, rest) = rest.split_first_chunk()?;
+        let lengths = (u32::from_le_bytes(*attributes), u32::from_le_bytes(*blocks));
+        Self::split(rest, lengths, (u16::from_le_bytes(*events), 0))
+    }
+
+    #[inline]
+    fn split(bytes: &'a [u8], (attributes, blocks): (u32, u32), (events, requests): (u16, u16)) -> Option<Self> {
+        let (attributes, rest) = bytes.split_at_checked(attributes as usize)?;
+        let (heads, rest) = rest.split_at_checked(usize::from(events) * 8)?;
+        let (blocks, rest) = rest.split_at_checked(blocks as usize)?;
+        let (requests, rest) = rest.split_at_checked(usize::from(requests) * size_of::<Request>())?;
         let events = Events { heads: heads.as_chunks().0, blocks };
-        Some(Self { attributes, events, seen: rest.as_chunks().0 })
+        Some(Self { attributes, events, requests: requests.as_chunks().0, seen: rest.as_chunks().0 })
     }
 
     fn is_empty(self) -> bool {
-        self.attributes.is_empty() && self.events.is_empty() && self.seen.is_empty()
+        self.attributes.is_empty() && self.events.is_empty() && self.requests.is_empty() && self.seen.is_empty()
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "attributes, events and their bytes are bounded far below")]
+    #[expect(clippy::cast_possible_truncation, reason = "attributes, events and their bytes, and requests are bounded")]
     fn pack(self) -> Box<[u8]> {
         if self.is_empty() {
             return Box::default();
         }
         let (heads, blocks) = (self.events.heads.as_flattened(), self.events.blocks);
-        let seen = self.seen.as_flattened();
-        let length = HEADER + self.attributes.len() + heads.len() + blocks.len() + seen.len();
+        let (requests, seen) = (self.requests.as_flattened(), self.seen.as_flattened());
+        let length = HEADER + self.attributes.len() + heads.len() + blocks.len() + requests.len() + seen.len();
         let padded = (length + 1).next_multiple_of(STEP);
         let mut packed = Vec::with_capacity(padded);
         packed.extend_from_slice(&(self.attributes.len() as u32).to_le_bytes());
         packed.extend_from_slice(&(blocks.len() as u32).to_le_bytes());
         packed.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
-        [self.attributes, heads, blocks, seen].iter().for_each(|part| packed.extend_from_slice(part));
+        packed.extend_from_slice(&(self.requests.len() as u16).to_le_bytes());
+        [self.attributes, heads, blocks, requests, seen].iter().for_each(|part| packed.extend_from_slice(part));
         packed.resize(padded, (padded - length) as u8);
         packed.into_boxed_slice()
     }

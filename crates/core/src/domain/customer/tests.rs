@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::contact::DecisionKey;
-use super::state::{MOST_EVENTS, MOST_SEEN};
-use super::{Contact, ContactState, CustomerState, IdKind, KnownId, OutcomeSet, PackedEvent, Seen};
+use super::state::MOST_EVENTS;
+use super::{
+    Contact, ContactState, CustomerState, IdKind, KnownId, KnownRequest, OutcomeSet, PackedEvent, Relation, Seen,
+};
 use crate::domain::action::ActionKind;
 use crate::domain::id::{ActionId, AttributeId, EventTypeId, FieldId, PurposeSet};
 use crate::domain::time::{Moment, Period};
@@ -105,7 +107,7 @@ fn apply(state: &mut CustomerState, model: &mut Model, step: Step) {
             let new = !model.seen.contains(&id);
             let known = KnownId::new(IdKind::Event, id, 7);
             assert_eq!(state.seen(known), if new { Seen::New } else { Seen::Before });
-            assert!(!state.remember(known));
+            assert!(!state.remember(known, 4_096));
             model.seen.extend(new.then_some(id));
         }
         Step::Narrow(allowed) => {
@@ -213,29 +215,53 @@ fn large_events_are_forgotten_before_they_fill_the_memory() {
 fn the_newest_ids_of_each_kind_are_remembered() {
     let mut state = CustomerState::default();
     let id = |kind, id: u64| KnownId::new(kind, id << 20 | id, id);
-    assert!(!state.remember(id(IdKind::Outcome, 5)));
-    for number in 0..MOST_SEEN as u64 {
-        assert!(!state.remember(id(IdKind::Event, number)), "there is room for {number}");
+    assert!(!state.remember(id(IdKind::Outcome, 5), 100));
+    for number in 0..100 {
+        assert!(!state.remember(id(IdKind::Event, number), 100), "there is room for {number}");
     }
-    assert!(state.remember(id(IdKind::Event, 9_999)), "the oldest is forgotten, and that is said");
-    assert!(!state.remember(id(IdKind::Event, 9_999)), "it counts once");
+    assert!(state.remember(id(IdKind::Event, 9_999), 100), "the oldest is forgotten, and that is said");
+    assert!(!state.remember(id(IdKind::Event, 9_999), 100), "it counts once");
     assert_eq!(state.seen(id(IdKind::Event, 0)), Seen::New);
     assert_eq!(state.seen(id(IdKind::Event, 1)), Seen::Before);
     assert_eq!(state.seen(id(IdKind::Outcome, 5)), Seen::Before, "many events push out no outcome");
     assert_eq!(state.seen(id(IdKind::Outcome, 6)), Seen::New, "the id of an event is none of an outcome");
-    assert_eq!(state.known_ids().count(), MOST_SEEN + 1);
+    assert_eq!(state.known_ids().count(), 101);
+}
+
+#[test]
+fn answered_requests_are_remembered_beside_all_else() {
+    let mut state = CustomerState::default();
+    state.set_attribute(AttributeId(3), &Value::Flag(true), PurposeSet(1));
+    state.remember(KnownId::new(IdKind::Event, 5, 5), 100);
+    let at = |number: u64| Moment(1_790_000_000_000 + number as i64);
+    let request = |number: u64| KnownRequest::new(number << 20, Some(number), DecisionKey(!number), at(number));
+    for number in 0..50 {
+        assert!(!state.remember_request(request(number), 50), "there is room for {number}");
+    }
+    assert!(!state.remember_request(request(7), 50), "in the place of the same");
+    assert!(state.remember_request(request(50), 50), "the oldest is forgotten, and that is said");
+    assert_eq!((state.request(0), state.requests().count()), (None, 50));
+    let known = state.request(7 << 20).unwrap();
+    assert_eq!((known.decision(), known.at()), (DecisionKey(!7), at(7)));
+    assert_eq!([7, 8, 1 << 33 | 7].map(|body| known.asked(body)), [Some(true), Some(false), Some(true)], "32 bits");
+    assert_eq!(KnownRequest::new(1, None, DecisionKey(1), at(1)).asked(9), None);
+    assert_eq!(CustomerState::restored(state.packed(), Relation::default()).unwrap(), state);
+    state.forget_requests(|known| known.is_older(Period(4), at(50)));
+    assert_eq!(state.requests().map(|known| known.at().0 - at(0).0).collect::<Vec<_>>(), [47, 48, 49, 50]);
+    assert_eq!(state.seen(KnownId::new(IdKind::Event, 5, 5)), Seen::Before);
+    assert_eq!(state.attribute(AttributeId(3)).unwrap().value().to_value(), Some(Value::Flag(true)));
 }
 
 #[test]
 fn an_id_with_another_body_is_told_apart() {
     let mut state = CustomerState::default();
     let id = |body| KnownId::new(IdKind::Event, 77, body);
-    state.remember(id(1));
+    state.remember(id(1), 100);
     assert_eq!(
         [1, 2, 3, 2_048].map(|body| state.seen(id(body))),
         [Seen::Before, Seen::WithAnother, Seen::WithAnother, Seen::Before]
     );
-    state.remember(KnownId::without_body(IdKind::Outcome, 77));
+    state.remember(KnownId::without_body(IdKind::Outcome, 77), 100);
     assert_eq!(
         state.seen(KnownId::new(IdKind::Outcome, 77, 9)),
         Seen::Before,

@@ -27,8 +27,6 @@ pub enum Recorded {
     Kept {
         /// Fields that were dropped, because no purpose covers them now.
         dropped: Vec<FieldId>,
-        /// Whether an older id had to be forgotten for that of this event.
-        ids_truncated: bool,
     },
     /// Seen before; it counts once.
     Repeated,
@@ -50,7 +48,7 @@ fn collected(terms: Terms<'_>, at: Moment) -> PurposeSet {
     terms.lawful(Stage::Collection).iter().filter(agreed).collect()
 }
 
-/// Records one event and moves the journeys that follow it.
+/// Records one event and moves the journeys that follow it. The caller remembers its id.
 pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>) -> Recorded {
     let Some(kind) = terms.rules.declared.events.get(event.kind) else { return Recorded::NoLawfulPurpose };
     // A repeated event is recognised even if it is no longer stored.
@@ -67,7 +65,6 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     if terms.now.since(event.at) >= kind.keep {
         return Recorded::TooOld;
     }
-    let ids_truncated = event.id.is_some_and(|id| state.remember(id));
     let mut packed = PackedEvent::new(event.kind, event.at, purposes);
     let mut dropped = Vec::new();
     for (id, value) in event.fields {
@@ -91,5 +88,5 @@ pub fn record_event(state: &mut CustomerState, event: NewEvent, terms: Terms<'_>
     }
     state.add_event(&packed);
     journey::follow(state, Some(packed.read()), purposes, terms);
-    Recorded::Kept { dropped, ids_truncated }
+    Recorded::Kept { dropped }
 }
