@@ -68,8 +68,10 @@ pub(super) fn node_failure(error: &NodeError, customers: &Path) -> Failure {
 }
 
 /// Opens a database that several nodes share.
-pub(super) fn open_database(place: &LedgerPlace, address: &str) -> Result<Node, Failure> {
-    Node::open_database(address, &place.settings()).map_err(|error| no_database(&error))
+pub(super) fn open_database(place: &LedgerPlace, address: &str, log: LogSettings) -> Result<Node, Failure> {
+    let node = Node::open_database(address, &place.settings()).map_err(|error| no_database(&error))?;
+    node.database().inspect(|database| database.keep_decisions(log.age));
+    Ok(node)
 }
 
 /// The failure of a database that cannot be used, with what an operator can do.

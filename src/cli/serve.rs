@@ -200,7 +200,7 @@ impl Serve {
             sample: self.sample_decisions,
         };
         let node = match &self.store {
-            Some(address) => open_database(&self.ledger, address)?,
+            Some(address) => open_database(&self.ledger, address, log)?,
             None => open_node(&self.ledger, self.expect_head.as_ref(), log)?,
         };
         let published = self.take_rules(&node)?;

@@ -145,6 +145,14 @@ pub enum LoggedValue<'a> {
     List(Vec<Cow<'a, str>>),
 }
 
+impl LoggedDecision {
+    /// Its key: the half of its id that contacts keep.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        self.id.last_chunk().map_or(0, |half| u64::from_be_bytes(*half))
+    }
+}
+
 impl Content {
     /// The customer's pseudonym.
     pub fn customer(&self) -> Option<[u8; 20]> {
@@ -167,7 +175,7 @@ impl Content {
     /// The key of a decision: the half of its id that contacts keep.
     pub fn key(&self) -> Option<u64> {
         match self {
-            Self::Decision(decision) => decision.id.last_chunk().map(|half| u64::from_be_bytes(*half)),
+            Self::Decision(decision) => Some(decision.key()),
             Self::Erased | Self::Outcome(_) => None,
         }
     }

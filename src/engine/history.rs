@@ -10,7 +10,6 @@ use crate::domain::customer::contact::DecisionKey;
 use crate::domain::id::{ActionId, ChannelId};
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
-use crate::io_at::IoAt;
 use crate::storage::Backend;
 use crate::sync::block_on;
 
@@ -68,7 +67,7 @@ impl Engine {
         decide: Decide,
         now: Moment,
     ) -> Result<Arc<DecisionRecord>, EngineError> {
-        let decide = decide.recalling(self.storage.backend().decision_log().is_some());
+        let decide = decide.recalling(self.storage.backend().keeps_decisions());
         match self.execute(&decide, now).await.flatten() {
             Err(EngineError::NotInMemory(known)) => match self.recalled(decide.question(), known, now).await? {
                 Some(record) => Ok(record),
@@ -95,11 +94,11 @@ impl Engine {
 
     /// A decision of the log, by its moment and its key. One that was made a moment ago is waited for.
     async fn logged(&self, at: Moment, key: DecisionKey) -> Result<Option<Arc<DecisionRecord>>, EngineError> {
-        let find = move |backend: &dyn Backend| backend.decision_log().map(|log| log.decision(at, key.0));
-        let mut found = self.off_thread(find).await.transpose().map_err(unreadable)?.flatten();
-        if found.is_none() {
+        let find = move |backend: &dyn Backend| backend.past_decision(at, key.0);
+        let mut found = self.off_thread(find).await?;
+        if found.is_none() && self.storage.backend().decision_log().is_some() {
             self.wait_logged().await;
-            found = self.off_thread(find).await.transpose().map_err(unreadable)?.flatten();
+            found = self.off_thread(find).await?;
         }
         Ok(found.and_then(|read| self.of_log(read)))
     }
@@ -138,12 +137,12 @@ impl Engine {
             // So that a list has every decision that was answered before it.
             self.wait_logged().await;
         }
-        let (found, next) = match self.storage.backend().decision_log() {
-            Some(_) => {
+        let (found, next) = match self.storage.backend().keeps_decisions() {
+            true => {
                 let (found, next) = self.listed(query, filter).await?;
                 (found.into_iter().filter_map(|read| self.of_log(read)).collect(), next)
             }
-            None => self.held(&query, &filter),
+            false => self.held(&query, &filter),
         };
         let mut shown = Vec::with_capacity(found.len());
         for record in found {
@@ -167,9 +166,9 @@ impl Engine {
                 before: query.before,
                 most: query.most,
             };
-            backend.decision_log().map(|log| log.decisions(wanted, &|entry| filter.passes(entry)))
+            backend.past_decisions(wanted, &|entry| filter.passes(entry))
         };
-        Ok(self.off_thread(find).await.transpose().map_err(unreadable)?.unwrap_or_default())
+        self.off_thread(find).await
     }
 
     /// Without a log: the decisions in memory. Their ids stand for places.
@@ -196,11 +195,11 @@ impl Engine {
     pub(super) fn decisions_of(&self, customer: &str, now: Moment) -> Vec<Arc<DecisionRecord>> {
         let own = |record: &DecisionRecord| record.question.customer == customer && is_readable(record, now);
         let mut found = self.decisions.find(own);
-        if let Some(log) = self.storage.backend().decision_log() {
-            block_on(log.done());
+        if self.storage.backend().keeps_decisions() {
+            block_on(self.wait_logged());
             let (from, to) = (Moment::DISTANT_PAST, Moment::DISTANT_FUTURE);
             let wanted = Wanted { customer: Some(customer), from, to, before: None, most: usize::MAX };
-            let (logged, _) = log.decisions(wanted, &|_| true).unwrap_or_default();
+            let (logged, _) = self.storage.backend().past_decisions(wanted, &|_| true).unwrap_or_default();
             let logged = logged.into_iter().filter_map(|read| self.of_log(read));
             let logged: Vec<_> = logged.filter(|record| !found.iter().any(|held| held.id == record.id)).collect();
             found.extend(logged);
@@ -212,18 +211,15 @@ impl Engine {
     /// Reads on another thread, if there is a runtime: no thread that answers calls waits for the disk.
     async fn off_thread<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&dyn Backend) -> Option<T> + Send + 'static,
-    ) -> Option<T> {
+        read: impl FnOnce(&dyn Backend) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, EngineError> {
         let backend = self.storage.shared_backend();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => runtime.spawn_blocking(move || read(&*backend)).await.unwrap_or(None),
+        let read = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.spawn_blocking(move || read(&*backend)).await.map_err(|_| EngineError::Failed)?,
             Err(_) => read(&*backend),
-        }
+        };
+        read.map_err(EngineError::LogUnavailable)
     }
-}
-
-fn unreadable(error: IoAt) -> EngineError {
-    EngineError::LogUnavailable(error.to_string())
 }
 
 /// The names of a query, as numbers.

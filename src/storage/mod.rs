@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
-use crate::decision_log::{DecisionLog, Loggable, LoggedOutcome};
+use crate::decision_log::{DecisionLog, Loggable, LoggedDecision, LoggedOutcome, Place, ReadDecision, Wanted};
 use crate::domain::consent::ConsentRecord;
 use crate::domain::id::Vocabulary;
 use crate::domain::time::Moment;
@@ -134,11 +134,39 @@ pub trait Backend: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether past decisions are found again.
+    fn keeps_decisions(&self) -> bool {
+        self.decision_log().is_some()
+    }
+
+    /// The decision of a moment with a key, if it is kept. Waits on this thread.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn past_decision(&self, at: Moment, key: u64) -> Result<Option<ReadDecision>, String> {
+        let found = self.decision_log().map(|log| log.decision(at, key)).transpose();
+        found.map(Option::flatten).map_err(|error| error.to_string())
+    }
+
+    /// The newest past decisions that are wanted and pass a filter. Waits on this thread.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn past_decisions(&self, wanted: Wanted<'_>, passes: Passes<'_>) -> Result<PastDecisions, String> {
+        let found = self.decision_log().map(|log| log.decisions(wanted, passes)).transpose();
+        found.map(Option::unwrap_or_default).map_err(|error| error.to_string())
+    }
+
     /// The customer store of this machine, if the backend has one: its counters, and its log to sync.
     fn files(&self) -> Option<&CustomerStore> {
         None
     }
 }
+
+/// Whether a past decision is wanted.
+pub type Passes<'p> = &'p dyn Fn(&LoggedDecision) -> bool;
+/// Past decisions, the newest first, and the place before which the next page goes on.
+pub type PastDecisions = (Vec<ReadDecision>, Option<Place>);
 
 /// What a node asked of its database since it started.
 #[derive(Debug, Default)]

@@ -200,9 +200,14 @@ async fn a_repeated_request_counts_once_at_another_node() {
         request_id: "r1".into(),
         ..Default::default()
     };
+    let mut first = String::new();
     for index in [0, 1, 0, 1] {
         let answer = DecisionServiceClient::new(cluster.channel(index)).decide(request()).await.unwrap().into_inner();
-        assert!(spoke(&answer), "at node {index}");
+        assert!(spoke(&answer) && !answer.replaced, "at node {index}");
+        if first.is_empty() {
+            first.clone_from(&answer.decision_id);
+        }
+        assert_eq!(answer.decision_id, first, "at node {index}");
     }
     assert!(!spoke(&ask(cluster.channel(1), "anna", "web").await.unwrap()));
 }

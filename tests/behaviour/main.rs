@@ -53,6 +53,7 @@ mod non_interference;
 mod notices;
 mod operations;
 mod outcomes;
+mod past_decisions;
 mod postgres;
 mod postgres_server;
 mod printed;

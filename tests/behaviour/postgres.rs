@@ -137,7 +137,7 @@ fn a_schema_of_a_later_version_is_refused_and_not_changed() {
         command.current_dir(place.home.path()).output().unwrap()
     };
     let migrated = tactful(&["store", "migrate"]);
-    assert_eq!(String::from_utf8_lossy(&migrated.stdout), "schema     version 2 already\n");
+    assert_eq!(String::from_utf8_lossy(&migrated.stdout), "schema     version 3 already\n");
     run(&place.address, "UPDATE store SET schema = 99");
     for arguments in [["store", "migrate"], ["serve", "--once"]] {
         let refused = tactful(&arguments);
@@ -166,10 +166,10 @@ fn a_role_needs_only_its_own_schema() {
 #[test]
 fn a_schema_of_the_first_version_is_brought_to_this_one() {
     let Some(place) = InPostgres::new() else { return };
-    run(&place.address, "DROP TABLE rule_file; UPDATE store SET schema = 1");
+    run(&place.address, "DROP TABLE rule_file; DROP TABLE decision; UPDATE store SET schema = 1");
     let refused = Postgres::open(&place.address, &place.keys(), place.home.path()).unwrap_err();
-    assert!(refused.to_string().contains("version 1; this program uses version 2"), "{refused}");
+    assert!(refused.to_string().contains("version 1; this program uses version 3"), "{refused}");
     let migrated = migrate(&place.address, &place.keys()).unwrap();
-    assert_eq!((migrated.from, migrated.to), (1, 2));
+    assert_eq!((migrated.from, migrated.to), (1, 3));
     super::contract::give(&super::contract::open(&place), super::keeping::later(0));
 }

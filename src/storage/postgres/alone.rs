@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::queue::{Body, Swap, Waiter};
+use super::said::Said;
 use super::shared::{PATIENCE, Shared};
 use crate::domain::consent::ConsentRecord;
 use crate::ledger::LedgerError;
@@ -42,7 +43,8 @@ pub fn record(shared: &Arc<Shared>, customer: &str, records: &[ConsentRecord]) -
         let (reply, answer) = oneshot::channel();
         let waiters = vec![Waiter { reply, records: 0..records.len() }];
         let (body, consent, due) = (Body::Same, records.to_vec(), Instant::now() + PATIENCE);
-        let swap = Swap { base, minted, newest, key, is_new_key, body, consent, waiters, due };
+        let said = Said::of_records(records);
+        let swap = Swap { base, minted, newest, key, is_new_key, body, said, consent, waiters, due };
         shared.queue().submit(customer, swap);
         shared.consents.notify_one();
         let ended = || Err(CommitError::Store("the thread that talks to the database has ended".into()));

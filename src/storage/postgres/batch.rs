@@ -7,6 +7,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
 
 use super::database::Session;
+use super::decisions::Decisions;
 use super::person;
 use super::queue::{Body, Swap};
 use super::shared::Shared;
@@ -24,6 +25,7 @@ pub struct Batch {
     bodies: Vec<Option<Vec<u8>>>,
     key_names: Vec<Option<Vec<u8>>>,
     keys: Vec<Option<Vec<u8>>>,
+    decisions: Decisions,
     frames: Frames,
     /// The random bytes of each customer's last frame.
     last: Vec<Option<[u8; 16]>>,
@@ -79,6 +81,7 @@ impl Batch {
                 last = Some(sealed.random);
                 batch.frames.add(&place, sealed);
             }
+            batch.decisions.add(shared, &swap.key, (id, &place), &swap.said)?;
             batch.last.push(last);
             batch.ids.push(place.to_vec());
         }
@@ -93,14 +96,15 @@ impl Batch {
         let rules = shared.state.rules.load(std::sync::atomic::Ordering::Acquire);
         let [base_writes, base_marks] = &self.bases;
         let [writes, marks] = &self.minted;
-        let Self { ids, newest, keeps, bodies, key_names, keys, frames, .. } = self;
+        let Self { ids, newest, keeps, bodies, key_names, keys, frames, decisions, .. } = self;
         let swap: [&(dyn ToSql + Sync); 11] =
             [ids, base_writes, base_marks, writes, marks, newest, keeps, bodies, key_names, keys, &rules];
+        let swap = [swap.as_slice(), &decisions.parameters()].concat();
         let Frames { persons, kinds, keys, randoms, leaves, payloads } = frames;
         let records: [&(dyn ToSql + Sync); 6] = [persons, kinds, keys, randoms, leaves, payloads];
         let rows = match persons.is_empty() {
             true => session.swap.query(&session.client, &swap).await?,
-            false => session.record.query(&session.client, &[swap.as_slice(), &records].concat()).await?,
+            false => session.record.query(&session.client, &[swap, records.to_vec()].concat()).await?,
         };
         let (mut results, mut swapped) = (Vec::with_capacity(rows.len()), 0);
         for (row, last) in rows.iter().zip(&self.last) {

@@ -3,7 +3,7 @@
 use crate::ledger::OpenError;
 
 /// The version of the schema that this program uses.
-pub const SCHEMA: i32 = 2;
+pub const SCHEMA: i32 = 3;
 
 /// Why a database cannot be used. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The thread that talks to the database, and what is asked outside of the lanes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -8,24 +9,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::database::Session;
 use super::lanes::{Link, run_lane, run_reads};
-use super::person;
 use super::queue::Lane;
 use super::shared::{Job, Shared};
+use super::{decisions, person};
 use crate::ledger::KeyName;
 use crate::storage::Page;
 use crate::store::StoreError;
 
 /// How often the node looks at the database.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often decisions that are too old are removed.
+const RETAIN: Duration = Duration::from_secs(60);
 /// How long what was begun may take when the node ends.
 const LAST: Duration = Duration::from_secs(3);
 
-/// Starts the thread.
+/// What is asked outside of the lanes, one after the other.
+pub type Jobs = UnboundedReceiver<(Job, Instant)>;
+
+/// Starts the thread. Each list of jobs has a connection of its own.
 ///
 /// # Errors
 /// When the system cannot start a thread.
-pub fn start(shared: Arc<Shared>, jobs: UnboundedReceiver<(Job, Instant)>) -> std::io::Result<JoinHandle<()>> {
+pub fn start(shared: Arc<Shared>, todo: [Jobs; 2]) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
         runtime.block_on(async move {
@@ -34,8 +41,11 @@ pub fn start(shared: Arc<Shared>, jobs: UnboundedReceiver<(Job, Instant)>) -> st
                 lanes.spawn(run_lane(Arc::clone(&shared), lane));
             }
             lanes.spawn(run_reads(Arc::clone(&shared)));
-            beside.spawn(run_jobs(Arc::clone(&shared), jobs));
+            for jobs in todo {
+                beside.spawn(run_jobs(Arc::clone(&shared), jobs));
+            }
             beside.spawn(look(Arc::clone(&shared)));
+            beside.spawn(retain(Arc::clone(&shared)));
             tokio::select! {
                 () = shared.closing.notified() => {}
                 // One that ends by itself has panicked: this thread ends, and the server stops.
@@ -52,7 +62,7 @@ pub fn start(shared: Arc<Shared>, jobs: UnboundedReceiver<(Job, Instant)>) -> st
     thread::Builder::new().name("database".into()).spawn(run)
 }
 
-async fn run_jobs(shared: Arc<Shared>, mut jobs: UnboundedReceiver<(Job, Instant)>) {
+async fn run_jobs(shared: Arc<Shared>, mut jobs: Jobs) {
     let mut link = Link::new(&shared, true);
     while let Some((job, due)) = jobs.recv().await {
         // Without a session, the job is dropped, and with it the reply.
@@ -73,6 +83,20 @@ async fn look(shared: Arc<Shared>) {
             Err(why) => shared.set_trouble(Some(&why)),
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Removes past decisions that are too old.
+async fn retain(shared: Arc<Shared>) {
+    loop {
+        let age = shared.state.keeps.load(Ordering::Acquire);
+        let retain = move |session: Arc<Session>| async move { decisions::retain(&session, age).await.is_ok() };
+        if age > 0 {
+            // What fails is repeated the next time; `look` tells why.
+            let job: Job = Box::new(move |session| Box::pin(retain(session)));
+            drop(shared.jobs.send((job, Instant::now() + RETAIN)));
+        }
+        drop(tokio::time::timeout(RETAIN, shared.aging.notified()).await);
     }
 }
 

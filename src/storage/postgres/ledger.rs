@@ -159,6 +159,9 @@ impl Ledger for PostgresLedger {
             let parameters: [&(dyn ToSql + Sync); 10] =
                 [&id, &token, &first, &end, &mark, &now.0, &kind, &random, &leaf, &record.payload];
             let row = session.client.query_one(include_str!("sql/erase.sql"), &parameters).await?;
+            // A statement of its own: it sees what was committed until the person's key was gone.
+            let decisions = "DELETE FROM decision WHERE person >= $1 AND person < $2";
+            session.client.execute(decisions, &[&first, &end]).await?;
             Ok((row.get::<_, i64>(0), row.get::<_, bool>(1)))
         });
         let (position, repeated) = erased.map_err(unavailable)?;

@@ -1,11 +1,12 @@
 //! A PostgreSQL database that several nodes share: docs/cluster.md and docs/decisions/024-many-nodes.md.
 //!
 //! One thread talks to the database (`lanes`, `jobs`). `queue` holds what waits to be sent, `batch` makes a statement of it,
-//! `person` reads what is kept of a customer, `ledger` the consent ledger, `schema` the tables.
+//! `person` reads what is kept of a customer, `decisions` past decisions, `ledger` the consent ledger, `schema` the tables.
 
 mod alone;
 mod batch;
 mod database;
+mod decisions;
 mod error;
 mod jobs;
 mod lanes;
@@ -13,6 +14,7 @@ mod ledger;
 mod person;
 mod published;
 mod queue;
+mod said;
 mod schema;
 mod seen;
 mod shared;
@@ -27,17 +29,19 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{
-    Backend, Cache, CommitError, DatabaseCounts, Durability, Loading, Page, Pending, Recorded, StateChange, Stored,
-    Transaction, next_moment,
+    Backend, Cache, CommitError, DatabaseCounts, Durability, Loading, Page, Passes, PastDecisions, Pending, Recorded,
+    StateChange, Stored, Transaction, next_moment,
 };
 use crate::clock::FollowedTime;
+use crate::decision_log::{ReadDecision, Wanted};
 use crate::domain::id::Vocabulary;
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Period};
 use crate::ledger::{CopySink, Erasure, Keyring, Ledger, LedgerError};
 use crate::store::{Held, StoreError, Version};
 use database::Database;
 use ledger::PostgresLedger;
 use queue::{Body, Swap, Waiter};
+use said::Said;
 use seen::Seen;
 use shared::{GetsStored, PATIENCE, Shared};
 
@@ -62,10 +66,11 @@ impl Postgres {
     pub fn open(address: &str, keys: &Path, data: &Path) -> Result<Self, DatabaseError> {
         let (database, keyring) = (Database::parse(address)?, Keyring::open(keys, false)?);
         let (jobs, todo) = tokio::sync::mpsc::unbounded_channel();
+        let (lookups, to_find) = tokio::sync::mpsc::unbounded_channel();
         let seen = Seen::open(data).map_err(DatabaseError::Unusable)?;
-        let shared = Arc::new(Shared::new((database, keyring), seen, jobs));
+        let shared = Arc::new(Shared::new((database, keyring), seen, (jobs, lookups)));
         schema::check(&shared, keys)?;
-        let thread = jobs::start(Arc::clone(&shared), todo)?;
+        let thread = jobs::start(Arc::clone(&shared), [todo, to_find])?;
         let ledger: Arc<dyn Ledger> = Arc::new(PostgresLedger::new(Arc::clone(&shared)));
         Ok(Self { shared, ledger, thread: Some(thread) })
     }
@@ -85,6 +90,12 @@ impl Postgres {
         published::take(&self.shared, folder)
     }
 
+    /// Sets for how long past decisions are kept: without it, for good.
+    pub fn keep_decisions(&self, age: Period) {
+        self.shared.state.keeps.store(age.0, Ordering::Release);
+        self.shared.aging.notify_one();
+    }
+
     fn load_with(&self, customer: &str, reply: GetsStored) {
         match self.shared.trouble() {
             Some(trouble) => reply(person::unreadable(&trouble)),
@@ -95,6 +106,7 @@ impl Postgres {
     /// The swap of a transaction, and what its copy holds after it.
     fn swap(&self, transaction: Transaction<'_>) -> Result<(Swap, oneshot::Receiver<Answer>), CommitError> {
         let store = |error: String| CommitError::Store(error);
+        let said = Said::of(&transaction);
         let Transaction { id, customer, at, consent, .. } = transaction;
         let Held { version: base, newest, key, .. } = customer.held().clone();
         let is_new_key = key.is_none();
@@ -108,7 +120,7 @@ impl Postgres {
         let (reply, answer) = oneshot::channel();
         let waiters = vec![Waiter { reply, records: 0..consent.len() }];
         let (body, due) = (Body::New(body), Instant::now() + PATIENCE);
-        Ok((Swap { base, minted, newest: newest.0, key, is_new_key, body, consent, waiters, due }, answer))
+        Ok((Swap { base, minted, newest: newest.0, key, is_new_key, body, said, consent, waiters, due }, answer))
     }
 
     /// Why no transaction is accepted.
@@ -212,6 +224,18 @@ impl Backend for Postgres {
 
     fn copy(&self, _sink: &mut CopySink<'_>) -> Result<(), StoreError> {
         Err(StoreError::Database("they are in a database, which is backed up by its own means".into()))
+    }
+
+    fn keeps_decisions(&self) -> bool {
+        true
+    }
+
+    fn past_decision(&self, at: Moment, key: u64) -> Result<Option<ReadDecision>, String> {
+        decisions::find(&self.shared, at, key)
+    }
+
+    fn past_decisions(&self, wanted: Wanted<'_>, passes: Passes<'_>) -> Result<PastDecisions, String> {
+        decisions::list(&self.shared, wanted, passes)
     }
 
     fn trouble(&self) -> Option<String> {

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::said::Said;
 use crate::domain::consent::ConsentRecord;
 use crate::ledger::CustomerKey;
 use crate::storage::{CommitError, Recorded};
@@ -55,6 +56,7 @@ pub struct Swap {
     /// Whether the row has no key yet.
     pub is_new_key: bool,
     pub body: Body,
+    pub said: Said,
     pub consent: Vec<ConsentRecord>,
     pub waiters: Vec<Waiter>,
     /// When it is given up.
@@ -78,6 +80,7 @@ impl Swap {
         if let Body::New(_) = next.body {
             self.body = next.body;
         }
+        self.said.join(next.said);
         (self.minted, self.newest) = (next.minted, next.newest);
         self.due = self.due.min(next.due);
     }

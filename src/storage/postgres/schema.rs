@@ -12,7 +12,8 @@ use crate::ledger::Keyring;
 use crate::store::StoreError;
 
 /// The steps from each version to the next.
-const STEPS: [&str; SCHEMA as usize] = [include_str!("sql/001-schema.sql"), include_str!("sql/002-rules.sql")];
+const STEPS: [&str; SCHEMA as usize] =
+    [include_str!("sql/001-schema.sql"), include_str!("sql/002-rules.sql"), include_str!("sql/003-decisions.sql")];
 /// The oldest server that is used.
 const OLDEST_SERVER: i32 = 15;
 /// The number of the lock that lets one migration run at a time.

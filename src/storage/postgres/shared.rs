@@ -55,8 +55,13 @@ pub struct Shared {
     pub consents: Notify,
     pub reads: Notify,
     pub closing: Notify,
-    pub jobs: UnboundedSender<(Job, Instant)>,
+    pub aging: Notify,
+    pub jobs: Asks,
+    lookups: Asks,
 }
+
+/// Where jobs are sent, each with when it is given up.
+pub type Asks = UnboundedSender<(Job, Instant)>;
 
 /// How the database is, as far as the node knows.
 #[derive(Debug, Default)]
@@ -70,6 +75,8 @@ pub struct State {
     pub rules: AtomicI64,
     /// Whether the names of the rules in force here are stored.
     pub named: AtomicBool,
+    /// For how many milliseconds decisions are kept; 0 until that is told.
+    pub keeps: AtomicI64,
     pub counts: DatabaseCounts,
 }
 
@@ -80,11 +87,26 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub fn new((database, keys): (Database, Keyring), seen: Seen, jobs: UnboundedSender<(Job, Instant)>) -> Self {
+    pub fn new((database, keys): (Database, Keyring), seen: Seen, (jobs, lookups): (Asks, Asks)) -> Self {
         let (time, seen) = (Arc::new(FollowedTime::default()), Mutex::new(seen));
-        let [changes, consents, reads, closing] = [(); 4].map(|()| Notify::new());
+        let [changes, consents, reads, closing, aging] = [(); 5].map(|()| Notify::new());
         let (queue, loads, state) = (Mutex::default(), Mutex::default(), State::default());
-        Self { database, keys, time, state, seen, queue, loads, changes, consents, reads, closing, jobs }
+        Self {
+            database,
+            keys,
+            time,
+            state,
+            seen,
+            queue,
+            loads,
+            changes,
+            consents,
+            reads,
+            closing,
+            aging,
+            jobs,
+            lookups,
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -135,7 +157,29 @@ impl Shared {
     pub fn ask<T, F, W>(&self, work: W) -> Result<T, String>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+        W: FnOnce(Arc<Session>) -> F + Send + 'static,
+    {
+        self.ask_by(&self.jobs, LONG_PATIENCE, work)
+    }
+
+    /// Asks the database something for a call that waits for it.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub fn look_up<T, F, W>(&self, work: W) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+        W: FnOnce(Arc<Session>) -> F + Send + 'static,
+    {
+        self.ask_by(&self.lookups, PATIENCE, work)
+    }
+
+    fn ask_by<T, F, W>(&self, by: &Asks, patience: Duration, work: W) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
         W: FnOnce(Arc<Session>) -> F + Send + 'static,
     {
         if let Some(trouble) = self.trouble() {
@@ -145,15 +189,15 @@ impl Shared {
         let job: Job = Box::new(move |session| {
             Box::pin(async move {
                 let result = work(session).await;
-                let is_closed = result.as_ref().is_err_and(tokio_postgres::Error::is_closed);
+                let is_closed = result.as_ref().is_err_and(Error::is_closed);
                 // Who asked may have gone.
                 drop(send.send(result.map_err(|error| chain(&error))));
                 !is_closed
             })
         });
         let ended = || "the thread that talks to the database has ended".to_owned();
-        self.jobs.send((job, Instant::now() + LONG_PATIENCE)).map_err(|_| ended())?;
-        match receive.recv_timeout(LONG_PATIENCE) {
+        by.send((job, Instant::now() + patience)).map_err(|_| ended())?;
+        match receive.recv_timeout(patience) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err("the database does not answer".to_owned()),
             Err(RecvTimeoutError::Disconnected) => Err(self

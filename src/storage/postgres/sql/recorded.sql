@@ -1,10 +1,8 @@
 -- Inserts the frames of those rows that were swapped, numbered through the head, which is locked last and until the commit:
 -- positions are in the order of commits, without a gap.
-, s AS (
-    SELECT id FROM w UNION ALL SELECT id FROM n
-), f AS MATERIALIZED (
+, f AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY f.ord) AS place, f.*
-    FROM unnest($12::bytea[], $13::int2[], $14::bytea[], $15::bytea[], $16::bytea[], $17::bytea[]) WITH ORDINALITY
+    FROM unnest($20::bytea[], $21::int2[], $22::bytea[], $23::bytea[], $24::bytea[], $25::bytea[]) WITH ORDINALITY
         AS f(person, kind, key, random, leaf, payload, ord)
     WHERE f.person IN (SELECT id FROM s)
 ), h AS (

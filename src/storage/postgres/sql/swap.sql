@@ -21,3 +21,21 @@ WITH u AS MATERIALIZED (
     WHERE p.id = u.id AND l.write = u.base_write AND l.mark = u.base_mark
     RETURNING p.id
 )
+-- The decisions of those rows that were swapped. A denial makes the values of earlier ones unreadable, and one that no caller
+-- got is removed.
+, s AS (
+    SELECT id FROM w UNION ALL SELECT id FROM n
+), d AS (
+    INSERT INTO decision (id, person, entry, customer, sealed)
+    SELECT d.id, d.person, d.entry, d.customer, d.sealed
+    FROM unnest($12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[])
+        AS d(person, id, entry, customer, sealed)
+    WHERE d.person IN (SELECT id FROM s)
+    ON CONFLICT (id) DO NOTHING
+), v AS (
+    UPDATE decision x SET sealed = NULL
+    WHERE x.person = ANY ($17::bytea[]) AND x.person IN (SELECT id FROM w) AND x.sealed IS NOT NULL
+), b AS (
+    DELETE FROM decision x USING unnest($18::bytea[], $19::bytea[]) AS b(person, key)
+    WHERE x.person = b.person AND substring(x.id FROM 9) = b.key AND x.person IN (SELECT id FROM w)
+)
