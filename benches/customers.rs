@@ -210,6 +210,7 @@ fn record(customer: &str, purpose: &str, sequence: u64) -> ConsentRecord {
         expression: String::new(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }
 

@@ -248,5 +248,6 @@ fn record(number: u64, customer: u64) -> ConsentRecord {
         expression: "ticked".into(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }

@@ -11,13 +11,17 @@ use super::operations::resolve::check_filter;
 use super::operations::{
     AttributeChange, ConsentAnswer, ConsentRequest, CustomerView, Decide, EventInput, GetCustomer, ItemResult,
     KnownRecords, OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Sent, SetAttributes, StandingView,
-    Standings, bounded, may_repeat,
+    Standings, bounded, came_with, may_repeat,
 };
 use super::{DecisionId, DecisionRecord, Engine, EngineError, FieldViolation};
 use crate::clock::Stopwatch;
+use crate::domain::consent::ConsentRecord;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
 use crate::sync::block_on;
+
+/// Records with their positions.
+type Records = Vec<(u64, ConsentRecord)>;
 
 /// How often a late consent is compared with the customer's records while others change them.
 const MOST_ATTEMPTS: usize = 8;
@@ -179,34 +183,39 @@ impl Engine {
     /// # Errors
     /// When the request is wrong, its key was used for another body, or the ledger does not take records.
     pub fn record_consent(&self, request: ConsentRequest, now: Moment) -> Result<ConsentAnswer, EngineError> {
+        let mut repeated = false;
         for _ in 0..MOST_ATTEMPTS {
-            let known = may_repeat(&request).then(|| self.known_records(&request.customer));
-            let consent = self.consent(&request, known.flatten(), now)?;
+            let records = self.records_for(&request, repeated);
+            let consent = self.consent(&request, (records, repeated), now)?;
             match self.execute_blocking(&consent, now)? {
                 Err(EngineError::RecordsChanged) => {}
+                Err(EngineError::ConsentRepeated) => repeated = true,
                 answer => return answer,
             }
         }
         Err(EngineError::RecordsChanged)
     }
 
-    /// A consent request with the records that its late changes may repeat.
+    /// A consent request, with the records that its late changes may repeat, and those that it made if it is repeated.
     fn consent(
         &self,
         request: &ConsentRequest,
-        known: Option<KnownRecords>,
+        (records, repeated): (Option<Records>, bool),
         now: Moment,
     ) -> Result<RecordConsent, EngineError> {
-        let consent = RecordConsent::new(request.clone(), self.rules(), self.clock.steady(now))?;
-        Ok(match known {
-            Some(known) => consent.knowing(known),
-            None => consent,
-        })
+        let mut consent = RecordConsent::new(request.clone(), self.rules(), self.clock.steady(now))?;
+        let Some(records) = records else { return Ok(consent) };
+        if repeated {
+            let own = records.iter().map(|(_, record)| record).filter(|record| came_with(record, request));
+            consent = consent.repeating(own.cloned().collect());
+        }
+        Ok(if may_repeat(request) { consent.knowing(KnownRecords::of(records)) } else { consent })
     }
 
-    /// A customer's records; `None` if they cannot be read, and then nothing can be recorded either.
-    fn known_records(&self, customer: &str) -> Option<KnownRecords> {
-        self.storage.ledger().records(customer).ok().map(KnownRecords::of)
+    /// The customer's records, if the request may repeat some; `None` if they cannot be read, and then nothing can be
+    /// recorded either.
+    fn records_for(&self, request: &ConsentRequest, repeated: bool) -> Option<Records> {
+        (repeated || may_repeat(request)).then(|| self.storage.ledger().records(&request.customer).ok())?
     }
 
     /// [`Engine::record_consent`] without waiting on this thread, for an authenticated caller. Once it has begun it ends,
@@ -220,18 +229,20 @@ impl Engine {
         recorded_by: &str,
         now: Moment,
     ) -> Result<ConsentAnswer, EngineError> {
+        let mut repeated = false;
         for _ in 0..MOST_ATTEMPTS {
-            let known = if may_repeat(&request) {
-                let (engine, customer) = (Arc::clone(self), request.customer.clone());
+            let records = if repeated || may_repeat(&request) {
+                let (engine, request) = (Arc::clone(self), request.clone());
                 // Reading records waits for the disk.
-                let reading = tokio::task::spawn_blocking(move || engine.known_records(&customer));
+                let reading = tokio::task::spawn_blocking(move || engine.records_for(&request, repeated));
                 reading.await.map_err(|_| EngineError::Failed)?
             } else {
                 None
             };
-            let consent = self.consent(&request, known, now)?;
+            let consent = self.consent(&request, (records, repeated), now)?;
             match self.execute_detached(consent.recorded_by(recorded_by), now).await? {
                 Err(EngineError::RecordsChanged) => {}
+                Err(EngineError::ConsentRepeated) => repeated = true,
                 answer => return answer,
             }
         }

@@ -48,14 +48,16 @@ impl Transient {
     const NONE: Self = Self { epoch: 0, consent_keys: Vec::new(), held: Held::NOTHING, load: 0, unread: false };
 
     fn is_empty(&self) -> bool {
-        self.load == 0 && self.says_nothing()
+        self.load == 0 && self.consent_keys.is_empty() && self.says_nothing()
     }
 
     /// Whether the customer could be loaded again without a difference.
     fn says_nothing(&self) -> bool {
         let Self { epoch, consent_keys, held, load: _, unread } = self;
+        // Others come back with the records.
+        let waits = consent_keys.iter().any(Remembered::is_under_way);
         let unstored = held.version == Version::default();
-        *epoch == 0 && consent_keys.is_empty() && unstored && !unread
+        *epoch == 0 && !waits && unstored && !unread
     }
 }
 

@@ -43,6 +43,9 @@ pub enum EngineError {
     /// The answer to a repeated request is not in memory; the engine looks for it in the decision log.
     #[error("the answer to this request is not in memory")]
     NotInMemory(KnownRequest),
+    /// A consent request was repeated; the engine makes the answer of the records that it made first.
+    #[error("the request was repeated")]
+    ConsentRepeated,
     /// The customer's consent records changed while they were compared with a late change.
     #[error("the customer's consent records changed meanwhile; ask again")]
     RecordsChanged,

@@ -149,6 +149,7 @@ impl Engine {
                     let purpose = vocabulary.find::<PurposeId>(&record.purpose);
                     customer.standing.apply(purpose, record, *position);
                 });
+                customer.remember_requests_of(records, self.ids_kept);
                 // Records of another engine come before those that this one makes.
                 let last = records.iter().map(|(_, record)| record.sequence).max();
                 self.decisions.ids().continue_after(last.unwrap_or(0));

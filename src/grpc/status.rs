@@ -30,7 +30,7 @@ pub fn status(error: &EngineError) -> Status {
         EngineError::NotReadable(_) => (Code::Unavailable, "NOT_READABLE"),
         EngineError::NotLogged => (Code::Unavailable, "NOT_LOGGED"),
         EngineError::BackupUnavailable(_) => (Code::Unavailable, "BACKUP_UNAVAILABLE"),
-        EngineError::Failed | EngineError::NotInMemory(_) => (Code::Internal, "FAILED"),
+        EngineError::Failed | EngineError::NotInMemory(_) | EngineError::ConsentRepeated => (Code::Internal, "FAILED"),
     };
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     if let EngineError::Invalid(violations) = error {

@@ -38,6 +38,7 @@ pub fn record(at: Moment) -> ConsentRecord {
         expression: String::new(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::consent::record::ConsentSource;
+use crate::domain::consent::record::{ConsentSource, RequestMark};
 use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash};
 use crate::domain::purpose::Basis;
 use crate::domain::time::Moment;
@@ -44,6 +44,8 @@ struct Payload<'p> {
     notice_hash: Option<String>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     recorded_by: Cow<'p, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
 }
 
 /// The fields of a record that the index and the summary need.
@@ -77,6 +79,7 @@ pub fn encode(record: &ConsentRecord) -> Result<Vec<u8>, serde_json::Error> {
         evidence: (&record.source.evidence).into(),
         notice_hash: record.notice_hash.map(|hash| hash.to_string()),
         recorded_by: (&record.recorded_by).into(),
+        request: record.request.map(|mark| mark.to_string()),
     })
 }
 
@@ -109,6 +112,7 @@ pub fn decode(bytes: &[u8]) -> Option<ConsentRecord> {
             evidence: payload.evidence.into_owned(),
         },
         recorded_by: payload.recorded_by.into_owned(),
+        request: payload.request.as_deref().and_then(RequestMark::parse),
     })
 }
 

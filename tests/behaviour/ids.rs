@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use tactful::domain::action::Outcome;
+use tactful::domain::consent::ConsentStatus;
 use tactful::domain::time::{Moment, Period};
 use tactful::engine::{
-    DecisionRecord, Engine, EngineError, EventInput, IdsKept, ItemCode, ItemResult, OutcomeInput, Question,
+    ConsentAnswer, ConsentChange, ConsentRequest, DecisionRecord, Engine, EngineError, EventInput, IdsKept, ItemCode,
+    ItemResult, OutcomeInput, Question,
 };
 
 use super::keeping::{Home, kill, later, stop};
-use super::support::{ask, chosen, engine, event, monday, rules_of};
+use super::support::{ask, chosen, consent, engine, event, monday, rules_of};
 use super::takeover::{open, outcome, rules};
 
 fn visit(engine: &Engine, id: &str, page: &str) -> ItemResult {
@@ -165,4 +167,39 @@ fn a_request_whose_answer_is_kept_nowhere_is_answered_again_and_counts_once() {
     assert_eq!((chosen(&again), contacts(&engine, later(2))), (vec!["hello"], 1));
     let other = Question { max_actions: 2, ..first.question.clone() };
     assert!(matches!(engine.decide(other, later(2)), Err(EngineError::RequestIdReused(_))));
+}
+
+fn keyed(key: &str, changes: &[(&str, ConsentStatus)]) -> ConsentRequest {
+    let changes = changes.iter().map(|(purpose, status)| ConsentChange::new(*purpose, *status)).collect();
+    ConsentRequest { idempotency_key: key.into(), changes, ..consent("anna", "advice", ConsentStatus::Given) }
+}
+
+/// The key of a consent request is as durable as its records, and its answer is made of them.
+#[test]
+fn an_idempotency_key_counts_once_over_kills_and_after_many_others() {
+    use ConsentStatus::{Given, Withdrawn};
+    let home = Home::new();
+    let engine = open(&home, monday());
+    let request = || keyed("k", &[("advice", Given), ("advise", Given)]);
+    let first = engine.record_consent(request(), monday()).unwrap();
+    assert_eq!(first.results.iter().map(|result| result.accepted).collect::<Vec<_>>(), [true, false]);
+    kill(engine);
+    let engine = open(&home, later(1));
+    for number in 0..20 {
+        let status = if number % 2 == 0 { Withdrawn } else { Given };
+        engine.record_consent(keyed(&format!("k-{number}"), &[("advice", status)]), later(1)).unwrap();
+    }
+    kill(engine);
+    let engine = open(&home, later(2));
+    let again = engine.record_consent(request(), later(2)).unwrap();
+    let told = |answer: &ConsentAnswer| -> Vec<_> {
+        let told = answer.results.iter();
+        told.map(|result| (result.record_id.clone(), result.accepted, result.code, result.reason.clone())).collect()
+    };
+    assert_eq!(told(&again), told(&first));
+    assert_eq!(engine.consent_records("anna").unwrap().len(), 21, "nothing was appended");
+    let reused = engine.record_consent(keyed("k", &[("advice", Withdrawn)]), later(2));
+    assert!(matches!(reused, Err(EngineError::IdempotencyKeyReused(_))), "{reused:?}");
+    let a_day_later = later(2) + Period::DAY;
+    assert_ne!(told(&engine.record_consent(request(), a_day_later).unwrap()), told(&first));
 }

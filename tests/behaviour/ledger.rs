@@ -36,6 +36,7 @@ pub fn record(number: u64) -> ConsentRecord {
         expression: "ticked".into(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }
 

@@ -58,6 +58,26 @@ fn a_repeated_request_gets_the_same_decision_at_another_node() {
 }
 
 #[test]
+fn an_idempotency_key_counts_once_over_all_nodes() {
+    let Some(place) = InPostgres::new() else { return };
+    let [one, other] = two(&place);
+    let withdraw = || {
+        let mut request = consent("anna", "advice", Withdrawn);
+        request.idempotency_key = "k".into();
+        request
+    };
+    let first = one.record_consent(withdraw(), later(1)).unwrap();
+    for engine in [&other, &one, &open(&place)] {
+        assert_eq!(engine.record_consent(withdraw(), later(2)).unwrap().results, first.results);
+        let mut reused = withdraw();
+        reused.source.evidence = "another".into();
+        let refused = engine.record_consent(reused, later(2));
+        assert!(matches!(refused, Err(EngineError::IdempotencyKeyReused(_))), "{refused:?}");
+    }
+    assert_eq!(other.consent_records("anna").unwrap().len(), 2, "a yes, and one no");
+}
+
+#[test]
 fn any_node_finds_a_decision_by_its_id_and_lists_it() {
     let Some(place) = InPostgres::new() else { return };
     let [one, other] = two(&place);

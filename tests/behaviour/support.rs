@@ -110,6 +110,7 @@ pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u6
         expression: String::new(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }
 

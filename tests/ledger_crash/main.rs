@@ -55,5 +55,6 @@ fn record(customer: &str, number: u64) -> ConsentRecord {
         expression: String::new(),
         source: ConsentSource::default(),
         recorded_by: String::new(),
+        request: None,
     }
 }

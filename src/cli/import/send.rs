@@ -343,6 +343,7 @@ mod tests {
                 expression: "ticked".into(),
                 source: ConsentSource { channel: "web".into(), evidence: "form".into(), ..ConsentSource::default() },
                 recorded_by: String::new(),
+                request: None,
             };
             let record: Json = serde_json::from_str(&json_ld(&record)).unwrap();
             let sent = if status == Status::Given { ConsentStatus::Given } else { ConsentStatus::Objected };

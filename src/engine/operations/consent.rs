@@ -11,6 +11,7 @@ mod view;
 
 use std::sync::Arc;
 
+use crate::domain::consent::record::RequestMark;
 use crate::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::rule_set::RuleSet;
@@ -21,12 +22,12 @@ use crate::engine::{ActiveRules, Customer, EngineError, FieldViolation};
 pub use change::{ConsentChange, ConsentRequest};
 pub use gpc::{GpcObjection, suppose_objection};
 pub use known::{KnownRecords, may_repeat};
-pub use repetition::Remembered;
+pub use repetition::{Remembered, came_with};
 pub use view::{StandingView, Standings};
 
 use super::item::ItemCode;
 use change::{Refusal, faults, notice_hash, record, refusal, returns, validate};
-use repetition::{Claim, claim};
+use repetition::{Claim, claim, mark};
 use view::view;
 
 /// The result of one change.
@@ -65,6 +66,8 @@ pub struct RecordConsent {
     faults: Vec<Vec<FieldViolation>>,
     /// The records that late changes may repeat; `None` if none can.
     known: Option<KnownRecords>,
+    /// The records of the same request, if it is known to be repeated.
+    first: Option<Vec<ConsentRecord>>,
     rules: Arc<ActiveRules>,
 }
 
@@ -73,8 +76,8 @@ pub struct RecordConsent {
 pub enum ConsentDraft {
     /// The results of a new request.
     Results(ConsentAnswer),
-    /// A repetition, with the answer that the first request got.
-    Repeated(Arc<ConsentAnswer>),
+    /// A repetition; the records of the first request are needed.
+    Repeated,
     /// The request's key cannot be used.
     Refused(EngineError),
     /// The customer has newer records than those that the request knows.
@@ -89,13 +92,19 @@ impl RecordConsent {
     pub fn new(request: ConsentRequest, rules: Arc<ActiveRules>, now: Moment) -> Result<Self, EngineError> {
         validate(&request, &rules.set)?;
         let faults = request.changes.iter().map(|change| faults(change, &rules.set, now)).collect();
-        Ok(Self { request, recorded_by: String::new(), faults, known: None, rules })
+        Ok(Self { request, recorded_by: String::new(), faults, known: None, first: None, rules })
     }
 
     /// The same request, with the customer's records.
     #[must_use]
     pub fn knowing(self, known: KnownRecords) -> Self {
         Self { known: Some(known), ..self }
+    }
+
+    /// The same request, which is repeated, with the records that it made first.
+    #[must_use]
+    pub fn repeating(self, first: Vec<ConsentRecord>) -> Self {
+        Self { first: Some(first), ..self }
     }
 
     /// The same request, of an authenticated caller.
@@ -151,7 +160,7 @@ impl RecordConsent {
                 let said = (request, self.recorded_by.as_str());
                 let notice_hash = notice_hash(change, terms, rules);
                 let record = record(said, change, (record_id, shown), (received, sequence));
-                records.push(ConsentRecord { notice_hash, ..record });
+                records.push(ConsentRecord { notice_hash, request: mark(request), ..record });
                 continue;
             };
             let refused =
@@ -159,6 +168,43 @@ impl RecordConsent {
             results.push(refused);
         }
         (records, results)
+    }
+
+    /// The answer to a repetition: what was recorded stands, and what was refused still is.
+    fn repeated(&self, customer: &Customer, context: &Context<'_>) -> ConsentDraft {
+        let Some(first) = &self.first else { return ConsentDraft::Repeated };
+        let refused = || ChangeResult {
+            record_id: String::new(),
+            purpose: String::new(),
+            accepted: false,
+            code: ItemCode::Invalid,
+            reason: "refused_before".into(),
+            standing: None,
+        };
+        let (_, mut results) = self.drafts(&customer.standing, context);
+        for (change, result) in self.request.changes.iter().zip(&mut results) {
+            match first.iter().find(|record| record.purpose == change.purpose) {
+                Some(record) => {
+                    let (record_id, code) = (record.record_id.clone(), ItemCode::Ok);
+                    let (accepted, reason) = (true, String::new());
+                    *result = ChangeResult {
+                        record_id,
+                        accepted,
+                        code,
+                        reason,
+                        purpose: change.purpose.clone(),
+                        standing: None,
+                    };
+                }
+                None if result.code == ItemCode::Ok => {
+                    *result = ChangeResult { purpose: change.purpose.clone(), ..refused() };
+                }
+                None => {}
+            }
+        }
+        let mut answer = ConsentAnswer { results, position: customer.standing.position() };
+        self.show_standings(&mut answer, customer, context);
+        ConsentDraft::Results(answer)
     }
 
     /// Adds the standing to each accepted change.
@@ -199,8 +245,8 @@ impl Operation for RecordConsent {
     }
 
     fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<ConsentDraft> {
-        match claim(customer, &self.request, context.now) {
-            Claim::Repeated(answer) => return Applied::unchanged(ConsentDraft::Repeated(answer)),
+        match claim(customer, &self.request, context) {
+            Claim::Repeated => return Applied::unchanged(self.repeated(customer, context)),
             Claim::Refused(error) => return Applied::unchanged(ConsentDraft::Refused(error)),
             Claim::New => {}
         }
@@ -230,7 +276,7 @@ impl Operation for RecordConsent {
         }
         self.show_standings(answer, customer, &context);
         answer.position = customer.standing.position();
-        customer.remember_consent(&self.request, answer, context.now);
+        customer.remember_consent(&self.request, &context);
     }
 
     fn release(&self, customer: &mut Customer) {
@@ -245,7 +291,7 @@ impl Operation for RecordConsent {
     fn finish(&self, draft: ConsentDraft) -> Self::Answer {
         match draft {
             ConsentDraft::Results(answer) => Ok(answer),
-            ConsentDraft::Repeated(answer) => Ok(ConsentAnswer::clone(&answer)),
+            ConsentDraft::Repeated => Err(EngineError::ConsentRepeated),
             ConsentDraft::Refused(error) => Err(error),
             ConsentDraft::Stale => Err(EngineError::RecordsChanged),
         }

@@ -13,7 +13,7 @@ pub(super) mod resolve;
 pub use attributes::{AttributeChange, SetAttributes};
 pub use consent::{
     ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, GpcObjection, KnownRecords, RecordConsent, Remembered,
-    StandingView, Standings, may_repeat,
+    StandingView, Standings, came_with, may_repeat,
 };
 pub(super) use decide::is_readable;
 pub use decide::{Decide, MOST_ACTIONS, Question, Snapshot};

@@ -124,6 +124,7 @@ pub fn record(
         expression: change.expression.clone(),
         source: request.source.clone(),
         recorded_by: recorded_by.to_owned(),
+        request: None,
     }
 }
 

@@ -1,28 +1,22 @@
 //! Repeated requests: the same idempotency key with the same body counts once.
 //!
-//! The newest sixteen keys of a customer are kept for a day, each with a hash of the request and with its answer. A
-//! request with no accepted change is not kept.
-
-use std::sync::Arc;
+//! Each record in the ledger has the hashes of its request's key and body, so a key is known as long as its records are
+//! durable, at every node and after a restart. In memory are the newest keys of a customer; the answer to a repetition is
+//! made from the records of the first request. A request with no accepted change is not kept.
 
 use super::super::resolve::{hash, hash_id};
-use super::{ConsentAnswer, ConsentRequest};
-use crate::domain::time::{Moment, Period};
-use crate::engine::{Customer, EngineError};
-
-/// How many keys are kept for one customer.
-const MOST_KEYS: usize = 16;
-/// How long a key is kept.
-const REMEMBERED: Period = Period::DAY;
+use super::{ConsentRequest, RequestMark};
+use crate::domain::consent::ConsentRecord;
+use crate::domain::time::Moment;
+use crate::engine::operation::Context;
+use crate::engine::{Customer, EngineError, IdsKept};
 
 /// A request by its idempotency key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Remembered {
-    key: u64,
-    /// A hash of the whole request, to detect another body under the same key.
-    body: u64,
-    /// The answer; `None` while the request is in progress.
-    answer: Option<Arc<ConsentAnswer>>,
+    mark: RequestMark,
+    /// Whether it is still in progress.
+    under_way: bool,
     /// When the key expires.
     pub until: Moment,
 }
@@ -30,7 +24,7 @@ pub struct Remembered {
 impl Remembered {
     /// Whether its request is in progress.
     pub fn is_under_way(&self) -> bool {
-        self.answer.is_none()
+        self.under_way
     }
 }
 
@@ -38,52 +32,75 @@ impl Remembered {
 pub(super) enum Claim {
     /// The request is new; its key is claimed, if it has one.
     New,
-    /// The answer that the same request got before.
-    Repeated(Arc<ConsentAnswer>),
+    /// The same request was answered before.
+    Repeated,
     /// The key was used for another body, or the first request is in progress.
     Refused(EngineError),
 }
 
 /// Claims the idempotency key of a request.
-pub(super) fn claim(customer: &mut Customer, request: &ConsentRequest, now: Moment) -> Claim {
-    let Some(key) = key(request) else { return Claim::New };
-    let known = customer.transient().consent_keys.iter().find(|known| known.key == key && known.until > now);
-    match known.map(|known| (known.body == hash(request), &known.answer)) {
-        Some((true, Some(answer))) => Claim::Repeated(Arc::clone(answer)),
-        Some((true, None)) => Claim::Refused(EngineError::InProgress(request.idempotency_key.clone())),
-        Some((false, _)) => Claim::Refused(EngineError::IdempotencyKeyReused(request.idempotency_key.clone())),
+pub(super) fn claim(customer: &mut Customer, request: &ConsentRequest, context: &Context<'_>) -> Claim {
+    let Some(mark) = mark(request) else { return Claim::New };
+    let keys = &customer.transient().consent_keys;
+    match keys.iter().find(|known| known.mark.key == mark.key && known.until > context.now) {
+        Some(known) if known.mark != mark => {
+            Claim::Refused(EngineError::IdempotencyKeyReused(request.idempotency_key.clone()))
+        }
+        Some(known) if known.under_way => Claim::Refused(EngineError::InProgress(request.idempotency_key.clone())),
+        Some(_) => Claim::Repeated,
         None => {
-            customer.keep_key(Remembered { key, body: hash(request), answer: None, until: now + REMEMBERED });
+            let until = context.now + context.ids_kept.period;
+            customer.keep_key(Remembered { mark, under_way: true, until }, context.ids_kept);
             Claim::New
         }
     }
 }
 
+/// Whether a record came with a request of this key and body.
+pub fn came_with(record: &ConsentRecord, request: &ConsentRequest) -> bool {
+    record.request.is_some() && record.request == mark(request)
+}
+
 impl Customer {
-    /// Remembers the answer to a request that has a key.
-    pub(super) fn remember_consent(&mut self, request: &ConsentRequest, answer: &ConsentAnswer, now: Moment) {
-        if let Some(key) = key(request) {
-            let answer = Some(Arc::new(answer.clone()));
-            self.keep_key(Remembered { key, body: hash(request), answer, until: now + REMEMBERED });
+    /// Remembers that a request that has a key was answered.
+    pub(super) fn remember_consent(&mut self, request: &ConsentRequest, context: &Context<'_>) {
+        if let Some(mark) = mark(request) {
+            let until = context.now + context.ids_kept.period;
+            self.keep_key(Remembered { mark, under_way: false, until }, context.ids_kept);
+        }
+    }
+
+    /// Remembers the requests that records came with.
+    pub(in crate::engine) fn remember_requests_of(&mut self, records: &[(u64, ConsentRecord)], ids_kept: IdsKept) {
+        for (_, record) in records {
+            if let Some(mark) = record.request {
+                let until = record.received + ids_kept.period;
+                self.keep_key(Remembered { mark, under_way: false, until }, ids_kept);
+            }
         }
     }
 
     /// Releases the key of a request that is in progress.
     pub(super) fn release_key(&mut self, request: &ConsentRequest) {
-        let Some(key) = key(request) else { return };
+        let Some(mark) = mark(request) else { return };
         self.change_transient(|transient| {
-            transient.consent_keys.retain(|known| known.key != key || known.answer.is_some());
+            transient.consent_keys.retain(|known| known.mark != mark || !known.under_way);
         });
     }
 
-    fn keep_key(&mut self, remembered: Remembered) {
+    /// The newest key is the last.
+    fn keep_key(&mut self, remembered: Remembered, ids_kept: IdsKept) {
         let keys = &mut self.transient_mut().consent_keys;
-        keys.retain(|known| known.key != remembered.key);
-        keys.truncate(MOST_KEYS - 1);
-        keys.insert(0, remembered);
+        keys.retain(|known| known.mark.key != remembered.mark.key);
+        if keys.len() >= usize::from(ids_kept.most) {
+            keys.remove(0);
+        }
+        keys.push(remembered);
     }
 }
 
-fn key(request: &ConsentRequest) -> Option<u64> {
-    hash_id("consent", &request.idempotency_key)
+/// The mark of a request that has a key.
+pub(super) fn mark(request: &ConsentRequest) -> Option<RequestMark> {
+    let key = hash_id("consent", &request.idempotency_key)?;
+    Some(RequestMark { key, body: hash(request) })
 }

@@ -244,6 +244,7 @@ mod tests {
             expression: "ticked \"yes\"".into(),
             source: ConsentSource { channel: "web".into(), actor: String::new(), evidence: "form-17".into() },
             recorded_by: String::new(),
+            request: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! One consent record: one customer, one purpose, one change. Records are never deleted.
 
+use std::fmt;
+
 use compact_str::CompactString;
 
 use crate::domain::notice::NoticeHash;
@@ -87,6 +89,32 @@ pub struct ConsentRecord {
     pub source: ConsentSource,
     /// The authenticated caller that recorded it; empty where callers are not authenticated.
     pub recorded_by: String,
+    /// The request that it came with, if that may be repeated.
+    pub request: Option<RequestMark>,
+}
+
+/// The hashes of a request's idempotency key and of what it says, by which a repetition is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestMark {
+    /// Of the key.
+    pub key: u64,
+    /// Of the request.
+    pub body: u64,
+}
+
+impl RequestMark {
+    /// Reads the form that `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (key, body) = text.split_once('-')?;
+        Some(Self { key: u64::from_str_radix(key, 16).ok()?, body: u64::from_str_radix(body, 16).ok()? })
+    }
+}
+
+impl fmt::Display for RequestMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.key, self.body)
+    }
 }
 
 /// Where a consent record came from, as the caller states it.

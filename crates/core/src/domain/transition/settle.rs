@@ -212,6 +212,7 @@ policy:
             expression: String::new(),
             source: ConsentSource::default(),
             recorded_by: String::new(),
+            request: None,
         };
         let mut standing = Standing::default();
         standing.apply(rules.vocabulary.find("advice"), &record, 1);

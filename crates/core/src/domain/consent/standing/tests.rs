@@ -87,6 +87,7 @@ fn records(steps: &[Step]) -> Vec<ConsentRecord> {
             expression: String::new(),
             source: crate::domain::consent::record::ConsentSource::default(),
             recorded_by: String::new(),
+            request: None,
         })
         .collect()
 }
