@@ -155,7 +155,8 @@ impl Engine {
     /// Sets declared attributes; returns the names of those that no purpose covers now.
     ///
     /// # Errors
-    /// When a name, a value or the time zone is invalid; then nothing is set.
+    /// When a name, a value or the time zone is invalid, or an attribute would be dropped only because consent cannot be
+    /// relied on now; then nothing is set.
     pub fn set_attributes(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
         block_on(self.set_attributes_async(change, now))
     }
@@ -165,7 +166,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::set_attributes`].
     pub async fn set_attributes_async(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
-        let dropped = self.execute(&SetAttributes::new(change, self.rules())?, now).await?;
+        let dropped = self.execute(&SetAttributes::new(change, self.rules())?, now).await??;
         self.count_dropped(dropped.len());
         Ok(dropped)
     }

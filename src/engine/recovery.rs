@@ -76,6 +76,7 @@ impl Engine {
             for (position, record) in &records {
                 slot.customer.standing.apply(vocabulary.find::<PurposeId>(&record.purpose), record, *position);
             }
+            slot.customer.remember_requests_of(&records, self.ids_kept);
             slot.customer.settled = None;
             slot.customer.change_transient(|transient| transient.unread = false);
         };

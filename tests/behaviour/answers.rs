@@ -8,7 +8,8 @@ use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
 use tactful::domain::action::Outcome::Presented;
 use tactful::domain::consent::ConsentStatus as Status;
-use tactful::engine::{ItemCode, OutcomeInput};
+use tactful::domain::value::Value;
+use tactful::engine::{EngineError, ItemCode, OutcomeInput};
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
 use tactful::grpc::proto::decision_service_client::DecisionServiceClient;
 use tactful::grpc::proto::journey_service_client::JourneyServiceClient;
@@ -20,7 +21,7 @@ use tonic::Code;
 use tonic::codegen::Service as _;
 use tonic_types::StatusExt as _;
 
-use super::support::{TestServer, consent, engine, event, folder, monday, rules};
+use super::support::{TestServer, attributes, consent, engine, event, folder, monday, rules};
 
 const DESIGN: &str = "tests/fixtures/design";
 
@@ -156,7 +157,11 @@ fn an_item_that_cannot_be_applied_now_is_unavailable_and_worth_repeating() {
     engine.trust_ledger(false);
     let told = engine.record_events(vec![event("eva", "complaint", &[])], monday()).unwrap().remove(0);
     assert_eq!((told.code, told.reason.as_str()), (ItemCode::Unavailable, "ledger_unavailable"));
+    let contract = || attributes("eva", &[("customer.contract", Value::Text("dsl".into()))]);
+    let refused = engine.set_attributes(contract(), monday());
+    assert!(matches!(refused, Err(EngineError::NotStored(_))), "{refused:?}");
     engine.trust_ledger(true);
+    assert_eq!(engine.set_attributes(contract(), monday()), Ok(vec![]));
     assert_eq!(engine.record_events(vec![event("eva", "complaint", &[])], monday()).unwrap()[0].code, ItemCode::Ok);
 }
 

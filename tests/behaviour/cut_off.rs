@@ -77,7 +77,7 @@ async fn a_node_that_is_cut_off_says_nothing_and_learns_what_happened() {
         tell(cut.clone(), &anna, ConsentStatus::Given).await.unwrap();
         // After trouble, the node takes in and uses personal data when it has found its ledger in order.
         loop {
-            name(cut.clone(), &anna).await.unwrap();
+            until_answered(|| name(cut.clone(), &anna)).await;
             if spoke(&ask(cut.clone(), &anna, "phone").await.unwrap()) {
                 break;
             }

@@ -603,6 +603,28 @@ fn decisions_in_memory_are_bounded_by_bytes_and_found_in_the_log() {
     assert_eq!((&found.decision, found.explanation().is_none()), (&decision, true));
 }
 
+/// The log's thread writes every 200 ms: a decision that leaves memory before is waited for.
+#[test]
+fn a_decision_that_left_memory_is_found_before_the_log_has_it() {
+    let home = Home::new();
+    let engine = with_log(&home, LogSettings::default(), monday());
+    anna(&engine);
+    for round in 0..20 {
+        let first = engine.decide(ask("anna", "phone", &[]), later(round)).unwrap();
+        let (id, decision) = (first.id(), first.decision.clone());
+        drop(first);
+        // Memory keeps one of each shard.
+        for other in 0..100 {
+            engine.decide(ask(&format!("other-{other}"), "phone", &[]), later(round)).unwrap();
+        }
+        assert_eq!(
+            engine.decision(&id, later(round)).map(|found| found.decision.clone()),
+            Ok(decision),
+            "round {round}"
+        );
+    }
+}
+
 #[test]
 fn a_decision_that_was_taken_back_is_not_in_the_log() {
     let home = Home::new();

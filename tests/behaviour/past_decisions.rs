@@ -16,7 +16,7 @@ use super::contract::{Place, engine_over, give, open};
 use super::keeping::{RULES, later};
 use super::postgres::InPostgres;
 use super::postgres_server::run;
-use super::support::{ask, attributes, chosen, consent, monday};
+use super::support::{ask, attributes, chosen, consent, event, monday};
 
 /// Two nodes that know anna, who has given her consent and her name.
 fn two(place: &InPostgres) -> [Engine; 2] {
@@ -164,4 +164,44 @@ fn decisions_are_removed_when_they_are_too_old() {
     let backend = node(1);
     while kept() != ["0"] {}
     drop(backend);
+}
+
+#[test]
+fn a_decision_that_ran_again_is_kept_once() {
+    let Some(place) = InPostgres::new() else { return };
+    let [one, other] = two(&place);
+    one.customer("anna", later(1)).unwrap();
+    other.customer("anna", later(1)).unwrap();
+    one.record_events(vec![event("anna", "visit", &[("page", "a")])], later(2)).unwrap();
+    let said = other.decide(ask("anna", "web", &[]), later(3)).unwrap();
+    assert_eq!(chosen(&said), ["hello"]);
+    assert_eq!(run(&place.address, "SELECT count(*) FROM decision"), ["1"], "the stale copy's is not kept");
+}
+
+/// However much is decided meanwhile, a request that is repeated before its answer has left gets that answer.
+#[test]
+fn a_request_that_is_repeated_under_way_gets_the_same_decision() {
+    let Some(place) = InPostgres::new() else { return };
+    let [one, _] = two(&place);
+    let decide = |id: &str, customer: &str| {
+        Decide::new(Question { request_id: id.into(), ..ask(customer, "web", &[]) }, one.rules()).unwrap()
+    };
+    one.set_attributes(attributes("ben", &[("customer.plan", Value::Text("big".into()))]), later(1)).unwrap();
+    assert_eq!(chosen(&one.decide(ask("ben", "web", &[]), later(1)).unwrap()), ["hello"]);
+    one.customer("anna", later(1)).unwrap();
+    let request = decide("r1", "anna");
+    let held = place.hold();
+    let mut first = pin!(one.execute(&request, later(2)));
+    assert!(first.as_mut().now_or_never().is_none());
+    let other = decide("", "ben");
+    for _ in 0..5_000 {
+        // Their answers are never waited for.
+        drop(pin!(one.execute(&other, later(2))).now_or_never());
+    }
+    let mut second = pin!(one.execute(&request, later(2)));
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(held);
+    let first = tactful::sync::block_on(first).unwrap().unwrap();
+    assert_eq!(tactful::sync::block_on(second).unwrap().unwrap().id(), first.id());
+    assert_eq!(one.export("anna", later(3)).unwrap().state.relation().contacts.len(), 1);
 }

@@ -56,9 +56,9 @@ impl SetAttributes {
 }
 
 impl Operation for SetAttributes {
-    type Draft = Vec<AttributeId>;
+    type Draft = Result<Vec<AttributeId>, EngineError>;
     /// The names of the attributes that no purpose covers now: they are not stored.
-    type Answer = Vec<String>;
+    type Answer = Result<Vec<String>, EngineError>;
 
     fn customer(&self) -> &str {
         &self.customer
@@ -68,20 +68,24 @@ impl Operation for SetAttributes {
         &self.rules.set
     }
 
-    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Vec<AttributeId>> {
+    fn run(&self, customer: &mut Customer, context: &Context<'_>) -> Applied<Self::Draft> {
         if customer.standing.is_gone() {
-            return Applied::unchanged(self.attributes.iter().map(|(id, _)| *id).collect());
+            return Applied::unchanged(Ok(self.attributes.iter().map(|(id, _)| *id).collect()));
         }
         customer.settle(context);
         let (state, terms) = customer.with_terms(context);
+        // Without the ledger it is not known whether a purpose covers them: nothing is dropped for that.
+        if !terms.ledger_trusted && !set_attributes(&mut state.clone(), self.attributes.clone(), terms).is_empty() {
+            return Applied::unchanged(Err(EngineError::NotStored("consent cannot be relied on now".into())));
+        }
         if self.zone.is_some() {
             state.relation_mut().zone.clone_from(&self.zone);
         }
-        Applied::changed(set_attributes(state, self.attributes.clone(), terms))
+        Applied::changed(Ok(set_attributes(state, self.attributes.clone(), terms)))
     }
 
-    fn finish(&self, dropped: Vec<AttributeId>) -> Vec<String> {
-        dropped.into_iter().map(|id| self.rules.set.vocabulary.name(id).to_owned()).collect()
+    fn finish(&self, dropped: Self::Draft) -> Self::Answer {
+        Ok(dropped?.into_iter().map(|id| self.rules.set.vocabulary.name(id).to_owned()).collect())
     }
 }
 
