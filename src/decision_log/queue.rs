@@ -80,7 +80,8 @@ impl Queue {
             drop(waiting);
             into.extend(taken);
         }
-        into.sort_unstable_by_key(|(number, _)| *number);
+        // Each shard is in order: the stable sort merges them.
+        into.sort_by_key(|(number, _)| *number);
     }
 }
 

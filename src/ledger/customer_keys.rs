@@ -17,12 +17,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::cipher::{decrypt, encrypt};
 use super::disk::{Disk, UNFINISHED, replace, shred};
 use super::folder::create_folders;
 use super::secrets::{SecretKey, Secrets, hex, random};
@@ -196,12 +195,11 @@ fn rewrite(disk: &dyn Disk, path: &Path, names: &[KeyName], keys: &Keys, secrets
 
 fn write<'k>(entries: impl Iterator<Item = (&'k KeyName, &'k SecretKey)>, secrets: &Secrets) -> io::Result<Vec<u8>> {
     let (number, wrapping) = secrets.current_wrapping().ok_or_else(|| io::Error::other("there is no wrapping key"))?;
-    let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(io::Error::other)?);
     let mut list = Vec::with_capacity(BLOCK * ENTRY);
     for (name, key) in entries {
         let nonce = random::<24>()?;
-        let payload = Payload { msg: key.as_slice(), aad: &name.0 };
-        let wrapped = cipher.encrypt(&XNonce::from(*nonce), payload).map_err(io::Error::other)?;
+        let wrapped = encrypt(wrapping, &nonce, &name.0, key.as_slice());
+        let wrapped = wrapped.ok_or_else(|| io::Error::other("a key cannot be wrapped"))?;
         list.extend(name.0);
         list.extend(*nonce);
         list.extend(wrapped);
@@ -221,8 +219,7 @@ fn parse(bytes: &[u8], secrets: &Secrets) -> Result<Vec<(KeyName, SecretKey)>, &
     let (list, []) = list.as_chunks::<ENTRY>() else { return Err(shape) };
     let wrapping = secrets.wrapping(u32::from_le_bytes(*number));
     let wrapping = wrapping.ok_or("the keys folder does not have the key that its keys are wrapped with")?;
-    let cipher = XChaCha20Poly1305::new(wrapping.as_slice().try_into().map_err(|_| shape)?);
-    list.iter().map(|entry| unwrap(entry, &cipher).ok_or("a customer key does not unwrap")).collect()
+    list.iter().map(|entry| unwrap(entry, wrapping).ok_or("a customer key does not unwrap")).collect()
 }
 
 /// A block without its checksum, if the checksum matches.
@@ -231,9 +228,9 @@ fn checked_body(bytes: &[u8]) -> Option<&[u8]> {
     (*sum == *Sha256::digest(body)).then_some(body)
 }
 
-fn unwrap(entry: &[u8; ENTRY], cipher: &XChaCha20Poly1305) -> Option<(KeyName, SecretKey)> {
+fn unwrap(entry: &[u8; ENTRY], wrapping: &SecretKey) -> Option<(KeyName, SecretKey)> {
     let (name, rest) = entry.split_first_chunk::<16>()?;
     let (nonce, wrapped) = rest.split_first_chunk::<24>()?;
-    let key = Zeroizing::new(cipher.decrypt(&XNonce::from(*nonce), Payload { msg: wrapped, aad: name }).ok()?);
+    let key = Zeroizing::new(decrypt(wrapping, nonce, name, wrapped)?);
     Some((KeyName(*name), Zeroizing::new(key.as_slice().try_into().ok()?)))
 }

@@ -14,10 +14,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use super::cipher::{decrypt, encrypt};
 use super::secrets::{SecretKey, Secrets, random};
 use super::vault::Pseudonyms;
 use super::{DataFolder, OpenError};
@@ -39,7 +38,7 @@ pub struct FileKeys(Arc<Secrets>);
 
 /// The key of one file.
 #[derive(Clone)]
-pub struct FileKey(XChaCha20Poly1305);
+pub struct FileKey(SecretKey);
 
 impl std::fmt::Debug for FileKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -60,14 +59,14 @@ impl FileKeys {
         let key: SecretKey = random()?;
         let mut places = [0; PLACES];
         places.iter_mut().zip(wrap(&key, &self.0)?).for_each(|(to, from)| *to = from);
-        Ok((FileKey(XChaCha20Poly1305::new(&(*key).into())), places))
+        Ok((FileKey(key), places))
     }
 
     /// The key in the places of a file; `None` if they are damaged, or wrapped by a key that is gone.
     #[must_use]
     pub fn open(&self, places: &[u8; PLACES]) -> Option<FileKey> {
         let (_, _, key) = unwrap(places, &self.0)?;
-        Some(FileKey(XChaCha20Poly1305::new(&(*key).into())))
+        Some(FileKey(key))
     }
 
     /// Computes pseudonyms.
@@ -81,13 +80,13 @@ impl FileKey {
     /// Encrypts, and authenticates the associated data with it. A nonce must be used once.
     #[must_use]
     pub fn seal(&self, nonce: [u8; 24], associated: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
-        self.0.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: associated }).ok()
+        encrypt(&self.0, &nonce, associated, plain)
     }
 
     /// Decrypts; `None` if the bytes or the associated data are not those that were sealed.
     #[must_use]
     pub fn unseal(&self, nonce: [u8; 24], associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        self.0.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: associated }).ok()
+        decrypt(&self.0, &nonce, associated, sealed)
     }
 }
 
@@ -142,9 +141,8 @@ fn put(file: &mut File, place: usize, bytes: &[u8; PLACE]) -> io::Result<()> {
 fn wrap(key: &SecretKey, secrets: &Secrets) -> io::Result<[u8; PLACE]> {
     let (number, wrapping) = secrets.current_wrapping().ok_or_else(|| io::Error::other("there is no wrapping key"))?;
     let nonce = random::<24>()?;
-    let wrapped = XChaCha20Poly1305::new(&(**wrapping).into())
-        .encrypt(&XNonce::from(*nonce), Payload { msg: key.as_slice(), aad: BOUND_TO })
-        .map_err(io::Error::other)?;
+    let wrapped = encrypt(wrapping, &nonce, BOUND_TO, key.as_slice());
+    let wrapped = wrapped.ok_or_else(|| io::Error::other("a key cannot be wrapped"))?;
     let body = [number.to_le_bytes().as_slice(), nonce.as_slice(), &wrapped].concat();
     let sum = crc32c::crc32c(&body).to_le_bytes();
     [body.as_slice(), &sum].concat().try_into().map_err(|_| io::Error::other("a wrapped key has another length"))
@@ -161,9 +159,7 @@ fn unwrap(places: &[u8; PLACES], secrets: &Secrets) -> Option<(usize, u32, Secre
         let (number, rest) = body.split_first_chunk::<4>()?;
         let (nonce, wrapped) = rest.split_first_chunk::<24>()?;
         let number = u32::from_le_bytes(*number);
-        let cipher = XChaCha20Poly1305::new(&(**secrets.wrapping(number)?).into());
-        let opened = cipher.decrypt(&XNonce::from(*nonce), Payload { msg: wrapped, aad: BOUND_TO }).ok()?;
-        let opened = Zeroizing::new(opened);
+        let opened = Zeroizing::new(decrypt(secrets.wrapping(number)?, nonce, BOUND_TO, wrapped)?);
         Some((place, number, Zeroizing::new(opened.as_slice().try_into().ok()?)))
     })
 }

@@ -5,9 +5,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-
 use super::content::{self, Content};
 use super::customer_keys::Keys;
 use super::disk::{Disk, RealDisk, replace};
@@ -17,7 +14,7 @@ use super::recovery::open_keys;
 use super::secrets::{SecretKey, Secrets, random};
 use super::signer::HEAD;
 use super::vault::{Pseudonym, Pseudonyms};
-use super::{KeyName, OpenError, erasure, payload, seal};
+use super::{KeyName, OpenError, cipher, erasure, payload, seal};
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 use crate::io_at::AtPath as _;
@@ -225,15 +222,12 @@ impl Keyring {
 
 fn encrypt(key: &SecretKey, associated: &[u8], plain: &[u8]) -> io::Result<Vec<u8>> {
     let nonce = random::<NONCE>()?;
-    let sealed = cipher(key).encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad: associated });
-    Ok([nonce.as_slice(), &sealed.map_err(io::Error::other)?].concat())
+    let sealed = cipher::encrypt(key, &nonce, associated, plain);
+    let sealed = sealed.ok_or_else(|| io::Error::other("too long to encrypt"))?;
+    Ok([nonce.as_slice(), &sealed].concat())
 }
 
 fn decrypt(key: &SecretKey, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-    cipher(key).decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated }).ok()
-}
-
-fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&(**key).into())
+    cipher::decrypt(key, nonce, associated, sealed)
 }

@@ -4,6 +4,7 @@
 //! in memory before it is appended, a grant only afterwards.
 
 mod chain;
+mod cipher;
 mod closed;
 mod content;
 mod copy;

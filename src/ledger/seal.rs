@@ -3,14 +3,12 @@
 //! A record is sealed before its place in the ledger is known: neither the position nor the hash of the frame before it
 //! is part of the seal. The hash chain and the signed Merkle tree show that no frame has another place.
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-
+use super::cipher::{decrypt, encrypt};
 use super::frame::{FrameVersion, Head, Header};
 use super::secrets::SecretKey;
 
-/// The length of a nonce in bytes.
-pub const NONCE: usize = 24;
+pub use super::cipher::NONCE;
+
 /// The bytes of the nonce at the start of a payload; those before them are in the header.
 const IN_PAYLOAD: usize = 8;
 
@@ -18,7 +16,7 @@ const IN_PAYLOAD: usize = 8;
 pub fn seal(mut head: Head, nonce: &[u8; NONCE], key: &SecretKey, record: &[u8]) -> Option<(Head, Vec<u8>)> {
     let (in_header, in_payload) = nonce.split_first_chunk()?;
     head.random = *in_header;
-    let sealed = encrypt(nonce, key, Payload { msg: record, aad: &head.associated_data() })?;
+    let sealed = encrypt(key, nonce, &head.associated_data(), record)?;
     Some((head, [in_payload, &sealed].concat()))
 }
 
@@ -37,13 +35,5 @@ pub fn open(header: &Header, key: &SecretKey, payload: &[u8]) -> Option<Vec<u8>>
         }
     };
     let nonce = nonce.first_chunk::<NONCE>()?;
-    cipher(key).decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &associated_data }).ok()
-}
-
-fn encrypt(nonce: &[u8; NONCE], key: &SecretKey, payload: Payload<'_, '_>) -> Option<Vec<u8>> {
-    cipher(key).encrypt(&XNonce::from(*nonce), payload).ok()
-}
-
-fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&(**key).into())
+    decrypt(key, nonce, &associated_data, sealed)
 }

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest as _, Sha256};
 
+use super::cipher::{NONCE, decrypt, encrypt};
 use super::customer_keys::{self, KeyBlocks, Keys};
 use super::data_folder::{CUSTOMERS, DataFolder, KEYS};
 use super::disk::{Disk, RealDisk};
@@ -20,7 +19,6 @@ use super::secrets::{Secrets, random};
 use super::{KeyName, OpenError};
 use crate::io_at::AtPath as _;
 
-const NONCE: usize = 24;
 /// The bytes of a pseudonym that identify the person; the others distinguish spellings of one id.
 const PERSON: usize = 12;
 
@@ -191,7 +189,7 @@ impl Vault {
         let (count, random) = nonce.split_at_mut(8);
         count.copy_from_slice(&self.sealed.fetch_add(1, Ordering::Relaxed).to_le_bytes());
         random.copy_from_slice(&self.nonce_random);
-        let sealed = self.cipher(key)?.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: associated }).ok()?;
+        let sealed = encrypt(self.keys.get(&key)?, &nonce, associated, plain)?;
         Some([nonce.as_slice(), &sealed].concat())
     }
 
@@ -199,10 +197,6 @@ impl Vault {
     #[must_use]
     pub fn open_sealed(&self, key: KeyName, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-        self.cipher(key)?.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated }).ok()
-    }
-
-    fn cipher(&self, key: KeyName) -> Option<XChaCha20Poly1305> {
-        Some(XChaCha20Poly1305::new(&(**self.keys.get(&key)?).into()))
+        decrypt(self.keys.get(&key)?, nonce, associated, sealed)
     }
 }
