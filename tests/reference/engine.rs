@@ -122,6 +122,7 @@ impl Player {
                 let change = convert::attributes(customer, values, time_zone);
                 match engine.set_attributes(change, now) {
                     Ok(_) => Reply::Recorded(None),
+                    Err(EngineError::NotStored(_)) => Reply::Recorded(Some("ledger_unavailable".into())),
                     Err(_) => Reply::Invalid,
                 }
             }

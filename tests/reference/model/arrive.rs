@@ -45,7 +45,8 @@ fn collected(world: &World, customer: &Customer, declared: &Names, at: i64) -> N
     lawful.into_iter().filter(|purpose| agreed_by(world, customer, purpose, at)).collect()
 }
 
-/// `SetAttributes`. What no lawful purpose covers is dropped before it is stored; what was held before stays then.
+/// `SetAttributes`. What no lawful purpose covers is dropped before it is stored; what was held before stays then. While the
+/// ledger cannot be trusted, it is not known what covers it: then nothing is set (docs/consent.md, "Several at once").
 pub fn attributes(
     world: &World,
     customer: &mut Customer,
@@ -65,6 +66,13 @@ pub fn attributes(
     }
     if customer.gone {
         return Ok(());
+    }
+    let dropped = |(name, value): (&&String, &Option<Value>)| {
+        let purposes = &world.rules.attributes[*name].purposes;
+        value.is_some() && purposes.as_ref().is_some_and(|declared| lawful(world, customer, declared).is_empty())
+    };
+    if !world.trusted && values.iter().any(dropped) {
+        return Err("ledger_unavailable");
     }
     if !time_zone.is_empty() {
         customer.time_zone = Some(time_zone.to_string());
