@@ -55,8 +55,18 @@ impl Node {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }
 
+    /// Stops the process, and waits until each of its threads stands still: under load, one that waits for its turn leaves
+    /// the others running for some milliseconds.
     pub(super) fn pause(&self) {
         self.signal("-STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let stopped = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('T') || rest.is_empty())
+        };
+        while !fs::read_dir(&tasks).unwrap().all(|task| stopped(task.unwrap())) {
+            std::thread::yield_now();
+        }
     }
 
     pub(super) fn resume(&self) {
@@ -244,7 +254,7 @@ async fn a_node_that_stood_still_answers_by_what_happened_meanwhile() {
     let [one, other] = [0, 1].map(|index| cluster.channel(index));
     for _ in 0..5 {
         tell(one.clone(), "anna", ConsentStatus::Given).await.unwrap();
-        name(one.clone(), "anna").await.unwrap();
+        until_answered(|| name(one.clone(), "anna")).await;
         assert!(spoke(&ask(one.clone(), "anna", "phone").await.unwrap()));
         cluster.nodes[0].pause();
         let waiting = tokio::spawn(ask(one.clone(), "anna", "phone"));

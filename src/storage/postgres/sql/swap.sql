@@ -31,7 +31,6 @@ WITH u AS MATERIALIZED (
     FROM unnest($12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[])
         AS d(person, id, entry, customer, sealed)
     WHERE d.person IN (SELECT id FROM s)
-    ON CONFLICT (id) DO NOTHING
 ), v AS (
     UPDATE decision x SET sealed = NULL
     WHERE x.person = ANY ($17::bytea[]) AND x.person IN (SELECT id FROM w) AND x.sealed IS NOT NULL
