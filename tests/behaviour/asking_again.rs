@@ -315,3 +315,16 @@ fn a_reservation_that_lapses_is_said_to() {
     );
     assert_eq!(silence.retry_after, Some(Moment(monday().0 + 1_800_001)));
 }
+
+/// An offer is possible again when its reservation lapses, and from then on the ask gains less than it.
+#[test]
+fn an_ask_gives_way_to_an_action_that_a_limit_stops_now() {
+    let once = offer("once", "service", ", limits: [{per: 30 days, at_most: 1}]");
+    let engine = with(&format!("{once}{}{}", offer("better", "pers", "").replace("base: 50", "base: 90"), asks("")));
+    assert_eq!(chosen(&engine.decide(ask("c", "web", &[]), monday()).unwrap()), ["once"]);
+    let asked = rehearse(&engine, &[], monday());
+    assert_eq!(chosen(&asked), ["may-we"]);
+    let lapses = asked.decision.valid_until;
+    assert_eq!(chosen(&rehearse(&engine, &[], lapses - Period(1))), ["may-we"]);
+    assert_eq!(chosen(&rehearse(&engine, &[], lapses)), ["once"]);
+}

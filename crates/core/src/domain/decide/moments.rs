@@ -72,7 +72,7 @@ pub(crate) fn of<'r>(
     let is_read = |journey| scene.rules.journeys_read.contains(&journey);
     let change = scene.lawful_until.min(next_change(state, terms, is_read));
     let day = scene.now + LONGEST;
-    let search = Search { asked: Asked::new(case, weighed), left: Cell::new(MOST_INTERVALS) };
+    let mut search = Search { asked: Asked::new(case, weighed), left: Cell::new(MOST_INTERVALS) };
     let [other, said] = match &decision.silence {
         None => [search.another_answer(views, &decision.actions, change.min(day)), None],
         Some(silence) => search.another_silence(views, silence.reason, [change.min(day), change.min(before)]),
@@ -147,8 +147,11 @@ impl<'s> Search<'s> {
     }
 
     /// The first moment before `end` at which other actions may be chosen, or be said in other words.
-    fn another_answer(&self, views: &mut Views<'_>, answers: &[Chosen], end: Moment) -> Option<Moment> {
+    fn another_answer(&mut self, views: &mut Views<'_>, answers: &[Chosen], end: Moment) -> Option<Moment> {
         let chosen: SmallVec<[&Action; 4]> = self.chosen().collect();
+        if end > self.asked.case.scene.now && chosen.iter().any(|action| action.asks.is_some()) {
+            self.find_rivals(views, end);
+        }
         let better = iter::once(None).chain(chosen.iter().copied().map(Some));
         let ranked = chosen.iter().copied().zip(better).zip(answers);
         let changed = self.earliest(views, end, ranked, |interval, ((action, better), answer)| {
@@ -204,9 +207,6 @@ impl<'s> Search<'s> {
         let actions = &scene.rules.actions;
         let worst = weighed.chosen.last().filter(|_| chosen.len() >= request.max_actions);
         let worst = worst.and_then(|index| weighed.judgements.get(*index));
-        let is_below = |best: f64, worst: &Option<Score>| {
-            worst.as_ref().is_some_and(|worst| best < worst.total + worst.get(Term::Pressure) - ROUNDING)
-        };
         let is_chosen = |id: ActionId| chosen.iter().any(|action| action.id == id);
         let stays = scene.stays_until(end - Period(1));
         let starts = scene.rules.index.starts_between(scene.now, end).filter_map(|id| actions.get(id));
@@ -223,34 +223,76 @@ impl<'s> Search<'s> {
             let is_out = |judgement: &&Judgement<'_>| {
                 let Judgement { action, gate, score, .. } = judgement;
                 let is_ruled_out = *gate != Gate::Dates && *gate < Gate::Limit;
-                let stays_below = score.as_ref().is_some_and(|score| is_below(best(score), &worst));
+                let stays_below = score.as_ref().is_some_and(|score| is_below(best(score), worst.as_ref()));
                 is_ruled_out || is_chosen(action.id) || action.asks.is_none() && stays_below
             };
             let others = weighed.judgements.iter().filter(|judgement| !is_out(judgement));
             candidates.extend(others.map(|judgement| judgement.action));
             return candidates;
         }
-        let whole = scene.at(end - Period(1));
-        let (scenes, mut last) = ([scene, &whole], Views::new(&whole));
-        let mut interval = Interval { asked: &self.asked, scenes, first: views, last: Some(&mut last) };
-        let worst = worst.map(|worst| interval.outlook(worst.action).low);
-        for index in lawful(scene, request) {
-            let mut kept = None;
-            for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
-                if is_below(survivor.promise.points - scene.interruption(), &worst) {
-                    break;
-                }
-                // Of equal upper bounds, the first by name that reaches it stays above the others.
-                let is_kept = |low: &Score| survivor.promise.is_kept(low.get(Term::Relevance), low.personal);
-                if is_chosen(survivor.action) {
-                    kept = worst.as_ref().filter(|low| is_kept(low)).map(|_| survivor.promise);
-                } else if kept != Some(survivor.promise) {
-                    candidates.extend(actions.get(survivor.action));
-                }
-            }
-        }
+        self.whole(views, end, |interval| {
+            let worst = worst.map(|worst| interval.outlook(worst.action).low);
+            survivors(interval, chosen, worst.as_ref(), |id| candidates.extend(actions.get(id)));
+        });
         candidates
     }
+
+    /// Finds what an ask's gain may be held against before `end`: also actions that a limit stops now.
+    fn find_rivals(&mut self, views: &mut Views<'_>, end: Moment) {
+        let Asked { case: Case { scene, .. }, rivals, .. } = self.asked;
+        let (actions, best) = (&scene.rules.actions, rivals.first().copied().flatten());
+        let mut found = self.whole(views, end, |interval| {
+            let best = best.map(|best| interval.outlook(best).low);
+            let mut ids: SmallVec<[ActionId; 16]> = SmallVec::new();
+            survivors(interval, &[], best.as_ref(), |id| ids.push(id));
+            let others = ids.into_iter().filter_map(|id| actions.get(id)).filter(|action| action.asks.is_none());
+            let scored = others.map(|action| (interval.outlook(action).best(), action));
+            scored.filter(|(best, _)| *best > 0.0).collect::<SmallVec<[_; 16]>>()
+        });
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut found = found.into_iter();
+        self.asked.rivals = std::array::from_fn(|_| found.next().map(|(_, action)| action));
+        self.asked.best_other = found.next().map_or(0.0, |(best, _)| best);
+    }
+
+    /// Looks at the whole time until `end`, which is after the decision.
+    fn whole<T>(&self, views: &mut Views<'_>, end: Moment, look: impl FnOnce(&mut Interval<'_, '_, '_>) -> T) -> T {
+        let scene = self.asked.case.scene;
+        let whole = scene.at(end - Period(1));
+        let mut last = Views::new(&whole);
+        look(&mut Interval { asked: &self.asked, scenes: [scene, &whole], first: views, last: Some(&mut last) })
+    }
+}
+
+/// Names the actions that the index leaves in an interval, without those that surely stay below the worst of the chosen
+/// ones.
+fn survivors(
+    interval: &mut Interval<'_, '_, '_>,
+    chosen: &[&Action],
+    worst: Option<&Score>,
+    mut found: impl FnMut(ActionId),
+) {
+    let Case { scene, request } = interval.asked.case;
+    for index in lawful(scene, request) {
+        let mut kept = None;
+        for survivor in index.shard.survivors_during(request.channel, &interval.during(index.purpose)) {
+            if is_below(survivor.promise.points - scene.interruption(), worst) {
+                break;
+            }
+            // Of equal upper bounds, the first by name that reaches it stays above the others.
+            let is_kept = |low: &Score| survivor.promise.is_kept(low.get(Term::Relevance), low.personal);
+            if chosen.iter().any(|action| action.id == survivor.action) {
+                kept = worst.filter(|low| is_kept(low)).map(|_| survivor.promise);
+            } else if kept != Some(survivor.promise) {
+                found(survivor.action);
+            }
+        }
+    }
+}
+
+/// Whether points are below a score without its pressure.
+fn is_below(best: f64, worst: Option<&Score>) -> bool {
+    worst.is_some_and(|worst| best < worst.total + worst.get(Term::Pressure) - ROUNDING)
 }
 
 /// The purposes that may be served and have actions on the channel.

@@ -47,6 +47,12 @@ impl Outlook {
         !self.gates.any(|gate| gate != Gate::Chosen)
     }
 
+    /// The most that it may score; 0 if it does not come to a score.
+    pub fn best(&self) -> f64 {
+        let scored = self.gates.any(|gate| matches!(gate, Gate::Chosen | Gate::BelowThreshold));
+        if scored { self.high.total } else { 0.0 }
+    }
+
     /// Whether the score surely is above another one at every moment: pressure is the same for both, and so is hurt for
     /// two actions of which both or neither help. Of two that are alike, the one that comes first by name is above.
     pub fn is_above(&self, other: &Self, equally_hurt: bool, comes_first: bool) -> bool {
@@ -66,7 +72,9 @@ pub(crate) struct Asked<'i> {
     pub case: Case<'i, 'i>,
     pub weighed: &'i Weighed<'i>,
     /// The best scored actions, against which a gain is held.
-    rivals: [Option<&'i Action>; RIVALS],
+    pub rivals: [Option<&'i Action>; RIVALS],
+    /// The best score that another action may have.
+    pub best_other: f64,
 }
 
 impl<'i> Asked<'i> {
@@ -82,7 +90,7 @@ impl<'i> Asked<'i> {
             }
         }
         let mut best = scored.into_iter().map(|scored| scored.action);
-        Self { case, weighed, rivals: std::array::from_fn(|_| best.next()) }
+        Self { case, weighed, rivals: std::array::from_fn(|_| best.next()), best_other: 0.0 }
     }
 }
 
@@ -162,7 +170,7 @@ impl<'f, 'l> Interval<'_, 'f, 'l> {
 
     /// What the consent to a purpose would gain, at least and at most.
     fn gain(&mut self, asked: PurposeId) -> [f64; 2] {
-        let mut now = [0.0_f64; 2];
+        let mut now = [0.0, self.asked.best_other];
         for rival in self.asked.rivals.iter().flatten() {
             let outlook = self.outlook(rival);
             now[1] = now[1].max(outlook.high.total);
