@@ -90,6 +90,11 @@ impl Customer {
         self.transient().epoch
     }
 
+    /// If the revocation epoch were lost with its customer, old answers could be shown again.
+    fn says_nothing(&self) -> bool {
+        self.state.is_empty() && self.standing.is_empty() && self.transient().says_nothing()
+    }
+
     /// The number of the load that this copy comes from; 0 where one engine has the backend to itself.
     pub(super) fn load(&self) -> u64 {
         self.transient().load
@@ -136,12 +141,11 @@ impl Customer {
 
 impl Persisted for Customer {
     fn is_worth_keeping(&self) -> bool {
-        if self.standing.is_gone() {
-            return false;
-        }
-        let empty = self.state.is_empty() && self.standing.is_empty();
-        // If the revocation epoch were lost with its customer, old answers could be shown again.
-        !(empty && self.transient().says_nothing())
+        !self.standing.is_gone() && !self.says_nothing()
+    }
+
+    fn is_blank(&self) -> bool {
+        !self.standing.is_gone() && self.load() == 0 && self.says_nothing()
     }
 
     fn is_pinned(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::domain::id::PurposeId;
 use crate::domain::time::Moment;
 use crate::domain::view::Contacts;
 use crate::ledger::Ledger;
-use crate::storage::{Backend, CachedCustomers, DatabaseCounts, Embedded, Stored};
+use crate::storage::{Backend, CachedCustomers, DatabaseCounts, Embedded, Loading, Stored};
 use crate::store::{CustomerStore, Customers, FlushOp, LoadedCustomer, StoreError};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -117,10 +117,12 @@ impl Engine {
     /// Loads a customer; a new one if neither the store nor the ledger has them. The second part says why all but their
     /// standing could not be read.
     pub(super) async fn load(&self, id: &str) -> (LoadedCustomer<Customer>, Option<StoreError>) {
-        let mut stored = self.storage.backend.load(id).done().await;
+        let loading = self.storage.backend.load(id);
+        let slow = matches!(loading, Loading::Pending(_));
+        let mut stored = loading.done().await;
         let unread = stored.customer.as_ref().is_err_and(|error| !matches!(error, StoreError::Damaged));
         let unread = if unread { std::mem::replace(&mut stored.customer, Ok(None)).err() } else { None };
-        (self.assemble(id, stored), unread)
+        (LoadedCustomer { slow, ..self.assemble(id, stored) }, unread)
     }
 
     /// The customer, from what is stored.
@@ -139,7 +141,7 @@ impl Engine {
             if transient.held.trouble.is_some() {
                 // Nothing that runs on this copy is accepted; the next access loads the customer again.
                 self.restrict_again(id, &mut customer);
-                return LoadedCustomer { customer, stored: false };
+                return LoadedCustomer { customer, stored: false, slow: false };
             }
         }
         match &stored.records {
@@ -161,7 +163,7 @@ impl Engine {
         }
         self.restrict_again(id, &mut customer);
         if customer.standing.is_gone() {
-            return LoadedCustomer { customer, stored: false };
+            return LoadedCustomer { customer, stored: false, slow: false };
         }
         let stored = match stored.customer {
             Ok(None) => false,
@@ -180,7 +182,7 @@ impl Engine {
                 true
             }
         };
-        LoadedCustomer { customer, stored }
+        LoadedCustomer { customer, stored, slow: false }
     }
 
     /// Applies the restrictions that are in effect and not known to be in the ledger.

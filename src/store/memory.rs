@@ -5,7 +5,7 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -20,6 +20,10 @@ use crate::sync::Section;
 /// it.
 const SHARDS: usize = 1_024;
 
+/// How many customers of whom nothing is known are in memory from one sweep to the next, so that a visitor who asks again
+/// is not looked for on disk again.
+const MOST_BLANK: usize = 16_384;
+
 /// The customers in memory. Access is by closure, so that no lock outlives a call or crosses an await.
 #[derive(Debug)]
 pub struct Customers<C> {
@@ -29,6 +33,8 @@ pub struct Customers<C> {
     /// become stale meanwhile.
     removals: Vec<AtomicU64>,
     section: Section,
+    /// How many customers of whom nothing is known have come since the last sweep.
+    blank: AtomicUsize,
     /// The time for eviction, in flushes.
     ticks: AtomicU32,
 }
@@ -113,6 +119,8 @@ pub struct LoadedCustomer<C> {
     pub customer: C,
     /// Whether the store has the customer.
     pub stored: bool,
+    /// Whether loading took time, so that even an empty customer stays in memory for a while.
+    pub slow: bool,
 }
 
 /// The write that makes a customer clean.
@@ -126,8 +134,10 @@ pub enum FlushOp {
 
 /// What the cache needs to know to persist or evict a customer.
 pub trait Persisted {
-    /// Whether the customer holds anything. Empty customers are removed from memory.
+    /// Whether the customer holds anything. Empty customers are removed from memory by the next sweep.
     fn is_worth_keeping(&self) -> bool;
+    /// Whether nothing is known of the customer, and nobody but this process may change that.
+    fn is_blank(&self) -> bool;
     /// Whether the customer must not be evicted, because it holds state that is only in memory.
     fn is_pinned(&self) -> bool;
     /// The bytes to store; `None` if there is nothing to store.
@@ -147,6 +157,7 @@ impl<C: Persisted> Default for Customers<C> {
             map: DashMap::with_hasher_and_shard_amount(foldhash::quality::RandomState::default(), SHARDS),
             removals: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
             section: Section::default(),
+            blank: AtomicUsize::new(0),
             ticks: AtomicU32::new(0),
         }
     }
@@ -171,8 +182,8 @@ impl<C: Persisted> Customers<C> {
         Ticket(self.removals(id).load(Ordering::Acquire))
     }
 
-    /// Applies a change to a customer who was not in memory and has been loaded. A new customer that is still empty
-    /// after the change is not kept.
+    /// Applies a change to a customer who was not in memory and has been loaded. Of new customers that are still empty
+    /// after the change, some that took time to load stay in memory until the next sweep.
     ///
     /// # Errors
     /// The change, not applied, if what was loaded may have become stale since the ticket: load again.
@@ -183,13 +194,16 @@ impl<C: Persisted> Customers<C> {
         ticket: Ticket,
         change: F,
     ) -> Result<T, F> {
+        let slow = loaded.slow;
         let mut slot = Box::new(Slot::from(loaded));
         self.section.enter(|| match self.map.entry(EcoString::from(id)) {
             Entry::Occupied(mut cached) => Ok(self.apply(cached.get_mut(), change)),
             Entry::Vacant(_) if self.ticket(id) != ticket => Err(change),
             Entry::Vacant(vacant) => {
                 let result = self.apply(&mut slot, change);
-                if slot.cached.stored || slot.customer.is_worth_keeping() {
+                let blank = slow && slot.customer.is_blank();
+                let stays = || blank && self.blank.fetch_add(1, Ordering::Relaxed) < MOST_BLANK;
+                if slot.cached.stored || slot.customer.is_worth_keeping() || stays() {
                     vacant.insert(slot);
                 }
                 Ok(result)
@@ -206,7 +220,8 @@ impl<C: Persisted> Customers<C> {
     pub fn replace(&self, id: &str, customer: C) {
         self.section.enter(|| {
             self.removals(id).fetch_add(1, Ordering::AcqRel);
-            self.map.insert(EcoString::from(id), Box::new(LoadedCustomer { customer, stored: false }.into()));
+            self.map
+                .insert(EcoString::from(id), Box::new(LoadedCustomer { customer, stored: false, slow: false }.into()));
         });
     }
 
@@ -238,6 +253,7 @@ impl<C: Persisted> Customers<C> {
     /// Applies a change to every customer in memory, one shard at a time, and removes those that are empty and not
     /// stored, if the change returns true.
     pub fn sweep(&self, mut change: impl FnMut(&str, &mut Slot<C>) -> bool) {
+        self.blank.store(0, Ordering::Relaxed);
         self.section.enter(|| {
             self.map.retain(|id, slot| {
                 let may_go = change(id, slot);
@@ -315,7 +331,7 @@ impl<C: Persisted> Customers<C> {
 }
 
 impl<C> From<LoadedCustomer<C>> for Slot<C> {
-    fn from(LoadedCustomer { customer, stored }: LoadedCustomer<C>) -> Self {
+    fn from(LoadedCustomer { customer, stored, .. }: LoadedCustomer<C>) -> Self {
         Self { customer, cached: Cached { stored, dirty: Dirty::Clean }, last_used: AtomicU32::new(0) }
     }
 }
@@ -324,13 +340,63 @@ impl<C> From<LoadedCustomer<C>> for Slot<C> {
 mod tests {
     use super::*;
 
-    /// A customer who cannot be encoded.
+    /// A customer who may be one that cannot be encoded.
     #[derive(Debug, Default)]
     struct Refuses(bool);
+
+    /// A customer of whom nothing is known.
+    #[derive(Debug, Default)]
+    struct Blank;
+
+    impl Persisted for Blank {
+        fn is_worth_keeping(&self) -> bool {
+            false
+        }
+
+        fn is_blank(&self) -> bool {
+            true
+        }
+
+        fn is_pinned(&self) -> bool {
+            false
+        }
+
+        fn encode(&self, _id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(None)
+        }
+
+        fn held(&self) -> &Held {
+            &Held::NOTHING
+        }
+
+        fn hold(&mut self, _held: Held) {}
+    }
+
+    #[test]
+    fn some_customers_of_whom_nothing_is_known_stay_until_the_next_sweep() {
+        let customers = Customers::default();
+        for round in 0..2 {
+            for number in 0..MOST_BLANK + 2 {
+                let id = number.to_string();
+                let loaded = LoadedCustomer { customer: Blank, stored: false, slow: true };
+                assert!(customers.update_loaded(&id, loaded, customers.ticket(&id), |_| ()).is_ok());
+            }
+            assert_eq!(customers.len(), MOST_BLANK, "round {round}");
+            assert!(
+                customers.update("0", |_| ()).is_ok() && customers.update(&MOST_BLANK.to_string(), |_| ()).is_err()
+            );
+            customers.sweep(|_, _| true);
+            assert!(customers.is_empty());
+        }
+    }
 
     impl Persisted for Refuses {
         fn is_worth_keeping(&self) -> bool {
             true
+        }
+
+        fn is_blank(&self) -> bool {
+            false
         }
 
         fn is_pinned(&self) -> bool {
@@ -356,7 +422,7 @@ mod tests {
                 slot.customer.0 = refuses;
                 slot.cached.mark(Dirty::Full)
             };
-            let loaded = LoadedCustomer { customer: Refuses(refuses), stored: false };
+            let loaded = LoadedCustomer { customer: Refuses(refuses), stored: false, slow: false };
             _ = customers.update_loaded("anna", loaded, customers.ticket("anna"), change);
         };
         refuse(true);

@@ -158,6 +158,18 @@ fn everything_that_is_known_of_a_customer_survives_a_restart() {
     assert_eq!(stage(&engine, later(2)).as_deref(), Some("sure"), "three visits over two processes");
 }
 
+/// They are not looked for on disk at each question, and are no customers.
+#[tokio::test]
+async fn a_visitor_of_whom_nothing_is_known_stays_in_memory_until_the_next_sweep() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    let question = Question { validate_only: true, ..ask("nobody", "web", &[]) };
+    engine.decide_async(question, monday()).await.unwrap();
+    assert_eq!(engine.customer_count(), 1);
+    engine.sweep(monday());
+    assert_eq!(engine.customer_count(), 0);
+}
+
 #[test]
 fn customers_of_version_1_are_read() {
     let home = Home::new();
