@@ -187,7 +187,8 @@ impl<'a> Events<'a> {
 
 #[inline]
 fn kind(head: u64) -> Option<EventTypeId> {
-    Some(EventTypeId::at(usize::try_from(head >> LENGTH_BITS).ok()? & ((1 << TYPE_BITS) - 1)))
+    // Masked before it is converted: above the type is the moment, which a `usize` of 32 bits has no room for.
+    Some(EventTypeId::at(usize::try_from((head >> LENGTH_BITS) & ((1 << TYPE_BITS) - 1)).ok()?))
 }
 
 #[inline]
