@@ -192,20 +192,24 @@ impl Engine {
 
     /// Every decision about a customer that is still known, oldest first: those of the log, with explanations where they
     /// are in memory.
-    pub(super) fn decisions_of(&self, customer: &str, now: Moment) -> Vec<Arc<DecisionRecord>> {
+    ///
+    /// # Errors
+    /// When past decisions cannot be read: a part of them would look like all.
+    pub(super) fn decisions_of(&self, customer: &str, now: Moment) -> Result<Vec<Arc<DecisionRecord>>, EngineError> {
         let own = |record: &DecisionRecord| record.question.customer == customer && is_readable(record, now);
         let mut found = self.decisions.find(own);
         if self.storage.backend().keeps_decisions() {
             block_on(self.wait_logged());
             let (from, to) = (Moment::DISTANT_PAST, Moment::DISTANT_FUTURE);
             let wanted = Wanted { customer: Some(customer), from, to, before: None, most: usize::MAX };
-            let (logged, _) = self.storage.backend().past_decisions(wanted, &|_| true).unwrap_or_default();
+            let logged = self.storage.backend().past_decisions(wanted, &|_| true);
+            let (logged, _) = logged.map_err(EngineError::LogUnavailable)?;
             let logged = logged.into_iter().filter_map(|read| self.of_log(read));
             let logged: Vec<_> = logged.filter(|record| !found.iter().any(|held| held.id == record.id)).collect();
             found.extend(logged);
         }
         found.sort_by_key(|record| record.id);
-        found
+        Ok(found)
     }
 
     /// Reads on another thread, if there is a runtime: no thread that answers calls waits for the disk.

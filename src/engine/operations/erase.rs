@@ -134,7 +134,7 @@ impl Engine {
     /// All data held about one customer, settled to now.
     ///
     /// # Errors
-    /// When the customer id is invalid.
+    /// When the customer id is invalid, or past decisions cannot be read.
     pub fn export(&self, customer: &str, now: Moment) -> Result<CustomerExport, EngineError> {
         let active = self.rules.current();
         let (state, standings) = self.execute_blocking(&ReadAll::new(customer, Arc::clone(&active))?, now)?;
@@ -154,7 +154,7 @@ impl Engine {
             records: records.map_err(|error| error.to_string()),
             unreadable: state.relation().lost.max(self.contacts().lost),
             state,
-            decisions: self.decisions_of(customer, now),
+            decisions: self.decisions_of(customer, now)?,
         })
     }
 
