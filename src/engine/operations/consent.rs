@@ -173,34 +173,17 @@ impl RecordConsent {
     /// The answer to a repetition: what was recorded stands, and what was refused still is.
     fn repeated(&self, customer: &Customer, context: &Context<'_>) -> ConsentDraft {
         let Some(first) = &self.first else { return ConsentDraft::Repeated };
-        let refused = || ChangeResult {
-            record_id: String::new(),
-            purpose: String::new(),
-            accepted: false,
-            code: ItemCode::Invalid,
-            reason: "refused_before".into(),
-            standing: None,
-        };
         let (_, mut results) = self.drafts(&customer.standing, context);
         for (change, result) in self.request.changes.iter().zip(&mut results) {
-            match first.iter().find(|record| record.purpose == change.purpose) {
-                Some(record) => {
-                    let (record_id, code) = (record.record_id.clone(), ItemCode::Ok);
-                    let (accepted, reason) = (true, String::new());
-                    *result = ChangeResult {
-                        record_id,
-                        accepted,
-                        code,
-                        reason,
-                        purpose: change.purpose.clone(),
-                        standing: None,
-                    };
-                }
-                None if result.code == ItemCode::Ok => {
-                    *result = ChangeResult { purpose: change.purpose.clone(), ..refused() };
-                }
-                None => {}
-            }
+            let recorded = first.iter().find(|record| record.purpose == change.purpose);
+            let (accepted, code, reason) = match recorded {
+                Some(_) => (true, ItemCode::Ok, ""),
+                None if result.code == ItemCode::Ok => (false, ItemCode::Invalid, "refused_before"),
+                None => continue,
+            };
+            let (record_id, purpose) = (recorded.map(|record| record.record_id.clone()), change.purpose.clone());
+            let (record_id, reason) = (record_id.unwrap_or_default(), reason.into());
+            *result = ChangeResult { record_id, purpose, accepted, code, reason, standing: None };
         }
         let mut answer = ConsentAnswer { results, position: customer.standing.position() };
         self.show_standings(&mut answer, customer, context);
