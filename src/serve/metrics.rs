@@ -124,7 +124,7 @@ impl Collector for Metrics {
         let engine = &self.0;
         page.info("build", "The version that runs.", [("version", env!("CARGO_PKG_VERSION"))])?;
         decisions(page, engine)?;
-        page.gauge("customers", "Customers with stored data.", engine.customer_count() as u64)?;
+        page.gauge("customers", "Customers in memory.", engine.customer_count() as u64)?;
         store(page, engine)?;
         database(page, engine)?;
         decision_log(page, engine)?;

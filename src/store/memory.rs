@@ -20,8 +20,8 @@ use crate::sync::Section;
 /// it.
 const SHARDS: usize = 1_024;
 
-/// How many customers of whom nothing is known are in memory from one sweep to the next, so that a visitor who asks again
-/// is not looked for on disk again.
+/// How many empty customers stay in memory from one sweep to the next, so that a visitor who asks again is not looked for
+/// on disk again.
 const MOST_BLANK: usize = 16_384;
 
 /// The customers in memory. Access is by closure, so that no lock outlives a call or crosses an await.
@@ -33,7 +33,7 @@ pub struct Customers<C> {
     /// become stale meanwhile.
     removals: Vec<AtomicU64>,
     section: Section,
-    /// How many customers of whom nothing is known have come since the last sweep.
+    /// How many empty customers have come since the last sweep.
     blank: AtomicUsize,
     /// The time for eviction, in flushes.
     ticks: AtomicU32,
@@ -344,7 +344,7 @@ mod tests {
     #[derive(Debug, Default)]
     struct Refuses(bool);
 
-    /// A customer of whom nothing is known.
+    /// An empty customer.
     #[derive(Debug, Default)]
     struct Blank;
 
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn some_customers_of_whom_nothing_is_known_stay_until_the_next_sweep() {
+    fn some_empty_customers_stay_until_the_next_sweep() {
         let customers = Customers::default();
         for round in 0..2 {
             for number in 0..MOST_BLANK + 2 {

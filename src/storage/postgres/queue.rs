@@ -28,7 +28,7 @@ pub enum Lane {
 
 pub type Reply = oneshot::Sender<Result<Recorded, CommitError>>;
 
-/// Somebody who waits for a swap, and which of its records are theirs.
+/// A transaction that waits for a swap, and which of its records are its own.
 #[derive(Debug)]
 pub struct Waiter {
     pub reply: Reply,

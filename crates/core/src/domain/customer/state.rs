@@ -1,7 +1,7 @@
 //! The state of one customer.
 //!
-//! Attributes, events, answered requests and seen ids are packed into one byte buffer: a customer with twenty events and ten attributes
-//! takes half a kilobyte. They are read in place; every change rewrites the buffer.
+//! Attributes, events, answered requests and seen ids are packed into one byte buffer: a customer with twenty events and
+//! ten attributes takes half a kilobyte. They are read in place; every change rewrites the buffer.
 
 use std::fmt;
 
@@ -75,8 +75,8 @@ impl CustomerState {
         })
     }
 
-    /// Attributes, events, answered requests and seen ids as they are packed and stored: a change of the packing is a new format of the
-    /// store.
+    /// Attributes, events, answered requests and seen ids as they are packed and stored: a change of the packing is a new
+    /// format of the store.
     #[must_use]
     #[inline]
     pub fn packed(&self) -> &[u8] {
