@@ -340,21 +340,21 @@ impl<C> From<LoadedCustomer<C>> for Slot<C> {
 mod tests {
     use super::*;
 
-    /// A customer who may be one that cannot be encoded.
-    #[derive(Debug, Default)]
-    struct Refuses(bool);
+    /// A customer who is empty, or may be one that cannot be encoded.
+    #[derive(Debug, PartialEq)]
+    enum Stub {
+        Empty,
+        Encodes,
+        Refuses,
+    }
 
-    /// An empty customer.
-    #[derive(Debug, Default)]
-    struct Blank;
-
-    impl Persisted for Blank {
+    impl Persisted for Stub {
         fn is_worth_keeping(&self) -> bool {
-            false
+            *self != Self::Empty
         }
 
         fn is_blank(&self) -> bool {
-            true
+            *self == Self::Empty
         }
 
         fn is_pinned(&self) -> bool {
@@ -362,7 +362,11 @@ mod tests {
         }
 
         fn encode(&self, _id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-            Ok(None)
+            match self {
+                Self::Empty => Ok(None),
+                Self::Encodes => Ok(Some(vec![1])),
+                Self::Refuses => Err(postcard::Error::NotYetImplemented.into()),
+            }
         }
 
         fn held(&self) -> &Held {
@@ -378,7 +382,7 @@ mod tests {
         for round in 0..2 {
             for number in 0..MOST_BLANK + 2 {
                 let id = number.to_string();
-                let loaded = LoadedCustomer { customer: Blank, stored: false, slow: true };
+                let loaded = LoadedCustomer { customer: Stub::Empty, stored: false, slow: true };
                 assert!(customers.update_loaded(&id, loaded, customers.ticket(&id), |_| ()).is_ok());
             }
             assert_eq!(customers.len(), MOST_BLANK, "round {round}");
@@ -390,39 +394,16 @@ mod tests {
         }
     }
 
-    impl Persisted for Refuses {
-        fn is_worth_keeping(&self) -> bool {
-            true
-        }
-
-        fn is_blank(&self) -> bool {
-            false
-        }
-
-        fn is_pinned(&self) -> bool {
-            false
-        }
-
-        fn encode(&self, _id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-            if self.0 { Err(postcard::Error::NotYetImplemented.into()) } else { Ok(Some(vec![1])) }
-        }
-
-        fn held(&self) -> &Held {
-            &Held::NOTHING
-        }
-
-        fn hold(&mut self, _held: Held) {}
-    }
-
     #[test]
     fn a_customer_who_cannot_be_encoded_stays_dirty() {
         let customers = Customers::default();
         let refuse = |refuses| {
-            let change = |slot: &mut Slot<Refuses>| {
-                slot.customer.0 = refuses;
+            let stub = || if refuses { Stub::Refuses } else { Stub::Encodes };
+            let change = |slot: &mut Slot<Stub>| {
+                slot.customer = stub();
                 slot.cached.mark(Dirty::Full)
             };
-            let loaded = LoadedCustomer { customer: Refuses(refuses), stored: false, slow: false };
+            let loaded = LoadedCustomer { customer: stub(), stored: false, slow: false };
             _ = customers.update_loaded("anna", loaded, customers.ticket("anna"), change);
         };
         refuse(true);
