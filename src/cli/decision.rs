@@ -169,6 +169,9 @@ impl Watch {
         while self.count.is_none_or(|count| seen < count) {
             let Some(made) = decisions.message().await.map_err(refused)? else { break };
             seen += 1;
+            if made.missed > 0 {
+                eprintln!("{} decisions were missed: they are made faster than they are read here", made.missed);
+            }
             if self.json {
                 json::print_line("WatchDecisionsResponse", &made)?;
             } else if let Some(decision) = &made.decision {

@@ -121,6 +121,7 @@ impl DecisionService for DecisionApi {
             binding: Binding::of(&request),
             wanted: request.into_inner(),
             shared,
+            missed: 0,
         };
         let next = async |mut watcher: Watcher| Some((Ok(watcher.next().await?), watcher));
         Ok(Response::new(Box::pin(unfold(watcher, next))))
@@ -165,10 +166,12 @@ struct Watcher {
     wanted: proto::WatchDecisionsRequest,
     binding: Binding,
     shared: Shared,
+    /// How many decisions were missed since the last response.
+    missed: u64,
 }
 
 impl Watcher {
-    /// The next decision to send; `None` once the server stops. Decisions that a slow watcher misses are skipped.
+    /// The next decision to send; `None` once the server stops. Decisions that a slow watcher misses are counted.
     ///
     /// It is fetched and checked when the connection can send it: data that was erased while a watcher stalled is never
     /// sent to it later.
@@ -182,12 +185,17 @@ impl Watcher {
             };
             let record = match next {
                 Ok(record) if self.wants(&record) => record,
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Ok(_) => continue,
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    self.missed = self.missed.saturating_add(missed);
+                    continue;
+                }
                 Err(broadcast::error::RecvError::Closed) => return None,
             };
             let Shared { engine, clock, .. } = &self.shared;
             if let Ok(Some(record)) = engine.execute(&ShowDecision::new(record, engine.rules()), clock.now()).await {
-                return Some(proto::WatchDecisionsResponse { decision: Some(convert::past_decision(&record)) });
+                let decision = Some(convert::past_decision(&record));
+                return Some(proto::WatchDecisionsResponse { decision, missed: std::mem::take(&mut self.missed) });
             }
         }
     }

@@ -10,6 +10,7 @@ use tactful::grpc::proto::rule_service_client::RuleServiceClient;
 use tactful::grpc::proto::value::Kind;
 use tactful::grpc::proto::{self, ConsentStatus, Outcome, SilenceReason};
 use tonic::Code;
+use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
 use super::support::{TestServer, copy, folder, rules};
@@ -343,6 +344,31 @@ async fn watchers_see_decisions_and_the_server_stops_with_one_open() {
     drop(decisions);
     server.stop().await;
     assert!(feed.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_slow_watcher_is_told_how_many_decisions_it_missed() {
+    let server = server().await;
+    // A connection with room for less than one decision, until the client reads.
+    let narrow = Channel::from_shared(server.address.clone()).unwrap().initial_stream_window_size(16);
+    let mut watcher = DecisionServiceClient::new(narrow.connect().await.unwrap());
+    let mut feed = watcher.watch_decisions(proto::WatchDecisionsRequest::default()).await.unwrap().into_inner();
+    let mut decisions = DecisionServiceClient::new(server.channel.clone());
+    for number in 0..1_500 {
+        decisions.decide(decide(&format!("customer-{number}"))).await.unwrap();
+    }
+    let (mut seen, mut missed) = (0, 0);
+    loop {
+        let next = feed.message().await.unwrap().unwrap();
+        (seen, missed) = (seen + 1, missed + next.missed);
+        if next.decision.unwrap().request.unwrap().customer_id == "customer-1499" {
+            break;
+        }
+    }
+    assert_eq!(seen + missed, 1_500, "{seen} seen");
+    assert!(missed > 0, "the watcher was not slow");
+    drop(feed);
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ export function Live() {
   const [paused, setPaused] = useState(false);
   const [rows, setRows] = useState<GetDecisionResponse[]>([]);
   const [selected, setSelected] = useState(-1);
-  const { arrived, failed, open } = useFeed(customer, channel);
+  const { arrived, missed, failed, open } = useFeed(customer, channel);
   const pausedNow = useRef(paused);
   pausedNow.current = paused;
   useEffect(() => {
@@ -64,7 +64,8 @@ export function Live() {
         </button>
       </form>
       <p class="lead" aria-live="off">
-        {count(rows.length)} decisions, {percent(silent, rows.length)} silent <Badge tone={open ? "good" : "wait"}>{paused ? "paused" : open ? "watching" : "connecting"}</Badge>
+        {count(rows.length)} decisions, {percent(silent, rows.length)} silent
+        {missed ? `, ${count(missed)} missed: they came faster than this page reads` : ""} <Badge tone={open ? "good" : "wait"}>{paused ? "paused" : open ? "watching" : "connecting"}</Badge>
       </p>
       {failed ? <Refused failed={failed} /> : null}
       {shown.length ? (
@@ -102,16 +103,19 @@ const Row = ({ row }: { row: GetDecisionResponse }) => (
 /** Decisions of the stream, opened again when it ends. */
 function useFeed(customer: string, channel: string) {
   const arrived = useRef<GetDecisionResponse[]>([]);
+  const [missed, setMissed] = useState(0);
   const [failed, setFailed] = useState<Failure>();
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const stop = new AbortController();
     arrived.current = [];
+    setMissed(0);
     const watch = async () => {
       while (!stop.signal.aborted) {
         try {
           const stream = live.watchDecisions({ customerId: customer, channel }, { signal: stop.signal, onHeader: () => (setOpen(true), setFailed(undefined)) });
-          for await (const { decision } of stream) {
+          for await (const { decision, missed } of stream) {
+            if (missed) setMissed((before) => before + Number(missed));
             if (!decision) continue;
             arrived.current.push(decision);
             if (arrived.current.length > MOST) arrived.current.splice(0, arrived.current.length - MOST);
@@ -127,5 +131,5 @@ function useFeed(customer: string, channel: string) {
     void watch();
     return () => stop.abort();
   }, [customer, channel]);
-  return { arrived, failed, open };
+  return { arrived, missed, failed, open };
 }
