@@ -56,7 +56,7 @@ fn change(mut value: Value, about: i64, random: &mut Random) -> Value {
         }
         8 | 9 => value = refill(value, about, random),
         10 => {
-            let policy = conduct::policy(&declared, random);
+            let policy = conduct::policy(&declared, about, random);
             value.as_mapping_mut().unwrap().insert("policy".into(), policy);
         }
         11 => terms(purpose_of(&mut value, &name), random),
@@ -163,7 +163,7 @@ fn refill(mut value: Value, about: i64, random: &mut Random) -> Value {
         value.as_mapping_mut().unwrap().remove("events");
     }
     let filled = fill(&value, about, random);
-    let policy = conduct::policy(&Declared::of(&filled), random);
+    let policy = conduct::policy(&Declared::of(&filled), about, random);
     let mut filled = filled;
     filled.as_mapping_mut().unwrap().insert("policy".into(), policy);
     filled

@@ -8,7 +8,7 @@ use super::expression::Writer;
 use super::random::Random;
 use super::values::{DAY, OUTCOMES};
 use super::yaml::{Map, get, string, text, texts};
-use tactful::domain::time::Moment;
+use tactful::domain::time::{Moment, zone};
 
 const ZONES: [&str; 10] = [
     "Europe/Berlin",
@@ -337,7 +337,7 @@ fn limit(place: usize, channels: &[String], random: &mut Random) -> Map {
     limit
 }
 
-pub fn policy(declared: &Declared, random: &mut Random) -> Value {
+pub fn policy(declared: &Declared, about: i64, random: &mut Random) -> Value {
     let mut policy = Map::default();
     if random.percent(50) {
         policy.put("arbitration", arbitration(random));
@@ -378,8 +378,19 @@ pub fn policy(declared: &Declared, random: &mut Random) -> Value {
     if random.percent(15) {
         policy.put("retry_within", period(random));
     }
-    policy.put("time_zone", random.one_of(&ZONES));
+    policy.put("time_zone", time_zone(about, random));
     policy.value()
+}
+
+/// Half of the time one whose clocks are changed within two days, where there is one.
+fn time_zone(about: i64, random: &mut Random) -> &'static str {
+    let changes = |name: &&str| {
+        let zone = zone(name)?;
+        let change = zone.following(jiff::Timestamp::from_millisecond(about).ok()?).next()?;
+        (change.timestamp().as_millisecond() < about + 2 * DAY).then_some(())
+    };
+    let changing: Vec<&str> = ZONES.into_iter().filter(|name| changes(name).is_some()).collect();
+    random.some_of(&changing).filter(|_| random.percent(50)).unwrap_or_else(|| random.one_of(&ZONES))
 }
 
 fn arbitration(random: &mut Random) -> Value {

@@ -280,13 +280,18 @@ fn interruption(activities: Option<&[String]>, random: &mut Random) -> Value {
 }
 
 fn quiet_hours(random: &mut Random) -> Value {
-    let times = ["21:00", "08:00", "00:00", "02:00", "02:30", "03:00", "1:45", "23:59", "12:00", "02:15"];
-    let pair = {
-        let mut times = times;
-        random.shuffle(&mut times);
-        [times[0], times[1]]
-    };
+    // Most clocks are changed between one and three in the morning.
+    let night = ["02:30", "1:45", "02:15", "02:00", "03:00", "01:30"];
+    let day = ["21:00", "08:00", "00:00", "23:59", "12:00"];
+    let mut edges = vec![random.one_of(&night), random.one_of(&day)];
+    match random.below(10) {
+        0..2 => edges = vec!["00:00", "08:00"],
+        2..5 => edges = random.subset(&night),
+        _ => {}
+    }
+    random.shuffle(&mut edges);
+    let [from, to, ..] = edges[..] else { return quiet_hours(random) };
     let mut quiet = Map::default();
-    quiet.put("from", pair[0]).put("to", pair[1]).put("otherwise", random.one_of(&["wait", "drop"]));
+    quiet.put("from", from).put("to", to).put("otherwise", random.one_of(&["wait", "drop"]));
     quiet.value()
 }

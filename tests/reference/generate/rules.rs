@@ -54,7 +54,7 @@ impl Rules {
         let mut rules = fill(&Value::Mapping(rules.0), about, random);
         let declared = Declared::of(&rules);
         if let Some(map) = rules.as_mapping_mut() {
-            map.insert("policy".into(), conduct::policy(&declared, random));
+            map.insert("policy".into(), conduct::policy(&declared, about, random));
         }
         Self::of(rules, about)
     }

@@ -8,6 +8,7 @@ use super::values::DAY;
 
 /// Never later than this after the story began.
 const LONGEST: i64 = 6 * 365 * DAY;
+const HOUR: i64 = 3_600_000;
 
 /// What is known of times so far.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,7 @@ impl Times {
             48..68 => self.end_of_a_period(declared, random).map(|at| at + near),
             68..76 => self.on_the_clock(declared, random).map(|at| at + near),
             76..80 => random.some_of(&declared.moments).map(|at| at + near),
+            80..86 => self.around_a_change(declared, random).filter(|at| *at < self.now + 2 * DAY),
             _ => None,
         };
         let end = self.begins + LONGEST;
@@ -82,10 +84,14 @@ impl Times {
         {
             return next_local(self.now, TimeOfDay::parse(&time)?, &zone);
         }
-        let now = jiff::Timestamp::from_millisecond(self.now).ok()?;
-        let change = zone.following(now).next()?.timestamp().as_millisecond();
         let length = random.one_of(&[0, 0, 900_000, 1_800_000, 3_600_000, 7_200_000]);
-        Some(change + length * random.one_of(&[1, -1]))
+        Some(following_change(self.now, &zone)? + length * random.one_of(&[1, -1]))
+    }
+
+    /// At any minute of the hours in which clocks show a time twice or not at all.
+    fn around_a_change(&self, declared: &Declared, random: &mut Random) -> Option<i64> {
+        let change = following_change(self.now - HOUR, &zone(&declared.zone)?)?;
+        Some((change + random.within(-90, 90) * 60_000).max(self.now))
     }
 
     /// When something happened that arrives now.
@@ -105,6 +111,12 @@ impl Times {
             }
         }
     }
+}
+
+/// When clocks in a zone are changed next.
+fn following_change(now: i64, zone: &jiff::tz::TimeZone) -> Option<i64> {
+    let now = jiff::Timestamp::from_millisecond(now).ok()?;
+    Some(zone.following(now).next()?.timestamp().as_millisecond())
 }
 
 /// The next moment at which clocks in a zone show a time of day.
