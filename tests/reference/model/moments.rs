@@ -2,11 +2,12 @@
 //! other moments, if nothing is recorded until then.
 
 use super::super::story::{Answer, Question, Silence};
-use super::Model;
 use super::rules::DAY;
+use super::{Model, quiet};
 
 /// Into how many parts the time up to a moment is divided, to ask in between.
 const PARTS: i64 = 5;
+const QUARTER: i64 = 15 * 60_000;
 
 impl Model {
     /// What an answer promises that is not so, if anything.
@@ -14,7 +15,10 @@ impl Model {
         let then = |moment: i64| self.decide(customer, question, moment);
         let (now, until) = (told(then(at)), answer.valid_until);
         let same = |moment: &i64| told(then(*moment)) == now;
-        let between = |end: i64| (1..PARTS).map(move |part| at + (end - at) / PARTS * part).chain([end - 1]);
+        let between = |end: i64| {
+            let parts = (1..PARTS).map(move |part| at + (end - at) / PARTS * part);
+            parts.chain([end - 1]).chain(self.quarters(customer, at, end))
+        };
         let other = between(until).filter(|moment| *moment > at).find(|moment| !same(moment));
         if until < at || until > at + DAY {
             return Some(format!("valid until {until}"));
@@ -35,6 +39,14 @@ impl Model {
             None if silence.reason == "quiet_hours" && self.drops(question) => None,
             None => between(within).find(said).map(|moment| format!("no moment to retry after, and said at {moment}")),
         }
+    }
+
+    /// Every quarter of an hour within a day, if clocks are changed meanwhile: an hour comes twice then, or not at all.
+    fn quarters(&self, customer: &str, from: i64, until: i64) -> impl Iterator<Item = i64> {
+        let until = until.min(from + DAY);
+        let customer = self.customers.get(customer).cloned().unwrap_or_default();
+        let changes = quiet::clocks_change(&self.world(from), &customer, until);
+        (1..=DAY / QUARTER).map(move |part| (from / QUARTER + part) * QUARTER).filter(move |at| changes && *at < until)
     }
 
     fn drops(&self, question: &Question) -> bool {

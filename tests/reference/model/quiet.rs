@@ -20,6 +20,11 @@ fn clock(world: &World, customer: &Customer, moment: i64) -> jiff::Zoned {
     Timestamp::from_millisecond(moment).unwrap_or_default().to_zoned(zone)
 }
 
+/// Whether the customer's clocks are put forward or back between now and a moment.
+pub fn clocks_change(world: &World, customer: &Customer, until: i64) -> bool {
+    clock(world, customer, world.now).offset() != clock(world, customer, until).offset()
+}
+
 /// `local.hour`, `local.weekday`, `local.month`, `local.date`: docs/expressions.md, "Facts".
 pub fn local(world: &World, customer: &Customer, part: &str) -> Value {
     let clock = clock(world, customer, world.now);
