@@ -323,7 +323,7 @@ fn limit(place: usize, channels: &[String], random: &mut Random) -> Map {
     if place > 0 || random.percent(30) {
         limit.put("id", format!("limit {place}"));
     }
-    if random.percent(60) {
+    if random.percent(50) {
         limit.put("at_most", random.one_of(&[1, 1, 2, 3])).put("per", period(random));
         if random.percent(50) {
             limit.put("outcome", random.one_of(&OUTCOMES));
