@@ -40,8 +40,20 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::decide`].
     pub async fn decide_async(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
+        self.answer(Decide::new(question, self.rules()), now).await
+    }
+
+    /// [`Engine::decide_async`] for a question whose names are resolved, or why they could not be.
+    ///
+    /// # Errors
+    /// Those of [`Engine::decide`].
+    pub async fn answer(
+        &self,
+        decide: Result<Decide, EngineError>,
+        now: Moment,
+    ) -> Result<Arc<DecisionRecord>, EngineError> {
         let since = Stopwatch::start();
-        let answer = match Decide::new(question, self.rules()) {
+        let answer = match decide {
             Ok(decide) => self.decide_or_recall(decide, now).await,
             Err(error) => Err(error),
         };
@@ -166,7 +178,15 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::set_attributes`].
     pub async fn set_attributes_async(&self, change: AttributeChange, now: Moment) -> Result<Vec<String>, EngineError> {
-        let dropped = self.execute(&SetAttributes::new(change, self.rules())?, now).await??;
+        self.store_attributes(SetAttributes::new(change, self.rules())?, now).await
+    }
+
+    /// [`Engine::set_attributes_async`] for a change that was checked.
+    ///
+    /// # Errors
+    /// Those of [`Engine::set_attributes`].
+    pub async fn store_attributes(&self, change: SetAttributes, now: Moment) -> Result<Vec<String>, EngineError> {
+        let dropped = self.execute(&change, now).await??;
         self.count_dropped(dropped.len());
         Ok(dropped)
     }

@@ -32,13 +32,16 @@ impl DecisionService for DecisionApi {
         binding.both(&request.get_ref().customer_id, &request.get_ref().channel)?;
         let silent = request.get_ref().fallback == i32::from(proto::Fallback::Silence);
         let (mut question, wrong) = read::question(request.into_inner());
-        wrong.none_or(|| Decide::new(question.clone(), self.0.engine.rules()).err())?;
         question.signals_objection = signal && question.validate_only;
-        if signal && !question.validate_only {
+        let Shared { engine, clock, .. } = &self.0;
+        let decide = wrong.or(Decide::new(question, engine.rules()));
+        if let Ok(question) = decide.as_ref().map(Decide::question)
+            && signal
+            && !question.validate_only
+        {
             gpc::record(&self.0, &binding, std::iter::once(question.customer.as_str())).await;
         }
-        let Shared { engine, clock, .. } = &self.0;
-        match engine.decide_async(question, clock.now()).await {
+        match engine.answer(decide, clock.now()).await {
             Ok(record) => Ok(Response::new(convert::decision(&record))),
             Err(EngineError::NotStored(_) | EngineError::NotReadable(_)) if silent => {
                 Ok(Response::new(unavailable(clock.now())))

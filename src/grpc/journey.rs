@@ -67,9 +67,9 @@ impl JourneyService for JourneyApi {
         let mut attributes: Vec<_> = request.attributes.into_iter().map(&mut value).collect();
         attributes.sort_by(|a, b| a.0.cmp(&b.0));
         let change = AttributeChange { customer: request.customer_id, attributes, time_zone: request.time_zone };
-        wrong.none_or(|| SetAttributes::new(change.clone(), self.0.engine.rules()).err())?;
-        let dropped =
-            self.0.engine.set_attributes_async(change, self.0.clock.now()).await.map_err(|error| status(&error))?;
+        let Shared { engine, clock, .. } = &self.0;
+        let change = wrong.or(SetAttributes::new(change, engine.rules())).map_err(|error| status(&error))?;
+        let dropped = engine.store_attributes(change, clock.now()).await.map_err(|error| status(&error))?;
         Ok(Response::new(proto::SetAttributesResponse { dropped }))
     }
 

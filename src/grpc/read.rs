@@ -5,9 +5,7 @@ use std::collections::HashMap;
 
 use compact_str::CompactString;
 use prost_types::{Duration, Timestamp};
-use tonic::Status;
 
-use super::status::status;
 use super::{convert, proto};
 use crate::domain::decide::Explain;
 use crate::domain::time::Moment;
@@ -67,19 +65,19 @@ impl Wrong {
         facts
     }
 
-    /// Refuses a call that holds a field that could not be read, with all else that is wrong with it.
+    /// What was made of the fields that could be read, unless one could not.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT, with every field at fault.
-    pub fn none_or(self, otherwise: impl FnOnce() -> Option<EngineError>) -> Result<(), Status> {
+    /// [`EngineError::Invalid`], with every field at fault: those that could not be read, and those that the engine refuses.
+    pub fn or<T>(self, made: Result<T, EngineError>) -> Result<T, EngineError> {
         let Self(mut wrong) = self;
         if wrong.is_empty() {
-            return Ok(());
+            return made;
         }
-        if let Some(EngineError::Invalid(more)) = otherwise() {
+        if let Err(EngineError::Invalid(more)) = made {
             wrong.extend(more);
         }
-        Err(status(&EngineError::Invalid(wrong)))
+        Err(EngineError::Invalid(wrong))
     }
 }
 

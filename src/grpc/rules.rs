@@ -89,7 +89,7 @@ impl RuleService for RuleApi {
         let engine = &self.shared.engine;
         let (question, mut wrong) = read::question(question);
         let at = wrong.moment("at", request.at).unwrap_or_else(|| self.shared.clock.now());
-        wrong.none_or(|| Decide::new(question.clone(), engine.rules()).err())?;
+        wrong.or(Decide::new(question.clone(), engine.rules())).map_err(|error| status(&error))?;
         let (rules, diagnostics) = if request.files.is_empty() {
             (Some(Arc::clone(&engine.rules().set)), Vec::new())
         } else {
@@ -140,7 +140,7 @@ impl RuleApi {
                 wrong.refuse(field(), "is the path of another file, too");
             }
         }
-        wrong.none_or(|| None)?;
+        wrong.or(Ok(())).map_err(|error| status(&error))?;
         let bytes: usize = files.iter().map(|file| file.path.len() + file.text.len()).sum();
         if bytes > MOST_BYTES {
             return Err(wrong_field("files", "are larger than 1 MiB together"));

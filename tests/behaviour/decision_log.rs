@@ -227,6 +227,25 @@ fn a_sync_that_failed_is_repeated_and_a_denial_waits_for_it() {
     assert_eq!(found.iter().find(|found| uuid(found) == before.id()).unwrap().values, None);
 }
 
+/// An archive that lacks them would look complete.
+#[test]
+fn an_export_whose_past_decisions_cannot_be_read_is_refused() {
+    let home = Home::new();
+    let engine = home.open(monday());
+    anna(&engine);
+    let before = hears_bye(&engine, monday());
+    stop(engine);
+    let engine = home.open(later(1));
+    let files = log_files(&home.settings());
+    let away = |path: &PathBuf| path.with_extension("away");
+    files.iter().for_each(|path| fs::rename(path, away(path)).unwrap());
+    let refused = engine.export("anna", later(2)).unwrap_err();
+    assert!(matches!(&refused, EngineError::LogUnavailable(why) if why.contains("decisions")), "{refused}");
+    files.iter().for_each(|path| fs::rename(away(path), path).unwrap());
+    let export = engine.export("anna", later(2)).unwrap();
+    assert!(export.decisions.iter().any(|decision| decision.id() == before.id()));
+}
+
 /// The log lost the decision with the killed process; the contact log knows that the request was answered.
 #[test]
 fn a_decision_that_was_lost_with_a_process_is_made_again_and_says_replaced() {

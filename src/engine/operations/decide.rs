@@ -138,7 +138,8 @@ impl Decide {
     }
 
     /// The question.
-    pub(in crate::engine) fn question(&self) -> &Question {
+    #[must_use]
+    pub fn question(&self) -> &Question {
         &self.question
     }
 
