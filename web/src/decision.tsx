@@ -51,7 +51,7 @@ export function DecisionView({ decision, compact = false }: { decision: DecideRe
         rows={[
           ["Purposes used", decision.purposesUsed.length ? decision.purposesUsed.join(", ") : "none: nothing personal was used"],
           ["The same until", decision.validUntil ? <At at={decision.validUntil} /> : undefined],
-          ["Consents up to", `position ${decision.ledgerPosition} of the ledger`],
+          ["Consents up to", decision.ledgerPosition ? `position ${decision.ledgerPosition} of the ledger` : undefined],
           ["History", decision.historyTruncated ? "an entry that a rule may ask for was dropped" : undefined],
         ]}
       />

@@ -38,9 +38,10 @@ export function span(seconds: number): string {
   return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
 }
 
-export function fromNow(at: Timestamp | undefined, now = Date.now()): string {
-  if (!at) return "";
-  const seconds = (milliseconds(at) - now) / 1_000;
+/** How far a moment is from now, or from another moment in milliseconds. */
+export function apart(at: Timestamp, from?: number): string {
+  const seconds = (milliseconds(at) - (from ?? Date.now())) / 1_000;
+  if (from !== undefined) return seconds >= 0 ? `${span(seconds)} later` : `${span(seconds)} before`;
   return seconds >= 0 ? `in ${span(seconds)}` : `${span(seconds)} ago`;
 }
 

@@ -1,8 +1,8 @@
 // Small parts that screens share.
-import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { createContext, type ComponentChildren } from "preact";
+import { useContext, useId } from "preact/hooks";
 import type { Failure } from "./api";
-import { moment, fromNow } from "./format";
+import { apart, moment } from "./format";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Severity, type Diagnostic } from "./gen/tactful/v1/rules_pb";
 
@@ -27,15 +27,19 @@ export const Busy = ({ children = "Loading…" }: { children?: ComponentChildren
 
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="quiet">{children}</p>;
 
+/** The moment, in milliseconds, from which a part of a page counts; now if there is none. */
+export const CountsFrom = createContext<number | undefined>(undefined);
+
 /** A moment with how far it is. */
-export const At = ({ at, relative = true }: { at: Timestamp | undefined; relative?: boolean }) =>
-  at ? (
+export function At({ at, relative = true }: { at: Timestamp | undefined; relative?: boolean }) {
+  const from = useContext(CountsFrom);
+  if (!at) return <span class="quiet">–</span>;
+  return (
     <time dateTime={moment(at).replace(" ", "T") + "Z"}>
-      {moment(at)} UTC{relative ? <span class="quiet"> ({fromNow(at)})</span> : null}
+      {moment(at)} UTC{relative ? <span class="quiet"> ({apart(at, from)})</span> : null}
     </time>
-  ) : (
-    <span class="quiet">–</span>
   );
+}
 
 export const Badge = ({ tone, children }: { tone?: "good" | "bad" | "wait" | undefined; children: ComponentChildren }) => (
   <span class={`badge ${tone ?? ""}`}>{children}</span>

@@ -66,17 +66,48 @@ export function run(...args) {
     let out = "";
     child.stdout.on("data", (chunk) => (out += chunk));
     child.stderr.on("data", (chunk) => (out += chunk));
-    child.on("exit", (code) => (code === 0 ? done(out) : failed(new Error(out))));
+    child.on("close", (code) => (code === 0 ? done(out) : failed(new Error(out))));
   });
+}
+
+/** Acts on the numbers below `count`, at most `most` at once. */
+export async function inParallel(count, most, act) {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await act(next++);
+  };
+  await Promise.all(Array.from({ length: most }, worker));
 }
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+/** How long a slow machine may take to show what a test waits for, in milliseconds. */
+const PATIENCE = 180_000;
+
+export async function launch() {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: PATIENCE });
+  const { newContext } = browser;
+  // `newPage` makes its context with it, too.
+  browser.newContext = async (...options) => {
+    const context = await newContext.apply(browser, options);
+    context.setDefaultTimeout(PATIENCE);
+    return context;
+  };
+  return browser;
+}
+
+/** The next page waits for its answers without end: on a slow machine none of them is a late one. */
+export const waitWithoutEnd = (page) =>
+  page.addInitScript(() => {
+    AbortSignal.timeout = () => new AbortController().signal;
+    const send = globalThis.fetch;
+    globalThis.fetch = (to, { headers: { "connect-timeout-ms": _, ...headers } = {}, ...options } = {}) => send(to, { ...options, headers });
+  });
 
 /** A page that notes what must not happen: errors, requests to another origin, violations of the policy. */
-export async function open(browser, url, { width = 1280, height = 900, scheme = "light", ...others } = {}) {
+export async function open(browser, url, { width = 1280, height = 900, scheme = "light", prepare = () => {}, ...others } = {}) {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme, ...others });
+  await prepare(page);
   const faults = [];
   const origin = new URL(url).origin;
   page.on("request", (request) => {
