@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { accessibility, launch, open, startServer } from "./support.mjs";
+import { accessibility, launch, open, startServer, waitWithoutEnd } from "./support.mjs";
 
 let server, browser, desk, deskAddress;
 
@@ -25,12 +25,13 @@ after(async () => {
   desk.close();
 });
 
-const card = (customer) => `${server.console}card.html#customer=${customer}&channel=web&topic=speed&activity=browsing`;
+const link = (customer) => `${server.console}card.html#customer=${customer}&channel=web&topic=speed&activity=browsing`;
+const card = (customer, options) => open(browser, link(customer), { ...options, prepare: waitWithoutEnd });
 
 for (const [width, scheme] of [[320, "light"], [320, "dark"], [1280, "light"], [1280, "dark"]]) {
   test(`a step and its three buttons, ${width} px, ${scheme}`, async () => {
     const customer = `carl-${width}-${scheme}`;
-    const page = await open(browser, card(customer), { width, scheme });
+    const page = await card(customer, { width, scheme });
     await page.getByRole("heading", { name: /Measure your line now/ }).waitFor();
     assert.deepEqual(await page.getByRole("button").allTextContents(), ["said", "not now", "wrong"]);
     assert.deepEqual(await accessibility(page), []);
@@ -45,7 +46,7 @@ for (const [width, scheme] of [[320, "light"], [320, "dark"], [1280, "light"], [
 }
 
 test("wrong gives the contact back, by keyboard", async () => {
-  const page = await open(browser, card("wanda"));
+  const page = await card("wanda");
   await page.getByRole("button", { name: "wrong" }).focus();
   await page.keyboard.press("Enter");
   await page.getByText("does not count").waitFor();
@@ -63,7 +64,7 @@ test("silence, no answer and a late answer are the same: listen", async () => {
   for (const answer of [(route) => route.abort(), () => {}]) {
     const page = await browser.newPage();
     await page.route("**/Decide", answer);
-    await page.goto(card("zoe"));
+    await page.goto(link("zoe"));
     await page.getByRole("heading", { name: "Nothing to push: listen." }).waitFor();
     assert.equal(await page.getByRole("button", { name: "said" }).count(), 0);
     await page.close();
@@ -72,6 +73,7 @@ test("silence, no answer and a late answer are the same: listen", async () => {
 
 test("a listed origin embeds the card, and no other page the console", async () => {
   const page = await browser.newPage();
+  await waitWithoutEnd(page);
   await page.goto(deskAddress);
   await page.frameLocator("iframe").getByRole("heading", { name: /Measure your line now/ }).waitFor();
   const refused = new Promise((heard) => page.on("console", (message) => /frame-ancestors/.test(message.text()) && heard()));

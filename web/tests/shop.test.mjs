@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { folder, launch, RULES, run, startServer } from "./support.mjs";
+import { folder, launch, RULES, run, startServer, waitWithoutEnd } from "./support.mjs";
 
 const SHOP = resolve(import.meta.dirname, "../../examples/web-shop/shop.mjs");
 let server, browser, shop, address, reader;
@@ -42,7 +42,7 @@ after(async () => {
   await server.stop();
 });
 
-async function visit(customer, options = {}, prepare = async () => {}) {
+async function visit(customer, options = {}, prepare = waitWithoutEnd) {
   const context = await browser.newContext(options);
   await context.addCookies([{ name: "visitor", value: customer, url: address }]);
   const page = await context.newPage();
@@ -116,13 +116,30 @@ for (const [name, answer] of Object.entries(NOTHING)) {
     const errors = [];
     const page = await visit("nora", {}, async (page) => {
       page.on("pageerror", (error) => errors.push(error.message));
+      await page.addInitScript(patienceOfTheTest);
       await page.route("**/Decide", answer);
     });
-    const ended = page.waitForEvent(name === "late" || name === "gone" ? "requestfailed" : "requestfinished", (request) => request.url().endsWith("/Decide"));
+    const isDecide = (request) => request.url().endsWith("/Decide");
+    const asked = page.waitForRequest(isDecide);
+    const ended = page.waitForEvent(name === "late" || name === "gone" ? "requestfailed" : "requestfinished", isDecide);
     await page.goto(address);
+    await asked;
+    if (name === "late") assert.equal(await page.evaluate(() => globalThis.loseIt()), 800);
     await ended;
     assert.equal(await page.locator("aside").isVisible(), false);
     assert.deepEqual(errors, []);
     await page.context().close();
   });
+}
+
+/** A page that waits until the test says that it was too long: on a slow machine, every answer is late. */
+function patienceOfTheTest() {
+  AbortSignal.timeout = (milliseconds) => {
+    const waiting = new AbortController();
+    globalThis.loseIt = () => {
+      waiting.abort(new DOMException("too late", "TimeoutError"));
+      return milliseconds;
+    };
+    return waiting.signal;
+  };
 }

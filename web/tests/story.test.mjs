@@ -99,8 +99,13 @@ test("the story of the README by keyboard alone", async () => {
     },
     async choose(label, value) {
       await reach(label);
-      await page.keyboard.type(value);
-      await page.waitForFunction((value) => document.activeElement.value === value, value);
+      // Letters typed with a pause between them would begin again: a slow machine makes one.
+      await page.keyboard.press("Home");
+      for (let presses = 0; presses < 50; presses++) {
+        if (await page.evaluate((value) => document.activeElement.value === value, value)) return;
+        await page.keyboard.press("ArrowDown");
+      }
+      assert.fail(`${label} has no ${value}`);
     },
     async type(label, text) {
       await reach(label);
