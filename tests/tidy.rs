@@ -51,7 +51,7 @@ const SOURCES: [&str; 3] = ["src", "crates/core/src", "tools/bench/src"];
 const BASE: [&str; 10] = ["action", "id", "mod", "notice", "packed", "purpose", "sources", "time", "value", "word"];
 
 /// What stands at the top of the repository, and nothing else.
-const TOP: [&str; 29] = [
+const TOP: [&str; 30] = [
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
@@ -66,6 +66,7 @@ const TOP: [&str; 29] = [
     "buf.yaml",
     "build.rs",
     "check",
+    "clients",
     "clippy.toml",
     "crates",
     "deny.toml",
