@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::connection::{Connection, Server, refused};
+use super::customer::consent::status;
 use super::decide::Level;
 use super::fact::{FORMS, Fact, Place, wire};
 use super::{Failure, Verdict, answer, json, labelled, no_rules, report, say};
@@ -14,14 +15,16 @@ use crate::grpc::convert::timestamp;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
 use crate::grpc::proto::rule_service_client::RuleServiceClient;
 use crate::grpc::proto::{
-    DecideRequest, DecideResponse, GetDecisionRequest, RuleFile, SimulateDecisionRequest, SimulateDecisionResponse,
+    ConsentChange, DecideRequest, DecideResponse, GetDecisionRequest, RuleFile, SimulateDecisionRequest,
+    SimulateDecisionResponse,
 };
 use crate::rule_files;
 
 /// Show what draft rules would answer, without changing anything
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:\n  tactful simulate --rules draft --customer anna --channel web --context topic=speed\n  \
-    tactful simulate --rules draft --from 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --explain full\n\n{FORMS}\n\n\
+    tactful simulate --rules draft --from 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --explain full\n  \
+    tactful simulate --rules rules --customer anna --channel web --suppose personalisation=given\n\n{FORMS}\n\n\
     The draft is checked here first. It is asked with the customer's data of now, as far as the rules in force may\n\
     read it; --at asks for another moment. It needs the scope `simulate`, and --from also `read`.\n\n\
     Exit code 0 if there is an answer, 1 if the draft has errors, 2 if not."))]
@@ -53,6 +56,9 @@ pub(super) struct Simulate {
     /// The moment to decide at; now if left out
     #[arg(long, value_name = "MOMENT", value_parser = super::customer::moment)]
     at: Option<Moment>,
+    /// A consent to suppose, such as `marketing.email=given` or `personalisation=withdrawn`; may be repeated
+    #[arg(long, value_name = "PURPOSE=STATUS", value_parser = supposed)]
+    suppose: Vec<ConsentChange>,
     /// Print the server's answer for the draft as JSON, as the protocol maps it
     #[arg(long)]
     json: bool,
@@ -99,8 +105,12 @@ impl Simulate {
     ) -> Result<(SimulateDecisionResponse, SimulateDecisionResponse), Failure> {
         let question = self.question(&server).await?;
         let mut client = RuleServiceClient::new(server);
-        let mut request =
-            SimulateDecisionRequest { request: Some(question), files: Vec::new(), at: self.at.map(timestamp) };
+        let mut request = SimulateDecisionRequest {
+            request: Some(question),
+            files: Vec::new(),
+            at: self.at.map(timestamp),
+            consents: self.suppose.clone(),
+        };
         let before = client.simulate_decision(request.clone()).await.map_err(|status| refused(&status))?;
         request.files = files;
         let draft = client.simulate_decision(request).await.map_err(|status| refused(&status))?;
@@ -130,6 +140,13 @@ impl Simulate {
             ..asked
         })
     }
+}
+
+/// A consent from its argument.
+fn supposed(text: &str) -> Result<ConsentChange, String> {
+    let (purpose, word) = text.split_once('=').ok_or("has no `=`; write PURPOSE=STATUS")?;
+    let status = status(word).ok_or_else(|| format!("`{word}` is not a status; write `given` or `withdrawn`"))?;
+    Ok(ConsentChange { purpose: purpose.to_owned(), status: status.into(), ..ConsentChange::default() })
 }
 
 /// What was said, in one line.

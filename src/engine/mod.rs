@@ -42,9 +42,9 @@ pub use log::DecisionRecord;
 pub use meter::{Durations, Meter};
 pub use operations::{
     AttributeChange, ChangeResult, ConsentAnswer, ConsentChange, ConsentRequest, CustomerExport, CustomerView, Decide,
-    ErasedCustomer, EventInput, GetCustomer, GpcObjection, ItemCode, ItemResult, JourneyView, LimitView, MOST_ACTIONS,
-    OutcomeInput, Question, RecordConsent, RecordEvent, RecordOutcome, Remembered, Sent, SetAttributes, ShowDecision,
-    SignedHead, Snapshot, StandingView, Standings,
+    ErasedCustomer, EventInput, ExperienceView, GetCustomer, GpcObjection, ItemCode, ItemResult, JourneyView,
+    LimitView, MOST_ACTIONS, OutcomeInput, OutcomeView, Question, RecordConsent, RecordEvent, RecordOutcome,
+    Remembered, Sent, SetAttributes, ShowDecision, SignedHead, Snapshot, StandingView, Standings,
 };
 pub use persistence::MemoryLimit;
 pub use report::{REPORTED, Rate, Report, ReportRow, SilenceRow, StoppedRow};

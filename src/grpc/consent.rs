@@ -194,7 +194,8 @@ fn consent(request: proto::RecordConsentRequest) -> ConsentRequest {
     }
 }
 
-fn change(change: proto::ConsentChange) -> ConsentChange {
+/// A change as it arrives.
+pub(super) fn change(change: proto::ConsentChange) -> ConsentChange {
     let mut wrong = Wrong::default();
     let status = convert::consent_status(change.status).unwrap_or_else(|| {
         wrong.refuse("status", "is required; one of GIVEN, REFUSED, WITHDRAWN, …");

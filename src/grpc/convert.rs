@@ -189,6 +189,11 @@ fn purposes(set: PurposeSet, rules: &RuleSet) -> Vec<String> {
     set.iter().map(|id| name(id, rules)).collect()
 }
 
+/// An outcome as it is sent.
+pub fn wire_outcome(outcome: action::Outcome) -> i32 {
+    number(outcome.index())
+}
+
 pub fn outcome(wire: i32) -> Option<action::Outcome> {
     use proto::Outcome as Wire;
     Some(match Wire::try_from(wire).ok()? {

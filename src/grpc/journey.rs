@@ -10,7 +10,9 @@ use super::proto::journey_service_server::JourneyService;
 use super::read::Wrong;
 use super::status::{refusal, status};
 use super::{Shared, convert, gpc, proto};
-use crate::engine::{AttributeChange, EventInput, GetCustomer, JourneyView, LimitView, Sent, SetAttributes};
+use crate::engine::{
+    AttributeChange, EventInput, ExperienceView, GetCustomer, JourneyView, LimitView, OutcomeView, Sent, SetAttributes,
+};
 
 /// JourneyService over an engine.
 #[derive(Debug)]
@@ -94,6 +96,8 @@ impl JourneyService for JourneyApi {
                 .iter()
                 .map(|(name, value)| (name.clone(), convert::wire_value(value)))
                 .collect(),
+            outcomes: view.outcomes.into_iter().map(outcome).collect(),
+            bad_experiences: view.bad_experiences.into_iter().map(experience).collect(),
         }))
     }
 }
@@ -148,5 +152,23 @@ fn limit(view: LimitView) -> proto::LimitState {
         used: view.used,
         at_most: view.at_most,
         refills_at: view.refills.map(convert::timestamp),
+    }
+}
+
+fn outcome(view: OutcomeView) -> proto::PastOutcome {
+    proto::PastOutcome {
+        action_id: view.action,
+        channel: view.channel,
+        outcome: convert::wire_outcome(view.outcome),
+        occurred_at: Some(convert::timestamp(view.at)),
+    }
+}
+
+fn experience(view: ExperienceView) -> proto::BadExperience {
+    proto::BadExperience {
+        event_type: view.event,
+        occurred_at: Some(convert::timestamp(view.at)),
+        points: view.points,
+        repaired: view.repaired,
     }
 }

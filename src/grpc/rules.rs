@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::caller::Binding;
+use super::consent::change;
 use super::proto::rule_service_server::RuleService;
 use super::read::{self, Wrong};
 use super::status::{status, wrong_field};
@@ -88,7 +89,8 @@ impl RuleService for RuleApi {
         binding.both(&question.customer_id, &question.channel)?;
         let engine = &self.shared.engine;
         let (question, mut wrong) = read::question(question);
-        let at = wrong.moment("at", request.at).unwrap_or_else(|| self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let at = wrong.moment("at", request.at).unwrap_or(now);
         wrong.or(Decide::new(question.clone(), engine.rules())).map_err(|error| status(&error))?;
         let (rules, diagnostics) = if request.files.is_empty() {
             (Some(Arc::clone(&engine.rules().set)), Vec::new())
@@ -99,8 +101,11 @@ impl RuleService for RuleApi {
         };
         let decision = match rules {
             Some(rules) => {
-                let decide = Decide::simulated(question, rules, at, engine.rules()).map_err(|error| status(&error))?;
-                let decided = engine.execute(&decide, self.shared.clock.now()).await.flatten();
+                let decide = Decide::simulated(question, rules, at, engine.rules());
+                let consents = request.consents.into_iter().map(change).collect();
+                let decide =
+                    decide.and_then(|decide| decide.supposing(consents, now)).map_err(|error| status(&error))?;
+                let decided = engine.execute(&decide, now).await.flatten();
                 Some(convert::decision(&*decided.map_err(|error| status(&error))?))
             }
             None => None,

@@ -321,7 +321,12 @@ async fn every_field_at_fault_is_named() {
         "max_actions",
     ];
     assert_eq!(faults(&refused), (fields.map(str::to_owned).to_vec(), "INVALID_REQUEST".to_owned()));
-    let simulate = proto::SimulateDecisionRequest { request: Some(all), files: Vec::new(), at: stamp(0, -5) };
+    let simulate = proto::SimulateDecisionRequest {
+        request: Some(all),
+        files: Vec::new(),
+        at: stamp(0, -5),
+        consents: Vec::new(),
+    };
     let refused = RuleServiceClient::new(server.channel.clone()).simulate_decision(simulate).await.unwrap_err();
     assert_eq!(faults(&refused).0.len(), fields.len() + 1);
     for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (253_402_300_800, 0), (-62_135_596_801, 0), (i64::MIN, 0)] {

@@ -250,6 +250,8 @@ async fn wrong_items_are_refused_one_by_one_and_the_others_applied() {
     let held =
         journeys.get_customer(proto::GetCustomerRequest { customer_id: "eva".into() }).await.unwrap().into_inner();
     assert!((held.hurt - 40.0).abs() < 1e-9, "{held:?}");
+    let hurt: Vec<_> = held.bad_experiences.iter().map(|one| (&*one.event_type, one.points, one.repaired)).collect();
+    assert_eq!(hurt, [("complaint", 40.0, false)]);
     server.stop().await;
 }
 
@@ -322,7 +324,12 @@ async fn rules_are_checked_simulated_and_reloaded_whole_or_not_at_all() {
         client.check_rules(proto::CheckRulesRequest { files: file("purposes: 3\nwat: 1".into()) }).await.unwrap();
     assert!(checked.get_ref().diagnostics.len() >= 2 && checked.get_ref().rule_set.is_empty());
     let draft = good.replace("purpose: personalisation\n    eligible", "purpose: service\n    eligible");
-    let request = proto::SimulateDecisionRequest { request: Some(decide("gül")), files: file(draft), at: None };
+    let request = proto::SimulateDecisionRequest {
+        request: Some(decide("gül")),
+        files: file(draft),
+        at: None,
+        consents: Vec::new(),
+    };
     let simulated = client.simulate_decision(request).await.unwrap().into_inner();
     assert!(simulated.decision.is_some() || !simulated.diagnostics.is_empty());
     assert_eq!(server.engine.customer_count(), 0);

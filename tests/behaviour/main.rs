@@ -71,6 +71,7 @@ mod settling;
 mod storm;
 mod supervision;
 mod support;
+mod supposing;
 mod takeover;
 mod transport;
 mod truncation;

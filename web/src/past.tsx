@@ -101,4 +101,8 @@ export function useSaid() {
 }
 
 export const tallyOf = (said: Said | undefined, id: string): Tally => said?.actions.get(id) ?? NONE;
+/** The gates of a decision that scored the action. */
+const SCORED = ["chosen", "outranked", "below_threshold", "excluded"];
+export const scored = ({ stopped }: Tally) => SCORED.reduce((sum, gate) => sum + (stopped.get(gate) ?? 0), 0);
+export const won = ({ stopped }: Tally) => stopped.get("chosen") ?? 0;
 export const inAll = ({ of, silences }: Said) => `Of ${counted(of, "decision")} in the log, ${counted(silences, "silence")}.`;

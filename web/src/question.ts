@@ -1,12 +1,16 @@
 // A question as a link, and back.
 import { create } from "@bufbuild/protobuf";
 import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { ConsentChangeSchema, ConsentStatus } from "./gen/tactful/v1/consent_pb";
 import { DecideRequestSchema, ExplainLevel, type DecideRequest } from "./gen/tactful/v1/decision_pb";
 import { fromLink, toLink } from "./values";
 import { fromInput } from "./format";
 import type { Given } from "./facts";
 
 const CONTEXT = "c.";
+const CONSENT = "s.";
+/** What may be supposed of a purpose. */
+export const SUPPOSED: Record<string, ConsentStatus> = { given: ConsentStatus.GIVEN, withdrawn: ConsentStatus.WITHDRAWN };
 
 export interface Asked {
   customer: string;
@@ -17,6 +21,8 @@ export interface Asked {
   at: string;
   /** The decision that it is compared with. */
   of: string;
+  /** Consents to suppose: `given` or `withdrawn` by purpose. */
+  consents: Record<string, string>;
 }
 
 export function questionQuery(request: DecideRequest, { at, of }: { at?: Timestamp | undefined; of?: string }): URLSearchParams {
@@ -29,6 +35,7 @@ export function questionQuery(request: DecideRequest, { at, of }: { at?: Timesta
     context: request.context,
     at: iso,
     of: of ?? "",
+    consents: {},
   });
 }
 
@@ -40,6 +47,7 @@ export function toParams(asked: Asked): URLSearchParams {
     const value = asked.context[name];
     if (value) params.set(CONTEXT + name, toLink(value));
   }
+  for (const purpose of Object.keys(asked.consents).sort()) params.set(CONSENT + purpose, asked.consents[purpose] ?? "");
   return params;
 }
 
@@ -49,8 +57,10 @@ export function fromParams(params: URLSearchParams): Asked {
     const value = name.startsWith(CONTEXT) ? fromLink(coded) : undefined;
     if (value) context[name.slice(CONTEXT.length)] = value;
   }
+  const supposed = [...params].filter(([name, word]) => name.startsWith(CONSENT) && word in SUPPOSED);
+  const consents = Object.fromEntries(supposed.map(([name, word]) => [name.slice(CONSENT.length), word]));
   const get = (name: string) => params.get(name) ?? "";
-  return { customer: get("customer"), channel: get("channel"), groups: get("groups"), most: get("most"), at: get("at"), of: get("of"), context };
+  return { customer: get("customer"), channel: get("channel"), groups: get("groups"), most: get("most"), at: get("at"), of: get("of"), context, consents };
 }
 
 export function toRequest(asked: Asked, explain: ExplainLevel): DecideRequest {
@@ -65,3 +75,4 @@ export function toRequest(asked: Asked, explain: ExplainLevel): DecideRequest {
 }
 
 export const atMoment = (asked: Asked) => fromInput(asked.at);
+export const toConsents = (asked: Asked) => Object.entries(asked.consents).map(([purpose, word]) => create(ConsentChangeSchema, { purpose, status: SUPPOSED[word] ?? ConsentStatus.UNSPECIFIED }));

@@ -10,7 +10,7 @@ export interface Entry {
   what: string;
   /** Where it leads. */
   to?: string;
-  tone?: "good" | "bad" | "wait";
+  tone?: "good" | "bad" | "wait" | undefined;
   shown?: Timestamp;
 }
 

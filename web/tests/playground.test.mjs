@@ -6,22 +6,12 @@ import { join, relative, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync, inflateRawSync } from "node:zlib";
-import { accessibility, folder, inParallel, launch, RULES, run, startServer } from "./support.mjs";
+import { accessibility, folder, inParallel, launch, random, RULES, run, startServer } from "./support.mjs";
 
 const PAGE = resolve(import.meta.dirname, "../playground/dist/index.html");
 const skip = existsSync(PAGE) ? false : "the playground is not built";
 const CUSTOMERS = 200;
 const QUESTIONS = 5;
-
-/** A generator of numbers from 0 to 1 that is the same in each run (mulberry32). */
-function random(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 async function engine() {
   const packed = /<script type="text\/plain" id="engine">([^<]+)<\/script>/.exec(readFileSync(PAGE, "utf8"))[1];

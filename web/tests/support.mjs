@@ -70,6 +70,16 @@ export function run(...args) {
   });
 }
 
+/** A generator of numbers from 0 to 1 that is the same in each run (mulberry32). */
+export function random(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
 /** Acts on the numbers below `count`, at most `most` at once. */
 export async function inParallel(count, most, act) {
   let next = 0;

@@ -19,7 +19,7 @@ use crate::domain::time::Moment;
 use crate::engine::operation::{Applied, Committed, Context, Effects, Operation, StateChange, Undone};
 use crate::engine::{ActiveRules, Customer, EngineError, FieldViolation};
 
-pub use change::{ConsentChange, ConsentRequest};
+pub use change::{ConsentChange, ConsentRequest, suppose, supposed};
 pub use gpc::{GpcObjection, suppose_objection};
 pub use known::{KnownRecords, may_repeat};
 pub use repetition::{Remembered, came_with};

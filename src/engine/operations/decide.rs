@@ -5,9 +5,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
-use super::consent::suppose_objection;
+use super::consent::{ConsentChange, suppose, suppose_objection, supposed};
 use super::resolve::{ContextFacts, Resolver, hash, hash_id, hash_value};
-use crate::domain::consent::Stage;
+use crate::domain::consent::{ConsentRecord, Stage};
 use crate::domain::customer::KnownRequest;
 use crate::domain::customer::contact::{DecisionKey, OPEN_FOR};
 use crate::domain::decide::{Explain, Explanation, Gate, Request, decide, gates};
@@ -77,6 +77,8 @@ pub struct Decide {
     /// For a simulation: the rules in force, which say what data may be read, and the moment to decide at. The rules to
     /// decide under, and their moment, are `rules`.
     simulated: Option<Arc<ActiveRules>>,
+    /// For a simulation: the consents that it supposes.
+    supposed: Vec<ConsentRecord>,
     /// Whether the answer to a repeated request is looked for in the decision log before it is made again.
     recalls: bool,
 }
@@ -128,7 +130,7 @@ impl Decide {
         let resolved = resolve(&question, &rules.set)?;
         let id = hash_id("request", &question.request_id);
         let request = id.map(|id| RequestHashes { id, body: body(&question) });
-        Ok(Self { question, request, resolved, rules, simulated: None, recalls: false })
+        Ok(Self { question, request, resolved, rules, simulated: None, supposed: Vec::new(), recalls: false })
     }
 
     /// The same, with whether the answer to a repeated request is looked for in the decision log.
@@ -179,6 +181,17 @@ impl Decide {
         Ok(Self { simulated: Some(in_force), ..decide })
     }
 
+    /// The same, as if these consents had been recorded just before. They widen nothing that may be read: what the rules in
+    /// force may not read now stays unknown.
+    ///
+    /// # Errors
+    /// When one of them could not be recorded.
+    pub fn supposing(self, consents: Vec<ConsentChange>, now: Moment) -> Result<Self, EngineError> {
+        let newest = self.rules.since.max(now);
+        let supposed = supposed(&self.question.customer, consents, &self.rules.set, newest)?;
+        Ok(Self { supposed, ..self })
+    }
+
     /// Decides on a copy of the customer: nothing is reserved, counted or recorded.
     fn rehearse(&self, customer: &Customer, context: &Context<'_>) -> Arc<DecisionRecord> {
         let (mut customer, epoch) = (customer.clone(), customer.epoch());
@@ -188,6 +201,7 @@ impl Decide {
             customer.settle(&context);
             narrow(&mut customer, &context, &self.rules.set);
             (context.rules, context.now) = (&self.rules.set, self.rules.since);
+            suppose(&mut customer.standing, &self.supposed, context.rules);
         } else if self.question.signals_objection {
             suppose_objection(&mut customer.standing, context.rules, context.now);
         }

@@ -1,10 +1,13 @@
 //! The data held about one customer, as the customer's channels may see it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::resolve::check_customer;
+use crate::domain::action::Outcome;
 use crate::domain::consent::Stage;
 use crate::domain::decide::contact::usage;
+use crate::domain::id::PurposeSet;
 use crate::domain::model::LimitRule;
 use crate::domain::rule_set::RuleSet;
 use crate::domain::time::Moment;
@@ -26,7 +29,40 @@ pub struct CustomerView {
     pub limits: Vec<LimitView>,
     /// The attributes that at least one purpose may disclose now.
     pub attributes: Vec<(String, Value)>,
+    /// Outcomes that at least one purpose may disclose now, the newest first.
+    pub outcomes: Vec<OutcomeView>,
+    /// Events with hurt that at least one purpose may disclose now, the newest first.
+    pub bad_experiences: Vec<ExperienceView>,
 }
+
+/// What became of a step.
+#[derive(Debug, Clone)]
+pub struct OutcomeView {
+    /// The action's id.
+    pub action: String,
+    /// The channel's id; empty if it is not known.
+    pub channel: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When it happened.
+    pub at: Moment,
+}
+
+/// An event that hurts.
+#[derive(Debug, Clone)]
+pub struct ExperienceView {
+    /// The event's type.
+    pub event: String,
+    /// When it happened.
+    pub at: Moment,
+    /// The points of hurt that it began with.
+    pub points: f64,
+    /// Whether a later event has repaired it.
+    pub repaired: bool,
+}
+
+/// The most outcomes, and the most bad experiences, of a view.
+const MOST: usize = 200;
 
 /// Where the customer is in one journey.
 #[derive(Debug, Clone)]
@@ -146,9 +182,8 @@ impl Operation for ShowDecision {
 fn look(scene: &Scene<'_>) -> CustomerView {
     let rules = scene.rules;
     let state = scene.subject.state;
-    let may_disclose = |purposes: crate::domain::id::PurposeSet| {
-        purposes.iter().any(|purpose| scene.verdict(purpose, Stage::Disclosure).allows())
-    };
+    let may_disclose =
+        |purposes: PurposeSet| purposes.iter().any(|purpose| scene.verdict(purpose, Stage::Disclosure).allows());
     let journeys =
         state.relation().journeys.iter().filter(|journey| scene.verdict(journey.purpose, Stage::Disclosure).allows());
     let attributes = state.attributes().iter().filter(|(id, held)| {
@@ -170,7 +205,40 @@ fn look(scene: &Scene<'_>) -> CustomerView {
         attributes: attributes
             .filter_map(|(id, held)| Some((rules.vocabulary.name(id).to_owned(), held.value().to_value()?)))
             .collect(),
+        outcomes: outcomes(scene, &may_disclose),
+        bad_experiences: bad_experiences(scene, &may_disclose),
     }
+}
+
+fn outcomes(scene: &Scene<'_>, may_disclose: &impl Fn(PurposeSet) -> bool) -> Vec<OutcomeView> {
+    let name = |channel| scene.rules.vocabulary.name(channel).to_owned();
+    let entries = scene.subject.state.relation().outcomes.iter().rev();
+    let mut outcomes: Vec<_> = entries
+        .filter(|entry| may_disclose(entry.readable))
+        .map(|entry| OutcomeView {
+            action: scene.rules.vocabulary.name(entry.action).to_owned(),
+            channel: entry.channel.map(name).unwrap_or_default(),
+            outcome: entry.outcome,
+            at: entry.at,
+        })
+        .collect();
+    outcomes.sort_by_key(|outcome| Reverse(outcome.at));
+    outcomes.truncate(MOST);
+    outcomes
+}
+
+fn bad_experiences(scene: &Scene<'_>, may_disclose: &impl Fn(PurposeSet) -> bool) -> Vec<ExperienceView> {
+    let events = scene.subject.state.events().newest_first().filter(|event| may_disclose(event.purposes));
+    let hurtful = events.filter_map(|event| {
+        let points = scene.rules.declared.events.get(event.kind)?.hurt;
+        (points > 0.0).then(|| ExperienceView {
+            event: scene.rules.vocabulary.name(event.kind).to_owned(),
+            at: event.at,
+            points,
+            repaired: scene.repaired(&event),
+        })
+    });
+    hurtful.take(MOST).collect()
 }
 
 fn limits(scene: &Scene<'_>) -> Vec<LimitView> {

@@ -21,5 +21,5 @@ pub use erase::{CustomerExport, ErasedCustomer, SignedHead};
 pub use events::{EventInput, RecordEvent};
 pub(super) use item::bounded;
 pub use item::{ItemCode, ItemResult, Sent};
-pub use look::{CustomerView, GetCustomer, JourneyView, LimitView, ShowDecision};
+pub use look::{CustomerView, ExperienceView, GetCustomer, JourneyView, LimitView, OutcomeView, ShowDecision};
 pub use outcomes::{OutcomeInput, RecordOutcome};

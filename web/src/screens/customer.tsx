@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import { consents, journeys } from "../api";
 import { Ahead } from "../ahead";
 import { useCall, type Called } from "../call";
-import { counted, milliseconds, points, said, status, value } from "../format";
+import { counted, milliseconds, outcome, points, said, status, value } from "../format";
+import { Outcome } from "../gen/tactful/v1/common_pb";
 import type { GetDecisionResponse } from "../gen/tactful/v1/decision_pb";
 import type { GetCustomerResponse } from "../gen/tactful/v1/journey_pb";
 import type { GetConsentResponse } from "../gen/tactful/v1/consent_pb";
@@ -170,6 +171,9 @@ function Limits({ known }: { known: GetCustomerResponse }) {
   );
 }
 
+const GOOD = new Set([Outcome.CLICKED, Outcome.ACCEPTED, Outcome.ALREADY_DONE]);
+const BAD = new Set([Outcome.REJECTED, Outcome.COMPLAINED]);
+
 function entries(customer: GetCustomerResponse, records: string[], past: GetDecisionResponse[]): Entry[] {
   const found: Entry[] = [];
   for (const { decision, request, decidedAt } of past) {
@@ -188,6 +192,16 @@ function entries(customer: GetCustomerResponse, records: string[], past: GetDeci
     if (!record) continue;
     const what = `${record.purpose || "every purpose"}: ${record.status}`;
     found.push({ at: record.at.getTime(), lane: "consents", what, tone: record.status === "given" ? "good" : "bad" });
+  }
+  for (const one of customer.outcomes) {
+    if (!one.occurredAt) continue;
+    const what = `${one.actionId}: ${outcome(one.outcome)}${one.channel ? ` (${one.channel})` : ""}`;
+    found.push({ at: milliseconds(one.occurredAt), lane: "outcomes", what, tone: GOOD.has(one.outcome) ? "good" : BAD.has(one.outcome) ? "bad" : undefined });
+  }
+  for (const one of customer.badExperiences) {
+    if (!one.occurredAt) continue;
+    const what = `${one.eventType}: ${points(one.points)} points of hurt${one.repaired ? ", repaired since" : ""}`;
+    found.push({ at: milliseconds(one.occurredAt), lane: "bad experiences", what, tone: one.repaired ? undefined : "bad" });
   }
   for (const limit of customer.limits) {
     if (limit.refillsAt && limit.used >= limit.atMost) {

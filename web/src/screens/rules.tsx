@@ -6,7 +6,7 @@ import { Drafts, type Draft } from "../drafts";
 import { gateName } from "../decision";
 import { count, counted, percent } from "../format";
 import { ReloadOutcome, Severity, type DeclaredFact, type GetRuleSetResponse } from "../gen/tactful/v1/rules_pb";
-import { inAll, tallyOf, useSaid, type Said } from "../past";
+import { inAll, scored, tallyOf, useSaid, won, type Said } from "../past";
 import { amend, useRoute } from "../route";
 import { useSession } from "../session";
 import { At, Badge, Busy, Diagnostics, Empty, Facts, Refused } from "../ui";
@@ -79,14 +79,24 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
   const [selected, setSelected] = useState(0);
   const said = useSaid();
   const times = (id: string) => tallyOf(said.value, id).said;
+  const isOne: Record<string, (id: string) => boolean> = {
+    never: (id) => times(id) === 0,
+    "always won": (id) => won(tallyOf(said.value, id)) > 0 && won(tallyOf(said.value, id)) === scored(tallyOf(said.value, id)),
+    "never won": (id) => scored(tallyOf(said.value, id)) > 0 && won(tallyOf(said.value, id)) === 0,
+  };
   const shown = useMemo(() => {
-    const found = rules.actionIds.filter((id) => id.toLowerCase().includes(text.toLowerCase()) && (only !== "never" || times(id) === 0));
+    const found = rules.actionIds.filter((id) => id.toLowerCase().includes(text.toLowerCase()) && (!isOne[only] || isOne[only](id)));
     return said.value ? found.sort((a, b) => times(b) - times(a)) : found;
   }, [rules, text, only, said.value]);
-  const never = said.value ? rules.actionIds.filter((id) => times(id) === 0).length : 0;
+  const howMany = (only: string) => (said.value ? rules.actionIds.filter((id) => isOne[only]?.(id)).length : 0);
   const most = Math.max(1, ...[...(said.value?.actions.values() ?? [])].map((tally) => tally.said));
   const index = Math.min(selected, shown.length - 1);
   const chosen = shown[index];
+  const chip = (name: string, label = name) => (
+    <button type="button" class="chip" aria-pressed={only === name} onClick={() => amend({ only: only === name ? "" : name })}>
+      {label} <span>{count(howMany(name))}</span>
+    </button>
+  );
   return (
     <section>
       <h2>
@@ -96,12 +106,15 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
       {said.value ? <p>{inAll(said.value)}</p> : null}
       <div class="inline">
         <input class="filter" type="search" aria-label="Find an action" placeholder="Find an action" value={text} onInput={(event) => amend({ find: event.currentTarget.value })} />
-        {said.value?.of ? (
-          <button type="button" class="chip" aria-pressed={only === "never"} onClick={() => amend({ only: only ? "" : "never" })}>
-            never said <span>{count(never)}</span>
-          </button>
+        {said.value?.of ? chip("never", "never said") : null}
+        {said.value?.sampled ? (
+          <>
+            {chip("never won")}
+            {chip("always won")}
+          </>
         ) : null}
       </div>
+      {said.value?.sampled ? <p class="quiet">Won and lost are counted in {counted(said.value.sampled, "sampled decision")}, where the action had a score.</p> : null}
       {shown.length ? (
         <Windowed items={shown} row={34} label="Actions" selected={index} onSelect={setSelected}>
           {(id) => (
@@ -129,7 +142,8 @@ function Actions({ rules }: { rules: GetRuleSetResponse }) {
 }
 
 function TallyView({ id, said }: { id: string; said: Said }) {
-  const { stopped, ...tally } = tallyOf(said, id);
+  const tally = tallyOf(said, id);
+  const { stopped } = tally;
   const gates = [...stopped].sort((a, b) => b[1] - a[1]).map(([gate, times]) => `${gateName(gate)} ${count(times)}`);
   const share = (times: number) => (times ? `${count(times)} (${percent(times, tally.said)})` : "none");
   return (
@@ -142,6 +156,7 @@ function TallyView({ id, said }: { id: string; said: Said }) {
           ["Accepted", share(tally.accepted)],
           ["Rejected", share(tally.rejected)],
           ["Complaints", share(tally.complained)],
+          ["Won, where it had a score", scored(tally) ? `${count(won(tally))} of ${count(scored(tally))} (${percent(won(tally), scored(tally))})` : "it had none in the sample"],
           [`Stopped at, in ${counted(said.sampled, "sampled decision")}`, gates.join(", ") || "none"],
         ]}
       />

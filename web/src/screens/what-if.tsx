@@ -1,16 +1,16 @@
 // Decides again, without effect: another context, another time, draft rules. What was stands beside it.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { decisions, rules as ruleCalls } from "../api";
+import { consents, decisions, rules as ruleCalls } from "../api";
 import { useCall } from "../call";
 import { DecisionView, sentence } from "../decision";
 import { Drafts, type Draft } from "../drafts";
 import { FactFields } from "../facts";
 import { ExplainLevel } from "../gen/tactful/v1/decision_pb";
-import { atMoment, fromParams, toParams, toRequest, type Asked } from "../question";
+import { atMoment, fromParams, SUPPOSED, toConsents, toParams, toRequest, type Asked } from "../question";
 import { go, link, useRoute } from "../route";
 import { useSession } from "../session";
-import { At, Busy, Diagnostics, Input, Refused } from "../ui";
-import { moment } from "../format";
+import { At, Busy, CountsFrom, Diagnostics, Input, Refused } from "../ui";
+import { counted, milliseconds, moment } from "../format";
 
 const CHECK_AFTER = 300;
 
@@ -21,14 +21,16 @@ export function WhatIf() {
   const [drafts, setDrafts] = useState<Draft[]>([]);
   const settled = useSettled(drafts, CHECK_AFTER);
   const change = (changes: Partial<Asked>) => go(link("what-if", "", toParams({ ...asked, ...changes })), true);
+  const at = atMoment(asked);
+  const from = at && milliseconds(at);
   const ready = asked.customer !== "" && asked.channel !== "";
   const question = ready ? toParams({ ...asked, of: "" }).toString() : "";
   const now = useCall(question && `now ${question}`, (signal) =>
-    ruleCalls.simulateDecision({ request: toRequest(asked, ExplainLevel.FULL), at: atMoment(asked) }, { signal }),
+    ruleCalls.simulateDecision({ request: toRequest(asked, ExplainLevel.FULL), at, consents: toConsents(asked) }, { signal }),
   );
   const edited = settled.length ? fingerprint(settled) : "";
   const drafted = useCall(question && edited && `draft ${question} ${edited}`, (signal) =>
-    ruleCalls.simulateDecision({ request: toRequest(asked, ExplainLevel.FULL), at: atMoment(asked), files: settled }, { signal }),
+    ruleCalls.simulateDecision({ request: toRequest(asked, ExplainLevel.FULL), at, consents: toConsents(asked), files: settled }, { signal }),
   );
   const checked = useCall(edited && `check ${edited}`, (signal) => ruleCalls.checkRules({ files: settled }, { signal }));
   const was = useCall(asked.of && may("read") ? `was ${asked.of}` : "", (signal) => decisions.getDecision({ decisionId: asked.of }, { signal }));
@@ -44,6 +46,7 @@ export function WhatIf() {
         <Input label="Groups" value={asked.groups} onChange={(groups) => change({ groups })} hint="all, if empty" />
         <Input label="Steps at most" type="number" value={asked.most} onChange={(most) => change({ most })} />
       </form>
+      <Suppose asked={asked} onChange={(consents) => change({ consents })} />
       <Drafts drafts={drafts} onChange={setDrafts} found={checked.value?.diagnostics ?? []} />
       {checked.failed ? <Refused failed={checked.failed} /> : null}
       {checked.value && drafts.length ? <Diagnostics found={checked.value.diagnostics} /> : null}
@@ -66,7 +69,9 @@ export function WhatIf() {
             {now.value?.decision ? (
               <>
                 <h2>{sentence(now.value.decision, asked.customer, asked.channel)}</h2>
-                <DecisionView decision={now.value.decision} compact />
+                <CountsFrom.Provider value={from}>
+                  <DecisionView decision={now.value.decision} compact />
+                </CountsFrom.Provider>
               </>
             ) : now.busy ? (
               <Busy />
@@ -80,7 +85,9 @@ export function WhatIf() {
             {drafted.value?.decision ? (
               <>
                 <h2>{sentence(drafted.value.decision, asked.customer, asked.channel)}</h2>
-                <DecisionView decision={drafted.value.decision} compact />
+                <CountsFrom.Provider value={from}>
+                  <DecisionView decision={drafted.value.decision} compact />
+                </CountsFrom.Provider>
               </>
             ) : drafted.value ? (
               <p class="notice">The draft has errors; fix them first.</p>
@@ -91,6 +98,32 @@ export function WhatIf() {
         ) : null}
       </div>
     </>
+  );
+}
+
+/** Consents as they are, or as if they were given or withdrawn. */
+function Suppose({ asked, onChange }: { asked: Asked; onChange: (consents: Asked["consents"]) => void }) {
+  const { rules, may } = useSession();
+  const standing = useCall(may("read") && asked.customer ? `standing ${asked.customer}` : "", (signal) => consents.getConsent({ customerId: asked.customer }, { signal }));
+  const isUsable = (purpose: string) => standing.value?.standings.find((one) => one.purpose === purpose)?.usable;
+  const supposed = Object.keys(asked.consents).length;
+  const choose = (purpose: string, word: string) => {
+    const { [purpose]: _, ...others } = asked.consents;
+    onChange(word in SUPPOSED ? { ...others, [purpose]: word } : others);
+  };
+  if (!rules?.purposes.length) return null;
+  return (
+    <details open={supposed > 0}>
+      <summary>Consents{supposed ? ` (${counted(supposed, "supposition")})` : " as they are"}</summary>
+      <form class="question" onSubmit={(event) => event.preventDefault()} aria-label="Consents to suppose">
+        {rules.purposes.map((purpose) => {
+          const usable = isUsable(purpose);
+          const now = usable === undefined ? "as it is" : usable ? "as it is: may be used" : "as it is: may not be used";
+          return <Input key={purpose} label={purpose} value={asked.consents[purpose] ?? now} onChange={(word) => choose(purpose, word)} options={[now, ...Object.keys(SUPPOSED)]} required />;
+        })}
+      </form>
+      <p class="quiet">As if the customer had just said so. A supposed yes lets no data be read that may not be read now.</p>
+    </details>
   );
 }
 

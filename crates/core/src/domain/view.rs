@@ -267,7 +267,7 @@ impl<'a> Scene<'a> {
 
     /// Whether an experience is repaired: when it was recorded, or since, or because newer rules let a stored event
     /// repair it.
-    fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
+    pub fn repaired(&self, hurt: &StoredEvent<'_>) -> bool {
         hurt.repaired
             || self.readable_events().take_while(|event| event.at > hurt.at).any(|event| {
                 self.rules.declared.events.get(event.kind).is_some_and(|kind| kind.repairs.contains(&hurt.kind))

@@ -1,10 +1,10 @@
 //! Consent changes as they arrive: what makes a request invalid, which changes are refused, and the records of the
-//! others.
+//! others. A simulation may suppose some: they are refused in the same way, and recorded nowhere.
 
 use super::super::item::{ItemCode, code_of};
 use super::super::resolve::{Resolver, unknown};
 use crate::domain::consent::record::ConsentSource;
-use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash};
+use crate::domain::consent::{ConsentRecord, ConsentStatus, NoticeHash, Standing};
 use crate::domain::id::PurposeId;
 use crate::domain::purpose::{Basis, Purpose};
 use crate::domain::rule_set::RuleSet;
@@ -250,4 +250,43 @@ fn unknown_purpose(name: &str, rules: &RuleSet) -> Refusal {
 /// Whether an accepted change makes an erased customer known again: a live yes in person, or the status `returned`.
 pub fn returns(request: &ConsentRequest, change: &ConsentChange) -> bool {
     !request.deferred && matches!(change.status, ConsentStatus::Given | ConsentStatus::Returned)
+}
+
+/// The records that a customer's changes would make at a moment, each newer than all that are known.
+///
+/// # Errors
+/// When a change could not be recorded, or a purpose has two.
+pub fn supposed(
+    customer: &str,
+    changes: Vec<ConsentChange>,
+    rules: &RuleSet,
+    at: Moment,
+) -> Result<Vec<ConsentRecord>, EngineError> {
+    let source = ConsentSource { evidence: "supposed".into(), ..ConsentSource::default() };
+    let request = ConsentRequest { customer: customer.into(), changes, source, ..ConsentRequest::default() };
+    let mut resolver = Resolver::new(rules);
+    resolver.few("consents", request.changes.len());
+    for (index, change) in request.changes.iter().enumerate() {
+        let field = format!("consents[{index}]");
+        for fault in faults(change, rules, at) {
+            resolver.refuse(format!("{field}.{}", fault.field), fault.description);
+        }
+        if let Some(Refusal { reason, .. }) = refusal(&request, change, rules) {
+            resolver.refuse(field, format!("cannot be recorded: {reason}"));
+        } else if request.changes.iter().take(index).any(|before| before.purpose == change.purpose) {
+            resolver.refuse(field, "concerns the same purpose as another; give one change for each purpose");
+        }
+    }
+    EngineError::refuse(resolver.violations)?;
+    let terms = |change: &ConsentChange| rules.vocabulary.find(&change.purpose).and_then(|id| rules.purpose(id));
+    let shown = |change| terms(change).map_or((1, None), |terms| (terms.version, Some(terms.basis)));
+    let made = |change| record((&request, ""), change, (String::new(), shown(change)), (at, u64::MAX));
+    Ok(request.changes.iter().map(made).collect())
+}
+
+/// Applies supposed records to a copy of a customer.
+pub fn suppose(standing: &mut Standing, records: &[ConsentRecord], rules: &RuleSet) {
+    for record in records {
+        standing.apply(rules.vocabulary.find(&record.purpose), record, 0);
+    }
 }
