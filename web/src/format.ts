@@ -31,10 +31,15 @@ const UNITS: [number, string][] = [
   [1, "second"],
 ];
 
-/** A length of time by its largest unit. */
+/** A length of time by its largest unit: 59 minutes and 40 seconds are an hour. */
 export function span(seconds: number): string {
-  const [size, unit] = UNITS.find(([size]) => Math.abs(seconds) >= size) ?? [1, "second"];
-  const amount = Math.round(Math.abs(seconds) / size);
+  const length = Math.abs(seconds);
+  const reaches = ([size]: [number, string], index: number) => {
+    const smaller = UNITS[index + 1]?.[0] ?? 1;
+    return Math.round(length / smaller) * smaller >= size;
+  };
+  const [size, unit] = UNITS.find(reaches) ?? [1, "second"];
+  const amount = Math.round(length / size);
   return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
 }
 
