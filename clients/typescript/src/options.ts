@@ -14,6 +14,19 @@ export interface ConnectOptions extends TactfulOptions {
   readonly key?: string | Uint8Array | undefined;
 }
 
+/**
+ * The address of a server.
+ *
+ * @throws TypeError if it is not one
+ */
+export function baseUrl(url: string | URL): string {
+  const known = URL.canParse(url) ? new URL(url) : undefined;
+  if (known?.protocol !== "http:" && known?.protocol !== "https:") {
+    throw new TypeError(`\`${url}\` is not an address such as https://tactful.example:50051`);
+  }
+  return known.href;
+}
+
 /** Sends the token with each call. */
 export function authorization(token: ConnectOptions["token"]): Interceptor[] {
   if (token === undefined) return [];

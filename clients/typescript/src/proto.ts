@@ -1,4 +1,5 @@
 // The messages and services of the protocol, and the details of its errors, as generated.
+export { toJson } from "@bufbuild/protobuf";
 export * from "./gen/google/rpc/error_details_pb.js";
 export * from "./gen/tactful/v1/admin_pb.js";
 export * from "./gen/tactful/v1/caller_pb.js";

@@ -47,10 +47,14 @@ test("a wrong caller is an error, a certificate that is not trusted gives silenc
   await assert.rejects(unknown.decide(question), isError(Code.Unauthenticated, "TOKEN_MISSING"));
   unknown.close();
   const distrustful = connect(server.url, { token });
-  const decision = await distrustful.decide(question, { timeoutMs: 5_000 });
+  const decision = await distrustful.decide(question, { timeoutMs: 2_000 });
   assert.equal(decision.silence?.reason, SilenceReason.UNAVAILABLE);
   assert.match(decision.silence.detail, /certificate/);
   distrustful.close();
+});
+
+test("an address has a scheme", () => {
+  for (const url of ["127.0.0.1:50051", "localhost:50051", ""]) assert.throws(() => connect(url), /is not an address such as/);
 });
 
 test("facts of every type", async () => {

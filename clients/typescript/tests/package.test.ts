@@ -27,6 +27,7 @@ test("the README runs with the package installed into an empty folder", async (t
   await run(join(work, "node_modules/.bin/tsc"), "-p", work);
   assert.equal(await run(process.execPath, join(work, "story.js")), [
     "speed-test: Measure your line now: half a minute, and nothing is kept.",
+    "true",
     "may be used: true",
     "UNKNOWN_CHANNEL InvalidArgument channel",
     "[ 'speed-test' ]",
