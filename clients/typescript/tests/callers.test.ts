@@ -53,6 +53,12 @@ test("a wrong caller is an error, a certificate that is not trusted gives silenc
   distrustful.close();
 });
 
+test("headers are sent", async () => {
+  const tactful = connect(server.url, { ca });
+  assert.equal((await tactful.ready({ headers: { authorization: `Bearer ${token}` } })).name, "shop");
+  tactful.close();
+});
+
 test("an address has a scheme", () => {
   for (const url of ["127.0.0.1:50051", "localhost:50051", ""]) assert.throws(() => connect(url), /is not an address such as/);
 });

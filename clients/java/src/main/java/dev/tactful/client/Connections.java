@@ -29,7 +29,7 @@ final class Connections implements AutoCloseable {
   private final Channel withdrawals;
   private final AtomicLong reconnected = new AtomicLong(System.nanoTime());
 
-  private Connections(List<ManagedChannel> own, Channel calls, Channel withdrawals) {
+  Connections(List<ManagedChannel> own, Channel calls, Channel withdrawals) {
     this.own = own;
     this.calls = calls;
     this.withdrawals = withdrawals;
@@ -61,9 +61,10 @@ final class Connections implements AutoCloseable {
   /**
    * Connects again now, if the last time is a second ago: gRPC by itself waits for up to two minutes after failed attempts, and
    * every decision would be silence until then.
+   *
+   * @param now by the clock of {@link System#nanoTime}
    */
-  void reconnect() {
-    long now = System.nanoTime();
+  void reconnect(long now) {
     long last = reconnected.get();
     if (now - last > RECONNECT_NANOS && reconnected.compareAndSet(last, now)) {
       own.forEach(ManagedChannel::resetConnectBackoff);

@@ -357,7 +357,7 @@ public final class TactfulClient implements AutoCloseable {
           try {
             return read.apply(ClientCalls.blockingUnaryCall(channel, method, options, request));
           } catch (StatusRuntimeException e) {
-            if (e.getStatus().getCode() == Status.Code.UNAVAILABLE) connections.reconnect();
+            if (e.getStatus().getCode() == Status.Code.UNAVAILABLE) connections.reconnect(System.nanoTime());
             throw e;
           }
         });
