@@ -328,7 +328,7 @@ impl<'b> Found<'b> {
     }
 }
 
-/// The whole entries in bytes that lie at an offset. What is no entry is skipped, and counted as one damaged place.
+/// The whole entries in bytes that lie at an offset. What is not an entry is skipped, and counted as one damaged place.
 pub fn read_all<'b>(bytes: &'b [u8], offset: u64, mut visit: impl FnMut(Found<'b>)) -> Damage {
     let (mut rest, mut at, mut damage) = (bytes, offset, Damage::default());
     let mut whole = true;

@@ -19,7 +19,7 @@ const TARGET: Duration = Duration::from_millis(5);
 const WINDOW: Duration = Duration::from_millis(10);
 /// The limit at the start, and within which bounds it adapts.
 const FIRST: u64 = 256;
-/// After how many windows in which calls wait too long the limit falls: a burst is no overload.
+/// After how many windows in which calls wait too long the limit falls: a burst is not an overload.
 const PATIENCE: u64 = 40;
 const LEAST: u64 = 32;
 /// How many calls may wait whatever their class: so few are no overload, even if something else keeps the machine busy.

@@ -79,7 +79,7 @@ pub struct CallCounts {
     pub method: String,
     /// How many calls had each status, by the number of its code.
     pub codes: [u64; CODES],
-    /// How many took at most so many seconds, and longer than the bucket before.
+    /// How many took at most this many seconds, and longer than the bucket before.
     pub buckets: Vec<(f64, u64)>,
     /// How many seconds all took together.
     pub seconds: f64,

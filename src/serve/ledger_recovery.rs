@@ -21,7 +21,7 @@ pub async fn recover_ledger(engine: Arc<Engine>, ledger: Option<Arc<ReopeningLed
     let mut pause = PAUSE;
     loop {
         tokio::time::sleep(pause).await;
-        // A full disk or a lack of descriptors is no failure, but may leave restrictions in memory.
+        // A full disk or a lack of descriptors is not a failure, but may leave restrictions in memory.
         if engine.trusted() && !engine.has_unrecorded() {
             pause = PAUSE;
             continue;

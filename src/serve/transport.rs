@@ -96,7 +96,7 @@ pub trait Connect: Clone + Send + 'static {
     /// Answers the calls of one connection.
     type Calls: Service;
 
-    /// The maker for one of so many threads; it has limits of its own.
+    /// The maker for one of several threads; it has limits of its own.
     #[must_use]
     fn for_thread(&self, threads: usize) -> Self;
 

@@ -54,6 +54,10 @@ impl Tally {
         self.differences.lock().unwrap().values().map(|(count, _)| count).sum()
     }
 
+    pub fn count_of(&self, kind: &str) -> u64 {
+        self.differences.lock().unwrap().get(kind).map_or(0, |(count, _)| *count)
+    }
+
     /// Each kind of difference with its smallest example.
     pub fn show(&self) -> String {
         let differences = self.differences.lock().unwrap();

@@ -40,7 +40,7 @@ pub(super) struct Remark {
 pub(super) enum What {
     /// The server cannot take it as it is.
     Rejected(String),
-    /// The server may not store it, or so many parts of it: the word for why.
+    /// The server may not store it, or this many parts of it: the word for why.
     NotStored(&'static str, u64),
 }
 

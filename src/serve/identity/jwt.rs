@@ -66,7 +66,7 @@ impl JwtKeys {
     /// Reads a JSON Web Key Set.
     ///
     /// # Errors
-    /// When it is no such set, or has no key that may sign.
+    /// When it is not such a set, or has no key that may sign.
     pub fn parse(bytes: &[u8], issuer: &str, audience: &str) -> Result<Self, String> {
         let set: JwkSet =
             serde_json::from_slice(bytes).map_err(|error| format!("it is not a JSON Web Key Set: {error}"))?;

@@ -19,7 +19,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A limit of so many calls a second, and so many at once.
+    /// A limit of calls a second, and of calls at once.
     #[must_use]
     pub fn new(rate: NonZeroU32, burst: NonZeroU32) -> Self {
         let each = 1_000_000_000 / u64::from(rate.get());

@@ -1,4 +1,4 @@
-//! Which pages may call: the origins that the operator lists. What has no origin is no page.
+//! Which pages may call: the origins that the operator lists. A request without an origin is not from a page.
 
 use std::net::IpAddr;
 
@@ -34,7 +34,7 @@ pub fn is_preflight(headers: &HeaderMap) -> bool {
 }
 
 impl Origins {
-    /// The origin of a page that may call; `None` for what is no page, and for the server's own pages. `knows_callers`:
+    /// The origin of a page that may call; `None` for what is not a page, and for the server's own pages. `knows_callers`:
     /// whether calls need a token.
     ///
     /// # Errors

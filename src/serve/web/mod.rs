@@ -94,7 +94,7 @@ pub fn about() -> Response<Body> {
     text(StatusCode::OK, ABOUT)
 }
 
-/// The answer to what is no call.
+/// The answer to what is not a call.
 pub fn not_a_call(status: StatusCode) -> Response<Body> {
     let text_of = match status {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {

@@ -147,7 +147,7 @@ impl Queue {
         }
     }
 
-    /// Adds a check of a copy. What this node has under way itself is no reason to refuse it; with `waits`, it ends when
+    /// Adds a check of a copy. What this node has under way itself is not a reason to refuse it; with `waits`, it ends when
     /// that ends.
     pub fn check(&mut self, id: &str, version: Version, (waits, due): (bool, Instant), reply: Reply) {
         let line = self.lines.get_mut(id);

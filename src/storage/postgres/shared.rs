@@ -206,7 +206,8 @@ impl Shared {
         }
     }
 
-    /// Looks at the database: whether it is no older copy of what this node has seen, how far its ledger is, what time it is.
+    /// Looks at the database: whether it is not an older copy of what this node has seen, how far its ledger is, and what
+    /// time it is.
     ///
     /// # Errors
     /// When it does not answer, or must not be used.

@@ -69,7 +69,7 @@ struct Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Row {
     version: Version,
-    /// Earlier versions that somebody may still ask for.
+    /// Earlier versions that a caller may still ask for.
     recent: Vec<Version>,
     person: Person,
     /// What the last frame of the person says.

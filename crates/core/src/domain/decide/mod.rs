@@ -69,7 +69,7 @@ pub fn gates(rules: &RuleSet, subject: Subject<'_>, request: &Request<'_>, now: 
     outcome.judgements.iter().map(|judgement| (judgement.action.id, judgement.gate)).collect()
 }
 
-/// A decision whose `retry_after` is before a moment; until then, so many grants and stages may end.
+/// A decision whose `retry_after` is before a moment; until then, that many grants and stages may end.
 fn decide_before(
     rules: &RuleSet,
     subject: Subject<'_>,
