@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { Code, connect, durationFromMs, SilenceReason, TactfulError, type Attributes } from "@tactful/client";
 import { toJson } from "@bufbuild/protobuf";
 import { GetCallerResponseSchema, JourneyService } from "@tactful/client/proto";
-import { folder, run, startServer } from "./support.js";
+import { folder, PATIENCE, run, startServer } from "./support.js";
 
 const question = { customerId: "anna", channel: "web", context: { topic: "speed" } };
 const work = folder({ after });
@@ -19,10 +19,10 @@ const token = /tct_\S+/.exec(made)?.[0] ?? "";
 const server = await startServer({ after }, "--tls-cert", cert, "--tls-key", key, "--tokens", tokens);
 
 test("a token and TLS", async () => {
-  const tactful = connect(server.url, { ca, token });
+  const tactful = connect(server.url, { ...PATIENCE, ca, token });
   const caller = await tactful.ready();
   assert.equal(caller.name, "shop");
-  const decision = await tactful.decide(question, { timeoutMs: 5_000 });
+  const decision = await tactful.decide(question);
   assert.equal(decision.local, false);
   await tactful.giveConsent({ customerId: "anna", purpose: "personalisation", evidence: "form-1" });
   const [standing] = await tactful.withdrawConsent({ customerId: "anna", purposes: ["personalisation"] });
@@ -32,7 +32,7 @@ test("a token and TLS", async () => {
 
 test("a token that changes is asked for with each call", async () => {
   const tokens = ["tct_wrong", token];
-  const tactful = connect(server.url, { ca: Buffer.from(ca), token: async () => tokens.shift() ?? token });
+  const tactful = connect(server.url, { ...PATIENCE, ca: Buffer.from(ca), token: async () => tokens.shift() ?? token });
   await assert.rejects(tactful.ready(), isError(Code.Unauthenticated, "TOKEN_INVALID"));
   assert.deepEqual(toJson(GetCallerResponseSchema, await tactful.ready()), {
     known: true,
@@ -43,7 +43,7 @@ test("a token that changes is asked for with each call", async () => {
 });
 
 test("a wrong caller is an error, a certificate that is not trusted gives silence", async () => {
-  const unknown = connect(server.url, { ca });
+  const unknown = connect(server.url, { ...PATIENCE, ca });
   await assert.rejects(unknown.decide(question), isError(Code.Unauthenticated, "TOKEN_MISSING"));
   unknown.close();
   const distrustful = connect(server.url, { token });
@@ -54,7 +54,7 @@ test("a wrong caller is an error, a certificate that is not trusted gives silenc
 });
 
 test("headers are sent", async () => {
-  const tactful = connect(server.url, { ca });
+  const tactful = connect(server.url, { ...PATIENCE, ca });
   assert.equal((await tactful.ready({ headers: { authorization: `Bearer ${token}` } })).name, "shop");
   tactful.close();
 });
@@ -64,7 +64,7 @@ test("an address has a scheme", () => {
 });
 
 test("facts of every type", async () => {
-  const tactful = connect(server.url, { ca, token });
+  const tactful = connect(server.url, { ...PATIENCE, ca, token });
   await tactful.giveConsent({ customerId: "tess", purpose: "personalisation", evidence: "form-2" });
   const known = async () => (await tactful.client(JourneyService).getCustomer({ customerId: "tess" })).attributes;
   await tactful.setAttributes("tess", { "customer.contract": "dsl", "customer.age": 34 }, { timeZone: "Europe/Vienna" });

@@ -4,18 +4,17 @@ import { after, test } from "node:test";
 import { ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { Code, connect, durationFromMs, ResultCode, SilenceReason, Tactful, TactfulError, timestampDate } from "@tactful/client";
 import { DecisionService, JourneyService, RetryInfoSchema } from "@tactful/client/proto";
-import { closedPort, folder, run, startMute, startProxy, startServer } from "./support.js";
+import { closedPort, folder, PATIENCE, run, startMute, startProxy, startServer } from "./support.js";
 
-const PATIENCE = { timeoutMs: 10_000 };
 const question = (customerId: string) => ({ customerId, channel: "web", context: { topic: "speed", activity: "browsing" } });
 const server = await startServer({ after });
 
 test("a decision whose answer was lost is asked for again, and counts once", async (t) => {
   const proxy = await startProxy(t, server);
-  const tactful = connect(proxy.url);
-  await tactful.ready(PATIENCE);
+  const tactful = connect(proxy.url, PATIENCE);
+  await tactful.ready();
   proxy.loseNextAnswer = true;
-  const decision = await tactful.decide(question("rita"), PATIENCE);
+  const decision = await tactful.decide(question("rita"));
   assert.equal(proxy.loseNextAnswer, false, "an answer was lost");
   assert.equal(proxy.connections, 2);
   assert.equal(decision.local, false);
@@ -29,19 +28,19 @@ test("a decision whose answer was lost is asked for again, and counts once", asy
 
 test("an outcome, an event and a consent whose answers were lost count once", async (t) => {
   const proxy = await startProxy(t, server);
-  const tactful = connect(proxy.url);
-  const decision = await tactful.decide(question("otto"), PATIENCE);
+  const tactful = connect(proxy.url, PATIENCE);
+  const decision = await tactful.decide(question("otto"));
   proxy.loseNextAnswer = true;
-  const outcome = await tactful.recordOutcome(decision, "clicked", PATIENCE);
+  const outcome = await tactful.recordOutcome(decision, "clicked");
   assert.equal(outcome.code, ResultCode.REPEATED);
   proxy.loseNextAnswer = true;
-  const standing = await tactful.giveConsent({ customerId: "otto", purpose: "personalisation", evidence: "form-1" }, PATIENCE);
+  const standing = await tactful.giveConsent({ customerId: "otto", purpose: "personalisation", evidence: "form-1" });
   assert.equal(standing.usable, true);
   proxy.loseNextAnswer = true;
-  const event = await tactful.recordEvent({ customerId: "otto", type: "page_view", fields: { page: "fibre" } }, PATIENCE);
+  const event = await tactful.recordEvent({ customerId: "otto", type: "page_view", fields: { page: "fibre" } });
   assert.equal(event.code, ResultCode.REPEATED);
   proxy.loseNextAnswer = true;
-  const [withdrawn] = await tactful.withdrawConsent({ customerId: "otto", purposes: ["personalisation"] }, PATIENCE);
+  const [withdrawn] = await tactful.withdrawConsent({ customerId: "otto", purposes: ["personalisation"] });
   assert.equal(withdrawn?.usable, false);
   assert.equal(proxy.loseNextAnswer, false);
   tactful.close();
@@ -77,9 +76,9 @@ test("the delay that a busy server asks for is kept, within the deadline", async
   const tokens = `${folder(t)}/tokens.toml`;
   const made = await run("tactful", "token", "new", "--tokens", tokens, "--name", "slow", "--scope", "decide", "--rate", "1", "--burst", "1");
   const busy = await startServer(t, "--tokens", tokens);
-  const tactful = connect(busy.url, { token: /tct_\S+/.exec(made)?.[0] });
-  const first = await tactful.decide({ ...question("anna"), validateOnly: true }, PATIENCE);
-  const second = await tactful.decide({ ...question("anna"), validateOnly: true }, PATIENCE);
+  const tactful = connect(busy.url, { ...PATIENCE, token: /tct_\S+/.exec(made)?.[0] });
+  const first = await tactful.decide({ ...question("anna"), validateOnly: true });
+  const second = await tactful.decide({ ...question("anna"), validateOnly: true });
   assert.deepEqual([first.local, second.local], [false, false]);
   const third = await tactful.decide({ ...question("anna"), validateOnly: true }, { timeoutMs: 400 });
   assert.equal(third.silence?.reason, SilenceReason.OVERLOADED);
@@ -102,8 +101,8 @@ test("a call is repeated when the server wants it, and not before", async () => 
       },
     });
   });
-  const tactful = new Tactful({ calls: router });
-  assert.equal((await tactful.decide(question("anna"), PATIENCE)).decisionId, "d-1");
+  const tactful = new Tactful({ calls: router }, PATIENCE);
+  assert.equal((await tactful.decide(question("anna"))).decisionId, "d-1");
   assert.equal(asked.length, 2);
   asked = [];
   assert.equal((await tactful.decide(question("anna"), { timeoutMs: 50 })).silence?.reason, SilenceReason.OVERLOADED);
@@ -112,7 +111,7 @@ test("a call is repeated when the server wants it, and not before", async () => 
 
 test("withdrawals have a connection of their own", async (t) => {
   const proxy = await startProxy(t, server);
-  const tactful = connect(proxy.url);
+  const tactful = connect(proxy.url, PATIENCE);
   await tactful.getConsent("wanda");
   await tactful.giveConsent({ customerId: "wanda", purpose: "personalisation", evidence: "form-3" });
   assert.equal(proxy.connections, 1);
@@ -123,7 +122,7 @@ test("withdrawals have a connection of their own", async (t) => {
 
 test("a wrong request is an error, and is not repeated", async (t) => {
   const proxy = await startProxy(t, server);
-  const tactful = connect(proxy.url);
+  const tactful = connect(proxy.url, PATIENCE);
   await assert.rejects(tactful.decide({ customerId: "anna", channel: "fax" }), (error) => {
     assert(error instanceof TactfulError);
     assert.equal(error.code, Code.InvalidArgument);
@@ -141,7 +140,7 @@ test("a wrong request is an error, and is not repeated", async (t) => {
 });
 
 test("what the customer has not allowed is an answer", async () => {
-  const tactful = connect(server.url);
+  const tactful = connect(server.url, PATIENCE);
   const event = await tactful.recordEvent({ customerId: "nora", type: "page_view", fields: { page: "fibre" } });
   assert.deepEqual([event.accepted, event.code], [false, ResultCode.NO_LAWFUL_PURPOSE]);
   const { dropped } = await tactful.setAttributes("nora", { "customer.age": 34 });
@@ -150,10 +149,10 @@ test("what the customer has not allowed is an answer", async () => {
 });
 
 test("a caller may give up", async (t) => {
-  const tactful = connect(await startMute(t));
+  const tactful = connect(await startMute(t), PATIENCE);
   const reason = new Error("the page is gone");
   const controller = new AbortController();
-  const asked = tactful.decide(question("anna"), { ...PATIENCE, signal: controller.signal });
+  const asked = tactful.decide(question("anna"), { signal: controller.signal });
   controller.abort(reason);
   await assert.rejects(asked, (error) => error === reason);
   await assert.rejects(tactful.decide(question("anna"), { signal: controller.signal }), (error) => error === reason);

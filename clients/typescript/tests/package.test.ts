@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
-import { folder, run, startServer } from "./support.js";
+import { folder, PATIENCE, run, startServer } from "./support.js";
 
 const PACKAGE = resolve(import.meta.dirname, "..");
 const { devDependencies: known } = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as { devDependencies: Record<string, string> };
@@ -17,9 +17,8 @@ test("the README runs with the package installed into an empty folder", async (t
   await npm("install", "--no-fund", "--no-audit", "--prefer-offline", join(work, packed), ...types);
 
   const server = await startServer(t);
-  // A busy machine may need more than the usual time.
   const story = snippets()
-    .replace('connect("http://127.0.0.1:50051")', `connect("${server.url}", { decideTimeoutMs: 10_000 })`)
+    .replace('connect("http://127.0.0.1:50051")', `connect("${server.url}", ${JSON.stringify(PATIENCE)})`)
     .replace('"ca.pem"', '"package.json"');
   writeFileSync(join(work, "story.ts"), story);
   const compilerOptions = { strict: true, noUncheckedIndexedAccess: true, module: "nodenext", target: "es2022", types: ["node"] };

@@ -17,7 +17,7 @@ import {
   WithdrawConsentRequestSchema,
   type Value,
 } from "@tactful/client/proto";
-import { SCENARIO, startServer } from "./support.js";
+import { PATIENCE, SCENARIO, startServer } from "./support.js";
 
 interface Step {
   call: string;
@@ -31,7 +31,7 @@ interface Step {
 const CALLS: Record<string, (tactful: Tactful, request: JsonValue) => Promise<unknown>> = {
   "DecisionService/Decide": async (tactful, json) => {
     const { customerId, channel, context } = fromJson(DecideRequestSchema, json);
-    return shown(DecideResponseSchema, await tactful.decide({ customerId, channel, context: plain(context) }, { timeoutMs: 5_000 }));
+    return shown(DecideResponseSchema, await tactful.decide({ customerId, channel, context: plain(context) }));
   },
   "DecisionService/RecordOutcomes": async (tactful, json) => {
     const [item] = fromJson(RecordOutcomesRequestSchema, json).outcomes;
@@ -66,7 +66,7 @@ const CALLS: Record<string, (tactful: Tactful, request: JsonValue) => Promise<un
 const server = await startServer({ after });
 
 test("the scenario has the same answers as with every other client", async () => {
-  const tactful = connect(server.url);
+  const tactful = connect(server.url, PATIENCE);
   const steps = JSON.parse(readFileSync(SCENARIO, "utf8")) as Step[];
   assert(steps.length > 0);
   let kept = "";

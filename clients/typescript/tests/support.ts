@@ -10,6 +10,9 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 const BINARY = process.env["TACTFUL"] ?? join(ROOT, "target/debug/tactful");
 export const SCENARIO = join(ROOT, "examples/scenario/scenario.json");
 
+/** Time enough for a busy machine, where an answer is expected. */
+export const PATIENCE = { decideTimeoutMs: 20_000, timeoutMs: 20_000 };
+
 /** What can be taken apart at the end: a test, or a file of tests. */
 interface Scope {
   after(end: () => void | Promise<void>): void;

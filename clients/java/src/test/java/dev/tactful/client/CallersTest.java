@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Tokens, TLS, and facts of every type. */
 class CallersTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
   @TempDir static Path folder;
   private static TestServer server;
   private static String token;

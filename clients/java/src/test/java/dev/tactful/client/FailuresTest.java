@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Test;
 
 /** Servers that are late, gone or busy, and connections that are cut. */
 class FailuresTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
   private static final Map<String, ?> CONTEXT = Map.of("topic", "speed", "activity", "browsing");
   private static final ConsentSource FORM = ConsentSource.newBuilder().setEvidence("form-1").build();
   private static TestServer server;
@@ -48,6 +48,10 @@ class FailuresTest {
   @BeforeAll
   static void start() throws Exception {
     server = TestServer.start();
+    // A new JVM spends much of a deadline on loading classes.
+    try (TactfulClient tactful = client(server.url())) {
+      tactful.ready();
+    }
   }
 
   @AfterAll

@@ -48,7 +48,7 @@ class ScenarioTest {
         String code = "OK";
         JsonElement answer = new JsonObject();
         try {
-          answer = call(tactful.withTimeout(Duration.ofSeconds(10)), name, request);
+          answer = call(tactful.withTimeout(Duration.ofSeconds(20)), name, request);
         } catch (TactfulException e) {
           code = e.code().name();
         }
