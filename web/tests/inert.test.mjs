@@ -50,6 +50,8 @@ const pages = {
   why: () => `#/why/${decision}`,
   "why of markup": () => `#/why/${id(ALL)}`,
   "what-if": () => `#/what-if?customer=${id(CORPUS[1])}&channel=web&c.topic=t:${id(ALL)}&of=${decision}`,
+  "what-if of supposed markup": () => `#/what-if?customer=anna&channel=web&s.${id(ALL)}=given&s.personalisation=${id(ALL)}`,
+  "rules, only markup": () => `#/rules?only=${id(ALL)}`,
   rules: () => `#/rules?find=${id(ALL)}`,
   "an unknown screen": () => `#/${id(ALL)}/${id(ALL)}?${id(ALL)}`,
 };
