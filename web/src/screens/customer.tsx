@@ -166,7 +166,7 @@ function Limits({ known }: { known: GetCustomerResponse }) {
           ))}
         </ul>
       ) : null}
-      <p class="quiet">{free ? `${counted(free, "limit")} unused.` : ""}</p>
+      {free || !used.length ? <p class="quiet">{free ? `${counted(free, "limit")} unused.` : "No limit counts."}</p> : null}
     </section>
   );
 }

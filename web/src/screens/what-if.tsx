@@ -62,6 +62,7 @@ export function WhatIf() {
           </section>
         ) : null}
         {was.failed ? <Refused failed={was.failed} what="What was" /> : null}
+        {was.busy && !was.value ? <Busy /> : null}
         {ready ? (
           <section aria-label="What would be" aria-busy={now.busy}>
             <p class="kicker">What would be{asked.at ? `, at ${moment(new Date(`${asked.at}Z`))} UTC` : " now"}, under the rules in force</p>
