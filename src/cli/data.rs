@@ -2,12 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::open_node::{LedgerPlace, node_failure};
+use super::open_node::{LedgerPlace, node_failure, way_out};
 use super::{Failure, Verdict, counted, labelled, say};
 use crate::clock;
-use crate::ledger::{Inspection, LedgerSettings, OpenError, damaged_key_blocks, lock_ledger, verify};
+use crate::ledger::{Inspection, LedgerSettings, OpenError, damaged_key_blocks, inspect_keys, lock_ledger, verify};
 use crate::node::Node;
-use crate::store::{Loss, StoreDamage, StoreRecovery, inspect};
+use crate::store::{Loss, StoreDamage, StoreRecovery, damaged_head, inspect};
 
 /// Check a data folder for damage, and repair it, while no server uses it
 #[derive(Debug, Args)]
@@ -70,6 +70,12 @@ impl Check {
             lost: "what is stored of the customers under its keys: each of their limits counts as used up",
             next: "tactful data repair",
         }));
+        let head = damaged_head(&settings.keys).map_err(|error| Failure::new(error.to_string()))?;
+        found.extend(head.map(|path| Finding {
+            what: format!("`{}` is damaged", path.display()),
+            lost: "nothing; but nobody can tell whether the customers are the newest copy",
+            next: "start the server, which writes it again",
+        }));
         for Finding { what, lost, next } in &found {
             eprint!("{}{}{}", labelled("damaged", what), labelled("lost", lost), labelled("go on", next));
         }
@@ -96,15 +102,23 @@ fn ledger(settings: &LedgerSettings) -> Vec<Finding> {
         verify(&inspection, &key, Vec::new()).map_err(|error| error.to_string())
     });
     let problems = match checked {
-        Ok(found) => found.problems.iter().map(ToString::to_string).collect(),
+        Ok(found) => found.problems,
         Err(error) => vec![error],
     };
+    let of_keys = inspect_keys(settings).unwrap_or_else(|error| vec![error]).into_iter().map(|error| Finding {
+        what: error.to_string(),
+        lost: "no personal data is used, and every limit counts as used up, until this is in order",
+        next: way_out(&error),
+    });
+    let mut found: Vec<Finding> = of_keys.collect();
     let finding = |what| Finding {
         what,
         lost: "while the ledger does not verify, no personal data is used; files in `log` are made again at a start",
         next: "tactful restore BACKUP --replace, or start the server if only files in `log` are named",
     };
-    problems.into_iter().map(finding).collect()
+    let others: Vec<_> = problems.into_iter().filter(|what| !found.iter().any(|known| known.what == *what)).collect();
+    found.extend(others.into_iter().map(finding));
+    found
 }
 
 fn customers(damage: &StoreDamage) -> Vec<Finding> {
@@ -139,7 +153,7 @@ impl Repair {
         let node = Node::open(settings).map_err(|error| node_failure(&error, &customers))?;
         node.repairs.iter().for_each(|repair| say(&repair.to_string()));
         if let Some(trouble) = &node.trouble {
-            return Err(Failure::new(trouble.to_string()).help(super::open_node::way_out(trouble)));
+            return Err(Failure::new(trouble.to_string()).help(way_out(trouble)));
         }
         if node.recovery != StoreRecovery::default() {
             say(&node.recovery.to_string());

@@ -105,9 +105,9 @@ fn no_node(error: &NodeError, customers: &Path) -> String {
         NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
             "choose another folder with --data".to_owned()
         }
-        NodeError::Store(StoreError::NewerFormat { .. }) | NodeError::Log(LogError::Newer { .. }) => {
-            "start the version that wrote them".to_owned()
-        }
+        NodeError::Store(StoreError::NewerFormat { .. })
+        | NodeError::Log(LogError::Newer { .. })
+        | NodeError::Ledger(OpenError::NewerFile { .. }) => "start the version that wrote them".to_owned(),
         NodeError::Log(LogError::Disk(_) | LogError::NotOverwritten) => {
             "move the folder `decisions` of the data folder away: past decisions are then not known".to_owned()
         }
@@ -130,12 +130,38 @@ fn store_way_out(folder: &Path) -> String {
 
 /// What an operator can do if a ledger does not open.
 pub(super) fn way_out(error: &OpenError) -> &'static str {
+    let named = |path: &Path| path.file_name().and_then(|name| name.to_str()).and_then(keys_way_out);
+    let of_keys = match error {
+        OpenError::KeysMissing(path) | OpenError::Damaged { path, .. } | OpenError::Head { path, .. } => named(path),
+        _ => None,
+    };
+    if let Some(way_out) = of_keys {
+        return way_out;
+    }
     match error {
-        OpenError::Newer { .. } => "start the version that wrote them",
+        OpenError::Newer { .. } | OpenError::NewerFile { .. } => "start the version that wrote them",
         OpenError::KeysMissing(_) => "name the folder that holds the keys with --keys, or restore it",
         OpenError::OtherHead { .. } => {
             "restore the newest backup; `tactful restore --help` says how to continue from an older one"
         }
         _ => "`tactful data check` says what is damaged; restore a backup with `tactful restore BACKUP --replace`",
+    }
+}
+
+/// What an operator can do about a file of the keys folder, which no backup has.
+fn keys_way_out(name: &str) -> Option<&'static str> {
+    match name {
+        "secrets" => Some(
+            "put it back from a copy of the keys folder, or name another one with --keys: nothing can be read without it, \
+             and no backup has it",
+        ),
+        "signing-key" | "head" => Some(
+            "put it back from a copy of the keys folder; without a copy, move both `signing-key` and `head` away: the log \
+             then continues under a new key",
+        ),
+        "erased" => Some(
+            "put it back from a copy of the keys folder; without a copy, move it away: the ledger has the erasures, too",
+        ),
+        _ => None,
     }
 }

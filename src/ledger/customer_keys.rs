@@ -123,6 +123,7 @@ impl KeyBlocks {
 pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
     let read = |path: PathBuf| {
         let bytes = disk.read(&path).at(&path)?;
+        OpenError::unless_known(&path, checked_body(&bytes).unwrap_or_default(), MAGIC)?;
         let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
         let entries = parse(&bytes, secrets).map_err(damaged)?;
         Ok((path, entries))

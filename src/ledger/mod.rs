@@ -63,7 +63,7 @@ pub use keyring::{CustomerKey, Keyring, SealedRecord};
 pub use memory::MemoryLedger;
 pub use open_error::OpenError;
 pub use record_summary::RecordSummary;
-pub use recovery::lock_ledger;
+pub use recovery::{inspect_keys, lock_ledger};
 pub use reopening::ReopeningLedger;
 pub use repair::Repair;
 pub use secrets::random_number;

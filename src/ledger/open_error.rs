@@ -1,6 +1,6 @@
 //! Why a ledger cannot be opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::proof::{CheckpointError, TreeHead};
 use crate::io_at::IoAt;
@@ -40,6 +40,16 @@ pub enum OpenError {
         /// The newest version that this program reads.
         known: u16,
     },
+    /// A later version of this program wrote a file of keys.
+    #[error("`{path}` was written by a later version (format {found}; this one reads up to {known})")]
+    NewerFile {
+        /// The file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u8,
+        /// The newest format that this program reads.
+        known: u8,
+    },
     /// The folder is a backup. A ledger that was continued there would be missing from the data folder.
     #[error("`{0}` is a backup, not a data folder")]
     Backup(PathBuf),
@@ -68,4 +78,18 @@ pub enum OpenError {
         /// The signed head.
         signed: TreeHead,
     },
+}
+
+impl OpenError {
+    /// Refuses a file that begins with the title of a format, but with a later number. The last byte of `title` is the
+    /// number that is known.
+    pub(super) fn unless_known(path: &Path, bytes: &[u8], title: &[u8]) -> Result<(), Self> {
+        let found = |(known, name): (&u8, &[u8])| Some((*bytes.strip_prefix(name)?.first()?, *known));
+        match title.split_last().and_then(found) {
+            Some((found, known)) if found.is_ascii_digit() && found > known => {
+                Err(Self::NewerFile { path: path.to_owned(), found: found & 0xf, known: known & 0xf })
+            }
+            _ => Ok(()),
+        }
+    }
 }

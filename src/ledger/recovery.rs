@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::customer_keys::KeyBlocks;
 use super::data_folder::VERIFYING_KEY;
 use super::disk::{Disk, RealDisk, replace};
-use super::erasure_register::{ErasureRegister, RegisteredErasure};
+use super::erasure_register::{self, ErasureRegister, RegisteredErasure};
 use super::file_key;
 use super::folder::{create_folders, lock, read_if_exists};
 use super::frame::Link;
@@ -72,6 +72,9 @@ pub fn recover(disk: &Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Recove
     let FrameScan { mut index, owners, summary, erasures, previous, last, torn, .. } = scan;
     // Checked before anything is written or a key replaced: this is the latest copy of the right ledger.
     let LogCheck { tree, unwritten, mut repairs, other_head, .. } = log.finish();
+    if new_log && !firsts.is_empty() {
+        repairs.push(Repair::NewKey(keys_folder.join(SIGNING_KEY)));
+    }
     match other_head {
         None => {}
         Some(OpenError::OtherHead { .. } | OpenError::Head { .. }) if settings.accept_older => {
@@ -112,22 +115,52 @@ pub fn open_keys(disk: &dyn Disk, folder: &Path, new: bool) -> Result<(Secrets, 
     let secrets = match Secrets::read(disk, folder)? {
         Some(secrets) => secrets,
         None if new => Secrets::create(disk, folder).at(folder)?,
-        None => return Err(OpenError::KeysMissing(folder.to_owned())),
+        None => return Err(OpenError::KeysMissing(Secrets::path(folder))),
     };
     let path = folder.join(SIGNING_KEY);
-    let found = read_if_exists(disk, &path)?.map(zeroize::Zeroizing::new);
+    let found = read_signing_key(disk, &path)?;
     let new_log = found.is_none();
     let key = match found {
-        Some(text) => {
-            let key = std::str::from_utf8(&text).ok().and_then(|text| SigningKey::parse(text.trim_end()).ok());
-            key.ok_or(OpenError::Damaged { path, at: 0, records: 0, what: "it is not a signing key" })?
-        }
+        Some(key) => key,
         // Without the key that signed it, a head cannot be verified: an operator must remove both files or neither.
         None if read_if_exists(disk, &folder.join(HEAD))?.is_some() => return Err(OpenError::KeysMissing(path)),
         None => create_signing_key(disk, &path).at(&path)?,
     };
     disk.sync_folder(folder).at(folder)?;
     Ok((secrets, key, new_log))
+}
+
+fn read_signing_key(disk: &dyn Disk, path: &Path) -> Result<Option<SigningKey>, OpenError> {
+    let Some(text) = read_if_exists(disk, path)?.map(zeroize::Zeroizing::new) else { return Ok(None) };
+    let key = std::str::from_utf8(&text).ok().and_then(|text| SigningKey::parse(text.trim_end()).ok());
+    let damaged = || OpenError::Damaged { path: path.to_owned(), at: 0, records: 0, what: "it is not a signing key" };
+    key.map(Some).ok_or_else(damaged)
+}
+
+/// What is wrong with the keys folder of a ledger. Nothing is changed.
+///
+/// # Errors
+/// When the ledger's folder cannot be read.
+pub fn inspect_keys(settings: &LedgerSettings) -> Result<Vec<OpenError>, OpenError> {
+    let ledger = settings.data_folder().ledger();
+    let names = RealDisk.file_names(&ledger).at(&ledger)?;
+    // Then a start creates what is missing.
+    let is_empty = !names.iter().any(|name| segment::first(name).is_some());
+    let (keys, missing) = (&settings.keys, |path| Some(OpenError::KeysMissing(path)));
+    let secrets = match Secrets::read(&RealDisk, keys) {
+        Ok(Some(_)) => None,
+        Ok(None) => missing(Secrets::path(keys)),
+        Err(error) => Some(error),
+    };
+    let signing_key = keys.join(SIGNING_KEY);
+    let head = match read_signing_key(&RealDisk, &signing_key) {
+        Ok(Some(key)) => read_heads(&RealDisk, settings, &key, false).err(),
+        Ok(None) => missing(signing_key),
+        Err(error) => Some(error),
+    };
+    let register = erasure_register::read(&RealDisk, keys).err();
+    let found = secrets.into_iter().chain(head).chain(register);
+    Ok(found.filter(|error| !(is_empty && matches!(error, OpenError::KeysMissing(_)))).collect())
 }
 
 fn create_signing_key(disk: &dyn Disk, path: &Path) -> io::Result<SigningKey> {

@@ -14,6 +14,8 @@ pub enum Repair {
     /// The ledger was older than its last signed head, and continues as a new log. The folder has the head and the keys
     /// of the old log.
     NewLog(PathBuf),
+    /// The signing key and the head were missing, so the log continues under a new key, in this file.
+    NewKey(PathBuf),
 }
 
 impl std::fmt::Display for Repair {
@@ -32,6 +34,12 @@ impl std::fmt::Display for Repair {
             Self::ErasedAgain(count) => {
                 write!(formatter, "{count} erased customers had come back, and were erased again")
             }
+            Self::NewKey(path) => write!(
+                formatter,
+                "`{}` and the signed head were missing: the log continues under a new key, and nobody can tell whether the \
+                 ledger was the newest",
+                path.display()
+            ),
             Self::NewLog(earlier) => write!(
                 formatter,
                 "the ledger continues from an older copy, as a new log with a new key; those of the old log are in `{}`",

@@ -47,12 +47,19 @@ impl Secrets {
     /// # Errors
     /// When the disk fails, or the file is damaged.
     pub fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
-        let path = folder.join(FILE);
+        let path = Self::path(folder);
         let Some(bytes) = read_if_exists(disk, &path)?.map(Zeroizing::new) else { return Ok(None) };
-        let secrets = std::str::from_utf8(&bytes).ok().and_then(|text| Self::parse(text, &path));
+        let body = std::str::from_utf8(&bytes).ok().and_then(checked_body);
+        OpenError::unless_known(&path, body.unwrap_or_default().as_bytes(), TITLE.as_bytes())?;
+        let secrets = body.and_then(|body| Self::parse(body, &path));
         let damaged =
             || OpenError::Damaged { path: path.clone(), at: 0, records: 0, what: "its checksum does not match" };
         secrets.map(Some).ok_or_else(damaged)
+    }
+
+    /// Where the secrets of a keys folder are.
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(FILE)
     }
 
     /// Creates the secrets of a keys folder.
@@ -60,7 +67,7 @@ impl Secrets {
     /// # Errors
     /// When the disk or the source of random numbers fails.
     pub fn create(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
-        let path = folder.join(FILE);
+        let path = Self::path(folder);
         let secrets = Self { path, pepper: random()?, erasure: random()?, wrapping: vec![(1, random()?)] };
         replace(disk, &secrets.path, secrets.text().as_bytes())?;
         Ok(secrets)
@@ -138,11 +145,7 @@ impl Secrets {
         text
     }
 
-    fn parse(text: &str, path: &Path) -> Option<Self> {
-        let (body, sum) = text.strip_suffix('\n')?.rsplit_once("sha256 ")?;
-        if sum != hex(&Sha256::digest(body.as_bytes())) {
-            return None;
-        }
+    fn parse(body: &str, path: &Path) -> Option<Self> {
         let mut lines = body.lines();
         if lines.next() != Some(TITLE) {
             return None;
@@ -155,6 +158,12 @@ impl Secrets {
         });
         Some(Self { path: path.to_owned(), pepper, erasure, wrapping: wrapping.collect::<Option<_>>()? })
     }
+}
+
+/// The lines before the checksum, if it matches.
+fn checked_body(text: &str) -> Option<&str> {
+    let (body, sum) = text.strip_suffix('\n')?.rsplit_once("sha256 ")?;
+    (sum == hex(&Sha256::digest(body.as_bytes()))).then_some(body)
 }
 
 /// Random bytes from the operating system.

@@ -18,22 +18,33 @@ pub struct StoreHead {
     pub flush: u64,
 }
 
+/// What is in the place of the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundHead {
+    /// Nothing: the store is new, was restored, or comes from a program that wrote no head.
+    Missing,
+    /// Something that cannot be read.
+    Damaged,
+    /// A head.
+    Whole(StoreHead),
+}
+
 impl StoreHead {
     fn path(keys: &Path) -> PathBuf {
         keys.join(FILE)
     }
 
-    /// Reads the head in a keys folder; `None` if there is none, or it is damaged: it only serves to notice more.
+    /// Reads the head in a keys folder. A damaged one does not stop a start: it only serves to notice more.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn read(keys: &Path) -> Result<Option<Self>, IoAt> {
+    pub fn read(keys: &Path) -> Result<FoundHead, IoAt> {
         let path = Self::path(keys);
         if !path.exists() {
-            return Ok(None);
+            return Ok(FoundHead::Missing);
         }
         let bytes = RealDisk.read(&path).at(&path)?;
-        Ok(std::str::from_utf8(&bytes).ok().and_then(Self::parse))
+        Ok(std::str::from_utf8(&bytes).ok().and_then(Self::parse).map_or(FoundHead::Damaged, FoundHead::Whole))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -60,6 +71,14 @@ impl StoreHead {
         let text = format!("{TITLE}\nstore {store}\nflush {flush}\nsum {}\n", self.sum());
         replace(&RealDisk, &path, text.as_bytes()).at(&path)
     }
+}
+
+/// The head in a keys folder, if it is damaged.
+///
+/// # Errors
+/// When the disk fails.
+pub fn damaged_head(keys: &Path) -> Result<Option<PathBuf>, StoreError> {
+    Ok((StoreHead::read(keys)? == FoundHead::Damaged).then(|| StoreHead::path(keys)))
 }
 
 /// Forgets which store belongs to a keys folder, so that an older one counts as the newest: a restore.

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 pub use contact_log::{ContactLog, FlushBatch, LogEntry, LoggedChange};
 pub use copy::{CustomerCount, unpack};
 pub use customer_store::{CustomerFlush, CustomerStore, StoreCounts, WriterState};
-pub use head::forget_store;
+pub use head::{damaged_head, forget_store};
 pub use memory::{Cached, Customers, Dirty, FlushOp, Held, LoadedCustomer, Persisted, Slot, Ticket, Version};
 pub use metadata::Loss;
 pub use opening::OpenedStore;

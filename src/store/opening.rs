@@ -11,7 +11,7 @@ use super::codec::{self, StoredCustomer};
 use super::contact_log::{ContactLog, LogEntry, LoggedChange};
 use super::customer_store::{CustomerStore, StoreCounts, WriterState, pseudonym};
 use super::database::Batch;
-use super::head::StoreHead;
+use super::head::{FoundHead, StoreHead};
 use super::metadata::{self, Loss, Metadata, Progress};
 use super::recovery::StoreRecovery;
 use super::{replay, salvage};
@@ -60,7 +60,11 @@ impl CustomerStore {
             flushes: found.durable_flush.saturating_sub(flush),
             keys: vault.damaged_blocks(),
             set_aside,
-            older: set_aside.is_none() && head.is_some_and(|head| Some(head.store) != id || head.flush > flush),
+            older: match head {
+                FoundHead::Whole(head) => set_aside.is_none() && (Some(head.store) != id || head.flush > flush),
+                FoundHead::Missing | FoundHead::Damaged => false,
+            },
+            head_damaged: head == FoundHead::Damaged,
             ..StoreRecovery::default()
         };
         // Keys in damaged blocks are lost, and with them what they encrypt: the next write needs another key.

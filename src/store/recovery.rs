@@ -19,6 +19,8 @@ pub struct StoreRecovery {
     pub set_aside: Option<u32>,
     /// Whether the store is an older copy, or another one, than the one that was used last with these keys.
     pub older: bool,
+    /// Whether the note in the keys folder of how far the store was written is damaged.
+    pub head_damaged: bool,
     /// Customers who were in the files although they had been erased.
     pub erased: usize,
 }
@@ -34,7 +36,7 @@ impl StoreRecovery {
 
 impl std::fmt::Display for StoreRecovery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { replayed, repaired, damaged, missing, flushes, keys, set_aside, older, erased } = self;
+        let Self { replayed, repaired, damaged, missing, flushes, keys, set_aside, older, head_damaged, erased } = self;
         let repairs = [
             (*replayed > 0).then(|| format!("{replayed} contacts and outcomes of an unclean stop were replayed")),
             (*repaired > 0).then(|| format!("{repaired} contacts or outcomes had one wrong bit, which was put right")),
@@ -46,6 +48,9 @@ impl std::fmt::Display for StoreRecovery {
                 format!("the customer store was damaged, and is set aside as `records-damaged-{number}`; what could be read of it is used")
             }),
             older.then(|| "the customer store is missing, or older than the one that was used last with these keys".into()),
+            head_damaged.then(|| {
+                "the file `customers` of the keys folder was damaged, and is written again: nobody can tell whether the customer store is the newest".into()
+            }),
             (*erased > 0).then(|| format!("{erased} erased customers had come back, and were erased again")),
         ];
         f.write_str(&repairs.into_iter().flatten().collect::<Vec<_>>().join("; "))?;

@@ -11,6 +11,7 @@
 
 mod damage;
 mod home;
+mod keys;
 #[cfg(target_os = "linux")]
 mod server_process;
 #[cfg(target_os = "linux")]
