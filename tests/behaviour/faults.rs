@@ -20,7 +20,7 @@ use tactful::storage::{Backend, Cache, CommitError, Embedded, Page, Pending, Sto
 use tactful::store::StoreError;
 
 use super::keeping::{Home, RULES, later, says_hello};
-use super::support::{ask, chosen, consent, monday, rules_of};
+use super::support::{ask, chosen, consent, files, folder, monday, rules_of};
 
 /// What a disk does to writes.
 const WRITES: u8 = 0;
@@ -326,4 +326,27 @@ fn an_outcome_that_cannot_be_logged_is_sent_again_and_counts_once() {
     disk.set(false);
     assert_eq!(engine.record_outcomes(vec![rejected()], later(2)).unwrap().remove(0).reason, "repeated");
     assert_eq!(engine.export("anna", later(2)).unwrap().state.relation().outcomes.len(), 1);
+}
+
+/// Every test that docs/faults.md names, by file and function, and every fixture that docs/formats.md names.
+#[test]
+fn the_pages_on_faults_and_formats_name_tests_and_fixtures_that_exist() {
+    let page = std::fs::read_to_string(folder("docs/faults.md")).unwrap();
+    let (mut text, mut named) = (String::new(), 0);
+    for word in page.split('`').skip(1).step_by(2) {
+        if word.ends_with(".rs") {
+            let path = if word.starts_with("src/") { word.to_owned() } else { format!("tests/{word}") };
+            text = std::fs::read_to_string(folder(&path)).unwrap_or_else(|error| panic!("`{word}`: {error}"));
+        } else if word.contains('_')
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || "_0123456789".contains(letter))
+        {
+            assert!(text.contains(&format!("fn {word}(")), "no test of the file before it is called `{word}`");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} tests are named");
+    let page = std::fs::read_to_string(folder("docs/formats.md")).unwrap();
+    let fixtures: Vec<&str> = page.split('`').filter(|word| word.starts_with("tests/fixtures/")).collect();
+    let missing: Vec<&&str> = fixtures.iter().filter(|path| files(&folder(path)).is_empty()).collect();
+    assert!(fixtures.len() >= 7 && missing.is_empty(), "{missing:?}");
 }

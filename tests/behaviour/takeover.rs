@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tactful::backup::{BackupWriter, restore};
@@ -238,6 +238,33 @@ fn customers_of_version_4_are_taken_over_whenever_the_start_is_killed() {
     assert_eq!(known(&whole, later(3)).0, expected);
 }
 
+/// A log of version 5 counts what is synced of it; those of before do not.
+#[test]
+fn a_contact_log_that_counts_what_is_synced_is_read_and_a_cut_of_it_is_noticed() {
+    let logs = |home: &Home| ["counted-0", "counted-1"].map(|name| home.0.path().join("data/customers").join(name));
+    let has_count = |path: &PathBuf| fs::read(path).unwrap().chunks(128).any(|slot| slot.starts_with(b"TFLSYNC1"));
+    let whole = taken_over(5);
+    assert!(logs(&whole).iter().any(has_count));
+    assert!(!(1..5).map(taken_over).any(|home| logs(&home).iter().any(has_count)));
+    let (engine, recovery) = whole.try_open(&rules(), later(1)).unwrap();
+    assert_eq!((recovery.damaged, recovery.missing), (0, 0));
+    let ids = fs::read_to_string(whole.0.path().join("decisions")).unwrap();
+    let question = Question { request_id: "mail-2".into(), ..ask("ben", "email", &[]) };
+    assert_eq!(
+        ids.lines().last(),
+        Some(format!("ben-news {}", engine.decide(question, later(1)).unwrap().id()).as_str())
+    );
+    assert_eq!(["anna", "ben"].map(|customer| contacts(&engine, customer).len()), [2, 3]);
+
+    let cut = taken_over(5);
+    let path = logs(&cut).into_iter().find(|path| !has_count(path)).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 128).unwrap();
+    let (engine, recovery) = cut.try_open(&rules(), later(1)).unwrap();
+    assert_eq!(recovery.missing, 1);
+    assert!(engine.limits_assumed_used().is_some(), "the last contact may be lost");
+}
+
 #[test]
 fn customers_of_a_later_version_are_refused_by_name() {
     let home = taken_over(2);
@@ -310,6 +337,16 @@ fn a_frame_of_a_later_version_is_refused_by_name_and_left_as_it_is() {
     assert_eq!(everything().filter(|(_, path)| !path.ends_with("reserve")).collect::<Vec<_>>(), before);
 }
 
+/// Syncs the contact log, as a server does every 50 ms, until it has counted what is synced.
+fn sync(home: &Home, engine: &Engine) {
+    let customers = home.settings().data.join("customers");
+    let length = || ["counted-0", "counted-1"].map(|name| fs::metadata(customers.join(name)).unwrap().len());
+    let before = length();
+    while length() == before {
+        engine.store().unwrap().contact_log().sync();
+    }
+}
+
 /// Anna is flushed, Ben is in the contact log alone, Clara was erased and came back.
 #[test]
 #[ignore = "writes the fixture of a version"]
@@ -340,6 +377,7 @@ fn write_a_fixture() {
     let news = asked(&engine, "ben", "email", "mail-2");
     let clicked = OutcomeInput { outcome_id: "o1".into(), ..outcome(&hello, "ben", "hello", Outcome::Clicked) };
     assert!(engine.record_outcomes(vec![clicked], monday()).unwrap()[0].accepted);
+    sync(&home, &engine);
     kill(engine);
     fs::remove_file(home.settings().data.join("ledger/reserve")).unwrap();
     copy(home.0.path(), &target);
