@@ -41,6 +41,8 @@ impl Caller {
         stream.set_nodelay(true)?;
         let mut http = h2::client::Builder::new();
         http.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
+        // Before the server's settings arrive, it may get no more streams than every server takes: it would refuse the rest.
+        http.initial_max_send_streams(100);
         let handshake = timeout(limit, http.handshake(stream)).await;
         let handshake = handshake.unwrap_or_else(|_| Err(h2::Reason::SETTINGS_TIMEOUT.into()));
         let (connection, io) = handshake.map_err(|error| LoadError::Handshake(address, error))?;
