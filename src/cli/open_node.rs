@@ -102,9 +102,10 @@ fn no_node(error: &NodeError, customers: &Path) -> String {
             "name the database with --store, or other keys with --keys".to_owned()
         }
         NodeError::Ledger(OpenError::HalfRestored(_)) => "wait for `tactful restore`, or run it again".to_owned(),
-        NodeError::Ledger(OpenError::Disk(_) | OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
-            "choose another folder with --data".to_owned()
+        NodeError::Ledger(OpenError::InUse(_)) | NodeError::Store(StoreError::InUse(_)) => {
+            "stop that process, or choose other folders with --data and --keys".to_owned()
         }
+        NodeError::Ledger(OpenError::Disk(_)) => "choose other folders with --data and --keys".to_owned(),
         NodeError::Store(StoreError::NewerFormat { .. })
         | NodeError::Log(LogError::Newer { .. })
         | NodeError::Ledger(OpenError::NewerFile { .. }) => "start the version that wrote them".to_owned(),

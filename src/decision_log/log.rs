@@ -222,11 +222,19 @@ fn open_all(folder: &Path, keys: &FileKeys) -> Result<(Vec<Segment>, Vec<String>
     };
     let mut numbers: Vec<u64> = names.filter_map(|name| segment::number(&name)).collect();
     numbers.sort_unstable();
-    let (mut segments, mut damaged) = (Vec::with_capacity(numbers.len()), Vec::new());
+    let (mut segments, mut damaged, mut empty) = (Vec::with_capacity(numbers.len()), Vec::new(), 0);
     for number in numbers {
-        let (segment, trouble) = Segment::open(segment::path(folder, number), number, keys)?;
+        let path = segment::path(folder, number);
+        if Segment::is_empty(&path) && fs::remove_file(&path).is_ok() {
+            empty += 1;
+            continue;
+        }
+        let (segment, trouble) = Segment::open(path, number, keys)?;
         segments.push(segment);
         damaged.extend(trouble);
+    }
+    if empty > 0 {
+        damaged.push(format!("{empty} empty files, which a full disk or a kill leaves, were removed"));
     }
     Ok((segments, damaged))
 }

@@ -100,14 +100,22 @@ impl Segment {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error),
                 Ok(mut file) => {
-                    file.append(&header(now, &places))?;
-                    file.sync()?;
-                    RealDisk.sync_folder(folder)?;
+                    let written = file.append(&header(now, &places)).and_then(|()| file.sync());
+                    if let Err(error) = written.and_then(|()| RealDisk.sync_folder(folder)) {
+                        // The next attempt would leave another: on a full disk, one for each entry.
+                        drop(RealDisk.remove(&path));
+                        return Err(error);
+                    }
                     let (key, index) = (Some(key), Index::default());
                     return Ok((Self { number, path, key, length: HEADER, begun: now, index }, file));
                 }
             }
         }
+    }
+
+    /// Whether a file is empty and was never complete: a full disk or a kill has left it, or it was cut.
+    pub fn is_empty(path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|file| file.len() == 0) && !path.with_extension(INDEX).exists()
     }
 
     /// Opens a file of an earlier process, and says what is damaged in it.

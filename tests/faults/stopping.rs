@@ -12,7 +12,7 @@ use tactful::serve::CUSTOMERS_HEALTH;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 
-use super::home::Home;
+use super::home::{Home, files};
 use super::server_process::ServerProcess;
 
 /// The first bytes of a connection of HTTP/2: the preface, and empty settings.
@@ -145,4 +145,24 @@ async fn a_stop_on_a_full_disk_says_what_is_not_stored() {
     let (status, said, _) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("error: stopped, but 1 customers could not be stored"), "{said}");
+}
+
+/// Every attempt to begin a file of the decision log fails: its empty files would fill a disk's list of files, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_leaves_no_empty_files_behind() {
+    let home = Home::new();
+    let server = ServerProcess::start(home.path()).await;
+    assert!(server.says("anna", "web").await.is_some());
+    server.fill_disk(Some(0));
+    server.until_health(CUSTOMERS_HEALTH, false).await;
+    for number in 0..200 {
+        server.decide(&format!("c{number}"), "web").await;
+    }
+    server.fill_disk(None);
+    server.until_said("web", "hello").await;
+    server.signal(Signal::TERM);
+    tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+    let decisions = files(&home.path().join("data/decisions"));
+    let files: Vec<_> = decisions.iter().filter(|path| path.extension().is_some_and(|end| end == "said")).collect();
+    assert!(files.len() <= 3, "{} files, one for each time that the disk filled or emptied", files.len());
 }
