@@ -23,6 +23,11 @@ pub struct AuditEntry {
 pub trait AuditLog: std::fmt::Debug + Send + Sync {
     /// Returns once the entry is on disk; false if it cannot be written.
     async fn keep(&self, entry: AuditEntry) -> bool;
+
+    /// The name of the log's thread, if it has ended unexpectedly.
+    fn ended_thread(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The audit log of a server, if it keeps one.
@@ -33,6 +38,12 @@ impl Audit {
     /// An audit log.
     pub fn new(log: Arc<dyn AuditLog>) -> Self {
         Self(Some(log))
+    }
+
+    /// The name of the log's thread, if it has ended unexpectedly.
+    #[must_use]
+    pub fn ended_thread(&self) -> Option<&'static str> {
+        self.0.as_ref()?.ended_thread()
     }
 
     /// Writes an entry. A call that cannot be noted must not act.

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
@@ -15,6 +16,8 @@ use super::identity::tokens::hex;
 use crate::clock::Clock;
 use crate::grpc::audit::{AuditEntry, AuditLog};
 
+/// The name of the thread that writes.
+const THREAD: &str = "audit";
 /// The file that is appended to.
 pub const CURRENT: &str = "audit.jsonl";
 /// How long a file may become, in bytes, until the next is begun.
@@ -61,6 +64,7 @@ type Waiting = (String, oneshot::Sender<()>);
 #[derive(Debug)]
 pub struct AuditFile {
     lines: Sender<Waiting>,
+    thread: JoinHandle<()>,
     key: Key,
     clock: Clock,
 }
@@ -74,8 +78,8 @@ impl AuditFile {
         fs::create_dir_all(folder)?;
         let mut writer = Writer::open(folder.to_owned())?;
         let (lines, waiting) = channel();
-        std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&waiting))?;
-        Ok(Self { lines, key, clock })
+        let thread = thread::Builder::new().name(THREAD.into()).spawn(move || writer.run(&waiting))?;
+        Ok(Self { lines, thread, key, clock })
     }
 }
 
@@ -88,6 +92,10 @@ impl AuditLog for AuditFile {
         let line = json!({"at": at, "caller": caller, "method": method, "customer": customer});
         let (reply, kept) = oneshot::channel();
         self.lines.send((format!("{line}\n"), reply)).is_ok() && kept.await.is_ok()
+    }
+
+    fn ended_thread(&self) -> Option<&'static str> {
+        self.thread.is_finished().then_some(THREAD)
     }
 }
 

@@ -159,7 +159,7 @@ pub enum ServeError {
 pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     // It stores what the last calls changed.
     let write_behind = parts.write_behind.take();
-    let (engine, ledger) = (Arc::clone(&parts.engine), parts.ledger.clone());
+    let (engine, ledger, audit) = (Arc::clone(&parts.engine), parts.ledger.clone(), parts.door.audit.clone());
     let mut ended = None;
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let (health, calls) = services(&parts, stopped.clone()).await?;
@@ -177,7 +177,7 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
     tokio::select! {
         result = &mut serving => return Ok(result.map(drop)?),
         () = &mut stop => tracing::info!("stopping; calls under way may finish"),
-        thread = ended_thread(&engine, write_behind.as_ref()) => {
+        thread = ended_thread(&engine, write_behind.as_ref(), &audit) => {
             tracing::error!(thread, "a thread that stores data has ended; stopping");
             ended = Some(thread);
         }
@@ -195,14 +195,14 @@ pub async fn serve(mut parts: Parts, listener: TcpListener, stop: impl Future<Ou
 }
 
 /// Waits until a thread that stores data ends unexpectedly.
-async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>) -> &'static str {
+async fn ended_thread(engine: &Engine, write_behind: Option<&WriteBehind>, audit: &Audit) -> &'static str {
     let mut ticks = tokio::time::interval(LOOK_AT_THREADS);
     loop {
         ticks.tick().await;
         if write_behind.is_some_and(WriteBehind::has_ended) {
             return "customers";
         }
-        if let Some(thread) = engine.ended_thread() {
+        if let Some(thread) = engine.ended_thread().or_else(|| audit.ended_thread()) {
             return thread;
         }
     }

@@ -26,6 +26,11 @@ use super::support::{ask, chosen, consent, files, folder, monday, rules_of};
 const WRITES: u8 = 0;
 const FAILS: u8 = 1;
 const LACKS_DESCRIPTORS: u8 = 2;
+/// Stands for a bug: the thread with this name panics.
+const WRITER_PANICS: u8 = 3;
+const SIGNER_PANICS: u8 = 4;
+
+const THREADS: [&str; 2] = ["ledger-writer", "ledger-signer"];
 
 #[derive(Debug, Clone, Default)]
 struct Faulty(Arc<AtomicU8>);
@@ -39,6 +44,12 @@ impl Faulty {
         match self.0.load(Ordering::SeqCst) {
             WRITES => Ok(()),
             FAILS => Err(io::Error::other("planted: the disk fails")),
+            WRITER_PANICS | SIGNER_PANICS => {
+                let number = if self.0.load(Ordering::SeqCst) == WRITER_PANICS { 0 } else { 1 };
+                let name = std::thread::current().name().unwrap_or_default().to_owned();
+                assert_ne!(name, THREADS[number], "planted: the thread panics");
+                Ok(())
+            }
             _ => Err(io::Error::from_raw_os_error(24)),
         }
     }
@@ -98,7 +109,7 @@ impl Disk for Faulty {
 impl DiskFile for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         // A lack of descriptors does not stop a file that is open.
-        if self.0.0.load(Ordering::SeqCst) == FAILS {
+        if self.0.0.load(Ordering::SeqCst) != LACKS_DESCRIPTORS {
             self.0.check()?;
         }
         self.1.append(bytes)
@@ -153,6 +164,29 @@ fn a_ledger_whose_disk_failed_opens_again_and_has_what_was_denied_meanwhile() {
     drop((engine, ledger));
     let (.., engine) = open(&home);
     assert_eq!(denial(&engine, later(4)), Some(Denial::Withdrawn));
+}
+
+/// What the supervision of threads looks at; tests/behaviour/supervision.rs has what a server does then.
+#[test]
+fn a_thread_of_the_ledger_that_panics_is_named_and_nothing_is_acknowledged_without_the_writer() {
+    for (panics, thread) in [(WRITER_PANICS, THREADS[0]), (SIGNER_PANICS, THREADS[1])] {
+        let home = Home::new();
+        let (disk, ledger, engine) = open(&home);
+        engine.record_consent(consent("anna", "advice", Given), later(0)).unwrap();
+        assert_eq!(engine.ended_thread(), None);
+        disk.set(panics);
+        let mut minute = 1;
+        while engine.ended_thread().is_none() {
+            let recorded = engine.record_consent(consent("anna", "advice", Withdrawn), later(minute));
+            drop((recorded, ledger.checkpoint()));
+            minute += 1;
+            assert!(minute < 1_000, "{thread} has not ended");
+        }
+        assert_eq!(engine.ended_thread(), Some(thread));
+        let recorded = engine.record_consent(consent("bea", "advice", Given), later(minute));
+        assert_eq!(recorded.is_ok(), panics == SIGNER_PANICS, "{thread}: {recorded:?}");
+        disk.set(WRITES);
+    }
 }
 
 #[test]

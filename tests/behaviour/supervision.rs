@@ -5,17 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tactful::clock::Clock;
+use tactful::decision_log::{DecisionLog, DecisionValues, LogSettings, Loggable, LoggedDecision};
 use tactful::domain::time::Moment;
 use tactful::engine::{Engine, Limits};
-use tactful::ledger::MemoryLedger;
+use tactful::grpc::audit::{Audit, AuditEntry, AuditLog};
+use tactful::ledger::{FileLedger, LedgerSettings, MemoryLedger};
 use tactful::serve::reload::{Reloader, RuleFolder};
 use tactful::serve::transport::Transport;
 use tactful::serve::write_behind::WriteBehind;
 use tactful::serve::{Door, Parts, ServeError, serve};
+use tactful::storage::Embedded;
 
 use super::support::{StubbornLedger, folder, monday, rules};
 
 async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result<(), ServeError> {
+    serve_behind(Door::default(), engine, of_writer).await
+}
+
+async fn serve_behind(door: Door, engine: Engine, of_writer: Option<Clock>) -> Result<(), ServeError> {
     let (engine, clock) = (Arc::new(engine), Clock(Arc::new(monday)));
     let rule_folder = RuleFolder { path: folder("rules"), run_tests: false };
     let files = rule_folder.look();
@@ -29,7 +36,7 @@ async fn serve_until_it_ends(engine: Engine, of_writer: Option<Clock>) -> Result
         watch_rules: false,
         metrics: None,
         transport,
-        door: Door::default(),
+        door,
         write_behind,
         ledger: None,
     };
@@ -52,4 +59,54 @@ async fn the_server_stops_when_a_thread_of_the_ledger_has_ended() {
     ledger.without_writer.store(true, Ordering::SeqCst);
     let ended = serve_until_it_ends(engine, None).await;
     assert!(matches!(ended, Err(ServeError::ThreadEnded("ledger-writer"))), "{ended:?}");
+}
+
+/// Stands for a bug in the thread of the decision log.
+#[derive(Debug)]
+struct Unloggable;
+
+impl Loggable for Unloggable {
+    fn customer(&self) -> &str {
+        "anna"
+    }
+
+    fn describe(&self, _: &mut dyn FnMut(LoggedDecision, &DecisionValues<'_>)) {
+        panic!("planted: the thread of the decision log panics");
+    }
+}
+
+#[tokio::test]
+async fn the_server_stops_when_the_thread_of_the_decision_log_has_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = LedgerSettings::of(&home.path().join("data"));
+    let ledger = FileLedger::open(&settings).unwrap().ledger;
+    let (data, keys) = (settings.data_folder(), ledger.file_keys());
+    let log = DecisionLog::open(&data, keys, LogSettings::default(), (&[], &|_| Ok(Vec::new()))).unwrap().log;
+    log.decided(Arc::new(Unloggable));
+    let backend = Embedded::new(Arc::new(ledger), None).logging(Some(log));
+    let engine = Engine::over(rules("rules"), Arc::new(backend), Limits::default(), monday());
+    let ended = serve_until_it_ends(engine, None).await;
+    assert!(matches!(ended, Err(ServeError::ThreadEnded("decision-log"))), "{ended:?}");
+}
+
+#[derive(Debug)]
+struct EndedAudit;
+
+#[tonic::async_trait]
+impl AuditLog for EndedAudit {
+    async fn keep(&self, _: AuditEntry) -> bool {
+        false
+    }
+
+    fn ended_thread(&self) -> Option<&'static str> {
+        Some("audit")
+    }
+}
+
+#[tokio::test]
+async fn the_server_stops_when_the_thread_of_the_audit_log_has_ended() {
+    let engine = Engine::new(rules("rules"), Arc::new(MemoryLedger::default()), Limits::default(), monday());
+    let door = Door { audit: Audit::new(Arc::new(EndedAudit)), ..Door::default() };
+    let ended = serve_behind(door, engine, None).await;
+    assert!(matches!(ended, Err(ServeError::ThreadEnded("audit"))), "{ended:?}");
 }
