@@ -102,10 +102,11 @@ const KERNEL: [(&str, &[&str]); 10] = [
 const FRONT_END: [&str; 5] = ["expr", "model", "scoring", "index", "rule_set"];
 
 /// The crates that the core may use: none of them has a clock, a thread, a file or a network in what is used of it.
-const CORE_DEPENDENCIES: [&str; 13] = [
+const CORE_DEPENDENCIES: [&str; 14] = [
     "compact_str",
     "foldhash",
     "jiff",
+    "libm",
     "regex",
     "saphyr-parser",
     "serde",
