@@ -13,6 +13,8 @@ mod damage;
 mod home;
 mod keys;
 #[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
 mod server_process;
 #[cfg(target_os = "linux")]
 mod soak;

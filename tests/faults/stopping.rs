@@ -18,7 +18,8 @@ use super::server_process::ServerProcess;
 /// The first bytes of a connection of HTTP/2: the preface, and empty settings.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-fn greeted(address: &str) -> TcpStream {
+/// A connection that never answers what the server sends.
+pub fn greeted(address: &str) -> TcpStream {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(GREETING).unwrap();
     // The server has greeted, too.
