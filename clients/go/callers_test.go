@@ -58,7 +58,7 @@ func TestTokenAndTLS(t *testing.T) {
 	must(t, err)
 
 	other, _ := writeCertificate(t)
-	_, err = connect(t, address, tactful.WithToken(token), tactful.WithCAFile(other), tactful.WithTimeout(time.Second)).Ready(ctx)
+	_, err = connect(t, address, tactful.WithToken(token), tactful.WithCAFile(other), tactful.WithTimeout(2*time.Second)).Ready(ctx)
 	failed(t, err, codes.Unavailable, "")
 }
 

@@ -84,7 +84,8 @@ func TestALateServerGivesSilence(t *testing.T) {
 func TestAServerThatIsGoneGivesSilence(t *testing.T) {
 	listener := listen(t)
 	must(t, listener.Close())
-	client := connect(t, "http://"+listener.Addr().String(), tactful.WithTimeout(300*time.Millisecond))
+	client := connect(t, "http://"+listener.Addr().String(), tactful.WithTimeout(time.Second),
+		tactful.WithDecideTimeout(time.Second))
 	decision, err := client.Decide(t.Context(), tactful.Question{CustomerID: "gus", Channel: "web"})
 	must(t, err)
 	equal(t, decision.GetSilence().GetReason(), tactfulv1.SilenceReason_SILENCE_REASON_UNAVAILABLE)
@@ -109,7 +110,7 @@ func TestTheDelayOfABusyServerIsKept(t *testing.T) {
 		must(t, err)
 		equal(t, decision.Local, false)
 	}
-	question.Timeout = 300 * time.Millisecond
+	question.Timeout = 500 * time.Millisecond
 	attempts = 0
 	decision, err := client.Decide(t.Context(), question)
 	must(t, err)

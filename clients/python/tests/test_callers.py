@@ -105,7 +105,7 @@ async def test_asynchronous_stubs_and_tokens(secure: Secure) -> None:
 
 def test_a_certificate_of_another_authority_is_refused(connect: Connect, secure: Secure) -> None:
     with pytest.raises(TactfulError) as caught:
-        connect(secure.url, token=secure.token, ca=secure.other_ca).ready(timeout=1)
+        connect(secure.url, token=secure.token, ca=secure.other_ca).ready(timeout=2)
     assert caught.value.code is StatusCode.UNAVAILABLE
 
 

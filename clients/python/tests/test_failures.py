@@ -76,7 +76,7 @@ def test_a_late_server_gives_silence(connect: Connect, server: int, customer: st
 
 
 def test_a_server_that_is_gone_gives_silence(connect: Connect, customer: str) -> None:
-    client = connect(closed_port())
+    client = connect(closed_port(), decide_timeout=1)
     decision = client.decide(customer, "web", CONTEXT)
     assert decision.local
     assert decision.silence is not None
@@ -84,7 +84,7 @@ def test_a_server_that_is_gone_gives_silence(connect: Connect, customer: str) ->
     assert decision.error is not None
     assert decision.error.code is StatusCode.UNAVAILABLE
     with pytest.raises(TactfulError) as caught:
-        client.ready(timeout=0.3)
+        client.ready(timeout=1)
     assert caught.value.code is StatusCode.UNAVAILABLE
 
 
@@ -94,7 +94,7 @@ def test_the_delay_of_a_busy_server_is_kept(connect: Connect, tmp_path: Path, to
         client = connect(port, token=token)
         for _ in range(2):
             assert not client.decide("anna", "web", CONTEXT, validate_only=True, timeout=PATIENCE).local
-        decision = client.decide("anna", "web", CONTEXT, validate_only=True, timeout=0.3)
+        decision = client.decide("anna", "web", CONTEXT, validate_only=True, timeout=0.5)
         assert decision.silence is not None
         assert decision.silence.reason == decision_pb2.SILENCE_REASON_OVERLOADED
         assert decision.error is not None
