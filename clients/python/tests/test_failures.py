@@ -144,6 +144,13 @@ def test_a_wrong_request_is_an_error(connect: Connect, server: int, customer: st
         client.withdraw_consent(customer, ["personalization"])
     with pytest.raises(TypeError, match="list"):
         client.withdraw_consent(customer, "personalisation")
+    with pytest.raises(TypeError, match="list"):
+        client.decide(customer, "web", groups="fibre")
+    word: Any = "none such"
+    with pytest.raises(ValueError, match="none, funnel, full"):
+        client.decide(customer, "web", explain=word)
+    with pytest.raises(ValueError, match="objected"):
+        client.withdraw_consent(customer, status=word)
     wrong: Any = {"topic": object()}
     with pytest.raises(TypeError, match="topic"):
         client.decide(customer, "web", wrong)

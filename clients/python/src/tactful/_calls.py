@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from tactful import _records
 from tactful._decision import Decision, DecisionReference
-from tactful._facts import Facts, to_attributes, to_timestamp
+from tactful._facts import Facts, choose, to_attributes, to_list, to_timestamp
 from tactful._records import DenialStatus, OutcomeName
 from tactful.v1 import caller_pb2, consent_pb2, decision_pb2, journey_pb2
 
@@ -144,10 +144,11 @@ def withdraw_consent(
     def read(response: consent_pb2.WithdrawConsentResponse) -> list[consent_pb2.Standing]:
         return _records.standings(response.results)
 
-    if isinstance(purposes, str):
-        raise TypeError(f"`purposes` is a list: write [{purposes!r}]")
     request = consent_pb2.WithdrawConsentRequest(
-        customer_id=customer_id, purposes=purposes, status=_records.DENIALS[status], source=source
+        customer_id=customer_id,
+        purposes=to_list("purposes", purposes),
+        status=choose(_records.DENIALS, "denial", status),
+        source=source,
     )
     method = "/tactful.v1.ConsentService/WithdrawConsent"
     return Call(method, request, consent_pb2.WithdrawConsentResponse, read, "withdrawals")

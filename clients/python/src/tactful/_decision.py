@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from grpc import StatusCode
 
 from tactful._errors import TactfulError
-from tactful._facts import Facts, to_timestamp, to_values
+from tactful._facts import Facts, choose, to_list, to_timestamp, to_values
 from tactful.v1 import decision_pb2
 from tactful.v1.decision_pb2 import DecideRequest, DecideResponse, NextAction, Silence, SilenceReason
 
@@ -20,7 +20,7 @@ ExplainLevel: TypeAlias = Literal["none", "funnel", "full"]
 Fallback: TypeAlias = Literal["silence", "error"]
 """What to do if there is no answer in time: return a local silence, or raise the error."""
 
-_LEVELS = {
+_LEVELS: dict[ExplainLevel, decision_pb2.ExplainLevel.ValueType] = {
     "none": decision_pb2.EXPLAIN_LEVEL_UNSPECIFIED,
     "funnel": decision_pb2.EXPLAIN_LEVEL_FUNNEL,
     "full": decision_pb2.EXPLAIN_LEVEL_FULL,
@@ -97,8 +97,8 @@ def to_request(
         request_id=request_id,
         context=to_values(context),
         max_actions=max_actions,
-        groups=groups,
-        explain=_LEVELS[explain],
+        groups=to_list("groups", groups),
+        explain=choose(_LEVELS, "level of explanation", explain),
         validate_only=validate_only,
     )
 

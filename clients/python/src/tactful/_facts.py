@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tactful.v1.common_pb2 import TextList, Value
+
+Word = TypeVar("Word", bound=str)
+Choice = TypeVar("Choice")
 
 Fact: TypeAlias = str | bool | float | datetime | timedelta | Sequence[str]
 """A fact of the type that the rules declare: a text, yes or no, a number, a moment, a duration, or a list of texts."""
@@ -47,6 +50,20 @@ def to_value(name: str, fact: Fact) -> Value:
             return Value(list=TextList(items=fact))
         case _:
             raise TypeError(f"`{name}` is not a str, bool, number, datetime, timedelta or list of str")
+
+
+def choose(words: Mapping[Word, Choice], name: str, word: Word) -> Choice:
+    """Return what a word stands for; `name` is for the error."""
+    if word not in words:
+        raise ValueError(f"`{word}` is no {name}: use one of {', '.join(words)}")
+    return words[word]
+
+
+def to_list(name: str, items: Sequence[str]) -> Sequence[str]:
+    """Return a list of texts; a single text would be taken for a list of its letters."""
+    if isinstance(items, str):
+        raise TypeError(f"`{name}` is a list: write [{items!r}]")
+    return items
 
 
 def to_timestamp(name: str, moment: datetime) -> Timestamp:

@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from tactful._decision import Decision, DecisionReference
 from tactful._errors import refusal, status_of
-from tactful._facts import Facts, to_timestamp, to_values
+from tactful._facts import Facts, choose, to_timestamp, to_values
 from tactful.v1 import common_pb2, consent_pb2
 from tactful.v1.consent_pb2 import ConsentResult, Standing
 from tactful.v1.decision_pb2 import OutcomeRecord, RecordResult
@@ -62,15 +62,13 @@ def to_outcome(
     """Return an outcome as the protocol sends it."""
     if not decision.decision_id:
         raise ValueError("the decision has no id: nothing was recorded of it")
-    if outcome not in _OUTCOMES:
-        raise ValueError(f"`{outcome}` is not an outcome: use one of {', '.join(_OUTCOMES)}")
     action = action_id or _only_action(decision)
     return OutcomeRecord(
         outcome_id=outcome_id or f"{decision.decision_id}/{action}/{outcome}",
         decision_id=decision.decision_id,
         customer_id=decision.customer_id,
         action_id=action,
-        outcome=_OUTCOMES[outcome],
+        outcome=choose(_OUTCOMES, "outcome", outcome),
         occurred_at=to_timestamp("occurred_at", occurred_at) if occurred_at else None,
     )
 
