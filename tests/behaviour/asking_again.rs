@@ -266,6 +266,24 @@ fn a_stage_that_ends_each_hour_hides_no_moment() {
     }
 }
 
+/// What is compared with something unknown stays unknown, however the other side may change.
+#[test]
+fn a_condition_on_something_unknown_hides_no_moment() {
+    let unknown = "customer.spend >= events.count(\"visit\", \"30m\", now == timestamp(\"2026-01-08T14:10:00Z\"))";
+    let note = NOTE.replace("KIND", "service");
+    let note = note.replace("{sms: {text: T}}}", &format!("{{sms: {{text: T}}}}, applicable: ['{unknown}']}}"));
+    let rules = format!(
+        "purposes:\n  service: {{basis: contract}}\nattributes:\n  customer.spend: {{type: number, purposes: [service]}}\n\
+         events:\n  visit: {{purposes: [service], keep: 30 days}}\nchannels:\n  sms: {{direction: outbound, interruption: 0}}\n\
+         actions:\n{note}policy:\n  pressure: {{half_life: 7 days, per_contact: {{sms: 0}}}}\n  hurt: {{half_life: 30 days}}\n  time_zone: UTC\n"
+    );
+    let engine = engine(&rules_of(&rules));
+    let begun = moment("2026-03-10T20:30:00Z");
+    happens(&engine, "visit", begun, begun);
+    let silent = on(&engine, "sms", "2026-03-10T21:00:00Z");
+    assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-11T21:00:00Z")));
+}
+
 /// A grant ends in quiet hours that drop; the hurt has faded before they are over.
 #[test]
 fn quiet_hours_that_drop_hide_no_moment_after_them() {

@@ -267,6 +267,11 @@ async fn an_export_is_a_folder_or_a_zip_file_and_an_erasure_asks_first() {
     let (code, out, err) = run(&export.split(' ').collect::<Vec<_>>(), &variables).await;
     assert!(code == 0 && out.contains("exported   anna: "), "{out}{err}");
     assert!(std::fs::read_to_string(to.join("README.txt")).unwrap().contains("profile.json"));
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&to).unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "others may not open it");
+    }
     let page = std::fs::read_to_string(to.join("index.html")).unwrap();
     for words in [
         "<html lang=\"de\">",

@@ -74,8 +74,12 @@ fn unpack(archive: Vec<u8>, folder: &Path) -> io::Result<usize> {
     let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(io::Error::from)?;
     let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(above)?;
+    let mut unfinished = tempfile::Builder::new();
+    unfinished.prefix(".tactful-export-");
     // Only its owner may open it.
-    let unfinished = tempfile::Builder::new().prefix(".tactful-export-").tempdir_in(above)?;
+    #[cfg(unix)]
+    unfinished.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let unfinished = unfinished.tempdir_in(above)?;
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).map_err(io::Error::from)?;
         let name = file.enclosed_name().ok_or_else(|| io::Error::other("the archive names a file outside"))?;

@@ -15,6 +15,9 @@ pub enum Values<'a> {
     Any,
 }
 
+/// Surely unknown, and so is what is computed from it or compared with it, whatever the other side is.
+const UNKNOWN: Values<'static> = Values::One(Operand::Unknown);
+
 /// Where the values of facts in an interval come from.
 pub trait Course {
     /// The facts at the first moment.
@@ -90,6 +93,9 @@ pub fn values<'a>(node: &'a Node, course: &'a impl Course) -> Values<'a> {
 
 /// The values of arithmetic on two ranges: what lies between the results at their ends.
 pub fn computed<'a>(how: Arithmetic, left: Values<'a>, right: Values<'a>) -> Values<'a> {
+    if [left, right].contains(&UNKNOWN) {
+        return UNKNOWN;
+    }
     let (Some(left), Some(right)) = (ends(left), ends(right)) else { return Values::Any };
     if how == Arithmetic::Remainder || how == Arithmetic::Divide && right[0] != right[1] {
         return Values::Any;
@@ -127,10 +133,10 @@ fn lies_between(item: &Value, low: Operand<'_>, high: Operand<'_>) -> bool {
 }
 
 fn compared(how: Comparison, left: Values<'_>, right: Values<'_>) -> Values<'static> {
-    let (Some([low, high]), Some([first, last])) = (ends(left), ends(right)) else { return Values::Any };
-    if [low, first].contains(&Operand::Unknown) {
-        return Values::One(Operand::Unknown);
+    if [left, right].contains(&UNKNOWN) {
+        return UNKNOWN;
     }
+    let (Some([low, high]), Some([first, last])) = (ends(left), ends(right)) else { return Values::Any };
     let (can_hold, can_fail) = match how {
         Comparison::Less | Comparison::LessOrEqual => (holds(how, low, last), !holds(how, high, first)),
         Comparison::Greater | Comparison::GreaterOrEqual => (holds(how, high, first), !holds(how, low, last)),
