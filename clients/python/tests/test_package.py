@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,14 @@ def test_readme(server: int, tmp_path: Path) -> None:
 
     run(sys.executable, "-m", "venv", tmp_path / "empty")
     python = tmp_path / "empty/bin/python"
-    run(python, "-m", "pip", "install", "--no-index", "--find-links", wheels, "tactful")
+    run(python, "-m", "pip", "install", "--no-index", "--find-links", wheels, "tactful[types]")
 
     code = "\n".join(re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL))
     code = code.replace("http://127.0.0.1:50051", f"http://127.0.0.1:{server}").replace('ca="ca.pem"', "ca=None")
     (tmp_path / "readme.py").write_text(code)
     run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, tmp_path / "readme.py")
+    if shutil.which("node"):
+        run(sys.executable, "-m", "pyright", "--pythonpath", python, tmp_path / "readme.py")
     assert run(python, tmp_path / "readme.py").splitlines() == [
         "speed-test: Measure your line now: half a minute, and nothing is kept.",
         "preview: 1",
