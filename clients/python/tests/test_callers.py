@@ -1,7 +1,9 @@
 """Tokens and TLS, against a server that asks for both."""
 
+import asyncio
 import datetime
 import ipaddress
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc import StatusCode
-from support import PATIENCE, new_token, serve
+from support import PATIENCE, TACTFUL, new_token, serve
 
-from tactful import AsyncClient, Client, TactfulError
+from tactful import AsyncClient, Client, SilenceReason, TactfulError
 from tactful.v1.decision_pb2 import ListDecisionsRequest
 from tactful.v1.decision_pb2_grpc import DecisionServiceStub
 
@@ -29,10 +31,11 @@ class Secure:
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    """A certificate for 127.0.0.1 and till.example that is its own authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tactful test")])
     now = datetime.datetime.now(datetime.timezone.utc)
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("till.example")]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -41,7 +44,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     folder.mkdir()
@@ -86,6 +89,39 @@ def test_a_token_may_change(connect: Connect, secure: Secure) -> None:
     with pytest.raises(TactfulError):
         client.ready(timeout=PATIENCE)
     assert client.ready(timeout=PATIENCE).name == "test"
+
+
+def test_a_token_that_cannot_be_had_is_an_outage(connect: Connect, secure: Secure) -> None:
+    def token() -> str:
+        raise OSError("the vault is closed")
+
+    decision = connect(secure.url, token=token, ca=secure.ca).decide("anna", "web")
+    assert decision.silence is not None
+    assert decision.silence.reason == SilenceReason.SILENCE_REASON_UNAVAILABLE
+    assert decision.silence.detail == "the server cannot answer: there is no token: the vault is closed"
+
+
+async def test_a_token_that_is_late_is_an_outage(secure: Secure) -> None:
+    async def token() -> str:
+        await asyncio.Event().wait()
+        return secure.token
+
+    async with AsyncClient(secure.url, token=token, ca=secure.ca) as client:
+        decision = await asyncio.wait_for(client.decide("anna", "web"), PATIENCE)
+    assert decision.silence is not None
+    assert decision.silence.reason == SilenceReason.SILENCE_REASON_UNAVAILABLE
+
+
+def test_a_client_certificate_is_shown(connect: Connect, secure: Secure, tmp_path: Path) -> None:
+    # The server's certificate is its own authority, and is the one of this client, too.
+    cert, key = secure.ca, secure.ca.with_name("key.pem")
+    tokens = tmp_path / "tokens.toml"
+    command = [TACTFUL, "token", "new", "--tokens", str(tokens), "--name", "till", "--scope", "decide"]
+    subprocess.run([*command, "--certificate", "till.example"], check=True, capture_output=True)
+    options = ["--tls-cert", str(cert), "--tls-key", str(key), "--client-ca", str(cert), "--tokens", str(tokens)]
+    with serve(tmp_path, *options) as port:
+        url = f"https://127.0.0.1:{port}"
+        assert connect(url, ca=cert, cert=cert, key=key).ready(timeout=PATIENCE).name == "till"
 
 
 def test_stubs_send_the_token(secure: Secure) -> None:

@@ -1,5 +1,6 @@
 """What a client does when the server is late, gone or busy, or refuses."""
 
+import asyncio
 import inspect
 import re
 import threading
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from conftest import Connect
 from grpc import StatusCode
@@ -15,8 +17,9 @@ from support import PATIENCE, Proxy, closed_port, mute, new_token, serve
 
 from tactful import AsyncClient, Client, DecisionReference, TactfulError
 from tactful._errors import TactfulError as Error
+from tactful._records import standings
 from tactful._retry import Attempts
-from tactful.v1 import common_pb2, decision_pb2
+from tactful.v1 import common_pb2, consent_pb2, decision_pb2
 from tactful.v1.decision_pb2 import ListDecisionsRequest
 from tactful.v1.decision_pb2_grpc import DecisionServiceStub
 from tactful.v1.journey_pb2 import GetCustomerRequest
@@ -119,6 +122,36 @@ def test_attempts_keep_the_delay_and_the_deadline() -> None:
         attempts.pause_after(Error("late", StatusCode.DEADLINE_EXCEEDED))
 
 
+def test_attempts_share_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    attempts = Attempts(10)
+    assert attempts.left() == 10
+    now = 104.0
+    assert attempts.left() == 6
+    now = 109.99
+    with pytest.raises(Error, match="busy"):
+        attempts.pause_after(Error("busy", StatusCode.RESOURCE_EXHAUSTED, retry_delay=0.5))
+    now = 111.0
+    assert 0 < attempts.left() < 0.01
+    with pytest.raises(Error, match="gone"):
+        attempts.pause_after(Error("gone", StatusCode.UNAVAILABLE))
+
+
+def test_an_error_has_its_cause(connect: Connect, server: int, customer: str) -> None:
+    with pytest.raises(TactfulError) as caught:
+        connect(server).decide(customer, "fax", timeout=PATIENCE)
+    assert isinstance(caught.value.__cause__, grpc.RpcError)
+
+
+def test_a_code_of_a_newer_server_can_be_read() -> None:
+    code: Any = 99
+    refused = consent_pb2.ConsentResult(accepted=False, reason="not today", code=code)
+    with pytest.raises(TactfulError, match="not today") as caught:
+        standings([refused])
+    assert (caught.value.code, caught.value.reason) == (StatusCode.FAILED_PRECONDITION, "")
+
+
 def test_withdrawals_have_a_connection_of_their_own(connect: Connect, server: int, customer: str) -> None:
     proxy = Proxy(server)
     client = connect(proxy.port)
@@ -156,6 +189,40 @@ def test_a_wrong_request_is_an_error(connect: Connect, server: int, customer: st
         client.decide(customer, "web", wrong)
     with pytest.raises(ValueError, match="time zone"):
         client.decide(customer, "web", {"since": datetime(2026, 1, 1)})
+
+
+def test_a_mistake_is_never_silence(connect: Connect) -> None:
+    client: Any = connect(closed_port())
+    with pytest.raises(TypeError, match="`topic` is a list that has not only str"):
+        client.decide("anna", "web", {"topic": ["a", 1]})
+    with pytest.raises(ValueError, match="`topic` is too large"):
+        client.decide("anna", "web", {"topic": 10**400})
+    with pytest.raises(TypeError, match="`groups` is a list"):
+        client.decide("anna", "web", groups="offers")
+    with pytest.raises(ValueError, match="`all` is no level of explanation: use one of none, funnel, full"):
+        client.decide("anna", "web", explain="all")
+    with pytest.raises(ValueError, match="`none` is no fallback: use one of silence, error"):
+        client.decide("anna", "web", fallback="none")
+    with pytest.raises(ValueError, match="`gone` is no denial: use one of withdrawn"):
+        client.withdraw_consent("anna", status="gone")
+    with pytest.raises(TypeError, match="evidance"):
+        client.give_consent("anna", "personalisation", evidance="form-1")
+
+
+async def test_a_task_that_is_cancelled_ends_its_call() -> None:
+    with mute() as port:
+        async with AsyncClient(f"http://127.0.0.1:{port}") as client:
+            asked = asyncio.ensure_future(client.decide("anna", "web", timeout=PATIENCE))
+            await asyncio.sleep(0)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+
+
+async def test_many_tasks_share_a_client(server: int) -> None:
+    async with AsyncClient(f"http://127.0.0.1:{server}") as client:
+        asked = [client.decide(f"task-{number}", "web", CONTEXT, timeout=PATIENCE) for number in range(50)]
+        assert not any(decision.local for decision in await asyncio.gather(*asked))
 
 
 def test_what_the_customer_has_not_allowed_is_an_answer(connect: Connect, server: int, customer: str) -> None:

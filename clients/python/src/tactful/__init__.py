@@ -12,6 +12,9 @@ from tactful._decision import Decision, DecisionReference, ExplainLevel, Fallbac
 from tactful._errors import FieldViolation, TactfulError
 from tactful._facts import Fact, Facts
 from tactful._records import DenialStatus, OutcomeName
+from tactful.v1.common_pb2 import ResultCode
+from tactful.v1.consent_pb2 import Standing
+from tactful.v1.decision_pb2 import NextAction, RecordResult, Silence, SilenceReason
 
 __all__ = [
     "AsyncClient",
@@ -24,6 +27,12 @@ __all__ = [
     "Facts",
     "Fallback",
     "FieldViolation",
+    "NextAction",
     "OutcomeName",
+    "RecordResult",
+    "ResultCode",
+    "Silence",
+    "SilenceReason",
+    "Standing",
     "TactfulError",
 ]

@@ -117,7 +117,7 @@ def give_consent(
     """Record a yes."""
 
     def read(response: consent_pb2.RecordConsentResponse) -> consent_pb2.Standing:
-        return _records.standings(response.results)[0]
+        return _records.only(_records.standings(response.results))
 
     change = consent_pb2.ConsentChange(
         purpose=purpose,

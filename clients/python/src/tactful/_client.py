@@ -105,6 +105,7 @@ class Client:
             groups=groups,
             explain=explain,
             validate_only=validate_only,
+            fallback=fallback,
         )
         timeout = self._decide_timeout if timeout is None else timeout
         try:

@@ -106,6 +106,7 @@ class AsyncClient:
             groups=groups,
             explain=explain,
             validate_only=validate_only,
+            fallback=fallback,
         )
         timeout = self._decide_timeout if timeout is None else timeout
         try:

@@ -20,6 +20,7 @@ ExplainLevel: TypeAlias = Literal["none", "funnel", "full"]
 Fallback: TypeAlias = Literal["silence", "error"]
 """What to do if there is no answer in time: return a local silence, or raise the error."""
 
+_FALLBACKS: dict[Fallback, bool] = {"silence": True, "error": False}
 _LEVELS: dict[ExplainLevel, decision_pb2.ExplainLevel.ValueType] = {
     "none": decision_pb2.EXPLAIN_LEVEL_UNSPECIFIED,
     "funnel": decision_pb2.EXPLAIN_LEVEL_FUNNEL,
@@ -89,8 +90,10 @@ def to_request(
     groups: Sequence[str],
     explain: ExplainLevel,
     validate_only: bool,
+    fallback: Fallback,
 ) -> DecideRequest:
     """Return the question as the protocol sends it."""
+    choose(_FALLBACKS, "fallback", fallback)
     return DecideRequest(
         customer_id=customer_id,
         channel=channel,

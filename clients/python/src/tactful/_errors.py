@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
@@ -95,13 +96,19 @@ class TactfulError(Exception):
                 fields += [FieldViolation(one.field, one.description) for one in bad.field_violations]
             elif detail.Unpack(retry):
                 delay = retry.retry_delay.ToTimedelta().total_seconds()
-        return cls(call.details() or "", call.code(), reason=reason, fields=tuple(fields), retry_delay=delay)
+        read = cls(call.details() or "", call.code(), reason=reason, fields=tuple(fields), retry_delay=delay)
+        read.__cause__ = error
+        return read
 
 
 def _details(metadata: Iterable[tuple[str, Any]]) -> Iterable[Any]:
     for key, value in metadata:
         if key == "grpc-status-details-bin":
-            status: Any = Status.FromString(value)
+            try:
+                status: Any = Status.FromString(value)
+            except DecodeError:
+                # Details that cannot be read are as if they were not sent.
+                return ()
             details: Iterable[Any] = status.details
             return details
     return ()
@@ -114,4 +121,11 @@ def status_of(code: ResultCode.ValueType) -> StatusCode | None:
 
 def refusal(code: ResultCode.ValueType, reason: str, status: StatusCode) -> TactfulError:
     """Return the error of a refused item."""
-    return TactfulError(reason, status, reason=ResultCode.Name(code).removeprefix("RESULT_CODE_"))
+    # A newer server may have other codes.
+    name = ResultCode.Name(code).removeprefix("RESULT_CODE_") if code in ResultCode.values() else ""
+    return TactfulError(reason, status, reason=name)
+
+
+def no_token(cause: Exception) -> TactfulError:
+    """Return the error of a function that gave no token. It is an outage: a decision ends as silence."""
+    return TactfulError(f"there is no token: {str(cause) or type(cause).__name__}", StatusCode.UNAVAILABLE)

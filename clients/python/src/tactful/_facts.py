@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
@@ -39,7 +39,7 @@ def to_value(name: str, fact: Fact) -> Value:
         case bool():
             return Value(flag=fact)
         case int() | float():
-            return Value(number=fact)
+            return Value(number=_to_number(name, fact))
         case datetime():
             return Value(moment=to_timestamp(name, fact))
         case timedelta():
@@ -47,7 +47,7 @@ def to_value(name: str, fact: Fact) -> Value:
             span.FromTimedelta(fact)
             return Value(span=span)
         case list() | tuple():
-            return Value(list=TextList(items=fact))
+            return Value(list=TextList(items=to_list(name, fact)))
         case _:
             raise TypeError(f"`{name}` is not a str, bool, number, datetime, timedelta or list of str")
 
@@ -59,16 +59,26 @@ def choose(words: Mapping[Word, Choice], name: str, word: Word) -> Choice:
     return words[word]
 
 
-def to_list(name: str, items: Sequence[str]) -> Sequence[str]:
+def to_list(name: str, texts: Iterable[str]) -> list[str]:
     """Return a list of texts; a single text would be taken for a list of its letters."""
-    if isinstance(items, str):
-        raise TypeError(f"`{name}` is a list: write [{items!r}]")
-    return items
+    if isinstance(texts, str):
+        raise TypeError(f"`{name}` is a list: write [{texts!r}]")
+    items: list[object] = list(texts)
+    if not all(isinstance(item, str) for item in items):
+        raise TypeError(f"`{name}` is a list that has not only str")
+    return [str(item) for item in items]
+
+
+def _to_number(name: str, number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"`{name}` is too large for a number") from None
 
 
 def to_timestamp(name: str, moment: datetime) -> Timestamp:
     """Return a moment as the protocol sends it; `name` is for the error."""
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise ValueError(f"`{name}` has no time zone: write `datetime.now(timezone.utc)`, for example")
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from grpc import StatusCode
 
 from tactful._decision import Decision, DecisionReference
-from tactful._errors import refusal, status_of
+from tactful._errors import TactfulError, refusal, status_of
 from tactful._facts import Facts, choose, to_timestamp, to_values
 from tactful.v1 import common_pb2, consent_pb2
 from tactful.v1.consent_pb2 import ConsentResult, Standing
 from tactful.v1.decision_pb2 import OutcomeRecord, RecordResult
 from tactful.v1.journey_pb2 import Event
+
+Result = TypeVar("Result")
 
 OutcomeName: TypeAlias = Literal[
     "presented",
@@ -106,11 +108,18 @@ def to_event(
 
 def only_result(results: Sequence[RecordResult]) -> RecordResult:
     """Return the result of one outcome or event. A mistake is an error; what the customer has not allowed is none."""
-    result = results[0]
+    result = only(results)
     status = status_of(result.code)
     if status is not None:
         raise refusal(result.code, result.reason, status)
     return result
+
+
+def only(results: Sequence[Result]) -> Result:
+    """Return the first result of a batch of one."""
+    for result in results:
+        return result
+    raise TactfulError("the answer has no result", StatusCode.INTERNAL)
 
 
 def standings(results: Sequence[ConsentResult]) -> list[Standing]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc.aio
+
+from tactful._errors import no_token
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
@@ -15,13 +19,19 @@ class _Bearer:
         self._token = token
 
     async def _signed(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-        token = self._token if isinstance(self._token, str) else self._token()
-        if not isinstance(token, str):
-            token = await token
+        begun = time.monotonic()
+        token = await self._now(details.timeout)
+        # The token is part of the time of its call.
+        left = None if details.timeout is None else max(0.001, details.timeout - (time.monotonic() - begun))
         metadata = grpc.aio.Metadata(*(details.metadata or ()), ("authorization", f"Bearer {token}"))
-        return grpc.aio.ClientCallDetails(
-            details.method, details.timeout, metadata, details.credentials, details.wait_for_ready
-        )
+        return grpc.aio.ClientCallDetails(details.method, left, metadata, details.credentials, details.wait_for_ready)
+
+    async def _now(self, limit: float | None) -> str:
+        try:
+            token = self._token if isinstance(self._token, str) else self._token()
+            return token if isinstance(token, str) else await asyncio.wait_for(token, limit)
+        except Exception as cause:
+            raise no_token(cause) from cause
 
 
 # grpc.aio takes each interceptor for one kind of call only.

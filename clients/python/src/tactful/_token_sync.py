@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 
+from tactful._errors import no_token
+
 Token: TypeAlias = str | Callable[[], str]
 
 
@@ -29,7 +31,10 @@ class _Bearer(
         self._token = token
 
     def _signed(self, details: Any) -> _Details:
-        token = self._token if isinstance(self._token, str) else self._token()
+        try:
+            token = self._token if isinstance(self._token, str) else self._token()
+        except Exception as cause:
+            raise no_token(cause) from cause
         metadata = [*(details.metadata or ()), ("authorization", f"Bearer {token}")]
         return _Details(
             details.method,
