@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tactful::domain::action::Outcome;
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::standing::Registers;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, Standing};
 use tactful::domain::id::{PurposeId, Vocabulary};
@@ -193,24 +192,10 @@ fn name(index: usize) -> String {
 
 fn record(customer: &str, purpose: &str, sequence: u64) -> ConsentRecord {
     ConsentRecord {
-        record_id: String::new(),
         customer: customer.into(),
         purpose: purpose.into(),
-        version: 1,
         basis: Some(tactful::domain::purpose::Basis::Consent),
-        status: ConsentStatus::Given,
-        received: NOW - Period(90 * Period::DAY.0 + 1),
-        sequence,
-        claimed: None,
-        deferred: false,
-        valid_until: None,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(ConsentStatus::Given, NOW - Period(90 * Period::DAY.0 + 1), sequence)
     }
 }
 

@@ -22,7 +22,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
 use tactful::domain::time::Moment;
@@ -230,24 +229,14 @@ fn read_and_hash(folder: &Path) -> Duration {
 }
 
 fn record(number: u64, customer: u64) -> ConsentRecord {
+    let status = if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given };
     ConsentRecord {
         record_id: format!("r-{number}"),
         customer: format!("customer-{customer}").into(),
         purpose: "personalisation".into(),
-        version: 1,
-        basis: None,
-        status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
-        received: NOW,
-        sequence: number,
-        claimed: None,
-        deferred: false,
-        valid_until: None,
         notice: "notices/personalisation-v2.md".into(),
-        notice_hash: None,
         language: "de".into(),
         expression: "ticked".into(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(status, NOW, number)
     }
 }

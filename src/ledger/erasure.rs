@@ -2,7 +2,6 @@
 
 use super::proof::Salt;
 use super::secrets::Secrets;
-use crate::domain::consent::record::ConsentSource;
 use crate::domain::consent::{ConsentRecord, ConsentStatus};
 use crate::domain::time::Moment;
 use crate::unique_id::unique_id;
@@ -22,23 +21,8 @@ pub fn parse(payload: &[u8]) -> Option<(&[u8; 32], &[u8])> {
 pub fn record(at: Moment) -> ConsentRecord {
     ConsentRecord {
         record_id: unique_id(at).to_string(),
-        customer: "".into(),
-        purpose: "".into(),
         version: 0,
-        basis: None,
-        status: ConsentStatus::Erased,
-        received: at,
-        sequence: 0,
-        claimed: None,
-        deferred: false,
-        valid_until: None,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(ConsentStatus::Erased, at, 0)
     }
 }
 

@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus, json_ld};
 use tactful::domain::time::Moment;
 use tactful::grpc::proto::consent_service_client::ConsentServiceClient;
@@ -18,25 +17,16 @@ use super::support::{self, folder};
 
 /// The record of a number.
 pub fn record(number: u64) -> ConsentRecord {
+    let status = if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given };
     ConsentRecord {
         record_id: format!("r-{number}"),
         customer: format!("customer-{}", number % 7).into(),
         purpose: "personalisation".into(),
-        version: 1,
-        basis: None,
-        status: if number.is_multiple_of(3) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
-        received: Moment(1_000 + i64::try_from(number).unwrap()),
-        sequence: number,
-        claimed: None,
-        deferred: false,
         valid_until: Some(Moment(9_000_000)),
         notice: "notice-v2".into(),
-        notice_hash: None,
         language: "de".into(),
         expression: "ticked".into(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(status, Moment(1_000 + i64::try_from(number).unwrap()), number)
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tactful::clock::{Clock, Time};
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::id::Vocabulary;
 use tactful::domain::rule_set::RuleSet;
@@ -96,21 +95,7 @@ pub fn record(customer: &str, purpose: &str, status: ConsentStatus, sequence: u6
         record_id: format!("r-{sequence}"),
         customer: customer.into(),
         purpose: purpose.into(),
-        version: 1,
-        basis: None,
-        status,
-        received: monday(),
-        sequence,
-        claimed: None,
-        deferred: false,
-        valid_until: None,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(status, monday(), sequence)
     }
 }
 

@@ -20,7 +20,6 @@ mod random;
 
 use std::path::Path;
 
-use tactful::domain::consent::record::ConsentSource;
 use tactful::domain::consent::{ConsentRecord, ConsentStatus};
 use tactful::domain::time::Moment;
 use tactful::ledger::{FileLedger, LedgerSettings};
@@ -37,24 +36,11 @@ fn everything(ledger: &FileLedger) -> Vec<(u64, ConsentRecord)> {
 
 /// The record of a number. Every other one takes back what the one before gave.
 fn record(customer: &str, number: u64) -> ConsentRecord {
+    let status = if number.is_multiple_of(2) { ConsentStatus::Withdrawn } else { ConsentStatus::Given };
     ConsentRecord {
         record_id: format!("r-{customer}-{number}"),
         customer: customer.into(),
         purpose: "personalisation".into(),
-        version: 1,
-        basis: None,
-        status: if number.is_multiple_of(2) { ConsentStatus::Withdrawn } else { ConsentStatus::Given },
-        received: Moment(i64::try_from(number).unwrap()),
-        sequence: number,
-        claimed: None,
-        deferred: false,
-        valid_until: None,
-        notice: String::new(),
-        notice_hash: None,
-        language: String::new(),
-        expression: String::new(),
-        source: ConsentSource::default(),
-        recorded_by: String::new(),
-        request: None,
+        ..ConsentRecord::new(status, Moment(i64::try_from(number).unwrap()), number)
     }
 }

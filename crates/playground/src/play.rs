@@ -2,7 +2,6 @@
 
 use serde_json::{Value as Json, json};
 use tactful_core::domain::action::Outcome;
-use tactful_core::domain::consent::record::ConsentSource;
 use tactful_core::domain::consent::{ConsentRecord, ConsentStatus, Stage, Standing, lawful};
 use tactful_core::domain::customer::CustomerState;
 use tactful_core::domain::customer::contact::DecisionKey;
@@ -152,24 +151,10 @@ impl Customer {
         let terms = purpose.and_then(|id| rules.purpose(id));
         self.records += 1;
         let record = ConsentRecord {
-            record_id: String::new(),
-            customer: String::new().into(),
             purpose: name.into(),
             version: terms.map_or(1, |terms| terms.version),
             basis: terms.map(|terms| terms.basis),
-            status,
-            received: now,
-            sequence: self.records,
-            claimed: None,
-            deferred: false,
-            valid_until: None,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
-            expression: String::new(),
-            source: ConsentSource::default(),
-            recorded_by: String::new(),
-            request: None,
+            ..ConsentRecord::new(status, now, self.records)
         };
         self.standing.apply(purpose, &record, self.records);
         self.settle(rules, now);

@@ -329,21 +329,13 @@ mod tests {
                 record_id: "r".into(),
                 customer: "anna".into(),
                 purpose: "marketing".into(),
-                version: 1,
-                basis: None,
-                status,
-                received: Moment(0),
-                sequence: 1,
                 claimed: Some(at),
                 deferred: true,
-                valid_until: None,
                 notice: "n".into(),
-                notice_hash: None,
                 language: "de".into(),
                 expression: "ticked".into(),
                 source: ConsentSource { channel: "web".into(), evidence: "form".into(), ..ConsentSource::default() },
-                recorded_by: String::new(),
-                request: None,
+                ..ConsentRecord::new(status, Moment(0), 1)
             };
             let record: Json = serde_json::from_str(&json_ld(&record)).unwrap();
             let sent = if status == Status::Given { ConsentStatus::Given } else { ConsentStatus::Objected };

@@ -232,19 +232,13 @@ mod tests {
             purpose: "marketing.email".into(),
             version: 2,
             basis: Some(Basis::Consent),
-            status: ConsentStatus::Given,
-            received: Moment(1_772_442_000_000),
-            sequence: 1,
             claimed: Some(Moment(1_772_441_999_500)),
-            deferred: false,
             valid_until: Some(Moment(1_800_000_000_000)),
             notice: "notices/marketing-email-v2.md".into(),
-            notice_hash: None,
             language: "de".into(),
             expression: "ticked \"yes\"".into(),
             source: ConsentSource { channel: "web".into(), actor: String::new(), evidence: "form-17".into() },
-            recorded_by: String::new(),
-            request: None,
+            ..ConsentRecord::new(ConsentStatus::Given, Moment(1_772_442_000_000), 1)
         }
     }
 

@@ -138,6 +138,31 @@ pub struct OrderKey {
 }
 
 impl ConsentRecord {
+    /// A record that says this and nothing else: of the first version of a purpose without a name.
+    #[must_use]
+    pub fn new(status: ConsentStatus, received: Moment, sequence: u64) -> Self {
+        Self {
+            record_id: String::new(),
+            customer: CompactString::default(),
+            purpose: CompactString::default(),
+            version: 1,
+            basis: None,
+            status,
+            received,
+            sequence,
+            claimed: None,
+            deferred: false,
+            valid_until: None,
+            notice: String::new(),
+            notice_hash: None,
+            language: String::new(),
+            expression: String::new(),
+            source: ConsentSource::default(),
+            recorded_by: String::new(),
+            request: None,
+        }
+    }
+
     /// When the customer said it: at its arrival, or if it is late at the moment that it claims.
     #[must_use]
     pub fn said(&self) -> Moment {

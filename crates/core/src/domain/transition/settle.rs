@@ -153,7 +153,6 @@ fn memory(terms: Terms<'_>) -> Period {
 mod tests {
     use super::*;
     use crate::domain::action::Outcome;
-    use crate::domain::consent::record::ConsentSource;
     use crate::domain::consent::{ConsentRecord, ConsentStatus, Standing};
     use crate::domain::customer::contact::DecisionKey;
     use crate::domain::id::Vocabulary;
@@ -198,21 +197,7 @@ policy:
             record_id: "r1".into(),
             customer: "c".into(),
             purpose: "advice".into(),
-            version: 1,
-            basis: None,
-            status: ConsentStatus::Given,
-            received: Moment(0),
-            sequence: 1,
-            claimed: None,
-            deferred: false,
-            valid_until: None,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
-            expression: String::new(),
-            source: ConsentSource::default(),
-            recorded_by: String::new(),
-            request: None,
+            ..ConsentRecord::new(ConsentStatus::Given, Moment(0), 1)
         };
         let mut standing = Standing::default();
         standing.apply(rules.vocabulary.find("advice"), &record, 1);

@@ -73,21 +73,9 @@ fn records(steps: &[Step]) -> Vec<ConsentRecord> {
             record_id: format!("r{sequence}"),
             customer: "c".into(),
             purpose: if step.purpose == PURPOSE { "wide.narrow".into() } else { "wide".into() },
-            version: 1,
-            basis: None,
-            status: step.status,
-            received: Moment(step.at + step.delay),
-            sequence,
             claimed: Some(Moment(step.at + step.skew)),
             deferred: step.delay > 0,
-            valid_until: None,
-            notice: String::new(),
-            notice_hash: None,
-            language: String::new(),
-            expression: String::new(),
-            source: crate::domain::consent::record::ConsentSource::default(),
-            recorded_by: String::new(),
-            request: None,
+            ..ConsentRecord::new(step.status, Moment(step.at + step.delay), sequence)
         })
         .collect()
 }
