@@ -40,19 +40,21 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::decide`].
     pub async fn decide_async(&self, question: Question, now: Moment) -> Result<Arc<DecisionRecord>, EngineError> {
-        self.answer(Decide::new(question, self.rules()), now).await
+        let since = Stopwatch::start();
+        self.answer(Decide::new(question, self.rules()), since, now).await
     }
 
-    /// [`Engine::decide_async`] for a question whose names are resolved, or why they could not be.
+    /// [`Engine::decide_async`] for a question whose names are resolved, or why they could not be; timed since
+    /// that began.
     ///
     /// # Errors
     /// Those of [`Engine::decide`].
     pub async fn answer(
         &self,
         decide: Result<Decide, EngineError>,
+        since: Stopwatch,
         now: Moment,
     ) -> Result<Arc<DecisionRecord>, EngineError> {
-        let since = Stopwatch::start();
         let answer = match decide {
             Ok(decide) => self.decide_or_recall(decide, now).await,
             Err(error) => Err(error),

@@ -13,6 +13,7 @@ use super::proto::decision_service_server::DecisionService;
 use super::read::{self, Wrong};
 use super::status::{refusal, status, wrong_field};
 use super::{Shared, convert, gpc, proto, timestamp};
+use crate::clock::Stopwatch;
 use crate::domain::action::Outcome;
 use crate::domain::time::{Moment, Period};
 use crate::engine::{Decide, DecisionRecord, EngineError, OutcomeInput, Question, Sent, ShowDecision, Watch};
@@ -34,14 +35,18 @@ impl DecisionService for DecisionApi {
         let (mut question, wrong) = read::question(request.into_inner());
         question.signals_objection = signal && question.validate_only;
         let Shared { engine, clock, .. } = &self.0;
-        let decide = wrong.or(Decide::new(question, engine.rules()));
+        let mut since = Stopwatch::start();
+        let mut decide = wrong.or(Decide::new(question, engine.rules()));
         if let Ok(question) = decide.as_ref().map(Decide::question)
             && signal
             && !question.validate_only
         {
             gpc::record(&self.0, &binding, std::iter::once(question.customer.as_str())).await;
+            since = Stopwatch::start();
+            // Others may be in force by now.
+            decide = decide.and_then(|decide| decide.under(engine.rules()));
         }
-        match engine.answer(decide, clock.now()).await {
+        match engine.answer(decide, since, clock.now()).await {
             Ok(record) => Ok(Response::new(convert::decision(&record))),
             Err(EngineError::NotStored(_) | EngineError::NotReadable(_)) if silent => {
                 Ok(Response::new(unavailable(clock.now())))

@@ -36,7 +36,7 @@ fn query(request: proto::ListDecisionsRequest) -> Result<(DecisionQuery, u64), S
     let proto::ListDecisionsRequest { customer_id, action_id, channel, from, to, page_size, page_token } = request;
     let mut wrong = Wrong::default();
     let (from, to) = (wrong.moment("from", from), wrong.moment("to", to));
-    wrong.or(Ok(())).map_err(|error| status(&error))?;
+    wrong.none()?;
     let asked = (&customer_id, &action_id, &channel, from, to);
     let mark = foldhash::quality::FixedState::with_seed(1).hash_one(asked);
     let before = match page_token.as_str() {

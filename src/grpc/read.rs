@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use compact_str::CompactString;
 use prost_types::{Duration, Timestamp};
+use tonic::Status;
 
+use super::status::status;
 use super::{convert, proto};
 use crate::domain::decide::Explain;
 use crate::domain::time::Moment;
@@ -63,6 +65,14 @@ impl Wrong {
         }
         facts.sort_by(|a: &(CompactString, Value), b| a.0.cmp(&b.0));
         facts
+    }
+
+    /// Refuses a message with fields that could not be read.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT, with every field at fault.
+    pub fn none(self) -> Result<(), Status> {
+        self.or(Ok(())).map_err(|error| status(&error))
     }
 
     /// What was made of the fields that could be read, unless one could not.

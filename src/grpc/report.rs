@@ -25,7 +25,7 @@ pub fn report(shared: &Shared, request: proto::GetReportRequest) -> Result<Respo
     let mut wrong = Wrong::default();
     let from = wrong.moment("from", request.from).unwrap_or(Moment::DISTANT_PAST);
     let to = wrong.moment("to", request.to).unwrap_or(Moment::DISTANT_FUTURE);
-    wrong.or(Ok(())).map_err(|error| status(&error))?;
+    wrong.none()?;
     if from >= to {
         return Err(wrong_field("to", "must be later than `from`"));
     }

@@ -145,7 +145,7 @@ impl RuleApi {
                 wrong.refuse(field(), "is the path of another file, too");
             }
         }
-        wrong.or(Ok(())).map_err(|error| status(&error))?;
+        wrong.none()?;
         let bytes: usize = files.iter().map(|file| file.path.len() + file.text.len()).sum();
         if bytes > MOST_BYTES {
             return Err(wrong_field("files", "are larger than 1 MiB together"));

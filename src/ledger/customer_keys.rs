@@ -123,7 +123,9 @@ impl KeyBlocks {
 pub fn read(disk: &dyn Disk, folder: &Path, secrets: &Secrets) -> Result<Vec<(PathBuf, Block)>, OpenError> {
     let read = |path: PathBuf| {
         let bytes = disk.read(&path).at(&path)?;
-        OpenError::unless_known(&path, checked_body(&bytes).unwrap_or_default(), MAGIC)?;
+        if let Some(body) = checked_body(&bytes) {
+            OpenError::refuse_newer(&path, body, MAGIC)?;
+        }
         let damaged = |what| OpenError::Damaged { path: path.clone(), at: 0, records: 0, what };
         let entries = parse(&bytes, secrets).map_err(damaged)?;
         Ok((path, entries))

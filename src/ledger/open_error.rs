@@ -83,7 +83,7 @@ pub enum OpenError {
 impl OpenError {
     /// Refuses a file that begins with the title of a format, but with a later number. The last byte of `title` is the
     /// number that is known.
-    pub(super) fn unless_known(path: &Path, bytes: &[u8], title: &[u8]) -> Result<(), Self> {
+    pub(super) fn refuse_newer(path: &Path, bytes: &[u8], title: &[u8]) -> Result<(), Self> {
         let found = |(known, name): (&u8, &[u8])| Some((*bytes.strip_prefix(name)?.first()?, *known));
         match title.split_last().and_then(found) {
             Some((found, known)) if found.is_ascii_digit() && found > known => {

@@ -50,7 +50,9 @@ impl Secrets {
         let path = Self::path(folder);
         let Some(bytes) = read_if_exists(disk, &path)?.map(Zeroizing::new) else { return Ok(None) };
         let body = std::str::from_utf8(&bytes).ok().and_then(checked_body);
-        OpenError::unless_known(&path, body.unwrap_or_default().as_bytes(), TITLE.as_bytes())?;
+        if let Some(body) = body {
+            OpenError::refuse_newer(&path, body.as_bytes(), TITLE.as_bytes())?;
+        }
         let secrets = body.and_then(|body| Self::parse(body, &path));
         let damaged =
             || OpenError::Damaged { path: path.clone(), at: 0, records: 0, what: "its checksum does not match" };

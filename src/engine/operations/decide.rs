@@ -133,6 +133,14 @@ impl Decide {
         Ok(Self { question, request, resolved, rules, simulated: None, supposed: Vec::new(), recalls: false })
     }
 
+    /// The same under other rules.
+    ///
+    /// # Errors
+    /// When the question does not fit them.
+    pub fn under(self, rules: Arc<ActiveRules>) -> Result<Self, EngineError> {
+        Self::new(self.question, rules)
+    }
+
     /// The same, with whether the answer to a repeated request is looked for in the decision log.
     #[must_use]
     pub(in crate::engine) fn recalling(self, recalls: bool) -> Self {
