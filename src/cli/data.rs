@@ -73,7 +73,7 @@ impl Check {
         let head = damaged_head(&settings.keys).map_err(|error| Failure::new(error.to_string()))?;
         found.extend(head.map(|path| Finding {
             what: format!("`{}` is damaged", path.display()),
-            lost: "nothing; but nobody can tell whether the customers are the newest copy",
+            lost: "nothing; but it is unknown whether the customers are the newest copy",
             next: "start the server, which writes it again",
         }));
         for Finding { what, lost, next } in &found {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::connection::{Connection, Server, refused};
 use super::table::list;
-use super::{Failure, Verdict, answer, json, labelled, say};
+use super::{Failure, Verdict, answer, counted, json, labelled, say};
 use crate::domain::time::Moment;
 use crate::grpc::convert::value;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -169,8 +169,9 @@ impl Watch {
         while self.count.is_none_or(|count| seen < count) {
             let Some(made) = decisions.message().await.map_err(refused)? else { break };
             seen += 1;
-            if made.missed > 0 {
-                eprintln!("{} decisions were missed: they are made faster than they are read here", made.missed);
+            let missed = usize::try_from(made.missed).unwrap_or(usize::MAX);
+            if missed > 0 {
+                eprintln!("missed {}: more are made than are read here", counted(missed, "decision"));
             }
             if self.json {
                 json::print_line("WatchDecisionsResponse", &made)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::connection::{Connection, Server, refused};
-use super::customer::consent::status;
+use super::customer::consent::{status, words};
 use super::decide::Level;
 use super::fact::{FORMS, Fact, Place, wire};
 use super::{Failure, Verdict, answer, json, labelled, no_rules, report, say};
@@ -145,7 +145,8 @@ impl Simulate {
 /// A consent from its argument.
 fn supposed(text: &str) -> Result<ConsentChange, String> {
     let (purpose, word) = text.split_once('=').ok_or("has no `=`; write PURPOSE=STATUS")?;
-    let status = status(word).ok_or_else(|| format!("`{word}` is not a status; write `given` or `withdrawn`"))?;
+    let status =
+        status(word).ok_or_else(|| format!("`{word}` is not a status; write one of {}", words().join(", ")))?;
     Ok(ConsentChange { purpose: purpose.to_owned(), status: status.into(), ..ConsentChange::default() })
 }
 

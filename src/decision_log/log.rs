@@ -234,7 +234,9 @@ fn open_all(folder: &Path, keys: &FileKeys) -> Result<(Vec<Segment>, Vec<String>
         damaged.extend(trouble);
     }
     if empty > 0 {
-        damaged.push(format!("{empty} empty files, which a full disk or a kill leaves, were removed"));
+        damaged.push(format!(
+            "{empty} empty files were removed: a full disk or a kill leaves them, or the disk lost what they held"
+        ));
     }
     Ok((segments, damaged))
 }

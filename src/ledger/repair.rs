@@ -36,8 +36,8 @@ impl std::fmt::Display for Repair {
             }
             Self::NewKey(path) => write!(
                 formatter,
-                "`{}` and the signed head were missing: the log continues under a new key, and nobody can tell whether the \
-                 ledger was the newest",
+                "`{}` and the signed head were missing: the log continues under a new key, and it is \
+                 unknown whether the ledger was the newest",
                 path.display()
             ),
             Self::NewLog(earlier) => write!(

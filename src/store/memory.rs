@@ -136,7 +136,7 @@ pub enum FlushOp {
 pub trait Persisted {
     /// Whether the customer holds anything. Empty customers are removed from memory by the next sweep.
     fn is_worth_keeping(&self) -> bool;
-    /// Whether nothing is known of the customer, and nobody but this process may change that.
+    /// Whether nothing is stored of the customer, and only this process may store something.
     fn is_blank(&self) -> bool;
     /// Whether the customer must not be evicted, because it holds state that is only in memory.
     fn is_pinned(&self) -> bool;

@@ -49,7 +49,7 @@ impl std::fmt::Display for StoreRecovery {
             }),
             older.then(|| "the customer store is missing, or older than the one that was used last with these keys".into()),
             head_damaged.then(|| {
-                "the file `customers` of the keys folder was damaged, and is written again: nobody can tell whether the customer store is the newest".into()
+                "the file `customers` of the keys folder was damaged, and is written again: it is unknown whether the customer store is the newest".into()
             }),
             (*erased > 0).then(|| format!("{erased} erased customers had come back, and were erased again")),
         ];

@@ -2445,8 +2445,8 @@ type WatchDecisionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The decision with its question.
 	Decision *GetDecisionResponse `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
-	// How many decisions, wanted or not, were made since the response before and are not in the stream, because this
-	// reader was too slow. They were answered as any other; only this stream lacks them.
+	// How many decisions this reader was too slow to receive since the response before, also those that its filter
+	// would have left out. They were answered as any other; only this stream lacks them.
 	Missed        uint64 `protobuf:"varint,2,opt,name=missed,proto3" json:"missed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -556,7 +556,8 @@ type BadExperience struct {
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	// The points of hurt that it began with.
 	Points float64 `protobuf:"fixed64,3,opt,name=points,proto3" json:"points,omitempty"`
-	// Whether a later event has repaired it: it does not hurt any more.
+	// Whether a later event has repaired it: it does not hurt any more. It stays repaired when that event is deleted, or
+	// its purpose may no longer be served.
 	Repaired      bool `protobuf:"varint,4,opt,name=repaired,proto3" json:"repaired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

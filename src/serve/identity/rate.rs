@@ -19,7 +19,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A limit of calls a second, and of calls at once.
+    /// At most `rate` calls a second, and `burst` at once.
     #[must_use]
     pub fn new(rate: NonZeroU32, burst: NonZeroU32) -> Self {
         let each = 1_000_000_000 / u64::from(rate.get());

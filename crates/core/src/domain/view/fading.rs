@@ -25,7 +25,7 @@ pub(super) fn left(all: &Fadings, now: Moment, half_life: Period) -> f64 {
 fn share(age: Period, half_life: Period) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a lifetime are far below 2^52")]
     let halves = age.0.max(0) as f64 / half_life.0.max(1) as f64;
-    // That of the standard library is the system's, and differs in its last digit from one machine to the next.
+    // `f64::exp2` is the system's, whose last digit may differ from one machine to the next; this one is compiled in.
     libm::exp2(-halves)
 }
 
