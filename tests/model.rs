@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo test --features shuttle --test model                        # 2,000 schedules of each kind
-//! SCHEDULES=20000 cargo test --features shuttle --test model        # as many as you have time for
+//! SEED=7 SCHEDULES=20000 cargo test --features shuttle --test model # others, as many as you have time for
 //! ```
 //!
 //! A decision counts as sent with the last step of `Engine::decide`: the flag that a withdrawal was acknowledged is
@@ -127,18 +127,18 @@ fn ask(engine: &Engine, request_id: &str) -> bool {
     !engine.decide(question, NOW).unwrap().decision.actions.is_empty()
 }
 
-/// Runs a model in many schedules. A decision of a debug build needs more than the small stacks that are the default.
+/// Runs a model in many schedules, which `SEED` draws. A decision of a debug build needs more than the small stacks that are the default.
 fn explore(model: impl Fn() + Send + Sync + Clone + 'static) {
     let mut config = shuttle::Config::default();
     config.stack_size = 1 << 20;
-    let random = shuttle::scheduler::RandomScheduler::new(schedules() / 2);
+    let (seed, count) = (number("SEED", 1), usize::try_from(number("SCHEDULES", 2_000) / 2).unwrap());
+    let random = shuttle::scheduler::RandomScheduler::new_from_seed(seed, count);
     shuttle::Runner::new(random, config.clone()).run(model.clone());
-    shuttle::Runner::new(shuttle::scheduler::PctScheduler::new(3, schedules() / 2), config).run(model);
+    shuttle::Runner::new(shuttle::scheduler::PctScheduler::new_from_seed(seed, 3, count), config).run(model);
 }
 
-/// How many schedules of each kind are run.
-fn schedules() -> usize {
-    std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 /// Anna agreed and told her name; then decisions meet what ends that. Counts the schedules in which an answer used the
