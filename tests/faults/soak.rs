@@ -1,5 +1,5 @@
-//! A server under load while one fault follows the other, in an order drawn from a seed: a full disk, writes cut short, no
-//! descriptors, a machine that stands still, clock steps, broken rules, a thread that ends, and kills. No limit is
+//! A server under load while one fault follows the other, in an order drawn from a seed: a full disk, I/O errors, syncs
+//! that fail, a slow disk, writes cut short, no descriptors, a machine that stands still, clock steps, broken rules, a thread that ends, and kills. No limit is
 //! exceeded, no acknowledged consent is lost, none is used after its withdrawal, and health says what is wrong.
 //!
 //! Each fault once; `SOAK=10 cargo test --release --test faults soak -- --nocapture` goes on for ten minutes and until each
@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -24,11 +26,17 @@ use super::soak_server::{BUGS, CLOCK, HOME, PANIC, PLANTED};
 /// How long a call may take until it counts as failed.
 const CALL: Duration = Duration::from_secs(5);
 const CUSTOMERS: usize = 400;
+/// Files in the folder: what is wrong with the disk, and the library that makes it so.
+const DISK_TROUBLE: &str = "disk";
+const LIBRARY: &str = "disk_trouble.so";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     FullDisk,
     FullDiskAndKill,
+    IoErrors,
+    FailedSyncs,
+    SlowDisk,
     CutWrites,
     NoDescriptors,
     StandStill,
@@ -39,9 +47,12 @@ enum Fault {
     Kill,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 13] = [
     Fault::FullDisk,
     Fault::FullDiskAndKill,
+    Fault::IoErrors,
+    Fault::FailedSyncs,
+    Fault::SlowDisk,
     Fault::CutWrites,
     Fault::NoDescriptors,
     Fault::StandStill,
@@ -86,6 +97,8 @@ impl Soak {
             faults: BTreeMap::new(),
             violations: Vec::new(),
         };
+        soak.trouble_disk("-");
+        build_disk_trouble(&soak.home.path().join(LIBRARY));
         soak.start().await;
         soak
     }
@@ -94,7 +107,10 @@ impl Soak {
         let home = self.home.path().display().to_string();
         let program = std::env::current_exe().unwrap().display().to_string();
         let arguments = ["--exact", "soak_server::child", "--nocapture", "--test-threads", "1"];
-        let variables = [(HOME, home.as_str()), (PLANTED, self.bug)];
+        let path = |name| self.home.path().join(name).display().to_string();
+        let (library, trouble) = (path(LIBRARY), path(DISK_TROUBLE));
+        let variables =
+            [(HOME, home.as_str()), (PLANTED, self.bug), ("LD_PRELOAD", &library), ("DISK_TROUBLE", &trouble)];
         let server = ServerProcess::spawn(&program, &arguments, &variables).await;
         self.server = Some(server);
         self.count("starts");
@@ -235,6 +251,19 @@ impl Soak {
         self.set_clock(0);
     }
 
+    /// See `disk_trouble.c`.
+    fn trouble_disk(&self, how: &str) {
+        fs::write(self.home.path().join(DISK_TROUBLE), how).unwrap();
+    }
+
+    async fn io_errors(&mut self, how: &str) {
+        self.trouble_disk(how);
+        self.work_times(40).await;
+        self.until(&[CUSTOMERS_HEALTH, LEDGER_HEALTH], false, Duration::from_secs(30)).await;
+        self.work_times(20).await;
+        self.trouble_disk("-");
+    }
+
     async fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault).or_default() += 1;
         match fault {
@@ -248,6 +277,13 @@ impl Soak {
                 } else {
                     self.server().fill_disk(None);
                 }
+            }
+            Fault::IoErrors => self.io_errors("w").await,
+            Fault::FailedSyncs => self.io_errors("s").await,
+            Fault::SlowDisk => {
+                self.trouble_disk("d");
+                self.work_times(40).await;
+                self.trouble_disk("-");
             }
             Fault::CutWrites => {
                 // A limit in the middle of the next entries of the contact log.
@@ -329,6 +365,14 @@ impl Soak {
         println!("calls       {:?}", self.counts);
         println!("violations  {}", self.violations.len());
     }
+}
+
+/// Compiles the calls that stand before the disk's.
+fn build_disk_trouble(library: &Path) {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk_trouble.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(library).arg(source);
+    assert!(cc.status().unwrap().success());
 }
 
 fn number(name: &str) -> Option<u64> {
