@@ -33,11 +33,11 @@ impl Course for During<'_, '_, '_> {
         let Some(last) = self.last.filter(|_| !self.keeps(fact)) else { return value };
         let at_ends = || hull(value, Values::One(last.read(fact)));
         match last.scene.rules.facts.get(fact).map(|entry| &entry.fact) {
-            Some(Fact::EventCount { filter: Some(filter), .. } | Fact::EventLast { filter: Some(filter), .. }) => {
-                let mut keeps = true;
-                filter.visit_facts(&mut |fact| keeps = keeps && self.keeps(fact));
-                if keeps { at_ends() } else { Values::Any }
+            Some(Fact::EventCount { event, window, filter: Some(filter) }) if !self.keeps_all(filter) => {
+                let most = self.first.event_count(*event, *window, None).0;
+                hull(Values::One(Operand::Number(0.0)), Values::One(most))
             }
+            Some(Fact::EventLast { filter: Some(filter), .. }) if !self.keeps_all(filter) => Values::Any,
             Some(fact @ (Fact::LocalHour | Fact::LocalMonth | Fact::LocalWeekday | Fact::LocalDate)) => {
                 local(fact, self.first.scene.local(), last.scene.local(), at_ends)
             }
@@ -64,6 +64,13 @@ impl During<'_, '_, '_> {
     fn keeps(&self, fact: FactId) -> bool {
         let stays = |last: Moment| last < self.first.steady(fact).1 || last == self.first.scene.now;
         self.last.is_none_or(|last| stays(last.scene.now))
+    }
+
+    /// Whether each fact that an expression reads has one value.
+    fn keeps_all(&self, node: &Node) -> bool {
+        let mut keeps = true;
+        node.visit_facts(&mut |fact| keeps = keeps && self.keeps(fact));
+        keeps
     }
 
     /// Whether a fact reads the same at every moment, as text.
