@@ -7,24 +7,28 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::open_node::LedgerPlace;
-use super::table::list;
+use super::table::whole;
 use super::{Failure, Verdict, say};
 use crate::serve::audit_log::{files, pseudonym, read_key};
 
 /// Show who made privileged calls
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tactful audit --audit audit\n  tactful audit --audit audit --customer anna\n\n\
-    Each line is one call that exported, erased, read a customer, reloaded rules or backed the server up, as\n\
-    `tactful serve --audit` writes it.\n\n\
-    Exit code 0 if it is done, 2 if not.")]
+#[command(
+    after_help = "Examples:\n  tactful audit\n  tactful audit --customer anna\n  tactful audit --audit /var/lib/tactful/audit --caller web-shop\n\n\
+    A server that was started with `tactful serve --audit FOLDER` notes there who read, exported or erased a customer, \
+    watched decisions, took a backup, set its clock or reloaded its rules. This command reads that folder on the \
+    machine of the server; the server may be running. Without --audit, a server notes nothing.\n\n\
+    A customer is shown by a pseudonym. --customer finds the lines of one, with the key in the keys folder.\n\n\
+    Exit code 0 if it is done, 2 if not."
+)]
 pub(super) struct Audit {
-    /// Folder of the audit log
+    /// Folder that `tactful serve --audit` was given
     #[arg(long, default_value = "audit", value_name = "FOLDER", env = "TACTFUL_AUDIT")]
     audit: PathBuf,
-    /// Only calls about this customer; needs the keys folder
+    /// Only calls about this customer; needs the server's keys folder
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Only calls of this caller
+    /// Only calls of this caller, by the name of its token
     #[arg(long, value_name = "NAME")]
     caller: Option<String>,
     /// Print the lines as they are, in JSON
@@ -37,8 +41,13 @@ pub(super) struct Audit {
 impl Audit {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let folder = self.audit.display();
-        let wrong =
-            |error: std::io::Error| Failure::new(format!("the audit log in `{folder}` cannot be read: {error}"));
+        let wrong = |error: std::io::Error| {
+            Failure::new(format!("the audit log in `{folder}` cannot be read: {error}"))
+                .help("name the folder that the server was given with `tactful serve --audit FOLDER`")
+        };
+        if !self.audit.is_dir() {
+            return Err(wrong(std::io::ErrorKind::NotFound.into()));
+        }
         let customer = match &self.customer {
             Some(customer) => {
                 let path = self.place.settings().keys.join("audit");
@@ -56,7 +65,7 @@ impl Audit {
             };
             is("customer", &customer) && is("caller", &self.caller)
         };
-        let mut table = list(&["at", "caller", "method", "customer"]);
+        let mut table = whole(&["at", "call", "customer", "caller"], 3);
         for path in files(&self.audit).map_err(wrong)? {
             for line in fs::read_to_string(path).map_err(wrong)?.lines() {
                 // A line that was cut off says nothing.
@@ -66,13 +75,25 @@ impl Audit {
                     continue;
                 }
                 let cell = |key: &str| entry.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
-                let pseudonym: String = cell("customer").chars().take(16).collect();
-                table.add_row([cell("at"), cell("caller"), cell("method"), pseudonym]);
+                table.add_row(row(&cell));
             }
         }
-        if !self.json {
-            say(&table.to_string());
+        match (self.json, table.is_empty()) {
+            (true, _) => {}
+            (false, true) => say("no calls"),
+            (false, false) => say(&table.to_string()),
         }
         Ok(Verdict::InOrder)
     }
+}
+
+/// When, which call, the beginning of the customer's pseudonym, and who called.
+fn row(cell: &impl Fn(&str) -> String) -> [String; 4] {
+    let at = cell("at");
+    let seconds = at.get(..19).unwrap_or(&at).replace('T', " ");
+    let method = cell("method");
+    let method = method.rsplit('/').next().unwrap_or_default().to_owned();
+    let caller = Some(cell("caller")).filter(|caller| !caller.is_empty());
+    let pseudonym = cell("customer").chars().take(12).collect();
+    [seconds, method, pseudonym, caller.unwrap_or_else(|| "(no token)".to_owned())]
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::connection::{Connection, Server, refused};
-use super::{Failure, Verdict, counted, say};
+use super::{Failure, Verdict, counted, say, say_labelled};
 use crate::backup::{BackupError, BackupSummary, BackupWriter};
 use crate::grpc::proto::BackupRequest;
 use crate::grpc::proto::admin_service_client::AdminServiceClient;
@@ -13,14 +14,17 @@ use crate::grpc::proto::admin_service_client::AdminServiceClient;
 /// Copy the data of a running server, without the keys folder, while it serves
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tactful backup backups/2026-03-02\n  tactful backup backups/2026-03-02 --server http://127.0.0.1:6000\n\n\
+    after_help = "Examples:\n  tactful backup backups/2026-03-02\n  tactful backup backups/2026-03-02 --server 127.0.0.1:6000\n\n\
     It contains everything that was acknowledged before: consents, contacts, journeys. It does not contain the keys folder, \
-    and cannot be read without it. Copy the keys folder to another place whenever you take a backup.\n\
-    `tactful restore` restores a backup. If the server is stopped, copy the data folder instead."
+    and cannot be read without it. Copy the keys folder to another place whenever you take a backup.\n\n\
+    `tactful restore` restores a backup. If the server is stopped, copy the data folder instead.\n\nExit code 0 if it is done, 2 if not."
 )]
 pub(super) struct Backup {
     /// Folder to write it into; must be empty or absent
     folder: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -28,10 +32,19 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
         let BackupSummary { ledger, key, files, bytes } = self.server.run(async |server| self.write(server).await)?;
+        if self.json {
+            let result = json!({
+                "folder": self.folder, "files": files, "bytes": bytes,
+                "records": ledger.head.size, "head": ledger.head.root.to_string(), "verifierKey": key.to_string(),
+            });
+            say(&format!("{result:#}"));
+            return Ok(Verdict::InOrder);
+        }
         let records = counted(usize::try_from(ledger.head.size).unwrap_or(usize::MAX), "record");
         say(&format!("ledger     {records}, head {}, verified with {key}", ledger.head.root));
-        say("keys       not included: without a copy of the server's keys folder, this backup cannot be read");
-        say(&format!("backup     {}: {}, {bytes} bytes", self.folder.display(), counted(files, "file")));
+        say_labelled("keys", "not included: without a copy of the server's keys folder, this backup cannot be read");
+        let backup = format!("{}: {}, {bytes} bytes", self.folder.display(), counted(files, "file"));
+        say_labelled("backup", &backup);
         Ok(Verdict::InOrder)
     }
 

@@ -11,7 +11,7 @@ mod show;
 use clap::{Args, Subcommand};
 
 use super::connection::Server;
-use super::{Failure, Verdict, labelled, say};
+use super::{Failure, Verdict, say_labelled};
 use crate::domain::time::Moment;
 use crate::grpc::proto::{RecordResult, ResultCode};
 
@@ -67,20 +67,15 @@ pub(super) fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).map_err(|_| "write it as in 2026-03-02T10:00:00Z".to_owned())
 }
 
-/// Prints one line: a word, and what it is about.
-fn line(word: &str, what: &str) {
-    say(labelled(word, what).trim_end());
-}
-
 /// Prints the result of one event or outcome for people.
 fn recorded(result: &RecordResult, what: &str) {
     match (result.code(), result.accepted) {
-        (ResultCode::Repeated, _) => line("repeated", &format!("{what}: counted before")),
-        (_, true) => line("recorded", what),
-        (_, false) => line("refused", &format!("{what}: {}", result.reason)),
+        (ResultCode::Repeated, _) => say_labelled("repeated", &format!("{what}: counted before")),
+        (_, true) => say_labelled("recorded", what),
+        (_, false) => say_labelled("refused", &format!("{what}: {}", result.reason)),
     }
     for field in &result.dropped_fields {
-        line("dropped", &format!("{field}: no lawful purpose covers it"));
+        say_labelled("dropped", &format!("{field}: no lawful purpose covers it"));
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::open_node::{LedgerPlace, node_failure, way_out};
-use super::{Failure, Verdict, counted, labelled, say};
+use super::{Failure, Verdict, counted, labelled, print_err, say};
 use crate::clock;
 use crate::ledger::{Inspection, LedgerSettings, OpenError, damaged_key_blocks, inspect_keys, lock_ledger, verify};
 use crate::node::Node;
@@ -24,7 +24,10 @@ enum Command {
 
 /// Say what is damaged, what is lost by it, and the command that goes on; changes nothing
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 0 if nothing is damaged, 1 if something is, 2 if the folder cannot be read.")]
+#[command(
+    after_help = "Examples:\n  tactful data check\n  tactful data check --data restored/data --keys data-keys\n\n\
+    Exit code 0 if nothing is damaged, 1 if something is, 2 if the folder cannot be read."
+)]
 struct Check {
     #[command(flatten)]
     place: LedgerPlace,
@@ -32,9 +35,10 @@ struct Check {
 
 /// Set damaged parts of the customers aside and keep what can be read, as a start does
 #[derive(Debug, Args)]
-#[command(after_help = "While contacts may be lost, every limit counts as used up until its period has passed.\n\
-                  --accept ends that: contacts that are lost do not count then, so a limit can be exceeded once.\n\n\
-                  Exit code 0 if everything is in order, 1 if limits count as used up, 2 if it could not be repaired.")]
+#[command(after_help = "Examples:\n  tactful data repair\n  tactful data repair --accept\n\n\
+    While contacts may be lost, every limit counts as used up until its period has passed. \
+    --accept ends that: contacts that are lost do not count then, so a limit can be exceeded once.\n\n\
+    Exit code 0 if everything is in order, 1 if limits count as used up, 2 if it could not be repaired.")]
 struct Repair {
     #[command(flatten)]
     place: LedgerPlace,
@@ -77,7 +81,7 @@ impl Check {
             next: "start the server, which writes it again",
         }));
         for Finding { what, lost, next } in &found {
-            eprint!("{}{}{}", labelled("damaged", what), labelled("lost", lost), labelled("go on", next));
+            print_err(&[labelled("damaged", what), labelled("lost", lost), labelled("go on", next)].concat());
         }
         say(&format!("{}, {}", counted(damage.customers, "customer"), counted(damage.entries, "logged contact")));
         say(if found.is_empty() { "nothing is damaged" } else { "something is damaged" });

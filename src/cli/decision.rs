@@ -3,8 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::connection::{Connection, Server, refused};
-use super::table::list;
-use super::{Failure, Verdict, answer, counted, json, labelled, say};
+use super::{Failure, Verdict, answer, counted, json, labelled, say, say_err};
 use crate::domain::time::Moment;
 use crate::grpc::convert::value;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -34,7 +33,8 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful decision show 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n  \
     tactful decision show 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --json\n\n\
-    Decisions are kept as long as `tactful serve --decision-log-days` says. It needs the scope `read`.")]
+    Decisions are kept as long as `tactful serve --decision-log-days` says. It needs the scope `read`.\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct Show {
     /// The decision's id, as `tactful decide` prints it
     id: String,
@@ -46,8 +46,9 @@ struct Show {
 /// List past decisions, the newest first
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful decision list --customer anna\n  \
-    tactful decision list --channel web --from 2026-03-02T00:00:00Z --count 500 --json\n\n\
-    Without --customer it reads more, and takes longer. It needs the scope `read`.")]
+    tactful decision list --channel web --from 2026-03-02T00:00:00Z --json\n\n\
+    Without --customer it reads more, and takes longer. It needs the scope `read`.\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct List {
     /// Only decisions about this customer
     #[arg(long, value_name = "ID")]
@@ -76,7 +77,8 @@ struct List {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful decision watch\n  tactful decision watch --channel web --count 10 --json\n\n\
-    A reader that cannot keep up misses decisions. It needs the scope `watch`."
+    A reader that cannot keep up misses decisions. It needs the scope `watch`.\n\n\
+    Exit code 0 if it is done, 2 if not."
 )]
 struct Watch {
     /// Only decisions on this channel
@@ -128,7 +130,7 @@ impl List {
             to: self.to.map(timestamp),
             ..ListDecisionsRequest::default()
         };
-        let (mut rows, mut left) = (list(&["when", "customer", "channel", "said", "decision"]), self.count);
+        let mut left = self.count;
         while left > 0 {
             request.page_size = u32::try_from(left.min(500)).unwrap_or(500);
             let page = client.list_decisions(request.clone()).await.map_err(|status| refused(&status))?.into_inner();
@@ -136,7 +138,7 @@ impl List {
                 if self.json {
                     json::print_line("GetDecisionResponse", found)?;
                 } else {
-                    rows.add_row(cells(found));
+                    say(&entry(found));
                 }
             }
             left = left.saturating_sub(page.decisions.len());
@@ -145,10 +147,8 @@ impl List {
             }
             request.page_token = page.next_page_token;
         }
-        match (self.json, left == self.count) {
-            (true, _) => {}
-            (false, true) => say("no decisions"),
-            (false, false) => say(&rows.to_string()),
+        if !self.json && left == self.count {
+            say("no decisions");
         }
         Ok(Verdict::InOrder)
     }
@@ -164,14 +164,14 @@ impl Watch {
         let mut decisions =
             DecisionServiceClient::new(server).watch_decisions(request).await.map_err(refused)?.into_inner();
         // For those who wait for it; standard output has decisions only.
-        eprintln!("watching; stop it with Ctrl-C");
+        say_err("watching; stop it with Ctrl-C");
         let mut seen = 0;
         while self.count.is_none_or(|count| seen < count) {
             let Some(made) = decisions.message().await.map_err(refused)? else { break };
             seen += 1;
             let missed = usize::try_from(made.missed).unwrap_or(usize::MAX);
             if missed > 0 {
-                eprintln!("missed {}: more are made than are read here", counted(missed, "decision"));
+                say_err(&format!("missed {}: more are made than are read here", counted(missed, "decision")));
             }
             if self.json {
                 json::print_line("WatchDecisionsResponse", &made)?;
@@ -196,19 +196,26 @@ fn human(found: &GetDecisionResponse) -> String {
         }
     }
     if let Some(decision) = &found.decision {
-        text.push_str(&format!("rules      {}\n\n{}", decision.rule_set, answer::human(decision)));
+        text.push_str(&format!("rule set   {}\n\n{}", decision.rule_set, answer::human(decision)));
     }
     text
 }
 
+/// When it was made and for whom, what was said, and the id, with an empty line behind them.
+fn entry(found: &GetDecisionResponse) -> String {
+    let [at, customer, channel, said, id] = parts(found);
+    let decided = labelled("decided", &format!("{at}, for {customer} on {channel}"));
+    format!("{decided}{}{}", labelled("said", &said), labelled("id", &id))
+}
+
 /// Time, customer, channel, and what was said.
 fn one_line(found: &GetDecisionResponse) -> String {
-    let [at, customer, channel, said, _] = cells(found);
+    let [at, customer, channel, said, _] = parts(found);
     format!("{at}  {customer}  {channel}  {said}")
 }
 
 /// Time, customer, channel, what was said, and the id.
-fn cells(found: &GetDecisionResponse) -> [String; 5] {
+fn parts(found: &GetDecisionResponse) -> [String; 5] {
     let at = answer::moment(found.decided_at.as_ref()).map_or_else(String::new, |at| at.to_string());
     let (customer, channel) = found.request.as_ref().map_or(("", ""), |asked| (&asked.customer_id, &asked.channel));
     let said = found.decision.as_ref().map_or_else(String::new, |decision| match &decision.silence {

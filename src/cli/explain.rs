@@ -8,7 +8,9 @@ use crate::rules::diagnostic::Code;
 
 /// Explain a diagnostic's code
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  tactful explain T0207")]
+#[command(
+    after_help = "Examples:\n  tactful explain T0207\n\nExit code 0 if it is explained, 2 if there is no such code."
+)]
 pub(super) struct Explain {
     /// The code, as in `T0207`
     code: String,

@@ -12,8 +12,8 @@ use crate::grpc::proto::rule_service_client::RuleServiceClient;
 use crate::grpc::proto::{self, DeclaredFact, FactType, GetRuleSetRequest, GetRuleSetResponse};
 
 /// How values are written, for the help of commands.
-pub(super) const FORMS: &str = "Values: speed is a text, 34 a number, true a flag, 2026-03-02T10:00:00Z a moment, '90 days' a\n\
-    duration, '[dsl, tv]' a list of texts. Where the rules declare a text, each of them is a text; the server\n\
+pub(super) const FORMS: &str = "Values: speed is a text, 34 a number, true a flag, 2026-03-02T10:00:00Z a moment, '90 days' a \
+    duration, '[dsl, tv]' a list of texts. Where the rules declare a text, each of them is a text; the server \
     says so to callers with the scope `rules`. Within \"…\" everything is a text: zip='\"10115\"'.";
 
 /// Where facts are declared.

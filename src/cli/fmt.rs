@@ -7,7 +7,7 @@ use std::{fs, io};
 use clap::Args;
 use similar::TextDiff;
 
-use super::{Failure, Verdict, color, counted, render, say};
+use super::{Failure, Verdict, color, counted, print_err, render, say, say_err};
 use crate::domain::rule_set::is_test;
 use crate::domain::sources::{FileId, SourceFile, Sources};
 use crate::rule_files;
@@ -20,7 +20,7 @@ use crate::scenario::shape::TEST_FILE;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful fmt rules\n  tactful fmt --check rules\n  \
     tactful fmt --stdin rules/offers/fibre.yaml < rules/offers/fibre.yaml\n\n\
-    A file with mistakes in its YAML is left as it is, and so is one whose meaning would change.\n\
+    A file with mistakes in its YAML is left as it is, and so is one whose meaning would change.\n\n\
     Exit code 0 if every file is laid out, 1 with `--check` if something would change or if a file has mistakes, 2 on bad usage.")]
 pub(super) struct Fmt {
     /// Folders with rule files (`*.yaml`), or single files
@@ -107,10 +107,10 @@ fn laid_out(id: FileId, file: &SourceFile, sources: &Sources) -> Option<String> 
         Err(Refusal::Broken(diagnostics)) => show(sources, &diagnostics),
         Err(Refusal::Changed) => {
             let help = "please report it with the file; `tactful check` shows whether the file itself is valid";
-            eprintln!(
+            say_err(&format!(
                 "error: `{}` is left unchanged: the new layout would change its meaning\nhelp: {help}",
                 file.path
-            );
+            ));
         }
     }
     None
@@ -119,7 +119,7 @@ fn laid_out(id: FileId, file: &SourceFile, sources: &Sources) -> Option<String> 
 fn show(sources: &Sources, diagnostics: &[Diagnostic]) {
     let errors: Vec<Diagnostic> = diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
     if !errors.is_empty() {
-        eprint!("{}", render::render(sources, &errors, color()));
+        print_err(&render::render(sources, &errors, color()));
     }
 }
 

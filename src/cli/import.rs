@@ -21,9 +21,9 @@ use run::Run;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful import customers.jsonl\n  \
     tactful import contacts.csv --rejected to-fix.jsonl\n\n\
-    Each line is a JSON object with `customer` and any of `time_zone`, `consents`, `attributes`, `events`,\n\
+    Each line is a JSON object with `customer` and any of `time_zone`, `consents`, `attributes`, `events`, \
     `contacts`, `outcomes`; a row of a .csv file is the same under names of columns. docs/import.md has both.\n\n\
-    What cannot be imported ends in FILE.rejected.jsonl with the reasons, in the same format: fix it there, and\n\
+    What cannot be imported ends in FILE.rejected.jsonl with the reasons, in the same format: fix it there, and \
     import that file. FILE.progress says how far it came: after an interruption, the same command goes on.\n\n\
     It needs the scopes `consent`, `events`, `outcomes`, `rules` and `read`.\n\n\
     Exit code 0 if everything was imported, 1 if something was rejected, 2 if it is not done.")]

@@ -14,7 +14,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::open_node::LedgerPlace;
-use super::{Failure, Verdict, say};
+use super::{Failure, Verdict, say, say_err};
 use crate::ledger::proof::{KeyError, VerifyingKey};
 use crate::ledger::{InspectError, Inspection, OpenError};
 
@@ -98,7 +98,7 @@ fn unproved(error: &InspectError) -> Result<Verdict, Failure> {
         InspectError::Sealed(_) => "name the keys folder with --keys",
         InspectError::Open(OpenError::Disk(_)) => "name the folder of the ledger with --data",
         _ => {
-            eprintln!("error: {error}");
+            say_err(&format!("error: {error}"));
             return Ok(Verdict::Wrong);
         }
     };

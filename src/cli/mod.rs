@@ -3,6 +3,12 @@
 //!
 //! Exit codes: 0 done; 1 done, but with errors in the input; 2 not done.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic if the reader has gone: say, say_err and print_err do not"
+)]
+
 mod answer;
 mod audit;
 mod backup;
@@ -54,7 +60,7 @@ use crate::rules::diagnostic::Severity;
 
 /// Picks the next step in the conversation with a customer, or says nothing.
 #[derive(Debug, Parser)]
-#[command(name = "tactful", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "tactful", version, about, propagate_version = true, max_term_width = 80)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -141,11 +147,11 @@ impl Cli {
     /// Understands the command line of this process, and runs its command.
     #[must_use]
     pub fn run() -> ExitCode {
-        match Self::understood().and_then(|cli| cli.command.run()) {
+        match Self::understood().and_then(|cli| cli.command.run_privately()) {
             Ok(Verdict::InOrder) => ExitCode::SUCCESS,
             Ok(Verdict::Wrong) => ExitCode::from(1),
             Err(failure) => {
-                eprint!("{}", failure.told(std::io::stderr().is_terminal()));
+                print_err(&failure.told(std::io::stderr().is_terminal()));
                 ExitCode::from(2)
             }
         }
@@ -168,6 +174,20 @@ impl Cli {
 }
 
 impl Command {
+    /// Runs it. What it writes can be read by its owner only, unless it is made for others.
+    fn run_privately(self) -> Result<Verdict, Failure> {
+        let is_for_others = matches!(
+            self,
+            Self::Init(_) | Self::Fmt(_) | Self::Schema(_) | Self::Test(_) | Self::Rules(_) | Self::Man(_)
+        );
+        #[cfg(unix)]
+        if !is_for_others {
+            // No thread has begun that could be writing files of its own.
+            rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+        }
+        self.run()
+    }
+
     fn run(self) -> Result<Verdict, Failure> {
         match self {
             Self::Init(command) => command.run(),
@@ -219,7 +239,7 @@ fn no_rules(path: &Path) -> Failure {
 /// Prints the diagnostics of loaded rules for people; false if there was an error.
 fn report(loaded: &Loaded) -> bool {
     if !loaded.diagnostics.is_empty() {
-        eprint!("{}", render::render(&loaded.sources, &loaded.diagnostics, color()));
+        print_err(&render::render(&loaded.sources, &loaded.diagnostics, color()));
     }
     !loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
@@ -235,8 +255,24 @@ fn labelled(label: &str, text: &str) -> String {
     format!("{label:<width$} {lines}\n", width = LABEL - 1)
 }
 
+/// Prints a label, and beside it a text in lines that fit 80 columns.
+fn say_labelled(label: &str, text: &str) {
+    say(labelled(label, text).trim_end());
+}
+
 /// Prints to standard output; a closed pipe must not cause a panic.
 fn say(text: &str) {
     use std::io::Write as _;
     drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Prints a line to standard error; a closed pipe must not cause a panic.
+fn say_err(line: &str) {
+    print_err(&format!("{line}\n"));
+}
+
+/// Prints to standard error as it is.
+fn print_err(text: &str) {
+    use std::io::Write as _;
+    drop(std::io::stderr().write_all(text.as_bytes()));
 }

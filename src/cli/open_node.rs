@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, say_err};
 use crate::decision_log::{LogError, LogSettings};
 use crate::ledger::{LedgerSettings, OpenError};
 use crate::node::{Node, NodeError};
@@ -49,15 +49,15 @@ pub(super) fn open_node(
     let customers = settings.data_folder().customers();
     let node = Node::open_logging(settings, log).map_err(|error| node_failure(&error, &customers))?;
     if let Some(trouble) = &node.trouble {
-        eprintln!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(trouble));
+        say_err(&format!("error: {trouble}\nhelp: the files are left as they are; {}", way_out(trouble)));
     }
-    node.repairs.iter().for_each(|repair| eprintln!("warning: {repair}"));
-    node.log_repairs.iter().for_each(|repair| eprintln!("warning: decision log: {repair}"));
+    node.repairs.iter().for_each(|repair| say_err(&format!("warning: {repair}")));
+    node.log_repairs.iter().for_each(|repair| say_err(&format!("warning: decision log: {repair}")));
     if node.recovery != StoreRecovery::default() {
-        eprintln!("warning: {}", node.recovery);
+        say_err(&format!("warning: {}", node.recovery));
     }
     if node.loss() != Loss::None {
-        eprintln!("help: `tactful data repair --accept`, with the server stopped, lets limits count what is known");
+        say_err("help: `tactful data repair --accept`, with the server stopped, lets limits count what is known");
     }
     Ok(node)
 }

@@ -12,7 +12,7 @@ use crate::grpc::proto::{GetCheckpointRequest, GetConsistencyProofRequest, GetRe
 /// Print what proves the consent ledger of a running server
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful proof checkpoint > kept/checkpoint\n  \
-    tactful proof receipt anna 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 > anna.tlog-proof\n\n\
+    tactful proof receipt anna RECORD > anna.tlog-proof\n\n\
     `tactful ledger verify-receipt` checks a receipt, and docs/proofs.md says how others do. It needs the scope `read`.\n\n\
     Exit code 0 if it is done, 2 if not.")]
 pub(super) struct Proof {
@@ -32,7 +32,8 @@ enum What {
 /// Print the newest signed head of the ledger, to keep in another place
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tactful proof checkpoint > kept/checkpoint\n  tactful proof checkpoint --key > kept/vkey"
+    after_help = "Examples:\n  tactful proof checkpoint > kept/checkpoint\n  tactful proof checkpoint --key > kept/vkey\n\n\
+    Exit code 0 if it is done, 2 if not."
 )]
 struct Checkpoint {
     /// Print the key that verifies it instead
@@ -45,9 +46,9 @@ struct Checkpoint {
 
 /// Print the receipt of a record, for its customer to keep
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  tactful proof receipt anna 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 > anna.tlog-proof"
-)]
+#[command(after_help = "Examples:\n  tactful proof receipt anna 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n  \
+    tactful proof receipt anna RECORD > anna.tlog-proof\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct Receipt {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]
@@ -62,7 +63,8 @@ struct Receipt {
 
 /// Print the proof that the ledger of one size begins with that of an earlier size, as a C2SP witness takes it
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tactful proof consistency --from 1000 --to 2000")]
+#[command(after_help = "Examples:\n  tactful proof consistency --from 1000 --to 2000\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct Consistency {
     /// How many records the earlier ledger had
     #[arg(long, value_name = "NUMBER")]

@@ -19,8 +19,8 @@ use crate::scenario::replay::{self, LoggedSummary, Summary};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful replay --rules examples/bank-calls/rules timeline.jsonl\n  \
     tactful replay --rules rules timeline.jsonl --json --out decisions.jsonl\n\n\
-    Each line is one JSON object with `at`, `customer` and one of `event`, `consent`, `attributes`,\n\
-    `outcome`, `decide`. docs/replay.md describes them.")]
+    Each line is one JSON object with `at`, `customer` and one of `event`, `consent`, `attributes`, \
+    `outcome`, `decide`. docs/replay.md describes them.\n\nExit code 0 if all of it was played, 2 if not.")]
 pub(super) struct Replay {
     /// The timeline, one JSON object a line, sorted by `at`; `-` reads standard input
     timeline: PathBuf,

@@ -1,12 +1,14 @@
 //! `tactful report`: what was said and what became of it, over the decision log of a running server.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connection::{Connection, Server, refused};
-use super::table::list;
+use super::render::wrap;
+use super::table::whole;
 use super::{Failure, Verdict, answer, counted, json, say};
 use crate::domain::time::Moment;
 use crate::grpc::proto::decision_service_client::DecisionServiceClient;
@@ -17,7 +19,7 @@ use crate::grpc::timestamp;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful report --from 2026-03-02T00:00:00Z\n  \
     tactful report --format csv > report.csv\n\n\
-    A week begins on Monday, 00:00 UTC; a decision and an outcome count in the week of their own time. Rates are shares of\n\
+    A week begins on Monday, 00:00 UTC; a decision and an outcome count in the week of their own time. Rates are shares of \
     `said` of the same row, with 95 % intervals (Wilson). It needs the scope `read`.\n\n\
     Exit code 0 if it is done, 2 if not.")]
 pub(super) struct Report {
@@ -97,50 +99,65 @@ fn week(row: &proto::ReportRow) -> String {
     begins.and_then(|at| at.get(..10).map(str::to_owned)).unwrap_or_default()
 }
 
-fn share(count: u64, rate: Option<&proto::Rate>) -> String {
+/// How often something came of it, and the share of what was said.
+fn share(what: &str, count: u64, rate: Option<&proto::Rate>) -> String {
     match rate {
         Some(proto::Rate { value, low, high }) if count > 0 => {
-            format!("{count} {:.1} % [{:.1}, {:.1}]", value * 100.0, low * 100.0, high * 100.0)
+            format!("  {what:<10} {count:>7}  {:>5.1} % [{:.1}, {:.1}]\n", value * 100.0, low * 100.0, high * 100.0)
         }
-        _ => count.to_string(),
+        _ if count > 0 => format!("  {what:<10} {count:>7}\n"),
+        _ => String::new(),
     }
+}
+
+/// What was said in one week, and what came of it.
+fn block(row: &proto::ReportRow) -> String {
+    let week = week(row);
+    let week = if week.is_empty() { week } else { format!(", week of {week}") };
+    let channel = if row.channel.is_empty() { String::new() } else { format!(" on {}", row.channel) };
+    let mut text = format!("{}{channel}{week}\n  said       {:>7}\n", row.action_id, row.said);
+    for (what, count, rate) in [
+        ("presented", row.presented, &row.presented_rate),
+        ("clicked", row.clicked, &row.clicked_rate),
+        ("accepted", row.accepted, &row.accepted_rate),
+        ("rejected", row.rejected, &row.rejected_rate),
+        ("complained", row.complained, &row.complained_rate),
+    ] {
+        text.push_str(&share(what, count, rate.as_ref()));
+    }
+    text
 }
 
 fn human(report: &proto::Report) -> String {
     let proto::Report { rows, silences, stopped, decisions, sampled, overwritten, sample_of } = report;
-    let mut said =
-        list(&["action", "channel", "week", "said", "presented", "clicked", "accepted", "rejected", "complained"]);
-    for row in rows {
-        said.add_row([
-            row.action_id.clone(),
-            row.channel.clone(),
-            week(row),
-            row.said.to_string(),
-            share(row.presented, row.presented_rate.as_ref()),
-            share(row.clicked, row.clicked_rate.as_ref()),
-            share(row.accepted, row.accepted_rate.as_ref()),
-            share(row.rejected, row.rejected_rate.as_ref()),
-            share(row.complained, row.complained_rate.as_ref()),
-        ]);
+    let of_all = counted(usize::try_from(*decisions).unwrap_or(usize::MAX), "decision");
+    let mut text = format!("{of_all}; shares of `said` with 95 % intervals\n\n");
+    let (quiet, said): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.week.is_none());
+    said.into_iter().for_each(|row| text.push_str(&block(row)));
+    let mut never: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    quiet.into_iter().for_each(|row| never.entry(&row.action_id).or_default().push(&row.channel));
+    let mut table = whole(&["never said", "channels"], 1);
+    never.into_iter().for_each(|(action, channels)| _ = table.add_row([action, &channels.join(", ")]));
+    if !table.is_empty() {
+        text.push_str(&format!("\n{table}\n"));
     }
-    let mut text = format!("{decisions} decisions; shares of `said` with 95 % intervals\n\n{said}\n");
     if !silences.is_empty() {
-        let mut table = list(&["silence", "channel", "decisions"]);
+        let mut table = whole(&["silence", "channel", "decisions"], 3);
         silences.iter().for_each(|row| _ = table.add_row([&row.reason, &row.channel, &row.count.to_string()]));
         text.push_str(&format!("\n{table}\n"));
     }
     let count = usize::try_from(*sampled).unwrap_or(usize::MAX);
-    text.push_str(&format!("\nWhere actions stopped, in a sample of {}", counted(count, "decision")));
+    let mut sample = format!("Where actions stopped, in a sample of {}", counted(count, "decision"));
     match *sample_of {
-        0 => text.push_str(" (none is taken now)"),
-        every => text.push_str(&format!(" (one in {every} is taken now)")),
+        0 => sample.push_str(" (none is taken now)"),
+        every => sample.push_str(&format!(" (one in {every} is taken now)")),
     }
     if *overwritten > 0 {
-        text.push_str(&format!(", of which {overwritten} are not readable any more after a denial"));
+        sample.push_str(&format!(", of which {overwritten} are not readable any more after a denial"));
     }
-    text.push('\n');
+    text.push_str(&format!("\n{}\n", wrap(&sample, 80)));
     if !stopped.is_empty() {
-        let mut table = list(&["action", "channel", "gate", "decisions"]);
+        let mut table = whole(&["action", "channel", "gate", "decisions"], 4);
         for row in stopped {
             table.add_row([&row.action_id, &row.channel, &row.gate, &row.count.to_string()]);
         }

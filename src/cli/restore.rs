@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::open_node::LedgerPlace;
-use super::{Failure, Verdict, counted, say};
+use super::{Failure, Verdict, counted, say, say_err, say_labelled};
 use crate::backup::{BackupError, RestoreSummary, restore};
 use crate::ledger::{LedgerSettings, OpenError, Repair};
 use crate::store::StoreRecovery;
@@ -44,20 +44,20 @@ impl Restore {
         say(&format!("customers  {}", customers.total));
         // If the published log was not copied completely, it is rebuilt, which is harmless.
         for repair in repairs.iter().filter(|repair| !matches!(repair, Repair::LogFile(_))) {
-            eprintln!("warning: {repair}");
+            say_err(&format!("warning: {repair}"));
         }
         if recovery != StoreRecovery::default() {
-            eprintln!("warning: {recovery}");
+            say_err(&format!("warning: {recovery}"));
         }
         if customers.damaged > 0 {
             let who = counted(customers.damaged, "customer");
-            eprintln!("warning: {who} cannot be read, and their limits count as used up");
+            say_err(&format!("warning: {who} cannot be read, and their limits count as used up"));
         }
         if let Some(replaced) = replaced {
             let place = replaced.display();
-            say(&format!("replaced   what was there is in {place}; remove it when you no longer need it"));
+            say_labelled("replaced", &format!("what was there is in {place}; remove it when you no longer need it"));
         }
-        say(&format!("restored   {}, ready to serve", settings.data.display()));
+        say_labelled("restored", &format!("{}, ready to serve", settings.data.display()));
         Ok(Verdict::InOrder)
     }
 }

@@ -52,7 +52,7 @@ impl Place {
 /// Check rules, run their tests, and make them the newest revision
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful rules publish rules --store postgres://tactful@db/tactful\n\n\
-    Nodes that were started with `--published-rules` take them within a few seconds.\n\
+    Nodes that were started with `--published-rules` take them within a few seconds.\n\n\
     Exit code 0 if they are published, 1 if they have errors, 2 on bad usage.")]
 struct Publish {
     /// Folder with rule files (`*.yaml`)
@@ -88,7 +88,8 @@ impl Publish {
 /// Make the files of an earlier revision the newest revision
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful rules rollback --store postgres://tactful@db/tactful\n  \
-    tactful rules rollback --to 7 --store postgres://tactful@db/tactful")]
+    tactful rules rollback --to 7 --store postgres://tactful@db/tactful\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct Rollback {
     /// The number of the revision; the one before the newest if left out
     #[arg(long, value_name = "REVISION")]
@@ -120,6 +121,9 @@ impl Rollback {
 
 /// List revisions, or write the files of one into a folder
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tactful rules show --store postgres://tactful@db/tactful\n  \
+    tactful rules show 7 --out rules-7 --store postgres://tactful@db/tactful\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 struct Show {
     /// The number of a revision
     revision: Option<i64>,

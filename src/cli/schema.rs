@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Verdict, color, render, say};
+use super::{Failure, Verdict, color, print_err, render, say};
 use crate::domain::rule_set::is_test;
 use crate::domain::sources::Sources;
 use crate::rule_files;
@@ -45,7 +45,7 @@ impl Schema {
                 let (sources, mut diagnostics) = rule_files::look(rules).sources();
                 let names = names(&sources, &mut diagnostics);
                 if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-                    eprint!("{}", render::render(&sources, &diagnostics, color()));
+                    print_err(&render::render(&sources, &diagnostics, color()));
                     return Ok(Verdict::Wrong);
                 }
                 Some(names)

@@ -17,7 +17,7 @@ use self::door::DoorFlags;
 use super::listen::listen;
 use super::open_node::{LedgerPlace, open_database, open_node};
 use super::size::Size;
-use super::{Failure, Format, Verdict, color, counted, no_rules, report, say};
+use super::{Failure, Format, Verdict, color, counted, no_rules, report, say, say_err};
 use crate::clock::{Clock, GuardedTime};
 use crate::decision_log::LogSettings;
 use crate::descriptors;
@@ -50,7 +50,7 @@ const FOLLOW: Duration = Duration::from_secs(1);
 /// Start the server
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful serve\n  tactful serve --rules my-rules --listen 127.0.0.1:6000\n\n\
-    The rule folder is watched: a change is checked and tested, then applied completely or not at all.\n\
+    The rule folder is watched: a change is checked and tested, then applied completely or not at all.\n\n\
     Stops on Ctrl-C or SIGTERM, letting calls under way finish.\n\n\
     Exit code 0 if it was stopped, 2 if it cannot start or continue.")]
 pub(super) struct Serve {
@@ -244,7 +244,7 @@ impl Serve {
         };
         if warnings > 0 {
             let warnings = counted(warnings, "warning");
-            eprintln!("{warnings} about the rules; `tactful check {}` shows them", path.display());
+            say_err(&format!("{warnings} about the rules; `tactful check {}` shows them", path.display()));
         }
         Ok(FirstRules { set, folder, files, loaded })
     }
@@ -294,7 +294,7 @@ impl Serve {
                 Ok(Verdict::InOrder)
             }
             Err(ServeError::Unfinished(unfinished)) => {
-                eprintln!("error: stopped, but {unfinished}");
+                say_err(&format!("error: stopped, but {unfinished}"));
                 Ok(Verdict::Wrong)
             }
             Err(error) => Err(Failure::new(error.to_string())),
@@ -330,7 +330,7 @@ impl Serve {
         let address = addresses.calls;
         let declared = &rules.declared;
         say(&format!(
-            "rules      {}: {}, {}, {}, {} (rule set {})",
+            "rules      {}: {}, {}, {}, {}\nrule set   {}",
             self.rules.display(),
             counted(rules.actions.len(), "action"),
             counted(rules.journeys.len(), "journey"),

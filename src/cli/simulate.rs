@@ -22,10 +22,10 @@ use crate::rule_files;
 
 /// Show what draft rules would answer, without changing anything
 #[derive(Debug, Args)]
-#[command(after_help = format!("Examples:\n  tactful simulate --rules draft --customer anna --channel web --context topic=speed\n  \
-    tactful simulate --rules draft --from 019cae3a-5f20-7000-9d53-6a1f0c28e4b7 --explain full\n  \
-    tactful simulate --rules rules --customer anna --channel web --suppose personalisation=given\n\n{FORMS}\n\n\
-    The draft is checked here first. It is asked with the customer's data of now, as far as the rules in force may\n\
+#[command(after_help = format!("Examples:\n  tactful simulate --rules draft --customer anna --channel web\n  \
+    tactful simulate --rules draft --from DECISION --explain full\n  \
+    tactful simulate --rules draft --from DECISION --suppose personalisation=given\n\n{FORMS}\n\n\
+    The draft is checked here first. It is asked with the customer's data of now, as far as the rules in force may \
     read it; --at asks for another moment. It needs the scope `simulate`, and --from also `read`.\n\n\
     Exit code 0 if there is an answer, 1 if the draft has errors, 2 if not."))]
 pub(super) struct Simulate {

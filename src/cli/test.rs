@@ -22,7 +22,7 @@ use crate::scenario::test::{self, Coverage, Item, RuleTest, TestFailure, TestRes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful test rules\n  tactful test rules --run complaint --verbose\n  \
     tactful test rules --coverage --fail-under 90 --junit tests.xml\n\n\
-    docs/testing.md says how tests are written and what coverage counts.\n\
+    docs/testing.md says how tests are written and what coverage counts.\n\n\
     Exit code 0 if all pass, 1 if one fails, the rules have errors or the coverage is too low, 2 on bad usage.")]
 pub(super) struct Test {
     /// Folder with rule files and test files

@@ -16,13 +16,11 @@ use crate::serve::identity::tokens::{Entries, Entry, TokenFile, digest, hex, ran
 
 /// Make, list and revoke the tokens of callers
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  tactful token new --name web-shop --scope decide --scope outcomes --channel web --expires '90 days'\n  \
-    tactful token list\n  tactful token revoke --name web-shop\n\n\
-    A token is shown once, when it is made; the file has its SHA-256. A running server reads the file again when it\n\
+#[command(after_help = "Examples:\n  tactful token new --name web-shop --scope decide --channel web\n  \
+    tactful token new --name reports --scope read --expires '90 days'\n  tactful token list\n  tactful token revoke --name web-shop\n\n\
+    A token is shown once, when it is made; the file has its SHA-256. A running server reads the file again when it \
     changes. Send a token as `authorization: Bearer tct_...`.\n\n\
-    Exit code 0 if it is done, 2 if not."
-)]
+    Exit code 0 if it is done, 2 if not.")]
 pub(super) struct Token {
     #[command(subcommand)]
     command: TokenCommand,
@@ -31,10 +29,19 @@ pub(super) struct Token {
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Make a token, or name a client certificate, and add it to the file
+    #[command(after_help = "Examples:\n  tactful token new --name web-shop --scope decide --channel web\n  \
+        tactful token new --name reports --scope read --expires '90 days'\n\n\
+        The token is printed once; keep it. Exit code 0 if it is made, 2 if not.")]
     New(NewToken),
     /// List the callers of the file
+    #[command(
+        after_help = "Examples:\n  tactful token list\n  tactful token list --tokens /etc/tactful/tokens.toml\n\n\
+        Exit code 0 if it is done, 2 if not."
+    )]
     List(InFile),
     /// Remove a caller from the file
+    #[command(after_help = "Examples:\n  tactful token revoke --name web-shop\n\n\
+        A running server reads the file again, and refuses the token from then on. Exit code 0 if it is done, 2 if not.")]
     Revoke(RevokeToken),
 }
 

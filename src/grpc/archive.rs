@@ -1,5 +1,6 @@
 //! All data held about one customer as a zip file: JSON for programs, and a page for people.
 
+mod html;
 mod page;
 
 use std::collections::BTreeSet;

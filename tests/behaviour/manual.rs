@@ -7,47 +7,45 @@ use std::process::{Child, Command, Stdio};
 use super::support::folder;
 
 /// A server with the sample rules, over a data folder of its own.
-struct Server {
+pub struct Server {
     process: Child,
-    address: String,
-    home: tempfile::TempDir,
+    /// Where it listens.
+    pub address: String,
+    /// What it printed when it started.
+    greeting: String,
 }
 
 impl Server {
-    fn start() -> Self {
-        Self::over(&folder("rules"))
-    }
-
-    /// A server with the rules of a folder.
-    fn over(rules: &Path) -> Self {
-        let home = tempfile::tempdir().unwrap();
+    /// A server that is started in a folder, as its reader would: with `rules` and `data` there.
+    pub fn in_folder(home: &Path, flags: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_tactful"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--rules"])
-            .arg(rules)
-            .arg("--data")
-            .arg(home.path().join("data"))
-            .current_dir(folder("."))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
+            .current_dir(home)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let listening = lines.find(|line| line.starts_with("listening")).unwrap();
+        let mut greeting = String::new();
+        while !greeting.contains("\ntry ") {
+            greeting.push_str(&lines.next().unwrap());
+            greeting.push('\n');
+        }
+        let listening = greeting.lines().find(|line| line.starts_with("listening")).unwrap();
         let address = listening.split_whitespace().nth(1).unwrap().to_owned();
-        // Commands may write where they are, and read the rules beside them.
-        super::support::copy(rules, &home.path().join("rules"));
-        Self { process, address, home }
+        Self { process, address, greeting }
     }
 
-    /// What a line of shell prints; it must succeed.
-    fn run(&self, line: &str) -> String {
+    /// What a line of shell prints in a folder; it must succeed.
+    fn run(&self, home: &Path, line: &str) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_tactful")).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
         let output = Command::new("sh")
             .args(["-c", &line.replace("127.0.0.1:50051", &self.address)])
             .env("PATH", path)
             .env("TACTFUL_SERVER", &self.address)
-            .current_dir(self.home.path())
+            .current_dir(home)
             .output()
             .unwrap();
         assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -62,6 +60,13 @@ impl Drop for Server {
     }
 }
 
+/// A folder with the sample rules, as in a clone of the repository.
+fn clone() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    super::support::copy(&folder("rules"), &home.path().join("rules"));
+    home
+}
+
 /// The commands in the blocks of shell of a page, lines joined.
 fn commands(page: &str) -> Vec<String> {
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -73,8 +78,9 @@ fn commands(page: &str) -> Vec<String> {
 fn every_command_of_the_page_on_consent_does_what_it_says() {
     let commands = commands(&std::fs::read_to_string(folder("docs/consent.md")).unwrap());
     assert_eq!(commands.len(), 12);
-    let server = Server::start();
-    let said: Vec<String> = commands.iter().map(|command| server.run(command)).collect();
+    let home = clone();
+    let server = Server::in_folder(home.path(), &[]);
+    let said: Vec<String> = commands.iter().map(|command| server.run(home.path(), command)).collect();
     for (index, command, words) in [
         (0, "personalisation given", "its data may be used: until 20"),
         (1, "--records", "dpv:ConsentGiven"),
@@ -93,28 +99,44 @@ fn every_command_of_the_page_on_consent_does_what_it_says() {
     let notice = std::fs::read(folder("rules/notices/personalisation-v1.md")).unwrap();
     let hash = tactful::serve::identity::tokens::hex(&<sha2::Sha256 as sha2::Digest>::digest(notice).into());
     assert!(said[1].contains(&hash), "{}", said[1]);
-    let page = std::fs::read_to_string(server.home.path().join("anna-export/index.html")).unwrap();
+    let page = std::fs::read_to_string(home.path().join("anna-export/index.html")).unwrap();
     assert!(page.contains("<html lang=\"de\">") && page.contains("Sie haben Ihre Zustimmung widerrufen"), "{page}");
 }
 
-/// Every command of the first walk, and each line that the page shows below it but for the ids.
+/// The text of a section of a page.
+fn section<'p>(page: &'p str, heading: &str) -> &'p str {
+    page.split(&format!("\n## {heading}\n")).nth(1).unwrap().split("\n## ").next().unwrap()
+}
+
+/// From the clone to the withdrawn consent: the server as the page starts it, what it prints, every command of the first
+/// walk, and each line that the page shows below it but for the ids.
 #[test]
 fn the_first_walk_of_the_readme_does_what_it_shows() {
     let page = std::fs::read_to_string(folder("README.md")).unwrap();
-    let walk = page.split("## A first decision").nth(1).unwrap().split("\n## ").next().unwrap();
-    let shown = walk.split("```").skip(1).step_by(2).flat_map(str::lines);
-    let server = Server::start();
-    let (mut said, mut run) = (String::new(), 0);
-    for line in shown.filter(|line| !line.is_empty()) {
+    let start = section(&page, "Start");
+    let begin = commands(start).remove(0);
+    // Built already: the rest of the line is what the program is given.
+    let flags = begin.split('#').next().unwrap().trim().strip_prefix("cargo run --release -- serve").unwrap();
+    let home = clone();
+    let server = Server::in_folder(home.path(), &flags.split_whitespace().collect::<Vec<_>>());
+    let shown = start.split("```\nrules ").nth(1).unwrap().split("```").next().unwrap();
+    let greeting = server.greeting.replace(&server.address, "127.0.0.1:50051");
+    let greeting = greeting.replace(" --server http://127.0.0.1:50051", "");
+    assert_eq!(greeting.trim_end(), format!("rules {}", shown.trim_end()));
+
+    let walk = section(&page, "A first decision");
+    let (mut said, mut run) = (String::new(), Vec::new());
+    for line in walk.split("```").skip(1).step_by(2).flat_map(str::lines).filter(|line| !line.is_empty()) {
         if let Some(command) = line.strip_prefix("$ ") {
-            said = server.run(command);
-            run += 1;
+            said = server.run(home.path(), command);
+            run.push(command);
         } else {
             let is_id = line.trim_start().starts_with("id ");
             assert!(is_id || said.lines().any(|known| known.trim_end() == line), "{line}\n{said}");
         }
     }
-    assert!(run >= 8, "{run} commands");
+    assert!(run.len() >= 8 && run.iter().all(|command| command.starts_with("tactful ")), "{run:?}");
+    assert!(run.iter().any(|command| command.ends_with(" withdrawn")), "{run:?}");
     assert!(!page.contains("grpcurl -plaintext"), "the README needs no other client");
 }
 
@@ -147,7 +169,9 @@ fn the_tutorial_goes_from_an_empty_folder_to_a_tested_journey() {
     for Block { kind, text, file } in blocks(&page) {
         match kind {
             "yaml" => std::fs::write(home.path().join(file.unwrap()), text).unwrap(),
-            "sh" if text.starts_with("tactful serve") => server = Some(Server::over(&home.path().join("rules"))),
+            "sh" if text.starts_with("tactful serve") => {
+                server = Some(Server::in_folder(home.path(), &text.split_whitespace().skip(2).collect::<Vec<_>>()));
+            }
             "sh" => {
                 let mut command = Command::new("sh");
                 command.args(["-c", &format!("{{ {text} }} 2>&1")]).env("PATH", &path).current_dir(home.path());

@@ -22,7 +22,10 @@ before(async () => {
       time_zone: "Europe/Vienna",
       consents: [consent("personalisation", "given", 360), consent("marketing.email", "given", 350), consent("marketing.email", "withdrawn", 10)],
       attributes: { "customer.contract": "dsl", "customer.age": 34, "customer.contract_ends": at(-90) },
-      events: Array.from({ length: 80 }, (_, day) => ({ type: "page_view", at: at(80 - day), fields: { page: day % 7 ? "prices" : HOSTILE } })),
+      events: [
+        ...Array.from({ length: 12 }, (_, month) => ({ type: "complaint", at: at(355 - 30 * month) })),
+        ...Array.from({ length: 80 }, (_, day) => ({ type: "page_view", at: at(80 - day), fields: { page: day % 7 ? "prices" : HOSTILE } })),
+      ],
       contacts: Array.from({ length: 12 }, (_, month) => ({ action: "newsletter", channel: "email", at: at(350 - 30 * month) })),
       outcomes: [{ action: "newsletter", outcome: "clicked", at: at(12) }],
     },
@@ -48,6 +51,10 @@ for (const [language, heading] of [["de", "Was wir über Sie gespeichert haben"]
       assert.equal(await page.textContent("h1"), heading);
       assert.equal(await page.getAttribute("html", "lang"), language);
       assert.deepEqual(await accessibility(page), [], `${language} at ${width}, ${scheme}`);
+      const levels = await page.$$eval("h1, h2, h3, h4", (all) => all.map((one) => Number(one.tagName[1])));
+      assert.equal(levels[0], 1);
+      assert.ok(levels.every((level, place) => place === 0 || level <= levels[place - 1] + 1), `no level is left out: ${levels}`);
+      assert.doesNotMatch(await page.textContent("blockquote"), /\*\*|^#/m, "a notice is formatted");
       assert.equal(await page.locator("img, script").count(), 0, "nothing of a customer is taken for markup");
       const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.equal(scrolls, false, `the page is not wider than ${width}`);
@@ -55,9 +62,16 @@ for (const [language, heading] of [["de", "Was wir über Sie gespeichert haben"]
       await page.close();
     }
     const page = await open(browser, url);
-    assert.ok((await page.pdf({ format: "A4" })).length > 20_000);
+    const pdf = await page.pdf({ format: "A4" });
+    assert.ok(pdf.length > 20_000);
+    await page.emulateMedia({ media: "print" });
+    const parted = await page.$$eval("h2, h3, h4, thead, h2 + .soft, h3 + .soft", (all) =>
+      all.filter((one) => getComputedStyle(one).breakAfter !== "avoid").map((one) => one.textContent));
+    assert.deepEqual(parted, [], "no heading stands alone at the end of a page");
     if (process.env.SHOTS) {
       mkdirSync(process.env.SHOTS, { recursive: true });
+      writeFileSync(join(process.env.SHOTS, `export-${language}.pdf`), pdf);
+      await page.emulateMedia({ media: "screen" });
       await page.screenshot({ path: join(process.env.SHOTS, `export-${language}.png`), fullPage: true });
     }
   });

@@ -6,11 +6,11 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use sha2::{Digest as _, Sha256};
 
-use super::{Output, line, moment, verdict};
+use super::{Output, moment, verdict};
 use crate::cli::answer;
 use crate::cli::connection::{Connection, Server, refused};
 use crate::cli::table::list;
-use crate::cli::{Failure, Verdict, json, say};
+use crate::cli::{Failure, Verdict, json, say, say_labelled};
 use crate::domain::time::Moment;
 use crate::grpc::convert::timestamp;
 use crate::grpc::proto::consent_service_client::ConsentServiceClient;
@@ -45,7 +45,7 @@ const DENIALS: [ConsentStatus; 4] =
     tactful customer consent anna marketing.email withdrawn\n  \
     tactful customer consent anna objected              (to every purpose)\n  \
     tactful customer consent anna restricted\n\n\
-    To show needs the scope `read`. To deny (withdrawn, refused, objected, restricted) needs `withdraw`;\n\
+    To show needs the scope `read`. To deny (withdrawn, refused, objected, restricted) needs `withdraw`; \
     everything else, and a denial with a notice or other details of a form, needs `consent`.\n\n\
     Exit code 0 if it is done, 1 if the server refused a change, 2 if it is not done.")]
 pub(super) struct Consent {
@@ -204,7 +204,7 @@ impl Consent {
         if self.output.json {
             json::print("WithdrawConsentResponse", &answer)?;
         } else if answer.results.is_empty() {
-            line("recorded", "nothing: there is no purpose that can be denied");
+            say_labelled("recorded", "nothing: there is no purpose that can be denied");
         }
         Ok(self.tell(&answer.results, status))
     }
@@ -231,16 +231,16 @@ impl Consent {
             let purpose = if result.purpose.is_empty() { "every purpose" } else { &result.purpose };
             let what = format!("{purpose} {}", word(status));
             if !result.accepted {
-                line("refused", &format!("{what}: {}", result.reason));
+                say_labelled("refused", &format!("{what}: {}", result.reason));
                 continue;
             }
-            line("recorded", &format!("{what}, by {}", self.id));
+            say_labelled("recorded", &format!("{what}, by {}", self.id));
             if let Some(standing) = result.standing.as_ref().filter(|standing| !standing.purpose.is_empty()) {
                 let usable = if standing.usable { "its data may be used" } else { "its data may not be used" };
                 let remark = remark(standing);
-                line("now", &if remark.is_empty() { usable.to_owned() } else { format!("{usable}: {remark}") });
+                say_labelled("now", &if remark.is_empty() { usable.to_owned() } else { format!("{usable}: {remark}") });
             }
-            line("record", &result.record_id);
+            say_labelled("record", &result.record_id);
         }
         verdict(results.iter().map(|result| result.accepted))
     }

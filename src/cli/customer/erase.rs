@@ -1,13 +1,12 @@
 //! `tactful customer erase`: the right to erasure.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Output, line};
+use super::Output;
 use crate::cli::connection::{Server, refused};
-use crate::cli::{Failure, Verdict, counted, json};
+use crate::cli::{Failure, Verdict, counted, json, print_err, say_labelled};
 use crate::grpc::proto::EraseCustomerRequest;
 use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 
@@ -15,8 +14,9 @@ use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful customer erase anna\n  tactful customer erase anna --yes --receipt anna.tlog-proof\n\n\
-    It deletes all data, past decisions and the key of the consent records. Nothing brings them back. Without --yes it\n\
-    asks for the customer's id again. The receipt proves that the ledger has the erasure, and names no one. It needs the scope `privacy`."
+    It deletes all data, past decisions and the key of the consent records. Nothing brings them back. Without --yes it \
+    asks for the customer's id again. The receipt proves that the ledger has the erasure, and names no one. It needs \
+    the scope `privacy`.\n\nExit code 0 if it is done, 2 if not."
 )]
 pub(super) struct Erase {
     /// The customer's id
@@ -59,17 +59,19 @@ impl Erase {
             return Ok(Verdict::InOrder);
         }
         let records = counted(usize::try_from(erased.records_shredded).unwrap_or(usize::MAX), "consent record");
-        line("erased", &format!("{}: all data, and the key of {records}", self.id));
-        line("position", &format!("{} of the ledger records an erasure, without a name", erased.ledger_position));
+        say_labelled("erased", &format!("{}: all data, and the key of {records}", self.id));
+        say_labelled(
+            "position",
+            &format!("{} of the ledger records an erasure, without a name", erased.ledger_position),
+        );
         if let Some(path) = &self.receipt {
-            line("receipt", &path.display().to_string());
+            say_labelled("receipt", &path.display().to_string());
         }
         Ok(Verdict::InOrder)
     }
 
     fn is_confirmed(&self) -> bool {
-        eprint!("This deletes everything about {} for good. Type the id to confirm: ", self.id);
-        drop(std::io::stderr().flush());
+        print_err(&format!("This deletes everything about {} for good. Type the id to confirm: ", self.id));
         let mut typed = String::new();
         std::io::stdin().read_line(&mut typed).is_ok() && typed.trim_end_matches(['\r', '\n']) == self.id
     }

@@ -14,8 +14,9 @@ use crate::grpc::proto::{self, RecordEventsRequest};
 /// Record an event of a customer
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:\n  tactful customer event anna page_view page=fibre\n  \
-    tactful customer event anna complaint --at 2026-03-02T10:00:00Z --id ticket-4711\n\n{FORMS}\n\n\
-    What no lawful purpose covers is dropped before it is stored. It needs the scope `events`."))]
+    tactful customer event anna complaint --at 2026-03-02T10:00:00Z\n\n{FORMS}\n\n\
+    What no lawful purpose covers is dropped before it is stored. With an --id, a repetition counts once. It needs the \
+    scope `events`.\n\nExit code 0 if it is done, 1 if the server refused a part of it, 2 if not."))]
 pub(super) struct Event {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]

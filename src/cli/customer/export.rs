@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zip::ZipArchive;
 
-use super::line;
 use crate::cli::connection::{Connection, Server, refused};
-use crate::cli::{Failure, Verdict, counted};
+use crate::cli::{Failure, Verdict, counted, say_labelled};
 use crate::grpc::proto::ExportCustomerRequest;
 use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 
@@ -17,7 +16,8 @@ use crate::grpc::proto::privacy_service_client::PrivacyServiceClient;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful customer export anna exports/anna\n  \
     tactful customer export anna exports/anna --portable --language de\n  tactful customer export anna - > anna.zip\n\n\
-    index.html in it is a page for the customer, README.txt explains the other files. Only you may read the folder. It needs the scope `privacy`.")]
+    index.html in it is a page for the customer, README.txt explains the other files. Only you may read \
+    the folder. It needs the scope `privacy`.\n\nExit code 0 if it is done, 2 if not.")]
 pub(super) struct Export {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]
@@ -51,8 +51,8 @@ impl Export {
             return Ok(Verdict::InOrder);
         }
         let files = unpack(archive, &self.folder).map_err(unwritten)?;
-        line("exported", &format!("{}: {} in {}", self.id, counted(files, "file"), self.folder.display()));
-        line("read first", &self.folder.join("index.html").display().to_string());
+        say_labelled("exported", &format!("{}: {} in {}", self.id, counted(files, "file"), self.folder.display()));
+        say_labelled("read first", &self.folder.join("index.html").display().to_string());
         Ok(Verdict::InOrder)
     }
 

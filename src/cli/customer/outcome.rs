@@ -16,8 +16,9 @@ const PREFIX: &str = "OUTCOME_";
 /// Record the outcome of a step
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful customer outcome anna fibre-upgrade accepted\n  \
-    tactful customer outcome anna fibre-upgrade presented --decision 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n\n\
-    Without --decision it belongs to the newest contact with this action. It needs the scope `outcomes`.")]
+    tactful customer outcome anna fibre-upgrade presented --decision ID\n\n\
+    Without --decision it belongs to the newest contact with this action. It needs the scope `outcomes`.\n\n\
+    Exit code 0 if it is done, 1 if the server refused a part of it, 2 if not.")]
 pub(super) struct Outcome {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::{Output, line};
+use super::Output;
 use crate::cli::connection::{Connection, refused};
 use crate::cli::fact::{FORMS, Fact, Place, wire};
-use crate::cli::{Failure, Verdict, counted, json};
+use crate::cli::{Failure, Verdict, counted, json, say_labelled};
 use crate::grpc::proto::SetAttributesRequest;
 use crate::grpc::proto::journey_service_client::JourneyServiceClient;
 
@@ -14,7 +14,8 @@ use crate::grpc::proto::journey_service_client::JourneyServiceClient;
 #[command(after_help = format!("Examples:\n  tactful customer set anna customer.contract=dsl customer.age=34\n  \
     tactful customer set anna customer.age=             (removes it)\n  \
     tactful customer set anna --time-zone Europe/Berlin\n\n{FORMS}\n\n\
-    An attribute that no lawful purpose covers is dropped before it is stored. It needs the scope `events`."))]
+    An attribute that no lawful purpose covers is dropped before it is stored. It needs the scope `events`.\n\n\
+    Exit code 0 if it is done, 1 if the server refused a part of it, 2 if not."))]
 pub(super) struct Set {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]
@@ -45,9 +46,9 @@ impl Set {
         }
         let stored = counted(sent.saturating_sub(answer.dropped.len()), "attribute");
         let zone = self.time_zone.as_ref().map_or_else(String::new, |zone| format!(", time zone {zone}"));
-        line("set", &format!("{stored} of {}{zone}", self.id));
+        say_labelled("set", &format!("{stored} of {}{zone}", self.id));
         for name in &answer.dropped {
-            line("dropped", &format!("{name}: no lawful purpose covers it"));
+            say_labelled("dropped", &format!("{name}: no lawful purpose covers it"));
         }
         Ok(Verdict::InOrder)
     }

@@ -14,7 +14,8 @@ use crate::grpc::proto::{GetCustomerRequest, GetCustomerResponse};
 /// Show attributes, journeys, pressure, hurt and contact limits of a customer
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tactful customer show anna\n  tactful customer show anna --json\n\n\
-    It needs the scope `read`. `tactful customer consent anna` shows the consents.")]
+    It needs the scope `read`. `tactful customer consent anna` shows the consents.\n\n\
+    Exit code 0 if it is done, 2 if not.")]
 pub(super) struct Show {
     /// The customer's id
     #[arg(value_name = "CUSTOMER")]

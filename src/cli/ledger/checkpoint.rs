@@ -3,13 +3,14 @@
 use clap::Args;
 
 use super::{LedgerPlace, say, verifying_key};
-use crate::cli::{Failure, Verdict};
+use crate::cli::{Failure, Verdict, say_err};
 use crate::ledger::proof;
 
 /// Print the newest signed head of the ledger, to keep in another place
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tactful ledger checkpoint > kept/checkpoint\n  tactful ledger checkpoint --key > kept/vkey"
+    after_help = "Examples:\n  tactful ledger checkpoint > kept/checkpoint\n  tactful ledger checkpoint --key > kept/vkey\n\n\
+    Exit code 0 if it is printed, 1 if its signature does not hold, 2 if it cannot be read."
 )]
 pub(super) struct Checkpoint {
     #[command(flatten)]
@@ -29,7 +30,7 @@ impl Checkpoint {
         }
         let (path, note) = inspection.checkpoint().map_err(|error| Failure::new(error.to_string()))?;
         if let Err(error) = proof::Checkpoint::open(&note, &key) {
-            eprintln!("error: `{}`: {error}", path.display());
+            say_err(&format!("error: `{}`: {error}", path.display()));
             return Ok(Verdict::Wrong);
         }
         say(note.trim_end());

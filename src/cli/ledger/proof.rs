@@ -10,7 +10,8 @@ use crate::ledger::proof::Checkpoint;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tactful ledger proof --from 1000\n  tactful ledger proof --from 1000 --to 2000\n\n\
-    Without --to, the newest checkpoint follows the proof: what a C2SP witness takes as `add-checkpoint`."
+    Without --to, the newest checkpoint follows the proof: what a C2SP witness takes as `add-checkpoint`.\n\n\
+    Exit code 0 if it is printed, 1 if the ledger is damaged, 2 if it cannot be read or has no such record."
 )]
 pub(super) struct Proof {
     #[command(flatten)]

@@ -11,7 +11,8 @@ use crate::ledger::{InspectError, Inspection};
 /// Print the receipt of a record: with the ledger's key, it proves that the record is in the ledger
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tactful ledger receipt --position 17 > anna-17.tlog-proof\n  tactful ledger receipt --record 019cae3a-5f20-7000-9d53-6a1f0c28e4b7"
+    after_help = "Examples:\n  tactful ledger receipt --position 17 > anna-17.tlog-proof\n  tactful ledger receipt --record 019cae3a-5f20-7000-9d53-6a1f0c28e4b7\n\n\
+    Exit code 0 if it is printed, 1 if the ledger is damaged, 2 if it cannot be read or has no such record."
 )]
 pub(super) struct Receipt {
     #[command(flatten)]

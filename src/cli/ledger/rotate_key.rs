@@ -2,16 +2,16 @@
 
 use clap::Args;
 
-use super::{LedgerPlace, say};
-use crate::cli::{Failure, Verdict};
+use super::LedgerPlace;
+use crate::cli::{Failure, Verdict, say_labelled};
 use crate::ledger::{FileLedger, OpenError};
 
 /// Wrap every customer key under a new key and destroy the old one, so that earlier copies of the data folder become
 /// unreadable
 #[derive(Debug, Args)]
-#[command(after_help = "Stop the server first.\n\nExample:\n  tactful ledger rotate-key --data data\n\n\
-    An earlier copy of the data folder can still be read with an earlier copy of the keys folder: destroy such copies of \
-    the keys folder.")]
+#[command(after_help = "Examples:\n  tactful ledger rotate-key --data data\n\n\
+    Stop the server first. An earlier copy of the data folder can still be read with an earlier copy of the keys folder: destroy such copies of \
+    the keys folder.\n\nExit code 0 if it is done, 2 if not.")]
 pub(super) struct RotateKey {
     #[command(flatten)]
     place: LedgerPlace,
@@ -27,8 +27,10 @@ impl RotateKey {
             };
             Failure::new(error.to_string()).help(help)
         })?;
-        say(
-            "every customer key is wrapped under a new key; earlier copies of the data folder open only with an earlier copy of the keys folder",
+        say_labelled(
+            "rotated",
+            "every customer key is wrapped under a new key; earlier copies of the data folder open only with an earlier \
+             copy of the keys folder",
         );
         Ok(Verdict::InOrder)
     }

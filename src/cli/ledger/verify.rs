@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{LedgerPlace, read_text, verifying_key};
-use crate::cli::{Failure, Verdict, counted, say};
+use crate::cli::{Failure, Verdict, counted, say, say_err};
 use crate::ledger::proof::VerifyingKey;
 use crate::ledger::{Inspection, Verification, verify};
 
@@ -40,7 +40,7 @@ impl Verify {
             return Ok(Verdict::InOrder);
         }
         for problem in &found.problems {
-            eprintln!("error: {problem}");
+            say_err(&format!("error: {problem}"));
         }
         say(&format!("{head}, NOT verified: {}", counted(found.problems.len(), "error")));
         Ok(Verdict::Wrong)

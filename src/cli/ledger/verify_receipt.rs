@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{parse_key, read_text, say};
-use crate::cli::{Failure, Verdict, counted};
+use crate::cli::{Failure, Verdict, counted, say_err};
 use crate::ledger::proof::Receipt;
 
 /// Check a receipt with the ledger's key alone, and print its record
@@ -27,7 +27,7 @@ impl VerifyReceipt {
         let verified = match Receipt::open(&text, &key) {
             Ok(verified) => verified,
             Err(error) => {
-                eprintln!("error: `{}`: {error}", self.receipt.display());
+                say_err(&format!("error: `{}`: {error}", self.receipt.display()));
                 return Ok(Verdict::Wrong);
             }
         };

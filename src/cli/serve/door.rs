@@ -63,7 +63,8 @@ pub(super) struct DoorFlags {
     /// How many seconds a call without a stream may take, its request included
     #[arg(long, default_value_t = CallLimits::default().longest.as_secs(), value_name = "SECONDS", env = "TACTFUL_LONGEST_CALL")]
     longest_call: u64,
-    /// Folder for the audit log of privileged calls; without, none is written
+    /// Folder in which to note who reads, exports or erases a customer, watches decisions, takes a backup, sets the clock
+    /// or reloads rules; without it, nothing is noted. `tactful audit` shows it
     #[arg(long, value_name = "FOLDER", env = "TACTFUL_AUDIT")]
     audit: Option<PathBuf>,
     /// Address for operators: methods of the scopes privacy, rules, admin and watch are answered there and no longer on

@@ -4,7 +4,7 @@ use std::process::exit;
 
 use tokio::sync::oneshot;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, say_err};
 
 /// Completes at Ctrl-C or SIGTERM. A second one ends the process, whatever it does: like a kill, this loses no contact
 /// that was logged and no consent that was acknowledged. A thread of its own waits for them.
@@ -21,7 +21,7 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
         // The server has ended already if nobody waits for it.
         _ = stop.send(());
         runtime.block_on(signals.next());
-        eprintln!("error: ended at once by a second signal; calls in progress were cut off");
+        say_err("error: ended at once by a second signal; calls in progress were cut off");
         exit(1);
     };
     std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;

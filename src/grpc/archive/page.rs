@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::html::{self, escaped};
 use crate::domain::consent::{ConsentRecord, NoticeHash};
 use crate::domain::time::Moment;
 use crate::engine::CustomerExport;
@@ -247,7 +248,7 @@ impl Page<'_> {
             (Some(_), Some(_)) => format!("{} <code>{shown}</code>", texts.notice_changed),
         };
         let quoted =
-            text.map_or_else(String::new, |text| format!("<blockquote>{}</blockquote>\n", escaped(text.trim())));
+            text.map_or_else(String::new, |text| format!("<blockquote>\n{}</blockquote>\n", html::notice(text)));
         let heading = format!("<h3 id=\"notice-{number}\">{} {number}</h3>\n", texts.notice);
         self.html.push_str(&format!("{heading}<p class=\"soft\">{remark}</p>\n{quoted}"));
     }
@@ -341,16 +342,16 @@ impl Page<'_> {
         }
         // A wide table is scrolled, also with the keyboard.
         html.push_str(&format!(
-            "<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"{heading}\"><table>\n<tr>"
+            "<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"{heading}\"><table>\n<thead><tr>"
         ));
         columns.iter().for_each(|column| html.push_str(&format!("<th scope=\"col\">{column}</th>")));
-        html.push_str("</tr>\n");
+        html.push_str("</tr></thead>\n<tbody>\n");
         for row in rows {
             html.push_str("<tr>");
             row.iter().for_each(|cell| html.push_str(&format!("<td>{cell}</td>")));
             html.push_str("</tr>\n");
         }
-        html.push_str("</table></div>\n");
+        html.push_str("</tbody>\n</table></div>\n");
     }
 
     fn moment(&self, at: Moment) -> String {
@@ -401,10 +402,6 @@ fn plain(value: &Json) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,7 +415,6 @@ mod tests {
 
     #[test]
     fn nothing_of_a_customer_is_taken_for_markup() {
-        assert_eq!(escaped("<b a='1' b=\"2\">&"), "&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;");
         assert_eq!(plain(&serde_json::json!({"a<": ["<i>", 3, true, null]})), "a&lt;: &lt;i&gt;, 3, true, ");
     }
 }

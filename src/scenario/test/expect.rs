@@ -12,6 +12,7 @@ use crate::domain::value::normal;
 use crate::engine::DecisionRecord;
 use crate::rules::code;
 use crate::rules::fields::Fields;
+use crate::rules::name_kind::NameKind;
 use crate::rules::reader;
 use crate::rules::source::{Node, NodeKind};
 use crate::scenario::shape;
@@ -44,9 +45,12 @@ impl Expect {
     pub fn read(node: &Node, known: Known<'_>) -> Option<Self> {
         let sink = known.sink;
         let fields = Fields::of(node, &shape::EXPECTATION, sink)?;
-        let action = fields.may_with("action", |node| Some(vec![known.name(node, "action", &known.rules.actions)?]));
+        let action =
+            fields.may_with("action", |node| Some(vec![known.name(node, NameKind::Action, &known.rules.actions)?]));
         let actions = fields.may_with("actions", |node| {
-            reader::every(reader::list(node, sink)?.iter().map(|item| known.name(item, "action", &known.rules.actions)))
+            reader::every(
+                reader::list(node, sink)?.iter().map(|item| known.name(item, NameKind::Action, &known.rules.actions)),
+            )
         });
         if let (Some(_), Some(node)) = (fields.optional("action"), fields.optional("actions")) {
             let help = "keep `actions`: it says which, and in which order";
@@ -94,7 +98,7 @@ impl Expect {
 
 fn read_why_not(node: &Node, known: Known<'_>) -> Option<(String, Gate)> {
     let fields = Fields::of(node, &shape::WHY_NOT, known.sink)?;
-    let action = fields.required("action").and_then(|node| known.name(node, "action", &known.rules.actions));
+    let action = fields.required("action").and_then(|node| known.name(node, NameKind::Action, &known.rules.actions));
     let gate = fields.need("gate");
     fields.finish();
     Some((action?, gate?))

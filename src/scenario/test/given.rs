@@ -14,6 +14,7 @@ use crate::engine::{AttributeChange, ConsentChange, ConsentRequest, EventInput, 
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::fields::Fields;
+use crate::rules::name_kind::NameKind;
 use crate::rules::reader;
 use crate::rules::sink::Sink;
 use crate::rules::source::{Node, NodeKind, Spanned};
@@ -94,7 +95,7 @@ impl<'r> Known<'r> {
         let events = &self.rules.declared.events;
         let kind = fields.required("type").and_then(|node| {
             let name = reader::name(node, self.sink)?;
-            Some((name.text, self.find(name, "event", events)?))
+            Some((name.text, self.find(name, NameKind::Event, events)?))
         });
         let event_id = fields.may("id");
         let channel = fields.may_with("channel", |node| self.channel(node));
@@ -131,7 +132,9 @@ impl<'r> Known<'r> {
                 let message = "this status concerns everything, not one purpose".to_owned();
                 reader::refuse(node.span, code::CONTRADICTION, message, "remove `purpose`", self.sink)
             }
-            _ => fields.required("purpose").and_then(|node| self.name(node, "purpose", &self.rules.declared.purposes)),
+            _ => fields
+                .required("purpose")
+                .and_then(|node| self.name(node, NameKind::Purpose, &self.rules.declared.purposes)),
         };
         fields.finish();
         let change = ConsentChange { valid_until: valid_until?, ..ConsentChange::new(purpose?, status?) };
@@ -143,7 +146,7 @@ impl<'r> Known<'r> {
         let declared = &self.rules.declared.attributes;
         let entries = given.map_or(Some(&[][..]), |node| reader::map(node, "the attributes", self.sink));
         let attributes = entries?.iter().map(|entry| {
-            let id = self.find(entry.key.spanned(), "attribute", declared)?;
+            let id = self.find(entry.key.spanned(), NameKind::Attribute, declared)?;
             let value = match entry.value.kind {
                 NodeKind::Null => None,
                 _ => Some(self.value(&entry.value, &declared.get(id)?.shape)?),
@@ -167,7 +170,7 @@ impl<'r> Known<'r> {
 
     fn outcome(self, node: &Node, at: Moment) -> Option<OutcomeInput> {
         let fields = Fields::of(node, &shape::GIVEN_OUTCOME, self.sink)?;
-        let action = fields.required("action").and_then(|node| self.name(node, "action", &self.rules.actions));
+        let action = fields.required("action").and_then(|node| self.name(node, NameKind::Action, &self.rules.actions));
         let outcome = fields.need("outcome");
         let outcome_id = fields.may("id");
         let channel = fields.may_with("channel", |node| self.channel(node));
@@ -190,10 +193,10 @@ impl<'r> Known<'r> {
         let channel = fields.required("channel").and_then(|node| self.channel(node));
         let context = fields.may_with("context", |node| {
             self.values(node, "the context", |name| {
-                declared.context.get(self.find(name, "context fact", &declared.context)?).map(|fact| &fact.shape)
+                declared.context.get(self.find(name, NameKind::Context, &declared.context)?).map(|fact| &fact.shape)
             })
         });
-        let groups = fields.list_with("groups", |item| self.name(item, "group of actions", &declared.groups));
+        let groups = fields.list_with("groups", |item| self.name(item, NameKind::Group, &declared.groups));
         let max_actions = fields.may("max_actions");
         fields.finish();
         Some(Question {
@@ -207,20 +210,20 @@ impl<'r> Known<'r> {
     }
 
     fn channel(self, node: &Node) -> Option<String> {
-        self.name(node, "channel", &self.rules.declared.channels)
+        self.name(node, NameKind::Channel, &self.rules.declared.channels)
     }
 
     /// A text that names a declared item.
-    pub fn name<I: Id, T>(self, node: &Node, kind: &str, declared: &IdMap<I, T>) -> Option<String> {
+    pub fn name<I: Id, T>(self, node: &Node, kind: NameKind, declared: &IdMap<I, T>) -> Option<String> {
         let name = reader::name(node, self.sink)?;
         self.find(name, kind, declared).map(|_| name.text.to_owned())
     }
 
-    fn find<I: Id, T>(self, name: Spanned<'_>, kind: &str, declared: &IdMap<I, T>) -> Option<I> {
+    fn find<I: Id, T>(self, name: Spanned<'_>, kind: NameKind, declared: &IdMap<I, T>) -> Option<I> {
         let vocabulary = &self.rules.vocabulary;
         let found = vocabulary.find::<I>(name.text).filter(|id| declared.get(*id).is_some());
         let names = || declared.ids().map(|id| vocabulary.name(id));
-        found.or_else(|| reader::unknown(name, kind, names(), self.sink))
+        found.or_else(|| reader::undeclared(name, kind, names(), self.sink))
     }
 
     /// Names with values; `shape` returns what a name may hold, or reports an error.

@@ -11,6 +11,7 @@ pub mod fields;
 pub mod format;
 mod lint;
 pub mod load;
+pub mod name_kind;
 pub mod names;
 pub mod reader;
 pub mod scalar;

@@ -1,5 +1,6 @@
 //! The names that rules may use: what is declared so far, and where an unknown name is reported.
 
+use super::name_kind::NameKind;
 use super::reader;
 use super::sink::Sink;
 use super::source::{Node, Spanned};
@@ -21,7 +22,7 @@ pub struct Names<'c> {
 impl Names<'_> {
     /// A purpose that is in use: not a retired one.
     pub fn purpose(self, name: Spanned<'_>) -> Option<PurposeId> {
-        let id = self.find(name, "purpose", &self.declared.purposes)?;
+        let id = self.find(name, NameKind::Purpose, &self.declared.purposes)?;
         if self.declared.purposes.get(id).is_some_and(|purpose| purpose.retired) {
             let message = format!("the purpose `{}` is retired, so nothing may be done for it", name.text);
             return reader::refuse(name.span, code::CONTRADICTION, message, "name a purpose that is in use", self.sink);
@@ -38,28 +39,28 @@ impl Names<'_> {
 
     /// A channel.
     pub fn channel(self, name: Spanned<'_>) -> Option<ChannelId> {
-        self.find(name, "channel", &self.declared.channels)
+        self.find(name, NameKind::Channel, &self.declared.channels)
     }
 
     /// An event type.
     pub fn event(self, name: Spanned<'_>) -> Option<EventTypeId> {
-        self.find(name, "event", &self.declared.events)
+        self.find(name, NameKind::Event, &self.declared.events)
     }
 
     /// An action.
     pub fn action(self, name: Spanned<'_>) -> Option<ActionId> {
-        self.find(name, "action", &self.declared.actions)
+        self.find(name, NameKind::Action, &self.declared.actions)
     }
 
     /// A group that an action of these rules has.
     pub fn group(self, name: Spanned<'_>) -> Option<GroupId> {
-        self.find(name, "group of actions", &self.declared.groups)
+        self.find(name, NameKind::Group, &self.declared.groups)
     }
 
-    fn find<I: Id, T>(self, name: Spanned<'_>, kind: &str, declared: &IdMap<I, T>) -> Option<I> {
+    fn find<I: Id, T>(self, name: Spanned<'_>, kind: NameKind, declared: &IdMap<I, T>) -> Option<I> {
         let id = self.vocabulary.find::<I>(name.text).filter(|id| declared.get(*id).is_some());
         let known = || declared.ids().map(|id| self.vocabulary.name(id));
-        id.or_else(|| reader::unknown(name, kind, known(), self.sink))
+        id.or_else(|| reader::undeclared(name, kind, known(), self.sink))
     }
 }
 

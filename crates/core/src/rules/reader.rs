@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::code;
+use super::name_kind::NameKind;
 use super::shape::Shape;
 use super::sink::Sink;
 use super::source::{Entry, Node, NodeKind, Spanned, Style, quoted};
@@ -229,6 +230,40 @@ pub fn unknown<'a, T>(
     let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, name.span, format!("no {kind} is called `{}`", name.text));
     sink.push(if sink.is_full() { diagnostic } else { suggest(diagnostic, name.text, known) });
     None
+}
+
+/// Reports a name that no rule file declares; suggests the nearest one, or says how to declare it.
+pub fn undeclared<'a, T>(
+    name: Spanned<'_>,
+    kind: NameKind,
+    known: impl IntoIterator<Item = &'a str>,
+    sink: &Sink,
+) -> Option<T> {
+    if sink.is_broken(name.text) {
+        return None;
+    }
+    let message = format!("no {} is called `{}`", kind.word(), name.text);
+    let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, name.span, message);
+    sink.push(if sink.is_full() { diagnostic } else { suggest_or_declare(diagnostic, name.text, kind, known) });
+    None
+}
+
+/// As [`suggest`], for a name of a kind that rule files declare: says how if no declared name is near.
+pub fn suggest_or_declare<'a>(
+    diagnostic: Diagnostic,
+    written: &str,
+    kind: NameKind,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    let known: Vec<&str> = known.into_iter().collect();
+    let how = kind.how();
+    if nearest(written, &known).is_some() {
+        return suggest(diagnostic, written, known);
+    }
+    diagnostic.help(match first_names(known) {
+        names if names.is_empty() => how.to_owned(),
+        names => format!("known here: {names}; or {how}"),
+    })
 }
 
 /// Adds "did you mean" if a known name is near.

@@ -61,16 +61,25 @@ Right:
 ";
 
 pub(super) const UNKNOWN_NAME: &str = r"A name is used that no rule file declares: a purpose, a channel, an
-event, a journey, a stage, an attribute or an action. Declare it, or fix the
-spelling.
+event, a journey, a stage, an attribute or an action. Fix the spelling, or
+declare it where its kind is declared: under `purposes:`, `channels:`,
+`events:`, `journeys:`, `attributes:` or `context:`, in any file of the
+folder. A group of actions is declared by the `group:` of an action.
 
 Wrong:
 
-    purpose: personalization
+    channels:
+      web: {direction: inbound, interruption: 0}
+    actions:
+      - id: fibre-upgrade
+        treatments:
+          sms: {text: Fibre is here}
 
 Right:
 
-    purpose: personalisation
+    channels:
+      web: {direction: inbound, interruption: 0}
+      sms: {direction: outbound, interruption: 4}
 ";
 
 pub(super) const DUPLICATE_ID: &str = r"Two things of one kind have the same id, perhaps in two files. Ids

@@ -2,9 +2,9 @@
 //!
 //! Each says what is wrong and why it is refused, then shows it wrong and right.
 
-pub(super) const UNUSED_PURPOSE: &str = r"A purpose is declared, and no attribute, event, journey or action
-uses it. People would be asked for a consent that has no effect. Remove it,
-or use it.
+pub(super) const UNUSED_PURPOSE: &str = r"A purpose is declared, and no attribute, event, journey, action
+or condition uses it. People would be asked for a consent that has no effect.
+Remove it, or use it.
 
 Wrong:
 

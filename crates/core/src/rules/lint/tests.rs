@@ -96,6 +96,13 @@ fn unused_declarations_are_reported() {
         ("  service:         {basis: contract}", "  research: {basis: consent}\n  service: {basis: contract}"),
         &["3 T0301 nothing uses the purpose `research`"],
     );
+    let asked =
+        RULES.replacen("  service:         {basis", "  research: {basis: consent}\n  service: {basis", 1).replacen(
+            "      - customer.age >= 18\n",
+            "      - customer.age >= 18\n      - consent.given(\"research\")\n",
+            1,
+        );
+    assert_eq!(warnings(&asked, TESTS), [""; 0], "a condition uses it");
     check(
         ("attributes:\n", "attributes:\n  customer.name: {type: text, purposes: [service]}\n"),
         &["6 T0302 no rule reads `customer.name`"],

@@ -51,13 +51,18 @@ impl Read {
     }
 }
 
-/// A purpose without data and without actions.
+/// A purpose without data, without actions, and without conditions on its consent.
 fn purposes(rules: &RuleSet) -> Vec<Diagnostic> {
     let declared = &rules.declared;
     let kept = declared.attributes.iter().filter_map(|(_, attribute)| attribute.purposes);
     let kept = kept.chain(declared.events.iter().map(|(_, event)| event.purposes));
     let served = rules.actions.iter().flat_map(|(_, action)| [Some(action.purpose), action.asks]).flatten();
     let served = served.chain(declared.journeys.iter().map(|(_, journey)| journey.purpose));
+    let asked = rules.facts.iter().filter_map(|(_, entry)| match &entry.fact {
+        Fact::ConsentGiven(purpose) => Some(*purpose),
+        _ => None,
+    });
+    let served = served.chain(asked);
     let used = kept.fold(served.collect::<PurposeSet>(), PurposeSet::union);
     let unused = declared.purposes.iter().filter(|(id, terms)| !used.contains(*id) && !terms.retired).map(|(id, _)| {
         let span = declared.purpose_spans.get(id).copied().unwrap_or_default();

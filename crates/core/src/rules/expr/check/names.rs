@@ -11,6 +11,7 @@ use crate::domain::value::Type;
 use crate::rules::code;
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::expr::ast::{Expr, ExprKind};
+use crate::rules::name_kind::NameKind;
 
 /// The first words of names.
 pub(super) const ROOTS: [&str; 12] = [
@@ -112,7 +113,7 @@ impl<'c> Checker<'c, '_> {
     fn attribute(&mut self, path: &str, span: Span) -> Option<Checked> {
         let declared = &self.scope.declared.attributes;
         let Some((id, attribute)) = self.find(path, declared) else {
-            return self.unknown(path, "attribute", span, &self.names(declared));
+            return self.undeclared(path, NameKind::Attribute, span, &self.names(declared));
         };
         if let Some(purposes) = attribute.purposes {
             self.readable(path, purposes, span)?;
@@ -125,7 +126,7 @@ impl<'c> Checker<'c, '_> {
         let declared = &self.scope.declared.context;
         let Some((id, fact)) = self.find(path.strip_prefix("context.").unwrap_or(path), declared) else {
             let known: Vec<String> = self.names(declared).iter().map(|name| format!("context.{name}")).collect();
-            return self.unknown(path, "context fact", span, &known);
+            return self.undeclared(path, NameKind::Context, span, &known);
         };
         self.plain(Fact::Context(id), fact.shape.clone(), path)
     }
@@ -158,7 +159,7 @@ impl<'c> Checker<'c, '_> {
         };
         let declared = &self.scope.declared.journeys;
         let Some((id, head)) = self.find(name, declared) else {
-            return self.unknown(name, "journey", name_span, &self.names(declared));
+            return self.undeclared(name, NameKind::Journey, name_span, &self.names(declared));
         };
         let path = format!("journey.{name}.{what}");
         self.readable_alone(&path, "a journey", head.purpose, expr.span)?;

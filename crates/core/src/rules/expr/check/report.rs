@@ -7,6 +7,7 @@ use crate::domain::time::{Moment, Period};
 use crate::domain::value::{Type, Value};
 use crate::rules::diagnostic::{Code, Diagnostic};
 use crate::rules::expr::ast::{BinaryOperator, Expr, ExprKind, UnaryOperator};
+use crate::rules::name_kind::NameKind;
 use crate::rules::{code, reader};
 
 /// The longest duration that an expression may contain.
@@ -132,6 +133,13 @@ impl Checker<'_, '_> {
     pub(super) fn unknown<T>(&self, name: &str, kind: &str, span: Span, known: &[impl AsRef<str>]) -> Option<T> {
         self.unknown_name(name, kind, span, |diagnostic| {
             reader::suggest(diagnostic, name, known.iter().map(AsRef::as_ref))
+        })
+    }
+
+    /// Reports a name that no rule file declares.
+    pub(super) fn undeclared<T>(&self, name: &str, kind: NameKind, span: Span, known: &[impl AsRef<str>]) -> Option<T> {
+        self.unknown_name(name, kind.word(), span, |diagnostic| {
+            reader::suggest_or_declare(diagnostic, name, kind, known.iter().map(AsRef::as_ref))
         })
     }
 

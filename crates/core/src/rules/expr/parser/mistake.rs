@@ -4,6 +4,7 @@ use super::super::ast::BinaryOperator;
 use super::super::lexer::{TokenKind, begins_name, continues_name, syntax};
 use super::{Built, Parser, Pending, power};
 use crate::domain::sources::Span;
+use crate::domain::time::Period;
 use crate::rules::diagnostic::Diagnostic;
 
 /// Words that people write between two values, and the operator they mean.
@@ -75,6 +76,9 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
 
     fn unexpected_name(&self, name: &str) -> Diagnostic {
         let (start, end) = self.here();
+        if let Some(duration) = self.duration_without_quotes(end) {
+            return duration;
+        }
         let is_word = |word: &str| word.eq_ignore_ascii_case(name);
         if let Some((_, meant)) = OPERATOR_WORDS.iter().find(|(word, _)| is_word(word)) {
             let error = syntax(start, end, format!("`{name}` is not an operator")).help(format!("write `{meant}`"));
@@ -88,6 +92,17 @@ impl<'t, P: Fn(usize, usize) -> Span> Parser<'t, P> {
             Some(function) => missing.help(format!("`{function}` is a function: write `x.{function}(...)`")),
             None => missing.help("text stands in quotes; conditions are joined with `&&` or `||`"),
         }
+    }
+
+    /// `30 days`: a number, and a unit that ends here.
+    fn duration_without_quotes(&self, end: usize) -> Option<Diagnostic> {
+        let number = self.next.checked_sub(1).and_then(|last| self.token(last))?;
+        let written = self.slice(number.start, end);
+        let is_duration = matches!(number.kind, TokenKind::Number(_)) && Period::parse(written).is_ok();
+        is_duration.then(|| {
+            let help = format!("write `duration(\"{written}\")`, or `\"{written}\"` as the window of a `count`");
+            syntax(number.start, end, format!("`{written}` is a duration without quotes")).help(help)
+        })
     }
 
     /// Whether the token after this one is `not`, as in `is not`.

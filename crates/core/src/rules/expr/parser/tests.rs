@@ -96,6 +96,9 @@ fn names_mistakes() {
     check_mistake("a !in b", "`!` stands before a condition, not behind a value", "!", None);
     check_mistake("not a", "`not` is not an operator", "not", None);
     check_mistake("a && not (b)", "`not` is not an operator", "not ", Some("!"));
+    check_mistake("a < 5 days", "`5 days` is a duration without quotes", "5 days", None);
+    check_mistake("f(a, 30 d)", "`30 d` is a duration without quotes", "30 d", None);
+    check_mistake("a < 5 apples", "an operator is missing before `apples`", "apples", None);
     check_mistake("a contains 'b'", "an operator is missing before `contains`", "contains", None);
     check_mistake("a 'b'", "an operator is missing before `'b'`", "'b'", None);
     check_mistake("a &&", "a value is missing after `&&`", "&&", None);
