@@ -127,7 +127,8 @@ fn ask(engine: &Engine, request_id: &str) -> bool {
     !engine.decide(question, NOW).unwrap().decision.actions.is_empty()
 }
 
-/// Runs a model in many schedules, which `SEED` draws. A decision of a debug build needs more than the small stacks that are the default.
+/// Runs a model in many schedules, which `SEED` draws. A decision of a debug build needs more than the small stacks that
+/// are the default.
 fn explore(model: impl Fn() + Send + Sync + Clone + 'static) {
     let mut config = shuttle::Config::default();
     config.stack_size = 1 << 20;

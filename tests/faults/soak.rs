@@ -1,13 +1,15 @@
 //! A server under load while one fault follows the other, in an order drawn from a seed: a full disk, I/O errors, syncs
-//! that fail, a slow disk, writes cut short, no descriptors, a machine that stands still, clock steps, broken rules, a thread that ends, and kills. No limit is
-//! exceeded, no acknowledged consent is lost, none is used after its withdrawal, and health says what is wrong.
+//! that fail, a slow disk, writes cut short, no descriptors, a machine that stands still, clock steps, broken rules, a
+//! thread that ends, and kills. No limit is exceeded, no acknowledged consent is lost, none is used after its withdrawal,
+//! and health says what is wrong.
 //!
 //! Each fault once; `SOAK=10 cargo test --release --test faults soak -- --nocapture` goes on for ten minutes and until each
 //! came ten times, and prints a report. `SEED=n` draws another order. `SOAK_BUGS=1` plants three bugs, one after the
 //! other, and each must be found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -251,9 +253,12 @@ impl Soak {
         self.set_clock(0);
     }
 
-    /// See `disk_trouble.c`.
+    /// See `disk_trouble.c`. The byte is written in place: the server has the file mapped, and would end with SIGBUS if it
+    /// were empty for a moment.
     fn trouble_disk(&self, how: &str) {
-        fs::write(self.home.path().join(DISK_TROUBLE), how).unwrap();
+        let path = self.home.path().join(DISK_TROUBLE);
+        let mut file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+        file.write_all(how.as_bytes()).unwrap();
     }
 
     async fn io_errors(&mut self, how: &str) {

@@ -5,9 +5,9 @@
 //! Where something is withdrawn while a decision is under way, the decision is made again. Then others may have found a
 //! limit used up for a moment by an answer that never left, so among withdrawals a silence is always taken as right; and
 //! an outcome of another system that found the contact of such an answer counts by itself, though an older contact waits
-//! for it. An answer that did not leave by its own call may have left by a repetition of its request: then it was given when
-//! the first of them ran. That more is never said than the limit allows, and all that stands in the end, is held as exactly. A denial
-//! also makes a customer forget which requests were answered (docs/decisions/012).
+//! for it. An answer that did not leave by its own call may have left by a repetition of its request: then it was given
+//! when the first of them ran. That more is never said than the limit allows, and all that stands in the end, is held as
+//! exactly. A denial also makes a customer forget which requests were answered (docs/decisions/012).
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,8 +175,8 @@ fn held(engine: &Engine) -> (u8, u8, bool) {
 /// Whether the calls have an order that explains their answers and what is held in the end.
 fn explained(calls: &[Ended], held: (u8, u8, bool)) -> bool {
     let withdrawn = calls.iter().any(|ended| matches!(ended.call, Call::Consent(ConsentStatus::Withdrawn)));
-    // Another call of the request got something said.
-    let repeated = calls
+    // A call of the request, by which an answer can have left that did not leave by its own.
+    let was_told = calls
         .iter()
         .any(|ended| matches!(ended.call, Call::Decide { request: true }) && ended.answer == Answer::Presented(true));
     let mut seen = HashSet::new();
@@ -203,7 +203,7 @@ fn explained(calls: &[Ended], held: (u8, u8, bool)) -> bool {
             }
             if ended.answer == Answer::Presented(false) {
                 open.push((done | 1 << index, anna));
-                if matches!(ended.call, Call::Decide { request: true }) && repeated && answer == Answer::Presented(true)
+                if matches!(ended.call, Call::Decide { request: true }) && was_told && answer == Answer::Presented(true)
                 {
                     open.push((done | 1 << index, next));
                 }
