@@ -284,6 +284,16 @@ fn a_condition_on_something_unknown_hides_no_moment() {
     assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, moment("2026-03-11T21:00:00Z")));
 }
 
+/// Whatever a clock lets its filter count, it is between zero and the count of all events.
+#[test]
+fn a_count_whose_filter_reads_the_clock_hides_no_moment() {
+    let twice = "events.count(\"bad\", \"20d\", local.hour >= 12) >= 2";
+    let engine = with(&offer("often", "service", &format!(", applicable: ['{twice}']")));
+    happens(&engine, "bad", monday(), monday());
+    let silent = rehearse(&engine, &[], hours(1));
+    assert_eq!((retry_after(&silent), silent.decision.valid_until), (None, hours(25)));
+}
+
 /// A grant ends in quiet hours that drop; the hurt has faded before they are over.
 #[test]
 fn quiet_hours_that_drop_hide_no_moment_after_them() {
