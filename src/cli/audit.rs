@@ -75,7 +75,7 @@ impl Audit {
                     continue;
                 }
                 let cell = |key: &str| entry.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
-                table.add_row(row(&cell));
+                table.add_row(row(cell));
             }
         }
         match (self.json, table.is_empty()) {
@@ -88,12 +88,12 @@ impl Audit {
 }
 
 /// When, which call, the beginning of the customer's pseudonym, and who called.
-fn row(cell: &impl Fn(&str) -> String) -> [String; 4] {
+fn row(cell: impl Fn(&str) -> String) -> [String; 4] {
     let at = cell("at");
     let seconds = at.get(..19).unwrap_or(&at).replace('T', " ");
     let method = cell("method");
-    let method = method.rsplit('/').next().unwrap_or_default().to_owned();
+    let call = method.rsplit_once('/').map_or(method.as_str(), |(_, call)| call).to_owned();
     let caller = Some(cell("caller")).filter(|caller| !caller.is_empty());
     let pseudonym = cell("customer").chars().take(12).collect();
-    [seconds, method, pseudonym, caller.unwrap_or_else(|| "(no token)".to_owned())]
+    [seconds, call, pseudonym, caller.unwrap_or_else(|| "(no token)".to_owned())]
 }

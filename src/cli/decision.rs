@@ -201,7 +201,7 @@ fn human(found: &GetDecisionResponse) -> String {
     text
 }
 
-/// When it was made and for whom, what was said, and the id, with an empty line behind them.
+/// Time, customer and channel, what was said, and the id; an empty line follows.
 fn entry(found: &GetDecisionResponse) -> String {
     let [at, customer, channel, said, id] = parts(found);
     let decided = labelled("decided", &format!("{at}, for {customer} on {channel}"));

@@ -176,12 +176,11 @@ impl Cli {
 impl Command {
     /// Runs it. What it writes can be read by its owner only, unless it is made for others.
     fn run_privately(self) -> Result<Verdict, Failure> {
-        let is_for_others = matches!(
+        #[cfg(unix)]
+        if !matches!(
             self,
             Self::Init(_) | Self::Fmt(_) | Self::Schema(_) | Self::Test(_) | Self::Rules(_) | Self::Man(_)
-        );
-        #[cfg(unix)]
-        if !is_for_others {
+        ) {
             // No thread has begun that could be writing files of its own.
             rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
         }

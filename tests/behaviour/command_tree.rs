@@ -127,12 +127,11 @@ fn example(line: &str) -> Option<Vec<String>> {
 fn every_example_can_be_run_and_paragraphs_wrap_at_any_width() {
     let mut examples = 0;
     for known in tree() {
-        let after = known.command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let Some(after) = known.command.get_after_help().map(ToString::to_string) else { continue };
         for paragraph in after.split("\n\n") {
             let lines: Vec<&str> = paragraph.lines().collect();
-            if !lines.iter().skip(1).all(|line| line.starts_with("  ")) {
-                panic!("{}: a line break inside a paragraph\n{paragraph}", known.name());
-            }
+            let wraps = lines.iter().skip(1).all(|line| line.starts_with("  "));
+            assert!(wraps, "{}: a line break inside a paragraph\n{paragraph}", known.name());
             for line in lines.iter().filter(|line| line.starts_with("  ")) {
                 assert!(line.chars().count() <= 80, "{}: {line}", known.name());
                 let Some(words) = example(line) else { continue };
@@ -174,7 +173,6 @@ const JSON: [&str; 2] = ["json", "format"];
 
 #[test]
 fn every_command_that_calls_a_server_prints_json_if_asked() {
-    // The script itself is the answer of the other commands.
     for known in tree().into_iter().filter(Known::calls_a_server) {
         let has =
             known.command.get_arguments().any(|argument| argument.get_long().is_some_and(|long| JSON.contains(&long)));

@@ -15,7 +15,7 @@ use crate::grpc::proto::{
 };
 use crate::serve::identity::tokens::hex;
 
-/// The most events, contacts and outcomes of a line: a server knows the ids of a customer's latest 256.
+/// The most events, contacts and outcomes of a line: a server knows the latest 4,096 ids of a customer.
 pub(super) const MOST_COUNTED: usize = 200;
 /// The most bytes of the events or outcomes of one customer in one call; a message has at most 4 MiB.
 pub(super) const MOST_BYTES: usize = 1024 * 1024;

@@ -181,9 +181,8 @@ impl RecordConsent {
                 None if result.code == ItemCode::Ok => (false, ItemCode::Invalid, "refused_before"),
                 None => continue,
             };
-            let (record_id, purpose) =
-                (recorded.map_or_else(String::new, |record| record.record_id.clone()), change.purpose.clone());
-            let reason = reason.into();
+            let record_id = recorded.map_or_else(String::new, |record| record.record_id.clone());
+            let (purpose, reason) = (change.purpose.clone(), reason.into());
             *result = ChangeResult { record_id, purpose, accepted, code, reason, standing: None };
         }
         let mut answer = ConsentAnswer { results, position: customer.standing.position() };
