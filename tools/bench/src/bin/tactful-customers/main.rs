@@ -7,8 +7,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The most that `tactful import` takes in one line.
-const MOST_ENTRIES: u32 = 199;
 const PAGES: [&str; 5] = ["fibre", "prices", "contract", "help", "router"];
 const CONTRACTS: [&str; 3] = ["none", "dsl", "fibre"];
 
@@ -62,9 +60,8 @@ impl Customers {
     }
 
     fn customer(&self, number: u64) -> String {
-        debug_assert!(self.events + self.contacts < MOST_ENTRIES);
         let day = 1 + number % 28;
-        let contract = CONTRACTS.iter().cycle().nth(number as usize % CONTRACTS.len()).unwrap_or(&"dsl");
+        let contract = pick(&CONTRACTS, number);
         let mut line = format!(
             "{{\"customer\":\"c{number}\",\"time_zone\":\"Europe/Berlin\",\"consents\":[{},{}],\
              \"attributes\":{{\"customer.contract\":\"{contract}\",\"customer.age\":{}}},\"events\":[",
@@ -73,7 +70,7 @@ impl Customers {
             18 + number % 60
         );
         for event in 0..self.events {
-            let page = PAGES.iter().cycle().nth((number as usize + event as usize) % PAGES.len()).unwrap_or(&"help");
+            let page = pick(&PAGES, number + u64::from(event));
             let comma = if event == 0 { "" } else { "," };
             let (hour, minute) = (8 + event / 8, event % 8 * 7);
             // Writing to a String cannot fail.
@@ -104,6 +101,11 @@ impl Customers {
         }
         line + "}"
     }
+}
+
+/// One of the words, each in turn.
+fn pick<'a>(words: &[&'a str], number: u64) -> &'a str {
+    words.get(number as usize % words.len()).copied().unwrap_or_default()
 }
 
 fn consent(purpose: &str, number: u64, day: u64) -> String {
